@@ -1,1 +1,3 @@
-//! x
+//! The WhatsApp multi-device protocol: what a linked companion device says, and one account's client on top of it.
+
+pub mod crypto;

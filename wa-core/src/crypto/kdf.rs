@@ -1,0 +1,38 @@
+//! SHA-256, HMAC-SHA256 and HKDF-SHA256.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of the concatenation of `parts`.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
+
+/// HMAC-SHA256 of the concatenation of `parts`.
+#[must_use]
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// HKDF-SHA256: fills `out` (at most 8160 bytes). An empty salt is 32 zero bytes.
+///
+/// # Panics
+/// When `out` is longer than 8160 bytes, which no caller's fixed sizes are.
+pub fn hkdf_sha256(ikm: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) {
+    hkdf::Hkdf::<Sha256>::new(Some(salt), ikm)
+        .expand(info, out)
+        .expect("the output is shorter than 255 blocks");
+}
+
+/// HKDF-SHA256 with a fixed output size.
+#[must_use]
+pub fn hkdf_array<const N: usize>(ikm: &[u8], salt: &[u8], info: &[u8]) -> zeroize::Zeroizing<[u8; N]> {
+    let mut out = zeroize::Zeroizing::new([0; N]);
+    hkdf_sha256(ikm, salt, info, out.as_mut_slice());
+    out
+}
