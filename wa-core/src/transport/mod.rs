@@ -1,0 +1,41 @@
+//! How bytes reach the server: a [`Connector`] opens a [`Socket`]. Both are the user's to implement (another
+//! runtime, a proxy of one's own); ours are a WebSocket over TLS, and an in-memory pipe for tests.
+//!
+//! Message boundaries of a socket carry no meaning: a message may hold several frames, a frame may span several.
+//! Protocol: transport, "Connecting".
+
+pub mod memory;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+/// What the calls of a transport return.
+pub type TransportFuture<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
+
+/// Opens connections to the server. One is shared by all connections of an account, or of many.
+pub trait Connector: fmt::Debug + Send + Sync {
+    /// Opens one connection.
+    ///
+    /// `routing_info` is what the server gave us to come back to the same edge: it goes into the URL as
+    /// `?ED=<base64url, no padding>`, where the transport has a URL.
+    ///
+    /// # Errors
+    /// Any I/O error; the caller decides when to try again.
+    fn connect<'a>(&'a self, routing_info: Option<&'a [u8]>) -> TransportFuture<'a, Box<dyn Socket>>;
+}
+
+/// One connection: binary messages in both directions, in order.
+pub trait Socket: fmt::Debug + Send {
+    /// Sends one message; returns when the transport took it.
+    fn send(&mut self, bytes: Vec<u8>) -> TransportFuture<'_, ()>;
+
+    /// The next message; `None` when the peer closed in good order.
+    ///
+    /// Cancel safe: a message is never lost by dropping the future.
+    fn recv(&mut self) -> TransportFuture<'_, Option<Vec<u8>>>;
+
+    /// Says goodbye and closes. Dropping a socket closes it as well, without the goodbye.
+    fn close(&mut self) -> TransportFuture<'_, ()>;
+}
