@@ -105,3 +105,19 @@ pub mod wa6;
 /// A message as a chat shows it: [`web::WebMessageInfo`], with receipts, reactions and its state.
 #[path = "generated/web.rs"]
 pub mod web;
+
+/// Compiles decoding and encoding of the biggest messages in this crate. Nobody needs to call it.
+///
+/// Both are generic, so each crate and test that calls them would compile them again: 13 seconds for [`e2e::Message`]
+/// and all that it can hold. What is named here is compiled once, and unoptimised builds share it, as long as they
+/// decode from `&[u8]` and encode to `Vec<u8>`.
+#[doc(hidden)]
+pub fn compile_codecs_here(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), prost::DecodeError> {
+    fn both<M: prost::Message + Default>(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), prost::DecodeError> {
+        out.append(&mut M::decode(bytes)?.encode_to_vec());
+        Ok(())
+    }
+    both::<e2e::Message>(bytes, out)?;
+    both::<history_sync::HistorySync>(bytes, out)?;
+    both::<sync_action::SyncActionData>(bytes, out)
+}
