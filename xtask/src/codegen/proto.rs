@@ -1,10 +1,11 @@
 //! Schemas as `.proto` files.
+//!
+//! Protobuf wants the values of all enums in a scope to have different names, the tables need not. They do so far;
+//! should that change, compiling the file fails and names both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use heck::ToShoutySnakeCase;
-
-use super::schema::{EnumValue, Field, FieldType, Message, Schema, Scope};
+use super::schema::{Field, FieldType, Message, Schema, Scope};
 
 /// File names and their texts, one file per schema.
 pub(super) fn write_all(schemas: &[Schema]) -> BTreeMap<String, String> {
@@ -27,23 +28,6 @@ fn write(schema: &Schema) -> String {
     }
     out.scope(&schema.root);
     out.text
-}
-
-/// Values of an enum as they are called in the `.proto` file.
-///
-/// Protobuf wants value names to be unique among *all* enums of a scope, the tables do not. Where names meet, every
-/// value of the enum gets the enum's name in front; prost takes it off again.
-pub(super) fn value_names<'a>(scope: &'a Scope, name: &str, values: &'a [EnumValue]) -> Vec<(i32, String)> {
-    let others: BTreeSet<&str> = scope
-        .enums
-        .iter()
-        .filter(|(other, _)| *other != name)
-        .flat_map(|(other, values)| values.iter().map(|value| value.name.as_str()).chain([other.as_str()]))
-        .chain(scope.messages.keys().map(String::as_str))
-        .collect();
-    let clash = values.iter().any(|value| others.contains(value.name.as_str()));
-    let prefix = if clash { format!("{}_", name.to_shouty_snake_case()) } else { String::new() };
-    values.iter().map(|value| (value.number, format!("{prefix}{}", value.name))).collect()
 }
 
 fn collect_imports<'a>(scope: &'a Scope, own: &str, imports: &mut BTreeSet<&'a str>) {
@@ -75,8 +59,8 @@ impl Writer {
             self.blank();
             self.line(&format!("enum {name} {{"));
             self.depth += 1;
-            for (number, value) in value_names(scope, name, values) {
-                self.line(&format!("{value} = {number};"));
+            for value in values {
+                self.line(&format!("{} = {};", value.name, value.number));
             }
             self.depth -= 1;
             self.line("}");

@@ -122,22 +122,11 @@ fn describe_fields(message: &MessageDescriptor) -> Vec<String> {
     fields.collect()
 }
 
-/// An enum's values as rows of the table, without the prefix that keeps clashing names apart.
+/// An enum's values as rows of the table.
 fn describe_values(values: &EnumDescriptor) -> Vec<String> {
-    use heck::ToShoutySnakeCase as _;
     let schema = schema_name(values.parent_file().name());
-    let name = path(values.full_name(), values.package_name());
-    let prefix = format!("{}_", values.name().to_shouty_snake_case());
-    let all_prefixed = values.values().all(|value| value.name().starts_with(&prefix));
-    let original = table("proto-enums.tsv");
-    let rows: BTreeSet<&str> = original.lines().collect();
-    let described = values.values().map(|value| {
-        let short = value.name().strip_prefix(&prefix).filter(|short| {
-            all_prefixed && rows.contains(format!("{schema}\t{name}\t{}\t{short}", value.number()).as_str())
-        });
-        format!("{schema} {name} {} {}", value.number(), short.unwrap_or(value.name()))
-    });
-    described.collect()
+    let path = path(values.full_name(), values.package_name());
+    values.values().map(|value| format!("{schema} {path} {} {}", value.number(), value.name())).collect()
 }
 
 fn path(full_name: &str, package: &str) -> String {
