@@ -1,0 +1,5 @@
+//! Who can read a message: addresses, devices, encryption and decryption. Records and bytes in, records and bytes
+//! out; what is to be written comes back as [`wa_store::Changes`].
+
+pub mod addressing;
+pub mod phash;
