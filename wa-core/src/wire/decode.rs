@@ -320,14 +320,14 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn text(&mut self) -> Result<Text<'a>, DecodeError> {
         let tag = self.u8()?;
-        self.text_of(tag)
+        match token::single(tag) {
+            Some(text) => Ok(Text::token(text)),
+            None => self.longer_text(tag),
+        }
     }
 
-    #[inline]
-    fn text_of(&mut self, tag: u8) -> Result<Text<'a>, DecodeError> {
-        if let Some(text) = token::single(tag) {
-            return Ok(Text::token(text));
-        }
+    /// Text that is no single-byte token.
+    fn longer_text(&mut self, tag: u8) -> Result<Text<'a>, DecodeError> {
         match tag {
             tag::LIST_EMPTY => Ok(Text::EMPTY),
             tag::DOUBLE_FIRST..=tag::DOUBLE_LAST => {
@@ -355,9 +355,13 @@ impl<'a> Reader<'a> {
     /// The value of an attribute.
     #[inline]
     pub(super) fn value(&mut self) -> Result<ValueRef<'a>, DecodeError> {
-        match self.u8()? {
-            tag @ (tag::INTEROP_JID..=tag::AD_JID | tag::JID_PAIR) => self.jid(tag).map(ValueRef::Jid),
-            tag => self.text_of(tag).map(ValueRef::Text),
+        let tag = self.u8()?;
+        if let Some(text) = token::single(tag) {
+            return Ok(ValueRef::Text(Text::token(text)));
+        }
+        match tag {
+            tag::INTEROP_JID..=tag::AD_JID | tag::JID_PAIR => self.jid(tag).map(ValueRef::Jid),
+            _ => self.longer_text(tag).map(ValueRef::Text),
         }
     }
 
@@ -399,7 +403,10 @@ impl<'a> Reader<'a> {
             tag::LIST_16 => self.u16().map(Item::List),
             tag @ (tag::BINARY_8 | tag::BINARY_20 | tag::BINARY_32) => self.binary(tag).map(Item::Bytes),
             tag @ (tag::INTEROP_JID..=tag::AD_JID | tag::JID_PAIR) => self.jid(tag).map(Item::Jid),
-            tag => self.text_of(tag).map(Item::Text),
+            tag => match token::single(tag) {
+                Some(text) => Ok(Item::Text(Text::token(text))),
+                None => self.longer_text(tag).map(Item::Text),
+            },
         }
     }
 }

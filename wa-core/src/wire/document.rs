@@ -105,7 +105,7 @@ impl<'d> NodeRef<'d> {
 
     /// The first child with this tag.
     #[must_use]
-    pub fn child(self, tag: &str) -> Option<NodeRef<'d>> {
+    pub fn child(self, tag: &str) -> Option<Self> {
         self.children().find(|child| child.tag() == tag)
     }
 
