@@ -1,0 +1,3 @@
+//! Bytes on the wire and what they mean, below any stanza.
+
+pub mod frame;
