@@ -1,3 +1,4 @@
 //! The WhatsApp multi-device protocol: what a linked companion device says, and one account's client on top of it.
 
 pub mod crypto;
+pub mod signal;
