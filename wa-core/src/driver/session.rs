@@ -26,6 +26,9 @@ const WRITE_LIMIT: Duration = Duration::from_secs(20);
 /// Name resolution, TCP, TLS and the WebSocket handshake together.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
+/// How many stanzas wait to be taken before the connection is given up; the server delivers them again.
+const UNREAD_LIMIT: usize = 8192;
+
 /// How many stanzas are handed over at once: one commit covers them all.
 pub(super) const BATCH: usize = 64;
 
@@ -145,6 +148,9 @@ impl Session {
         loop {
             self.flush().await?;
             self.collect();
+            if self.unread.len() > UNREAD_LIMIT {
+                return Err(CloseReason::Overflow);
+            }
             let next = Instant::from_std(self.connection.poll_timeout());
             if wake.deadline() != next {
                 wake.as_mut().reset(next);

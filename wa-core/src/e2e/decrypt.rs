@@ -7,7 +7,8 @@ use super::addressing::{OwnAddress, Place};
 use super::ratchets::Ratchets;
 use crate::crypto::Random;
 use crate::message::Message;
-use crate::pairing::adv::{self, AdvError};
+use crate::pairing::SignedDeviceIdentity;
+use crate::pairing::adv::{self, IdentityError};
 use crate::signal::{LocalIdentity, Peer, PreKeySignalMessage, SignalError, unpad};
 use crate::stanza::message::{EncKind, InboundMessage};
 
@@ -20,7 +21,7 @@ pub enum DecryptError {
     Signal(#[from] SignalError),
     /// The sending companion is not vouched for by its account.
     #[error("the sender's device identity does not hold")]
-    DeviceIdentity(#[source] AdvError),
+    DeviceIdentity(#[source] IdentityError),
     /// It opened, and is padded wrongly or no message. The sender's fault; asking again does not help.
     #[error("the plaintext is no message")]
     Malformed,
@@ -128,7 +129,8 @@ impl Opening<'_> {
             let padded = match enc.kind {
                 EncKind::PreKey | EncKind::Message => {
                     self.check_device(message, &enc.bytes, enc.kind)?;
-                    let (padded, effects) = ratchets.open(self.ours, self.sender, enc, peer, changes, random)?;
+                    let (padded, effects) =
+                        ratchets.open(self.ours, self.sender, enc, peer, changes, random)?;
                     *is_new_identity |= effects.is_new_identity;
                     padded
                 }
@@ -139,7 +141,8 @@ impl Opening<'_> {
                 EncKind::MessageSecret => continue,
             };
             has_opened = true;
-            let plain = if enc.is_padded { unpad(&padded).map_err(|_| DecryptError::Malformed)? } else { &padded };
+            let plain =
+                if enc.is_padded { unpad(&padded).map_err(|_| DecryptError::Malformed)? } else { &padded };
             let decoded = Message::decode(plain.to_vec()).map_err(|_| DecryptError::Malformed)?;
             if enc.kind != EncKind::SenderKey {
                 self.take_distribution(message, &decoded, ratchets)?;
@@ -156,13 +159,22 @@ impl Opening<'_> {
     }
 
     /// A companion's first message must show that its account linked it.
-    fn check_device(&self, message: &InboundMessage, bytes: &[u8], kind: EncKind) -> Result<(), DecryptError> {
+    fn check_device(
+        &self,
+        message: &InboundMessage,
+        bytes: &[u8],
+        kind: EncKind,
+    ) -> Result<(), DecryptError> {
         if kind != EncKind::PreKey || self.sender.device() == 0 {
             return Ok(());
         }
         let Some(identity) = &message.device_identity else { return Ok(()) };
         let first = PreKeySignalMessage::parse(bytes)?;
-        adv::verify_companion(identity, first.identity_key(), self.account_key.as_ref())
+        SignedDeviceIdentity::decode(identity)
+            .and_then(|identity| {
+                adv::check_companion(&identity, first.identity_key(), self.account_key.as_ref())
+            })
+            .map(|_| ())
             .map_err(DecryptError::DeviceIdentity)
     }
 
@@ -173,9 +185,10 @@ impl Opening<'_> {
         ratchets: &mut Ratchets,
     ) -> Result<(), DecryptError> {
         let Some(distribution) = &message.proto().sender_key_distribution_message else { return Ok(()) };
-        let names_chat = distribution.group_id.as_deref().is_none_or(|group| {
-            group.parse::<Jid>().is_ok_and(|group| group == stanza.from)
-        });
+        let names_chat = distribution
+            .group_id
+            .as_deref()
+            .is_none_or(|group| group.parse::<Jid>().is_ok_and(|group| group == stanza.from));
         if stanza.participant.is_none() || !names_chat {
             return Ok(());
         }

@@ -11,8 +11,9 @@ use wa_types::{PreKeyId, PublicKey, SignalAddress};
 
 use crate::crypto::Random;
 use crate::signal::{
-    Ciphertext, LocalIdentity, Peer, PreKey, PreKeyBundle, PreKeySignalMessage, PreKeys, SenderKeyDistribution,
-    SenderKeyMessage, SenderKeyRecord, SessionRecord, SignalError, SignalMessage, SignedPreKey,
+    Ciphertext, LocalIdentity, Peer, PreKey, PreKeyBundle, PreKeySignalMessage, PreKeys,
+    SenderKeyDistribution, SenderKeyMessage, SenderKeyRecord, SessionRecord, SignalError, SignalMessage,
+    SignedPreKey,
 };
 use crate::stanza::message::{Enc, EncKind};
 
@@ -113,7 +114,12 @@ impl Ratchets {
     }
 
     /// Sets the identity key of a device.
-    pub fn set_identity(&mut self, address: &SignalAddress, key: PublicKey, changes: &mut Changes) -> Effects {
+    pub fn set_identity(
+        &mut self,
+        address: &SignalAddress,
+        key: PublicKey,
+        changes: &mut Changes,
+    ) -> Effects {
         let slot = self.sessions.entry(address.clone()).or_default();
         if slot.identity == Some(key) {
             return Effects::default();

@@ -32,7 +32,8 @@ pub fn of_direct(recipient: &Jid, theirs: &DeviceList, own: &OwnAddress, ours: &
     }
     let others = ours.devices.iter().filter(|device| device.id != me.device());
     targets.extend(
-        others.map(|device| Target { jid: device_jid(&me.to_user(), device.id, device.hosted), is_own: true }),
+        others
+            .map(|device| Target { jid: device_jid(&me.to_user(), device.id, device.hosted), is_own: true }),
     );
     targets
 }
