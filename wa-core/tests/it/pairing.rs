@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 use serde_json::Value;
 use wa_core::crypto::{SystemRandom, curve25519, xeddsa};
+use wa_core::noise::client_payload::Platform;
 use wa_core::pairing::adv::{
     AccountSigner, AccountType, AdvSecret, IdentityError, LinkError, SignedDeviceIdentity, Vouched,
     accept_link, check_companion, seal_identity,
@@ -270,6 +271,15 @@ fn a_text_that_is_no_code_is_refused_with_its_cause() {
     ] {
         assert_eq!(QrCode::parse(&text), Err(expected), "{text}");
     }
+}
+
+#[test]
+fn every_kind_of_client_has_its_character() {
+    for code in "123456789cdef".split("").filter(|code| !code.is_empty()) {
+        assert_eq!(ClientType::from_code(code).unwrap().code(), code);
+    }
+    assert_eq!(ClientType::from(Platform::Desktop), ClientType::Electron);
+    assert_eq!(ClientType::from(Platform::Other(99)), ClientType::OtherWeb);
 }
 
 #[test]
