@@ -83,9 +83,7 @@ impl CloseReason {
         match self {
             Self::RestartRequired => NextStep::Now,
             Self::LoggedOut => NextStep::LoggedOut,
-            Self::Requested | Self::Replaced | Self::PairingTimeout => {
-                NextStep::Stop
-            }
+            Self::Requested | Self::Replaced | Self::PairingTimeout => NextStep::Stop,
             Self::Refused(failure) => match failure.reason {
                 401 | 403 | 406 => NextStep::LoggedOut,
                 402 => failure.expires_in.map_or(NextStep::Stop, NextStep::StopFor),

@@ -10,19 +10,35 @@ use crate::message::Message;
 pub(crate) enum Job {
     Send(Box<SendJob>),
     /// These messages, all by one author, were read.
-    MarkRead { chat: Jid, sender: Jid, ids: Vec<MessageId>, reply: oneshot::Sender<Result<(), CallError>> },
+    MarkRead {
+        chat: Jid,
+        sender: Jid,
+        ids: Vec<MessageId>,
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
     /// Whether others see us as online, and we see their receipts as active.
-    SetPresence { is_available: bool, reply: oneshot::Sender<Result<(), CallError>> },
+    SetPresence {
+        is_available: bool,
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
     /// The application has this inbox entry.
-    Confirm { seq: u64 },
+    Confirm {
+        seq: u64,
+    },
     /// Come back now, whatever the back-off says.
     Reconnect,
     /// End the connection, and stay away.
-    Disconnect { reply: oneshot::Sender<()> },
+    Disconnect {
+        reply: oneshot::Sender<()>,
+    },
     /// Unlink this device.
-    Logout { reply: oneshot::Sender<Result<(), CallError>> },
+    Logout {
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
     /// Wipe the store.
-    Forget { reply: oneshot::Sender<Result<(), CallError>> },
+    Forget {
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
 }
 
 /// A message to be sent.

@@ -47,8 +47,12 @@ pub(super) fn for_connection(
         }
         None => {
             let signed = (signed.id, signed.key_pair.public, signed.signature);
-            let registration =
-                Registration::new(account.registration_id, account.identity.public, signed, config.profile.clone());
+            let registration = Registration::new(
+                account.registration_id,
+                account.identity.public,
+                signed,
+                config.profile.clone(),
+            );
             ClientPayload::new(config.version, registration)
         }
     };

@@ -22,10 +22,10 @@ impl Directory {
     pub(super) async fn load_addresses(
         &mut self,
         store: &dyn Store,
-        users: impl IntoIterator<Item = &Jid>,
+        users: Vec<Jid>,
     ) -> Result<(), StoreError> {
         let (mut pns, mut lids) = (Vec::new(), Vec::new());
-        for user in users.into_iter().map(Jid::to_chat) {
+        for user in users.iter().map(Jid::to_chat) {
             if user.is_pn() && !self.lids.contains_key(&user) && !pns.contains(&user) {
                 pns.push(user);
             } else if user.is_lid() && !self.pns.contains_key(&user) && !lids.contains(&user) {
@@ -34,7 +34,8 @@ impl Directory {
         }
         if !pns.is_empty() {
             let found = store.lids_of(&pns).await?;
-            self.lids.extend(pns.into_iter().zip(found.into_iter().map(|found| found.map(|found| found.lid))));
+            self.lids
+                .extend(pns.into_iter().zip(found.into_iter().map(|found| found.map(|found| found.lid))));
         }
         if !lids.is_empty() {
             let found = store.pns_of(&lids).await?;
@@ -45,7 +46,8 @@ impl Directory {
 
     /// Loads the device lists of these users.
     pub(super) async fn load_lists(&mut self, store: &dyn Store, users: &[Jid]) -> Result<(), StoreError> {
-        let missing: Vec<Jid> = users.iter().filter(|user| !self.lists.contains_key(*user)).cloned().collect();
+        let missing: Vec<Jid> =
+            users.iter().filter(|user| !self.lists.contains_key(*user)).cloned().collect();
         if missing.is_empty() {
             return Ok(());
         }

@@ -39,7 +39,11 @@ impl Actor {
     }
 
     /// Handles what came, in order. What it needs from the store is loaded first, for all stanzas at once.
-    pub(super) async fn receive_all(&mut self, stanzas: Vec<Incoming>, step: &mut Step) -> Result<(), StoreError> {
+    pub(super) async fn receive_all(
+        &mut self,
+        stanzas: Vec<Incoming>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
         let seen = match self.own() {
             Some(own) => self.load_for(&stanzas, &own).await?,
             None => HashSet::new(),
@@ -81,7 +85,9 @@ impl Actor {
     ) -> Result<HashSet<MessageKey>, StoreError> {
         let messages: Vec<&InboundMessage> = stanzas
             .iter()
-            .filter_map(|stanza| if let Incoming::Message(message) = stanza { Some(&**message) } else { None })
+            .filter_map(
+                |stanza| if let Incoming::Message(message) = stanza { Some(&**message) } else { None },
+            )
             .collect();
         if messages.is_empty() {
             return Ok(HashSet::new());
@@ -91,6 +97,7 @@ impl Actor {
             let alternatives = [&message.sender_alt, &message.recipient_alt, &message.recipient];
             std::iter::once(message.sender()).chain(alternatives.into_iter().flatten())
         });
+        let users: Vec<Jid> = users.cloned().collect();
         self.directory.load_addresses(&*store, users).await?;
 
         let (mut addresses, mut names) = (Vec::new(), Vec::new());
@@ -132,7 +139,10 @@ impl Actor {
     }
 
     /// Loads the sessions and identities that are not in memory.
-    pub(super) async fn load_sessions(&mut self, mut addresses: Vec<SignalAddress>) -> Result<(), StoreError> {
+    pub(super) async fn load_sessions(
+        &mut self,
+        mut addresses: Vec<SignalAddress>,
+    ) -> Result<(), StoreError> {
         addresses.retain(|address| !self.ratchets.has_loaded(address));
         addresses.sort_unstable();
         addresses.dedup();
@@ -151,14 +161,17 @@ impl Actor {
     fn sender_addresses(&self, message: &InboundMessage) -> [Option<SignalAddress>; 2] {
         let sender = message.sender();
         let plain = SignalAddress::from_jid(sender);
-        let by_stanza = message.sender_alt.as_ref().filter(|alt| sender.is_pn() && alt.is_lid()).and_then(|lid| {
-            SignalAddress::from_jid(&lid.to_user().with_device(sender.device()))
-        });
+        let by_stanza = message
+            .sender_alt
+            .as_ref()
+            .filter(|alt| sender.is_pn() && alt.is_lid())
+            .and_then(|lid| SignalAddress::from_jid(&lid.to_user().with_device(sender.device())));
         match by_stanza.or_else(|| self.directory.signal_address(sender)) {
             main if main == plain => {
                 let pn = message.sender_alt.as_ref().filter(|alt| sender.is_lid() && alt.is_pn());
                 let pn = pn.or_else(|| self.directory.pn_of(sender));
-                let other = pn.and_then(|pn| SignalAddress::from_jid(&pn.to_user().with_device(sender.device())));
+                let other =
+                    pn.and_then(|pn| SignalAddress::from_jid(&pn.to_user().with_device(sender.device())));
                 [main, other]
             }
             main => [main, plain],
@@ -178,7 +191,11 @@ impl Actor {
         let now = clock::unix_millis();
         let pairs = [
             message.sender_alt.as_ref().and_then(|alt| AddressPair::new(message.sender(), alt)),
-            message.recipient.as_ref().zip(message.recipient_alt.as_ref()).and_then(|(a, b)| AddressPair::new(a, b)),
+            message
+                .recipient
+                .as_ref()
+                .zip(message.recipient_alt.as_ref())
+                .and_then(|(a, b)| AddressPair::new(a, b)),
         ];
         for pair in pairs.into_iter().flatten() {
             self.directory.learn(pair, now, &mut step.changes);
@@ -226,7 +243,9 @@ impl Actor {
     ) {
         self.acknowledge(stanza, &place, step);
         // The key as the stanza has it: a copy's chat is known only once it is opened.
-        let key = self.own().map_or_else(|| key_of(&stanza.id, &place), |own| key_of(&stanza.id, &Place::of(stanza, &own)));
+        let key = self
+            .own()
+            .map_or_else(|| key_of(&stanza.id, &place), |own| key_of(&stanza.id, &Place::of(stanza, &own)));
         let received = MessageReceived {
             seq: self.next_seq,
             chat: place.chat,
@@ -277,17 +296,17 @@ impl Actor {
         tracing::warn!(%error, id = %message.id, count, is_retried = code.is_some(), "a message could not be read");
         match (code, &error) {
             (Some(code), _) => {
-                let request = RetryRequest {
-                    message,
-                    count,
-                    code,
-                    registration_id: self.account.registration_id,
-                };
+                let request =
+                    RetryRequest { message, count, code, registration_id: self.account.registration_id };
                 step.reply(request.to_node());
                 step.reply(ack::for_message(message, None));
             }
-            (None, DecryptError::Malformed) => step.reply(ack::for_message(message, Some(nack::INVALID_PROTOBUF))),
-            (None, DecryptError::NoContent) => step.reply(ack::for_message(message, Some(nack::UNRECOGNIZED_TYPE))),
+            (None, DecryptError::Malformed) => {
+                step.reply(ack::for_message(message, Some(nack::INVALID_PROTOBUF)))
+            }
+            (None, DecryptError::NoContent) => {
+                step.reply(ack::for_message(message, Some(nack::UNRECOGNIZED_TYPE)))
+            }
             (None, _) => step.reply(ack::for_message(message, None)),
         }
         step.events.push(Event::Undecryptable(Box::new(Undecryptable {

@@ -79,6 +79,11 @@ pub(crate) async fn open(store: &dyn Store) -> Result<(Account, SignedPreKeyReco
     Ok((account, signed))
 }
 
+/// Starts an account's actor; its handle is kept by the client, which awaits it.
+pub(crate) fn spawn(actor: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(actor)
+}
+
 /// The owner of one account's state.
 pub(crate) struct Actor {
     config: Arc<Config>,
@@ -110,8 +115,13 @@ pub(crate) struct Actor {
 /// The connection, as far as the actor sees it.
 enum Link {
     /// None; the next attempt is made then, or not at all.
-    Down { retry_at: Option<Instant> },
-    Up { requester: Requester, told: mpsc::Receiver<Vec<Told>> },
+    Down {
+        retry_at: Option<Instant>,
+    },
+    Up {
+        requester: Requester,
+        told: mpsc::Receiver<Vec<Told>>,
+    },
 }
 
 /// What one step of the actor did, and is still to be made true by its commit.
@@ -179,11 +189,13 @@ impl Actor {
             Err(error) => return self.fail_at_start(&error).await,
         }
         self.connect();
+        let events = self.events.clone();
         let mut told = Vec::with_capacity(TOLD_CAPACITY);
         let mut asked = Vec::with_capacity(BATCH);
         loop {
             self.read_stored().await;
-            let takes_stanzas = self.stored_after.is_none() && self.undelivered.len() < self.config.event_capacity;
+            let takes_stanzas =
+                self.stored_after.is_none() && self.undelivered.len() < self.config.event_capacity;
             let wake = self.next_wake();
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -194,7 +206,7 @@ impl Actor {
                     self.handle_end(reason).await;
                 }
                 Some(Ok(fetched)) = self.fetches.join_next() => self.handle_fetched(fetched).await,
-                slot = self.events.reserve(), if !self.undelivered.is_empty() => match slot {
+                slot = events.reserve(), if !self.undelivered.is_empty() => match slot {
                     Ok(slot) => if let Some(event) = self.undelivered.pop_front() { slot.send(event) },
                     // Nobody hears the events any more; what is stored comes again at the next start.
                     Err(_) => self.undelivered.clear(),
@@ -219,7 +231,8 @@ impl Actor {
         for job in asked {
             self.handle_job(job, &mut step).await;
         }
-        let stanzas: Vec<Incoming> = told.filter_map(|told| self.handle_established(told, &mut step)).collect();
+        let stanzas: Vec<Incoming> =
+            told.filter_map(|told| self.handle_established(told, &mut step)).collect();
         if !stanzas.is_empty()
             && let Err(error) = self.receive_all(stanzas, &mut step).await
         {
@@ -246,7 +259,7 @@ impl Actor {
         }
         self.directory.trim();
         self.undelivered.extend(step.events);
-        let mut outgoing: Vec<Outgoing> = step.sends.into_iter().map(|send| self.outbox.watch_ack(send)).collect();
+        let mut outgoing: Vec<Outgoing> = step.sends.into_iter().map(StagedSend::into_outgoing).collect();
         outgoing.extend(step.receipts.into_iter().map(|receipt| Outgoing::Stanza(receipt.into_node())));
         outgoing.extend(step.outgoing);
         if !outgoing.is_empty()
@@ -310,7 +323,8 @@ impl Actor {
             self.status.send_replace(Status::LoggedOut);
             return;
         }
-        let credentials = match credentials::for_connection(&self.account, &self.signed_pre_key, &self.config) {
+        let credentials = match credentials::for_connection(&self.account, &self.signed_pre_key, &self.config)
+        {
             Ok(credentials) => credentials,
             Err(reason) => {
                 self.undelivered.push_back(Event::Closed { reason });

@@ -9,12 +9,12 @@ use wa_store::{Device, DeviceList, StoreError};
 use wa_types::{Jid, MessageId, SignalAddress};
 
 use super::command::SendJob;
-use super::session::{BATCH, Outgoing};
+use super::session::Outgoing;
 use super::upkeep::Fetched;
 use super::{Actor, Step, clock};
 use crate::client::Status;
 use crate::connection::{REQUEST_LIMIT, RequestError};
-use crate::e2e::addressing::{AddressPair, OwnAddress};
+use crate::e2e::addressing::AddressPair;
 use crate::e2e::encrypt::Plaintexts;
 use crate::e2e::recipients::{self, Target};
 use crate::error::{SendError, Sent};
@@ -165,7 +165,7 @@ impl Actor {
             return Ok(Prepared::Fail(SendError::Unsupported(chat.clone())));
         }
         let store = std::sync::Arc::clone(&self.store);
-        self.directory.load_addresses(&*store, [chat, &own.pn]).await?;
+        self.directory.load_addresses(&*store, vec![chat.clone(), own.pn.clone()]).await?;
         let to = self.name_space(chat);
         let me = own.beside(&to).to_user();
 
@@ -291,10 +291,10 @@ impl Actor {
             }
         };
         for user in users {
-            let answer = answers
-                .iter()
-                .find(|answer| answer.user == user || answer.lid.as_ref() == Some(&user));
-            let Some((answer, devices)) = answer.and_then(|answer| Some((answer, answer.devices.as_ref()?))) else {
+            let answer =
+                answers.iter().find(|answer| answer.user == user || answer.lid.as_ref() == Some(&user));
+            let Some((answer, devices)) = answer.and_then(|answer| Some((answer, answer.devices.as_ref()?)))
+            else {
                 self.outbox.without_devices.insert(user.clone(), clock::now());
                 if self.own().is_some_and(|own| own.is_account(&user)) {
                     // Our own list is a courtesy to our other devices: messages go out without it.
@@ -305,7 +305,7 @@ impl Actor {
             let pair = answer.lid.as_ref().and_then(|lid| AddressPair::new(&answer.user, lid));
             if let Some(pair) = pair {
                 let store = std::sync::Arc::clone(&self.store);
-                self.directory.load_addresses(&*store, [&pair.pn, &pair.lid]).await?;
+                self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
                 self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
             }
             let phone = self.directory.signal_address(&user);
@@ -314,7 +314,9 @@ impl Actor {
             }
             let known = phone.and_then(|phone| self.ratchets.identity(&phone));
             let signed = answer.key_index_list.as_deref().map(|list| {
-                SignedKeyIndexList::decode(list).and_then(|list| list.verify(known.as_ref())).map(|(list, _)| list)
+                SignedKeyIndexList::decode(list)
+                    .and_then(|list| list.verify(known.as_ref()))
+                    .map(|(list, _)| list)
             });
             let signed = match signed {
                 Some(Ok(list)) => Some(list),
@@ -330,7 +332,11 @@ impl Actor {
             });
             let list = DeviceList {
                 devices: valid
-                    .map(|device| Device { id: device.id, key_index: device.key_index, hosted: device.is_hosted })
+                    .map(|device| Device {
+                        id: device.id,
+                        key_index: device.key_index,
+                        hosted: device.is_hosted,
+                    })
                     .collect(),
                 raw_id: signed.as_ref().map(|list| list.raw_id),
                 timestamp: answer.timestamp,
@@ -429,6 +435,3 @@ impl Actor {
         self.outbox.chats.clear();
     }
 }
-
-/// How many messages one step encrypts of one chat at most is bounded by how many jobs one step takes.
-const _: () = assert!(BATCH <= 64);

@@ -66,7 +66,10 @@ mod tests {
         let later = now + STABLE;
         assert!(backoff.next(later, false, &mut SystemRandom) <= Duration::from_millis(1100));
         backoff.connected(later);
-        assert!(backoff.next(later, false, &mut SystemRandom) <= Duration::from_millis(1100), "one step only");
+        assert!(
+            backoff.next(later, false, &mut SystemRandom) <= Duration::from_millis(1100),
+            "one step only"
+        );
         assert!(backoff.next(later, true, &mut SystemRandom) >= Duration::from_secs(8), "the slow steps");
     }
 }

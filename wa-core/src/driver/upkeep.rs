@@ -40,10 +40,19 @@ const LOGOUT_LIMIT: Duration = Duration::from_secs(3);
 
 /// An answer to a question of the actor.
 pub(super) enum Fetched {
-    Devices { users: Vec<Jid>, result: Result<Vec<UserDevices>, RequestError> },
-    Bundles { addresses: Vec<SignalAddress>, result: Result<Vec<(Jid, BundleAnswer)>, RequestError> },
+    Devices {
+        users: Vec<Jid>,
+        result: Result<Vec<UserDevices>, RequestError>,
+    },
+    Bundles {
+        addresses: Vec<SignalAddress>,
+        result: Result<Vec<(Jid, BundleAnswer)>, RequestError>,
+    },
     /// One-time pre-keys were given to the server.
-    PreKeys { uploaded: Vec<PreKeyRecord>, result: Result<(), RequestError> },
+    PreKeys {
+        uploaded: Vec<PreKeyRecord>,
+        result: Result<(), RequestError>,
+    },
     Active(Result<(), RequestError>),
 }
 
@@ -167,19 +176,27 @@ impl Actor {
     }
 
     /// The login succeeded: remember it, see that the server has keys, then ask for traffic.
-    pub(super) async fn handle_success(&mut self, success: Success, step: &mut Step) -> Result<(), StoreError> {
+    pub(super) async fn handle_success(
+        &mut self,
+        success: Success,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
         self.backoff.connected(clock::now());
         self.account.login_counter = self.account.login_counter.saturating_add(1);
         if let Some(lid) = success.lid.filter(Jid::is_lid) {
             if let Some(pair) = self.account.jid.as_ref().and_then(|pn| AddressPair::new(pn, &lid)) {
                 let store = std::sync::Arc::clone(&self.store);
-                self.directory.load_addresses(&*store, [&pair.pn, &pair.lid]).await?;
+                self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
                 self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
             }
             self.account.lid = Some(lid);
         }
         step.changes.put_account(self.account.clone());
-        if self.account.server_has_pre_keys { self.ask_for_traffic() } else { self.supply_pre_keys(step).await? }
+        if self.account.server_has_pre_keys {
+            self.ask_for_traffic()
+        } else {
+            self.supply_pre_keys(step).await?
+        }
         Ok(())
     }
 
@@ -263,7 +280,9 @@ impl Actor {
                     step.changes.delete_pre_key(record.id);
                 }
             }
-            Err(error) => tracing::warn!(%error, "the pre-keys were not uploaded; the next login tries again"),
+            Err(error) => {
+                tracing::warn!(%error, "the pre-keys were not uploaded; the next login tries again")
+            }
         }
         if *self.status.borrow() != Status::Ready {
             self.ask_for_traffic();
@@ -294,19 +313,25 @@ impl Actor {
             Notification::DevicesChanged { user, lid } => {
                 let pair = lid.as_ref().and_then(|lid| AddressPair::new(&user, lid));
                 let store = std::sync::Arc::clone(&self.store);
-                self.directory.load_addresses(&*store, [&user]).await?;
+                self.directory.load_addresses(&*store, vec![user.clone()]).await?;
                 let known = [self.directory.lid_of(&user), self.directory.pn_of(&user)];
                 let mut users: Vec<Jid> = known.into_iter().flatten().cloned().collect();
                 users.push(user.to_chat());
                 users.extend(lid.map(|lid| lid.to_chat()));
                 if self.own().is_some_and(|own| own.is_account(&user)) {
-                    users.extend(self.own().into_iter().flat_map(|own| [Some(own.pn), own.lid]).flatten().map(|jid| jid.to_user()));
+                    users.extend(
+                        self.own()
+                            .into_iter()
+                            .flat_map(|own| [Some(own.pn), own.lid])
+                            .flatten()
+                            .map(|jid| jid.to_user()),
+                    );
                 }
                 for user in users {
                     self.directory.drop_list(&user, &mut step.changes);
                 }
                 if let Some(pair) = pair {
-                    self.directory.load_addresses(&*store, [&pair.pn, &pair.lid]).await?;
+                    self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
                     self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
                 }
             }
@@ -321,9 +346,14 @@ impl Actor {
     }
 
     /// A user's phone has a new identity: nothing more is sent on the old session.
-    async fn forget_identity(&mut self, user: &Jid, lid: Option<&Jid>, step: &mut Step) -> Result<(), StoreError> {
+    async fn forget_identity(
+        &mut self,
+        user: &Jid,
+        lid: Option<&Jid>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
         let store = std::sync::Arc::clone(&self.store);
-        self.directory.load_addresses(&*store, [user]).await?;
+        self.directory.load_addresses(&*store, vec![user.clone()]).await?;
         let mut addresses: Vec<SignalAddress> = [Some(user), lid]
             .into_iter()
             .flatten()
@@ -383,7 +413,8 @@ impl Actor {
     }
 
     pub(super) async fn continue_backlog(&mut self, now: Instant) {
-        let Some(backlog) = self.backlog.as_mut().filter(|backlog| backlog.next_pull.is_some_and(|at| now >= at))
+        let Some(backlog) =
+            self.backlog.as_mut().filter(|backlog| backlog.next_pull.is_some_and(|at| now >= at))
         else {
             return;
         };
