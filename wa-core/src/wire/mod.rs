@@ -30,6 +30,7 @@
 mod decode;
 mod document;
 mod encode;
+pub mod frame;
 mod node;
 mod token;
 mod value;
