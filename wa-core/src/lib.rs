@@ -3,5 +3,6 @@
 pub mod crypto;
 pub mod noise;
 pub mod pairing;
+pub mod signal;
 pub mod transport;
 pub mod wire;
