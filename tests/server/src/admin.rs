@@ -31,7 +31,8 @@ pub(crate) async fn scan_qr(hub: &Arc<Hub>, query: &str, body: &[u8]) -> (Status
     };
     match phone.scan(&text).await {
         Ok(jid) => {
-            let answer = json!({ "device": jid.to_string(), "phone": phone.name(), "lid": phone.lid().to_string() });
+            let answer =
+                json!({ "device": jid.to_string(), "phone": phone.name(), "lid": phone.lid().to_string() });
             (StatusCode::OK, answer)
         }
         Err(error) => refused(&error),

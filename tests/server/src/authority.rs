@@ -37,8 +37,10 @@ impl Authority {
     pub(crate) fn identity(&self, fault: Option<CertificateFault>) -> Identity {
         let random = &mut SystemRandom;
         let now = UnixMillis::from_system_time(SystemTime::now()).to_seconds().0;
-        let mut validity =
-            Validity { not_before: UnixSeconds(now.saturating_sub(DAY)), not_after: UnixSeconds(now + 3650 * DAY) };
+        let mut validity = Validity {
+            not_before: UnixSeconds(now.saturating_sub(DAY)),
+            not_after: UnixSeconds(now + 3650 * DAY),
+        };
         let mut root = self.root.clone();
         let mut leaf = self.static_key.public;
         match fault {

@@ -47,7 +47,10 @@ pub(crate) async fn serve(hub: Arc<Hub>, mut reader: Reader, mut writer: Writer)
             let mut state = hub.state();
             let id = state.next_id();
             let session = Session::new(id, outbox.clone(), cancel.clone());
-            state.open_session(payload, static_key, session).map(|party| (party, id)).map_err(|(reason, _)| reason)
+            state
+                .open_session(payload, static_key, session)
+                .map(|party| (party, id))
+                .map_err(|(reason, _)| reason)
         }
         Err(_) => Err(400),
     };
@@ -66,7 +69,8 @@ pub(crate) async fn serve(hub: Arc<Hub>, mut reader: Reader, mut writer: Writer)
     };
     let write = write(Arc::clone(&hub), writer, sender, orders, party, cancel.clone());
     let writing = tokio::spawn(write);
-    let mut connection = Connection { hub: Arc::clone(&hub), reader, receiver, buffer, outbox, party, cancel };
+    let mut connection =
+        Connection { hub: Arc::clone(&hub), reader, receiver, buffer, outbox, party, cancel };
     connection.read().await;
     hub.state().connection_ended(party, id);
     // A writer that was told to close still has its last stanza to send; any other one has no reader any more.
@@ -198,7 +202,11 @@ impl Connection {
             }
             Party::Device(_) => {
                 // After the first time only a client that stopped asking is left.
-                if last.is_none() { start + config.drain_after } else { start + config.drain_after.max(SLOW_DRAIN) }
+                if last.is_none() {
+                    start + config.drain_after
+                } else {
+                    start + config.drain_after.max(SLOW_DRAIN)
+                }
             }
         }
     }
@@ -347,7 +355,8 @@ enum End {
 }
 
 fn encode(node: &Node, compress: bool) -> Option<Vec<u8>> {
-    let plain = wire::encode(node).inspect_err(|error| tracing::error!(%error, tag = %node.tag, "encode")).ok()?;
+    let plain =
+        wire::encode(node).inspect_err(|error| tracing::error!(%error, tag = %node.tag, "encode")).ok()?;
     if !compress {
         return Some(plain);
     }

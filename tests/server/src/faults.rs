@@ -258,7 +258,11 @@ impl FaultBook {
     pub(crate) fn writing(&self, device: Option<DeviceKey>) -> Writing {
         let own = device.and_then(|device| self.devices.get(&device));
         let any = |of: fn(&Plan) -> bool| of(&self.everyone) || own.is_some_and(of);
-        Writing { compress: any(|plan| plan.compress), split: any(|plan| plan.split), dead: any(|plan| plan.dead) }
+        Writing {
+            compress: any(|plan| plan.compress),
+            split: any(|plan| plan.split),
+            dead: any(|plan| plan.dead),
+        }
     }
 
     fn plans(&self, device: DeviceKey) -> impl Iterator<Item = &Plan> {

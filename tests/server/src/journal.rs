@@ -63,6 +63,11 @@ impl Journal {
         self.entries.get(&subject).into_iter().flatten()
     }
 
+    /// The number of the next stanza.
+    pub(crate) const fn next_number(&self) -> u64 {
+        self.next
+    }
+
     /// A connection became a device: its stanzas are the device's.
     pub(crate) fn adopt(&mut self, connection: u64, device: DeviceKey) {
         if let Some(entries) = self.entries.remove(&Subject::Connection(connection)) {

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
@@ -12,7 +13,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -133,7 +133,10 @@ async fn answer(hub: Arc<Hub>, mut request: Request<Incoming>) -> Answer {
 
 /// Answers a WebSocket handshake; no extension is taken up.
 fn upgrade(hub: Arc<Hub>, request: &mut Request<Incoming>) -> Answer {
-    let wants = request.headers().get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let wants = request
+        .headers()
+        .get(UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY).filter(|_| wants) else {
         return text(StatusCode::UPGRADE_REQUIRED, "a WebSocket is wanted here");
     };

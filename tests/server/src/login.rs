@@ -45,7 +45,8 @@ impl State {
         let Some(username) = payload.username else { return Err((400, session)) };
         let number = u16::try_from(payload.device.unwrap_or(0)).unwrap_or(u16::MAX);
         let key = self.device_key(&Jid::pn(username.to_string()).with_device(number));
-        let Some(key) = key.filter(|key| self.device(*key).is_some_and(|device| device.noise_key == Some(noise_key)))
+        let Some(key) =
+            key.filter(|key| self.device(*key).is_some_and(|device| device.noise_key == Some(noise_key)))
         else {
             return Err((401, session));
         };

@@ -44,7 +44,6 @@ struct Link {
     account_identity: PublicKey,
     key_index: u32,
     key_index_list: KeyIndexList,
-    repeat: bool,
     done: oneshot::Sender<Result<Jid, ScanError>>,
 }
 
@@ -110,7 +109,8 @@ impl State {
     ) {
         let connection = session.connection;
         let lists_left = self.config.ref_lists;
-        let pairing = Pairing { session, noise_key, keys, push_name, refs: Vec::new(), lists_left, link: None };
+        let pairing =
+            Pairing { session, noise_key, keys, push_name, refs: Vec::new(), lists_left, link: None };
         self.pairings.by_connection.insert(connection, pairing);
         self.send_refs(connection);
     }
@@ -155,7 +155,7 @@ impl State {
         &mut self,
         account: usize,
         upload: LinkUpload,
-    ) -> Result<oneshot::Receiver<Result<Jid, ScanError>>, ScanError> {
+    ) -> Result<(u64, oneshot::Receiver<Result<Jid, ScanError>>), ScanError> {
         let Some((connection, pairing)) = self.pairing_of(&upload.reference) else {
             return Err(ScanError::UnknownRef);
         };
@@ -202,18 +202,16 @@ impl State {
             account_identity,
             key_index: upload.key_index,
             key_index_list: upload.key_index_list,
-            repeat: upload.options.repeat,
             done,
         };
-        let repeat = link.repeat;
         if let Some(pairing) = self.pairings.by_connection.get_mut(&connection) {
             pairing.link = Some(link);
         }
         self.transmit_unpaired(connection, iq.clone());
-        if repeat {
+        if upload.options.repeat {
             self.transmit_unpaired(connection, iq);
         }
-        Ok(answer)
+        Ok((connection, answer))
     }
 
     /// Handles a stanza of a client that is not registered.

@@ -8,7 +8,7 @@ use wa_types::Jid;
 use crate::stanza::Read;
 
 /// One stanza that waits for its acknowledgement.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) node: Node,
     /// Whether it went out on the device's present connection.
@@ -99,7 +99,9 @@ impl Queue {
             item.node.tag.as_ref() == ack.class
                 && item.node.attr_text("id").as_deref() == Some(ack.id)
                 && ack.kind.is_none_or(|kind| item.node.attr_text("type").as_deref() == Some(kind))
-                && ack.from.is_none_or(|from| item.node.attr_jid("from").is_none_or(|sender| same(&sender, from)))
+                && ack
+                    .from
+                    .is_none_or(|from| item.node.attr_jid("from").is_none_or(|sender| same(&sender, from)))
         });
         place.and_then(|place| self.items.remove(place)).is_some()
     }

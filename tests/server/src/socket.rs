@@ -51,7 +51,9 @@ impl Writer {
     /// Sends one message.
     pub(crate) async fn send(&mut self, bytes: Vec<u8>) -> io::Result<()> {
         match self {
-            Self::Memory(messages) => messages.send(Ok(bytes)).await.map_err(|_| io::ErrorKind::BrokenPipe.into()),
+            Self::Memory(messages) => {
+                messages.send(Ok(bytes)).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+            }
             Self::Web(sink) => sink.send(Message::Binary(bytes.into())).await.map_err(io::Error::other),
         }
     }

@@ -156,7 +156,9 @@ fn bundle(state: &mut State, key: DeviceKey) -> Option<Vec<Node>> {
     parts.extend(one_time.map(|(id, value)| {
         Node::new("key").child(Node::new("id").bytes(id)).child(Node::new("value").bytes(*value.as_bytes()))
     }));
-    parts.extend(device.device_identity.as_ref().map(|identity| Node::new("device-identity").bytes(identity.clone())));
+    parts.extend(
+        device.device_identity.as_ref().map(|identity| Node::new("device-identity").bytes(identity.clone())),
+    );
 
     let left = device.keys.one_time.len();
     if device.keys.uploaded && left <= limit && !device.keys.told_low {

@@ -11,14 +11,19 @@ use crate::state::State;
 
 pub(super) fn answer(state: &State, iq: &Node) -> Answer {
     let Some(usync) = iq.find("usync") else { return Answer::Error(400) };
-    let (Some(query), Some(list)) = (usync.find("query"), usync.find("list")) else { return Answer::Error(400) };
+    let (Some(query), Some(list)) = (usync.find("query"), usync.find("list")) else {
+        return Answer::Error(400);
+    };
     let protocols = query.nodes();
-    let is_repeated =
-        protocols.iter().enumerate().any(|(at, one)| protocols.iter().skip(at + 1).any(|other| other.tag == one.tag));
+    let is_repeated = protocols
+        .iter()
+        .enumerate()
+        .any(|(at, one)| protocols.iter().skip(at + 1).any(|other| other.tag == one.tag));
     if protocols.is_empty() || is_repeated || list.nodes().is_empty() || list.nodes().len() > MAX_USERS {
         return Answer::Error(400);
     }
-    let users: Vec<Node> = list.find_all("user").filter_map(|user| answer_user(state, protocols, user)).collect();
+    let users: Vec<Node> =
+        list.find_all("user").filter_map(|user| answer_user(state, protocols, user)).collect();
     let result = protocols.iter().map(|protocol| {
         let node = Node::new(protocol.tag.clone());
         if KNOWN.contains(&protocol.tag.as_ref()) { node } else { node.child(error(501, error_text(501))) }
@@ -45,7 +50,9 @@ fn answer_user(state: &State, protocols: &[Node], user: &Node) -> Option<Node> {
     };
     let account = named.as_ref().and_then(|jid| state.account(state.account_of(jid)?));
 
-    let Some(account) = account else { return Some(unknown_user(protocols, asked.as_ref(), contact.as_deref())) };
+    let Some(account) = account else {
+        return Some(unknown_user(protocols, asked.as_ref(), contact.as_deref()));
+    };
     let like = match (&asked, lid_addressing) {
         (None, true) => account.lid.clone(),
         (Some(jid), _) => jid.to_user(),
@@ -58,13 +65,17 @@ fn answer_user(state: &State, protocols: &[Node], user: &Node) -> Option<Node> {
     let mut parts = Vec::new();
     for protocol in protocols {
         parts.extend(match protocol.tag.as_ref() {
-            "contact" => Some(Node::new("contact").attr("type", "in").text(contact.as_deref().unwrap_or_default())),
+            "contact" => {
+                Some(Node::new("contact").attr("type", "in").text(contact.as_deref().unwrap_or_default()))
+            }
             "devices" => devices(account, &like, user.find("devices")),
             "lid" => Some(Node::new("lid").attr("val", &account.lid)),
             "status" => Some(about(account)),
             "picture" => Some(Node::new("picture").child(error(404, error_text(404)))),
             "business" => Some(Node::new("business")),
-            "disappearing_mode" => Some(Node::new("disappearing_mode").attr("duration", 0_u32).attr("t", 0_u32)),
+            "disappearing_mode" => {
+                Some(Node::new("disappearing_mode").attr("duration", 0_u32).attr("t", 0_u32))
+            }
             "username" => Some(Node::new("username")),
             "text_status" => Some(Node::new("text_status")),
             "feature" | "bot" => Some(Node::new(protocol.tag.clone())),
@@ -109,7 +120,9 @@ fn about(account: &Account) -> Node {
 
 fn is_phone_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or_default();
-    (1..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
+    (1..=15).contains(&digits.len())
+        && !digits.starts_with('0')
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The digits of a contact text: `+1555…`, or `1555…@c.us` as one library writes it.

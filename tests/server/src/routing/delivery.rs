@@ -106,7 +106,14 @@ impl State {
     }
 
     /// Forgets what the device acknowledged. `from` is whom it named as the stanza's sender.
-    pub(crate) fn acknowledge(&mut self, key: DeviceKey, class: &str, id: &str, from: Option<&Jid>, kind: Option<&str>) {
+    pub(crate) fn acknowledge(
+        &mut self,
+        key: DeviceKey,
+        class: &str,
+        id: &str,
+        from: Option<&Jid>,
+        kind: Option<&str>,
+    ) {
         let resolved = from.and_then(|from| self.device_key(from));
         // The queue is taken out, so that addresses can be resolved while it is searched.
         let Some(device) = self.device_mut(key) else { return };

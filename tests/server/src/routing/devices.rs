@@ -45,9 +45,8 @@ impl State {
             .attr("id", id)
             .attr("t", now)
             .child(operation);
-        let to_own = self.account_sync(key.account);
-
         let contacts = account.contacts.clone();
+        let to_own = self.account_sync(key.account);
         for own in self.devices_of(key.account).into_iter().filter(|own| *own != key) {
             self.deliver(own, to_own.clone());
         }
@@ -84,7 +83,9 @@ impl State {
         }
         let was_available = self.is_available(key.account);
         let account = self.accounts.get_mut(key.account);
-        let Some(device) = account.and_then(|account| account.devices.remove(&key.number)) else { return false };
+        let Some(device) = account.and_then(|account| account.devices.remove(&key.number)) else {
+            return false;
+        };
         if let Some(session) = device.session {
             let last = conflict(Some(401), "device_removed");
             self.note_last(key, &last);

@@ -27,7 +27,8 @@ struct Refusal(u16);
 
 impl State {
     pub(super) fn handle_message(&mut self, from: DeviceKey, node: &Node) {
-        let Some(id) = node.attr_text("id").filter(|id| !id.is_empty()).map(std::borrow::Cow::into_owned) else {
+        let Some(id) = node.attr_text("id").filter(|id| !id.is_empty()).map(std::borrow::Cow::into_owned)
+        else {
             tracing::warn!("message without id");
             self.transmit(from, malformed());
             return;
@@ -72,7 +73,8 @@ impl State {
             _ => return Err(Refusal(400)),
         };
         let establishes = copies.iter().any(|(_, enc)| enc.attr_text("type").as_deref() == Some("pkmsg"));
-        if establishes && from.number != 0 && node.child_bytes("device-identity").is_none_or(<[u8]>::is_empty) {
+        if establishes && from.number != 0 && node.child_bytes("device-identity").is_none_or(<[u8]>::is_empty)
+        {
             return Err(Refusal(400));
         }
         if is_direct && node.attr_text("category").as_deref() == Some("peer") && recipient != from.account {
@@ -116,7 +118,10 @@ impl State {
         self.send_ack(from, ack);
 
         let is_new_contact = checked.recipient != from.account
-            && self.accounts.get_mut(from.account).is_some_and(|account| account.contacts.insert(checked.recipient));
+            && self
+                .accounts
+                .get_mut(from.account)
+                .is_some_and(|account| account.contacts.insert(checked.recipient));
         if is_new_contact && let Some(account) = self.accounts.get_mut(checked.recipient) {
             account.contacts.insert(from.account);
         }
@@ -181,7 +186,8 @@ impl State {
         }
         let mut expected: BTreeSet<DeviceKey> = self.devices_of(checked.recipient).into_iter().collect();
         expected.extend(self.devices_of(from.account));
-        let jids = |devices: &BTreeSet<DeviceKey>| phash(devices.iter().map(|key| self.jid_of(*key, &checked.to)));
+        let jids =
+            |devices: &BTreeSet<DeviceKey>| phash(devices.iter().map(|key| self.jid_of(*key, &checked.to)));
         let with_sender = jids(&expected);
         expected.remove(&from);
         let without_sender = jids(&expected);

@@ -62,10 +62,9 @@ impl State {
 
     fn refuse_unknown(&mut self, from: DeviceKey, node: &Node) {
         let answer = match node.attr_text("id") {
-            Some(id) => Node::new("ack")
-                .attr("class", node.tag.as_ref())
-                .attr("id", id.as_ref())
-                .attr("error", "488"),
+            Some(id) => {
+                Node::new("ack").attr("class", node.tag.as_ref()).attr("id", id.as_ref()).attr("error", "488")
+            }
             None => malformed(),
         };
         self.transmit(from, answer);

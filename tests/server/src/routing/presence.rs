@@ -73,7 +73,10 @@ impl State {
     /// Whether any device of the account is in use.
     pub(crate) fn is_available(&self, account: usize) -> bool {
         self.account(account).is_some_and(|account| {
-            account.devices.values().any(|device| device.session.as_ref().is_some_and(|session| session.available))
+            account
+                .devices
+                .values()
+                .any(|device| device.session.as_ref().is_some_and(|session| session.available))
         })
     }
 
@@ -106,9 +109,14 @@ impl State {
             return self.transmit(from, malformed());
         };
         let kind = node.nodes().first().map(|child| child.tag.to_string());
-        let ack =
-            Node::new("ack").attr("class", "call").attr("id", id.as_ref()).attr("from", &to).attr_opt("type", kind);
-        let Some(target) = self.device_key(&to) else { return self.transmit(from, ack.attr("error", 404_u16)) };
+        let ack = Node::new("ack")
+            .attr("class", "call")
+            .attr("id", id.as_ref())
+            .attr("from", &to)
+            .attr_opt("type", kind);
+        let Some(target) = self.device_key(&to) else {
+            return self.transmit(from, ack.attr("error", 404_u16));
+        };
         self.transmit(from, ack);
         let call = Node::new("call")
             .attr("from", self.jid_of(from, &to))

@@ -52,7 +52,14 @@ impl State {
         self.route_receipt(from, &to, target, kind.as_deref(), node);
     }
 
-    fn route_receipt(&mut self, from: DeviceKey, to: &Jid, target: DeviceKey, kind: Option<&str>, node: &Node) {
+    fn route_receipt(
+        &mut self,
+        from: DeviceKey,
+        to: &Jid,
+        target: DeviceKey,
+        kind: Option<&str>,
+        node: &Node,
+    ) {
         let own_others: Vec<DeviceKey> =
             self.devices_of(from.account).into_iter().filter(|key| *key != from).collect();
         match kind {
