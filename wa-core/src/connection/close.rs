@@ -52,7 +52,7 @@ pub enum CloseReason {
     PairingTimeout,
     /// The phone's answer to the QR code does not hold.
     #[error("the pairing does not verify")]
-    PairingRefused(#[source] crate::pairing::adv::AdvError),
+    PairingRefused(#[source] crate::pairing::LinkError),
     /// More stanzas came than were taken; the server delivers them again.
     #[error("too many unread stanzas")]
     Overflow,
@@ -86,7 +86,9 @@ impl CloseReason {
         match self {
             Self::RestartRequired => NextStep::Now,
             Self::LoggedOut => NextStep::LoggedOut,
-            Self::Requested | Self::Replaced | Self::PairingTimeout | Self::PairingRefused(_) => NextStep::Stop,
+            Self::Requested | Self::Replaced | Self::PairingTimeout | Self::PairingRefused(_) => {
+                NextStep::Stop
+            }
             Self::Refused(failure) => match failure.reason {
                 401 | 403 | 406 => NextStep::LoggedOut,
                 402 => failure.expires_in.map_or(NextStep::Stop, NextStep::StopFor),
@@ -95,7 +97,9 @@ impl CloseReason {
                 _ => NextStep::Stop,
             },
             // A wrong root key or a tampered certificate does not mend itself.
-            Self::Handshake(error) if error.is_untrusted() => NextStep::Stop,
+            Self::Handshake(HandshakeError::Certificate(error)) if !error.may_be_our_clock() => {
+                NextStep::Stop
+            }
             Self::StreamError(StreamError::Code(429)) => NextStep::SlowBackoff,
             Self::Handshake(_)
             | Self::Network(_)

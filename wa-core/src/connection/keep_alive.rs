@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::crypto::Random;
 
 /// Nothing received for this long after a send that wants an answer: the socket is dead.
-pub const DEAD_AFTER: Duration = Duration::from_secs(20);
+pub(super) const DEAD_AFTER: Duration = Duration::from_secs(20);
 
 /// No ping while something came in as recently as this.
 const QUIET: Duration = Duration::from_secs(15);

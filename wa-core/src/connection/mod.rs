@@ -24,7 +24,7 @@ pub use requests::RequestId;
 
 use crate::crypto::Random;
 use crate::noise::{
-    Header, HandshakeError, KnownServer, RoutingInfo, Transport, TransportError, TrustRoot, ik, xx,
+    HandshakeError, Header, KnownServer, RoutingInfo, Transport, TransportError, TrustRoot, ik, xx,
 };
 use crate::stanza::ack::{self, MessageAck, nack};
 use crate::stanza::ib::Ib;
@@ -45,9 +45,6 @@ pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a request or a message waits for its answer.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(60);
-
-/// How many stanzas wait to be taken before the connection gives up; the server delivers them again.
-pub const UNREAD_LIMIT: usize = 8192;
 
 /// What a connection needs to know of the account.
 #[derive(Debug)]
@@ -170,7 +167,6 @@ struct Inner {
     credentials: Secrets,
     outgoing: Vec<u8>,
     outputs: VecDeque<Output>,
-    unread: usize,
     requests: Requests,
     next_request: u64,
     id_prefix: String,
@@ -222,7 +218,6 @@ impl Connection {
             credentials: Secrets { payload, trust_root, own, wall_clock },
             outgoing,
             outputs: VecDeque::new(),
-            unread: 0,
             requests: Requests::default(),
             next_request: 1,
             id_prefix: format!("{}.{c}-", u16::from_be_bytes([a, b])),
@@ -242,9 +237,6 @@ impl Connection {
         self.frames.push(bytes).map_err(|_| CloseReason::BadFrame)?;
         while let Some(frame) = self.frames.next_frame().map_err(|_| CloseReason::BadFrame)? {
             self.open.handle_frame(now, frame)?;
-        }
-        if self.open.unread > UNREAD_LIMIT {
-            return Err(CloseReason::Overflow);
         }
         Ok(())
     }
@@ -294,11 +286,7 @@ impl Connection {
 
     /// What came of it all, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let output = self.open.outputs.pop_front()?;
-        if matches!(output, Output::Stanza(_)) {
-            self.open.unread -= 1;
-        }
-        Some(output)
+        self.open.outputs.pop_front()
     }
 
     /// Whether the handshake is through and stanzas can be sent.
@@ -422,10 +410,12 @@ impl Inner {
             State::Xx(state) => state
                 .finish(hello, payload, trust_root, *wall_clock)
                 .map(|(finish, established)| (Some(finish), established)),
-            State::Ik(state) => state.finish(hello, payload, trust_root, *wall_clock).map(|answer| match answer {
-                ik::Answer::Resumed(established) => (None, established),
-                ik::Answer::FellBack { finish, established } => (Some(finish), established),
-            }),
+            State::Ik(state) => {
+                state.finish(hello, payload, trust_root, *wall_clock).map(|answer| match answer {
+                    ik::Answer::Resumed(established) => (None, established),
+                    ik::Answer::FellBack { finish, established } => (Some(finish), established),
+                })
+            }
             State::Open(_) | State::Closed => return Err(CloseReason::BadFrame),
         };
         let (finish, established) = finished.map_err(CloseReason::Handshake)?;
@@ -510,7 +500,6 @@ impl Inner {
     }
 
     fn push(&mut self, stanza: Incoming) {
-        self.unread += 1;
         self.outputs.push_back(Output::Stanza(stanza));
     }
 
@@ -537,6 +526,6 @@ impl std::fmt::Debug for Connection {
             State::Open(_) => "Open",
             State::Closed => "Closed",
         };
-        f.debug_struct("Connection").field("state", &state).field("unread", &self.open.unread).finish_non_exhaustive()
+        f.debug_struct("Connection").field("state", &state).finish_non_exhaustive()
     }
 }

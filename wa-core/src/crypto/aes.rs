@@ -55,14 +55,28 @@ impl std::fmt::Debug for GcmKey {
 /// AES-256-CBC with PKCS#7 padding.
 #[must_use]
 pub fn cbc_encrypt(key: &[u8; 32], iv: &[u8; 16], plaintext: &[u8]) -> Vec<u8> {
-    let size = (plaintext.len() / 16 + 1) * 16;
-    let mut buffer = Vec::with_capacity(size);
-    buffer.extend_from_slice(plaintext);
-    buffer.resize(size, 0);
-    cbc::Encryptor::<aes::Aes256>::new(key.into(), iv.into())
-        .encrypt_padded::<Pkcs7>(&mut buffer, plaintext.len())
+    let mut out = Vec::with_capacity(cbc_encrypted_len(plaintext.len()));
+    cbc_encrypt_append(key, iv, plaintext, &mut out);
+    out
+}
+
+/// How long [`cbc_encrypt`] makes a plaintext of `len` bytes.
+#[must_use]
+pub const fn cbc_encrypted_len(len: usize) -> usize {
+    (len / 16 + 1) * 16
+}
+
+/// [`cbc_encrypt`] at the end of `out`, without a buffer of its own.
+pub fn cbc_encrypt_append(key: &[u8; 32], iv: &[u8; 16], plaintext: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    // Reserved first: no reallocation leaves a copy of the plaintext behind.
+    out.reserve(cbc_encrypted_len(plaintext.len()));
+    out.extend_from_slice(plaintext);
+    out.resize(start + cbc_encrypted_len(plaintext.len()), 0);
+    let (_, buffer) = out.split_at_mut(start);
+    cbc::Encryptor::<aes::Aes256Enc>::new(key.into(), iv.into())
+        .encrypt_padded::<Pkcs7>(buffer, plaintext.len())
         .expect("the buffer was sized for the padding above");
-    buffer
 }
 
 /// Undoes [`cbc_encrypt`].
@@ -74,7 +88,7 @@ pub fn cbc_decrypt(key: &[u8; 32], iv: &[u8; 16], ciphertext: &[u8]) -> Result<V
         return Err(CryptoError::BadPadding);
     }
     let mut buffer = ciphertext.to_vec();
-    let size = cbc::Decryptor::<aes::Aes256>::new(key.into(), iv.into())
+    let size = cbc::Decryptor::<aes::Aes256Dec>::new(key.into(), iv.into())
         .decrypt_padded::<Pkcs7>(&mut buffer)
         .map_err(|_| CryptoError::BadPadding)?
         .len();

@@ -2,4 +2,10 @@
 //! out; what is to be written comes back as [`wa_store::Changes`].
 
 pub mod addressing;
+pub mod decrypt;
+pub mod encrypt;
 pub mod phash;
+pub mod ratchets;
+pub mod recipients;
+
+pub use decrypt::DecryptError;

@@ -1,5 +1,6 @@
 //! What a message says. Protocol: messages, "Content types", "Wrappers".
 
+mod raw;
 mod text;
 
 use prost::Message as _;
@@ -41,6 +42,31 @@ impl Message {
     #[must_use]
     pub fn encoded(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether it holds more than keys and context.
+    pub(crate) fn has_content(&self) -> bool {
+        let only_keys = e2e::Message {
+            sender_key_distribution_message: self.decoded.sender_key_distribution_message.clone(),
+            message_context_info: self.decoded.message_context_info.clone(),
+            ..e2e::Message::default()
+        };
+        only_keys.encoded_len() != self.bytes.len()
+    }
+
+    /// The chat and the message inside, when it is a copy that another own device sent us. The inner message is taken
+    /// as its bytes, so that unknown kinds survive.
+    pub(crate) fn device_sent(&self) -> Option<(Option<&str>, Self)> {
+        /// `Message.deviceSentMessage`, and its `message`.
+        const COPY: u32 = 31;
+        const INNER: u32 = 2;
+        let copy = self.decoded.device_sent_message.as_ref()?;
+        let inner = raw::field(raw::field(&self.bytes, COPY)?, INNER)?;
+        let mut inner = Self::decode(inner.to_vec()).ok()?;
+        if inner.decoded.message_context_info.is_none() {
+            inner.decoded.message_context_info.clone_from(&self.decoded.message_context_info);
+        }
+        Some((copy.destination_jid.as_deref(), inner))
     }
 
     /// What kind of content it is. Wrappers are looked through.

@@ -117,13 +117,13 @@ impl<'d> Reader<'d> {
     ///
     /// # Errors
     /// [`StanzaError::Missing`].
-    pub fn child(&self, tag: &'static str) -> Result<Reader<'d>, StanzaError> {
+    pub fn child(&self, tag: &'static str) -> Result<Self, StanzaError> {
         self.child_opt(tag).ok_or_else(|| self.missing(tag))
     }
 
     /// The first child with this tag.
     #[must_use]
-    pub fn child_opt(&self, tag: &str) -> Option<Reader<'d>> {
+    pub fn child_opt(&self, tag: &str) -> Option<Self> {
         self.node.child(tag).map(Reader::new)
     }
 

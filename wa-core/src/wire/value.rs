@@ -60,8 +60,8 @@ impl<'d> Text<'d> {
                 _ => (bytes, 0),
             };
             if whole.iter().fold(undefined(&last), |found, byte| found | undefined(byte)) != 0 {
-                let nibbles = whole.iter().chain([&last]).flat_map(|byte| [byte >> 4, byte & 0x0F]);
-                return Err(nibbles.filter(|nibble| *nibble > 11).next().unwrap_or_default());
+                let mut nibbles = whole.iter().chain([&last]).flat_map(|byte| [byte >> 4, byte & 0x0F]);
+                return Err(nibbles.find(|nibble| *nibble > 11).unwrap_or_default());
             }
         }
         Ok(Self(Form::Packed { alphabet, bytes, odd }))

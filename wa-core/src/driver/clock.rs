@@ -1,0 +1,15 @@
+//! The clocks of the driver. Everything below it is handed the time.
+
+use std::time::{Instant, SystemTime};
+
+use wa_types::UnixMillis;
+
+/// The runtime's monotonic clock, which tests can pause.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The wall clock.
+pub(super) fn unix_millis() -> UnixMillis {
+    UnixMillis::from_system_time(SystemTime::now())
+}
