@@ -277,6 +277,8 @@ fn debug_shows_structure_and_no_secrets() {
     }
     let crowd = Node::new("list").children(vec![Node::new("item"); 1000]);
     assert!(format!("{crowd:?}").ends_with("item, 984 more }"));
+    let busy = (0..40).fold(Node::new("a"), |node, n| node.attr(format!("k{n}"), ""));
+    assert!(format!("{busy:?}").ends_with(" k31= and 8 more"));
     let forged = Node::new("a\nb").attr("c\nd", "").attr("type", "x y\n");
     assert_eq!(format!("{forged:?}"), "[3 bytes] [3 bytes]= type=[4 bytes]");
 }
