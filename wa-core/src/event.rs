@@ -7,6 +7,7 @@ use wa_types::{Jid, MessageId, UnixSeconds};
 use crate::connection::CloseReason;
 use crate::e2e::DecryptError;
 use crate::message::Message;
+use crate::pairing::LinkError;
 use crate::stanza::receipt::ReceiptKind;
 use crate::wire::Node;
 
@@ -22,6 +23,12 @@ pub enum Event {
     PairingQr(PairingQr),
     /// The phone linked this device. The connection is made anew by itself; [`Event::Connected`] follows.
     Paired(Paired),
+    /// The phone's answer to the QR code does not hold: it was made without our secret, or is not signed by the
+    /// account. Nothing of it was kept; the server ends the connection, and new codes come with the next one.
+    PairingFailed {
+        /// What does not hold.
+        error: LinkError,
+    },
     /// Logged in: messages can be sent. After every login.
     Connected,
     /// The connection ended, and comes back by itself. Not emitted when it stays away: that is [`Event::Closed`].

@@ -12,7 +12,7 @@ const ESCAPED: char = '\u{1}';
 /// The text of a JID, as short as `Display` where that is enough.
 pub(crate) fn write(jid: &Jid) -> String {
     let text = jid.to_string();
-    if text.parse().as_ref() == Ok(jid) {
+    if !text.starts_with(ESCAPED) && text.parse().as_ref() == Ok(jid) {
         return text;
     }
     format!("{ESCAPED}{}:{}:{}:{}", jid.device(), jid.integrator(), jid.server().as_str(), jid.user())

@@ -9,7 +9,7 @@
 //! | [`changes`] | [`Changes`]: everything that one protocol step writes |
 //! | [`records`] | what is kept, a file per record, with the trait that reads it |
 //! | [`memory`] | [`MemoryStore`]: for tests, and for accounts that end with the process |
-//! | [`sqlite`] | `SqliteStore`: one file per account (feature `sqlite`, on by default) |
+//! | `sqlite` | `SqliteStore`: one file per account (feature `sqlite`, on by default) |
 //! | [`conformance`] | the tests that every store passes, ours and yours |
 //! | [`error`] | [`StoreError`], and what to do about it |
 
@@ -31,4 +31,6 @@ pub use records::{
     InboxReader, LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName,
     SenderKeyReader, SessionReader, SignedPreKeyRecord,
 };
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
 pub use store::{Store, StoreFuture};

@@ -50,9 +50,6 @@ pub enum CloseReason {
     /// The QR codes ran out without a scan.
     #[error("nobody scanned the QR codes in time")]
     PairingTimeout,
-    /// The phone's answer to the QR code does not hold.
-    #[error("the pairing does not verify")]
-    PairingRefused(#[source] crate::pairing::LinkError),
     /// More stanzas came than were taken; the server delivers them again.
     #[error("too many unread stanzas")]
     Overflow,
@@ -86,9 +83,7 @@ impl CloseReason {
         match self {
             Self::RestartRequired => NextStep::Now,
             Self::LoggedOut => NextStep::LoggedOut,
-            Self::Requested | Self::Replaced | Self::PairingTimeout | Self::PairingRefused(_) => {
-                NextStep::Stop
-            }
+            Self::Requested | Self::Replaced | Self::PairingTimeout => NextStep::Stop,
             Self::Refused(failure) => match failure.reason {
                 401 | 403 | 406 => NextStep::LoggedOut,
                 402 => failure.expires_in.map_or(NextStep::Stop, NextStep::StopFor),

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
-use wa_types::{MessageId, UnixSeconds};
 
 use super::clock;
+use super::outbox::AckReply;
 use crate::connection::{
     Answer, CloseReason, Connection, Credentials, Incoming, Output, RequestError, RequestId,
 };
 use crate::crypto::SystemRandom;
 use crate::noise::KnownServer;
-use crate::stanza::ack::MessageAck;
 use crate::stanza::iq::IqRequest;
 use crate::stanza::{Reader, StanzaError};
 use crate::transport::{Connector, Socket};
@@ -48,7 +47,10 @@ pub(super) enum Command {
 pub(super) enum Outgoing {
     Stanza(Node),
     /// Its ack is awaited.
-    Message { id: MessageId, node: Node, reply: oneshot::Sender<Result<MessageAck, RequestError>> },
+    Message {
+        node: Node,
+        reply: AckReply,
+    },
 }
 
 /// What the connection tells the account's actor.
@@ -105,7 +107,7 @@ pub(super) async fn run(
         }
         Err(_) => return CloseReason::Network(std::io::ErrorKind::TimedOut),
     };
-    let wall_clock = UnixSeconds(clock::unix_millis().to_seconds().0);
+    let wall_clock = clock::unix_millis().to_seconds();
     let connection = Connection::new(credentials, clock::now(), wall_clock, Box::new(SystemRandom));
     Session { connection, socket, commands, told, unread: Vec::new(), waiting: HashMap::new() }.run().await
 }
@@ -122,7 +124,7 @@ struct Session {
 
 enum Waiting {
     Request(oneshot::Sender<Result<Document<'static>, RequestError>>),
-    Message(oneshot::Sender<Result<MessageAck, RequestError>>),
+    Message(AckReply),
 }
 
 impl Session {
@@ -142,6 +144,7 @@ impl Session {
 
     /// Ends with `Ok` when the account's actor lets go.
     async fn drive(&mut self) -> Result<(), CloseReason> {
+        let told = self.told.clone();
         let mut commands = Vec::with_capacity(BATCH);
         let wake = sleep_until(Instant::from_std(self.connection.poll_timeout()));
         tokio::pin!(wake);
@@ -162,8 +165,8 @@ impl Session {
                     }
                     commands.drain(..).for_each(|command| self.handle_command(command));
                 }
-                () = self.told.closed() => return Ok(()),
-                slot = self.told.reserve(), if !self.unread.is_empty() => match slot {
+                () = told.closed() => return Ok(()),
+                slot = told.reserve(), if !self.unread.is_empty() => match slot {
                     Ok(slot) => {
                         let rest = self.unread.split_off(self.unread.len().min(BATCH));
                         slot.send(std::mem::replace(&mut self.unread, rest));
@@ -243,14 +246,12 @@ impl Session {
                     tracing::warn!(%error, ?node, "a stanza could not be sent");
                 }
             }
-            Outgoing::Message { id, node, reply } => {
-                match self.connection.send_message(now, id.as_str(), &node) {
+            Outgoing::Message { node, reply } => {
+                match self.connection.send_message(now, reply.id().as_str(), &node) {
                     Ok(request) => {
                         self.waiting.insert(request, Waiting::Message(reply));
                     }
-                    Err(error) => {
-                        let _ = reply.send(Err(error));
-                    }
+                    Err(error) => reply.complete(Err(error)),
                 }
             }
         }
@@ -270,7 +271,7 @@ impl Session {
                         }));
                     }
                     (Some(Waiting::Message(reply)), answer) => {
-                        let _ = reply.send(answer.and_then(|answer| match answer {
+                        reply.complete(answer.and_then(|answer| match answer {
                             Answer::Ack(ack) => Ok(ack),
                             Answer::Iq(_) => Err(RequestError::ConnectionLost),
                         }));

@@ -1,5 +1,6 @@
 //! What a message says. Protocol: messages, "Content types", "Wrappers".
 
+pub(crate) mod id;
 mod raw;
 mod text;
 

@@ -11,6 +11,7 @@ pub mod notification;
 pub mod pairing;
 pub mod reader;
 pub mod receipt;
+pub mod retry;
 pub mod stream;
 
 pub use reader::{Reader, StanzaError};

@@ -208,7 +208,7 @@ pub trait AccountReader {
     /// The account; `None` in a new or wiped store.
     ///
     /// # Errors
-    /// Any [`StoreError`](crate::StoreError).
+    /// Any [`StoreError`].
     fn account(&self) -> StoreFuture<'_, Option<Account>>;
 }
 

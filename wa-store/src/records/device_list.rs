@@ -76,7 +76,7 @@ pub trait DeviceListReader {
     /// The lists of these users, in the order asked; `None` where none is known.
     ///
     /// # Errors
-    /// Any [`StoreError`](crate::StoreError).
+    /// Any [`StoreError`].
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>>;
 }
 

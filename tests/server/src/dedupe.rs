@@ -1,0 +1,46 @@
+//! What a device sent lately, so that a resend with the same id is acknowledged but delivered only once.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::account::DeviceKey;
+
+/// One copy of a message: for whom, and which resend of it (0 is the first).
+pub(crate) type Copy = (DeviceKey, u32);
+
+/// The last messages of one device.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    order: VecDeque<String>,
+    sends: HashMap<String, Send>,
+}
+
+#[derive(Debug)]
+struct Send {
+    time: u64,
+    delivered: HashSet<Copy>,
+}
+
+impl Recent {
+    /// Notes a send; returns its time, which is that of the first send with this id.
+    pub(crate) fn note(&mut self, id: &str, now: u64) -> u64 {
+        if let Some(send) = self.sends.get(id) {
+            return send.time;
+        }
+        self.order.push_back(id.to_owned());
+        self.sends.insert(id.to_owned(), Send { time: now, delivered: HashSet::new() });
+        if self.order.len() > LIMIT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.sends.remove(&oldest);
+        }
+        now
+    }
+
+    /// Whether this copy is new; from now on it is not.
+    pub(crate) fn claim(&mut self, id: &str, copy: Copy) -> bool {
+        self.sends.get_mut(id).is_none_or(|send| send.delivered.insert(copy))
+    }
+}
+
+/// More than a client keeps unacknowledged.
+const LIMIT: usize = 4096;

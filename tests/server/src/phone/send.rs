@@ -1,0 +1,306 @@
+//! A phone's messages: one copy per device of the recipient, one for each own companion, and resends.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use prost::Message as _;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use wa_core::crypto::{Random as _, SystemRandom};
+use wa_core::pairing::SignedDeviceIdentity;
+use wa_core::pairing::adv::check_companion;
+use wa_core::wire::Node;
+use wa_proto::e2e::{DeviceSentMessage, Message, MessageContextInfo};
+use wa_types::{Jid, MessageId, UnixSeconds};
+
+use super::keys::bundle_of;
+use super::{Addressing, Phone, PhoneState, message_id};
+use crate::account::DeviceKey;
+use crate::stanza::Read;
+
+/// A message that the server took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sent {
+    /// Its id.
+    pub id: MessageId,
+    /// When the server took it.
+    pub timestamp: UnixSeconds,
+}
+
+/// Why a phone's message did not go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The phone is off.
+    #[error("the phone is offline")]
+    Offline,
+    /// Nobody has this address.
+    #[error("no such user")]
+    UnknownRecipient,
+    /// No device of the recipient could be encrypted for.
+    #[error("no device to encrypt for")]
+    NoDevice,
+    /// The server refused.
+    #[error("refused with {0}")]
+    Refused(u16),
+    /// No ack came.
+    #[error("no ack came")]
+    NoAck,
+}
+
+/// What was sent, for resends: the plaintext for others and for own devices, and the chat.
+#[derive(Default)]
+pub(super) struct SentMessages {
+    order: VecDeque<String>,
+    by_id: HashMap<String, SentMessage>,
+}
+
+#[derive(Clone)]
+struct SentMessage {
+    chat: Jid,
+    for_others: Vec<u8>,
+    for_own: Vec<u8>,
+}
+
+impl SentMessages {
+    fn remember(&mut self, id: &str, message: SentMessage) {
+        self.order.push_back(id.to_owned());
+        self.by_id.insert(id.to_owned(), message);
+        if self.order.len() > KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
+    }
+}
+
+impl Phone {
+    /// Sends a text to all devices of a user, and a copy to each own companion. Returns when the server took it.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_text(&self, to: &Jid, text: &str) -> Result<Sent, SendError> {
+        let message = Message { conversation: Some(text.to_owned()), ..Message::default() };
+        self.send(to, message).await
+    }
+
+    /// Sends any message; adds a message secret where there is none.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send(&self, to: &Jid, mut message: Message) -> Result<Sent, SendError> {
+        let context = message.message_context_info.get_or_insert_default();
+        if context.message_secret.is_none() {
+            context.message_secret = Some(SystemRandom.array::<32>().to_vec());
+        }
+        let id = message_id();
+        let (acked, ack) = oneshot::channel();
+        self.hand_in(to, &id, &message, acked)?;
+        let Some(ack) = timeout(ACK, ack).await.ok().and_then(Result::ok) else {
+            self.lock().waiting.remove(&id);
+            return Err(SendError::NoAck);
+        };
+        if let Some(code) = ack.attr_number("error") {
+            return Err(SendError::Refused(u16::try_from(code).unwrap_or(500)));
+        }
+        let timestamp = UnixSeconds(ack.attr_number("t").unwrap_or(0));
+        Ok(Sent { id: MessageId::new(id), timestamp })
+    }
+
+    /// Marks a message as read, and tells its sender.
+    pub fn read(&self, message: &super::PhoneMessage) {
+        let receipt = Node::new("receipt")
+            .attr("id", &message.id)
+            .attr("to", message.chat.to_user())
+            .attr("type", "read")
+            .attr("t", self.hub.state().now_seconds());
+        self.transmit(&receipt);
+    }
+
+    /// Says that its user is typing (or has stopped) to another.
+    pub fn typing(&self, to: &Jid, on: bool) {
+        let state = Node::new(if on { "composing" } else { "paused" });
+        self.transmit(&Node::new("chatstate").attr("to", to.to_user()).child(state));
+    }
+
+    /// Says that its user is there, or not.
+    pub fn presence(&self, available: bool) {
+        let kind = if available { "available" } else { "unavailable" };
+        self.transmit(&Node::new("presence").attr("type", kind).attr("name", self.name()));
+    }
+
+    fn hand_in(
+        &self,
+        to: &Jid,
+        id: &str,
+        message: &Message,
+        acked: oneshot::Sender<Node>,
+    ) -> Result<(), SendError> {
+        // Held to the end: messages enter the server in the order of their session counters.
+        let mut phone = self.lock();
+        if phone.online.is_none() {
+            return Err(SendError::Offline);
+        }
+        let (recipient, chat) = self.address(to, phone.addressing).ok_or(SendError::UnknownRecipient)?;
+        let own = self.inner.key;
+        let mut devices = {
+            let state = self.hub.state();
+            let mut devices = state.devices_of(recipient);
+            if recipient != own.account {
+                devices.extend(state.devices_of(own.account));
+            }
+            devices
+        };
+        devices.retain(|device| *device != own);
+        let sent = SentMessage {
+            chat: chat.clone(),
+            for_others: message.encode_to_vec(),
+            for_own: own_copy(&chat, message).encode_to_vec(),
+        };
+        let without: Vec<DeviceKey> =
+            devices.iter().copied().filter(|device| !phone.keys.has_session(*device)).collect();
+        self.fetch_sessions(&mut phone, &without);
+
+        let mut copies = Vec::new();
+        for device in devices {
+            let plaintext = if device.account == own.account { &sent.for_own } else { &sent.for_others };
+            match phone.keys.encrypt(device, plaintext) {
+                Ok(ciphertext) => {
+                    let enc = Node::new("enc")
+                        .attr("v", "2")
+                        .attr("type", ciphertext.kind.as_str())
+                        .bytes(ciphertext.bytes);
+                    copies
+                        .push(Node::new("to").attr("jid", self.hub.state().jid_of(device, &chat)).child(enc));
+                }
+                Err(error) => tracing::debug!(?device, %error, "device left out"),
+            }
+        }
+        if copies.is_empty() {
+            return Err(SendError::NoDevice);
+        }
+        phone.sent.remember(id, sent);
+        phone.waiting.insert(id.to_owned(), acked);
+        let stanza = Node::new("message")
+            .attr("to", &chat)
+            .attr("id", id)
+            .attr("type", "text")
+            .child(Node::new("participants").children(copies));
+        self.transmit(&stanza);
+        Ok(())
+    }
+
+    /// The account behind an address, and the address to use.
+    fn address(&self, to: &Jid, addressing: Addressing) -> Option<(usize, Jid)> {
+        let state = self.hub.state();
+        let index = state.account_of(to)?;
+        let account = state.account(index)?;
+        let by_lid = match addressing {
+            Addressing::Account => self.hub.config.lid_migrated,
+            Addressing::Pn => false,
+            Addressing::Lid => true,
+            Addressing::AsGiven => to.is_lid(),
+        };
+        Some((index, if by_lid { account.lid.clone() } else { account.pn.clone() }))
+    }
+
+    /// Begins sessions with devices, from bundles of the server.
+    fn fetch_sessions(&self, phone: &mut PhoneState, devices: &[DeviceKey]) {
+        if devices.is_empty() {
+            return;
+        }
+        let users = devices
+            .iter()
+            .map(|device| Node::new("user").attr("jid", self.hub.state().jid_of(*device, &self.inner.lid)));
+        let users: Vec<Node> = users.collect();
+        let iq = self.new_request("get", "encrypt").child(Node::new("key").children(users));
+        let Some(answer) = self.request(&iq) else { return };
+        for user in answer.find("list").into_iter().flat_map(|list| list.find_all("user")) {
+            let Some(device) = user.attr_jid("jid").and_then(|jid| self.hub.state().device_key(&jid)) else {
+                continue;
+            };
+            let Some(bundle) = bundle_of(user, None) else { continue };
+            if device.number != 0 && !self.is_companion(device, user, &bundle.identity) {
+                tracing::warn!(?device, "bundle without a good device identity");
+                continue;
+            }
+            if let Err(error) = phone.keys.initiate(device, &bundle) {
+                tracing::warn!(?device, %error, "bundle refused");
+            }
+        }
+    }
+
+    fn is_companion(&self, device: DeviceKey, user: &Node, identity: &wa_types::PublicKey) -> bool {
+        let account = {
+            let state = self.hub.state();
+            state.device(DeviceKey { number: 0, ..device }).map(|phone| phone.keys.identity)
+        };
+        let signed =
+            user.child_bytes("device-identity").and_then(|bytes| SignedDeviceIdentity::decode(bytes).ok());
+        signed.is_some_and(|signed| check_companion(&signed, identity, account.as_ref()).is_ok())
+    }
+
+    /// Sends a message again to the one device that could not read it. Protocol: receiving, "Inbound retry receipt".
+    pub(super) fn resend(&self, from: &Jid, id: &str, receipt: &Node) {
+        let count = receipt.find("retry").and_then(|retry| retry.attr_number("count")).unwrap_or(1);
+        let Some(device) = self.hub.state().device_key(from) else { return };
+        let mut phone = self.lock();
+        let Some(sent) = phone.sent.by_id.get(id).cloned() else { return };
+        if count >= MAX_RETRIES {
+            return;
+        }
+        let registration = receipt.child_array::<4>("registration");
+        let bundle = receipt.find("keys").and_then(|keys| bundle_of(keys, registration));
+        let known = phone.keys.remote_registration(device).map(wa_types::RegistrationId::to_bytes);
+        if let Some(bundle) = bundle {
+            if let Err(error) = phone.keys.initiate(device, &bundle) {
+                tracing::warn!(%error, "keys of a retry receipt refused");
+            }
+        } else if known != registration || count >= 2 {
+            phone.keys.archive(device);
+        }
+        if !phone.keys.has_session(device) {
+            self.fetch_sessions(&mut phone, &[device]);
+        }
+        let is_own = device.account == self.inner.key.account;
+        let plaintext = if is_own { &sent.for_own } else { &sent.for_others };
+        let Ok(ciphertext) = phone.keys.encrypt(device, plaintext) else { return };
+        let enc = Node::new("enc")
+            .attr("v", "2")
+            .attr("type", ciphertext.kind.as_str())
+            .attr("count", count)
+            .bytes(ciphertext.bytes);
+        let to = self.hub.state().jid_of(device, &sent.chat);
+        let stanza = Node::new("message")
+            .attr("to", to)
+            .attr("id", id)
+            .attr("type", "text")
+            .attr_opt("recipient", is_own.then_some(&sent.chat))
+            .attr_opt("device_fanout", (!is_own).then_some("false"))
+            .child(enc);
+        self.transmit(&stanza);
+    }
+}
+
+/// What own companions receive.
+fn own_copy(chat: &Jid, message: &Message) -> Message {
+    let context = MessageContextInfo {
+        message_secret: message.message_context_info.as_ref().and_then(|info| info.message_secret.clone()),
+        ..MessageContextInfo::default()
+    };
+    Message {
+        message_context_info: Some(Box::new(context)),
+        device_sent_message: Some(Box::new(DeviceSentMessage {
+            destination_jid: Some(chat.to_string()),
+            message: Some(Box::new(message.clone())),
+            phash: None,
+        })),
+        ..Message::default()
+    }
+}
+
+/// How many sent messages are kept for resends.
+const KEPT: usize = 1000;
+const MAX_RETRIES: u64 = 5;
+const ACK: Duration = Duration::from_secs(30);

@@ -1,0 +1,175 @@
+//! How stanzas reach a device: at once, or with the backlog of its next login.
+
+use wa_core::wire::{Content, Node};
+use wa_types::Jid;
+
+use crate::account::DeviceKey;
+use crate::journal::{Direction, Subject};
+use crate::queue::Acknowledged;
+use crate::session::{Outgoing, Resume};
+use crate::stanza::ib;
+use crate::state::State;
+
+impl State {
+    /// Queues a stanza that the device must acknowledge, and sends it if the device is there. `false` when the
+    /// device's queue is full, or the device does not exist.
+    pub(crate) fn deliver(&mut self, key: DeviceKey, node: Node) -> bool {
+        let Some(device) = self.device_mut(key) else { return false };
+        let live = device.session.as_ref().is_some_and(|session| session.resume == Resume::Live);
+        if !device.queue.push(node.clone(), live) {
+            tracing::warn!(?key, "queue full, stanza dropped");
+            return false;
+        }
+        if live {
+            self.send_with_faults(key, node);
+        }
+        true
+    }
+
+    /// Starts a login's delivery: tells what waits, and sends what may go at once. Called when the client is ready,
+    /// which a passive one is after `active`.
+    pub(crate) fn start_delivery(&mut self, key: DeviceKey) {
+        let (primer, routing) = (self.config.primer, self.config.edge_routing.clone());
+        let Some(device) = self.device_mut(key) else { return };
+        let Some(session) = device.session.as_mut() else { return };
+        let backlog = device.queue.rewind();
+        session.resume = Resume::Running { total: backlog.total() };
+        let count = if session.pull { primer } else { usize::MAX };
+        if let Some(info) = routing {
+            let info = Node::new("routing_info").bytes(info);
+            self.transmit(key, ib(Node::new("edge_routing").child(info)));
+        }
+        let preview = Node::new("offline_preview")
+            .attr("count", backlog.total())
+            .attr("message", backlog.message)
+            .attr("notification", backlog.notification)
+            .attr("receipt", backlog.receipt)
+            .attr("appdata", 0_u32)
+            .attr("call", backlog.call);
+        self.transmit(key, ib(preview));
+        self.send_backlog(key, count);
+    }
+
+    /// Sends up to `count` stanzas of the backlog; after the last one says so and goes live.
+    pub(crate) fn send_backlog(&mut self, key: DeviceKey, count: usize) {
+        let Some(device) = self.device_mut(key) else { return };
+        let Some(Resume::Running { total }) = device.session.as_ref().map(|session| session.resume) else {
+            return;
+        };
+        let before = device.queue.unsent_backlog();
+        let batch = device.queue.take_unsent(count, true);
+        let first = total.saturating_sub(before);
+        let left = device.queue.unsent_backlog();
+        for (index, node) in batch.into_iter().enumerate() {
+            self.send_with_faults(key, node.attr("offline", first + index));
+        }
+        if left == 0 {
+            self.finish_backlog(key, total);
+        }
+    }
+
+    fn finish_backlog(&mut self, key: DeviceKey, total: usize) {
+        self.transmit(key, ib(Node::new("offline").attr("count", total)));
+        let Some(device) = self.device_mut(key) else { return };
+        if let Some(session) = device.session.as_mut() {
+            session.resume = Resume::Live;
+        }
+        for node in device.queue.take_unsent(usize::MAX, false) {
+            self.send_with_faults(key, node);
+        }
+    }
+
+    /// Sends one delivery, with what is set to go wrong with it.
+    fn send_with_faults(&mut self, key: DeviceKey, mut node: Node) {
+        let is_message = node.tag == "message";
+        if is_message && self.faults.take_garble(key) {
+            each_ciphertext(&mut node, &mut garble);
+        }
+        if is_message && let Some(size) = self.faults.take_inflate(key) {
+            each_ciphertext(&mut node, &mut |bytes| bytes.resize(size, 0x33));
+        }
+        let twice = self.faults.take_duplicate(key);
+        let hold = self.faults.take_reorder(key);
+        let Some(session) = self.device_mut(key).and_then(|device| device.session.as_mut()) else { return };
+        let held = session.held.take();
+        if hold {
+            session.held = Some(node);
+        } else {
+            if twice {
+                self.transmit(key, node.clone());
+            }
+            self.transmit(key, node);
+        }
+        if let Some(held) = held {
+            self.transmit(key, held);
+        }
+    }
+
+    /// Forgets what the device acknowledged. `from` is whom it named as the stanza's sender.
+    pub(crate) fn acknowledge(
+        &mut self,
+        key: DeviceKey,
+        class: &str,
+        id: &str,
+        from: Option<&Jid>,
+        kind: Option<&str>,
+    ) {
+        let resolved = from.and_then(|from| self.device_key(from));
+        // The queue is taken out, so that addresses can be resolved while it is searched.
+        let Some(device) = self.device_mut(key) else { return };
+        let mut queue = std::mem::take(&mut device.queue);
+        let same = |queued: &Jid, named: &Jid| {
+            queued == named || (resolved.is_some() && self.device_key(queued) == resolved)
+        };
+        let ack = Acknowledged { class, id, from, kind };
+        if !queue.acknowledge(&ack, same) {
+            tracing::debug!(class, id, "nothing to acknowledge");
+        }
+        if let Some(device) = self.device_mut(key) {
+            device.queue = queue;
+        }
+    }
+
+    /// Sends any stanza to a device that is online, past all queues.
+    pub(crate) fn inject(&mut self, key: DeviceKey, node: Node) {
+        self.transmit(key, node);
+    }
+
+    /// Sends the first half of a stanza's frame and drops the connection.
+    pub(crate) fn cut_mid_frame(&mut self, key: DeviceKey, node: Node) {
+        self.note(Subject::Device(key), Direction::ToClient, &node);
+        if let Some(session) = self.device(key).and_then(|device| device.session.as_ref()) {
+            session.push(Outgoing::HalfOf(node));
+        }
+    }
+}
+
+/// Spoils the end; the version byte and the start of a Signal message stay, so that only its secrets are wrong.
+fn garble(bytes: &mut Vec<u8>) {
+    let kept = bytes.len().saturating_sub(24);
+    bytes.iter_mut().skip(kept).for_each(|byte| *byte ^= 0x55);
+}
+
+/// Changes the bytes of every `enc` of a message.
+fn each_ciphertext(node: &mut Node, change: &mut impl FnMut(&mut Vec<u8>)) {
+    if let Content::Nodes(children) = &mut node.content {
+        for child in children.iter_mut().filter(|child| child.tag == "enc") {
+            if let Content::Bytes(bytes) = &mut child.content {
+                change(bytes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stanza::Read;
+
+    #[test]
+    fn the_end_of_a_ciphertext_is_garbled() {
+        let mut node = Node::new("message").child(Node::new("enc").bytes(vec![0; 40]));
+        each_ciphertext(&mut node, &mut |bytes| bytes.push(1));
+        assert_eq!(node.child_bytes("enc").map(<[u8]>::len), Some(41));
+    }
+}

@@ -1,0 +1,72 @@
+//! Where a stanza of a device goes, and how it gets there.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `message` | checks, acknowledges and fans out messages |
+//! | `receipt` | receipts and acks |
+//! | `presence` | presence, typing, calls |
+//! | `delivery` | the queue of each device, the backlog after a login |
+//! | `devices` | telling others that a device came or went |
+
+mod delivery;
+pub(crate) mod devices;
+mod message;
+mod presence;
+mod receipt;
+
+use wa_core::wire::Node;
+
+use crate::account::DeviceKey;
+use crate::iq;
+use crate::journal::{Direction, Subject};
+use crate::stanza::{Read, malformed};
+use crate::state::State;
+
+impl State {
+    /// Handles one stanza of a device that is logged in, to its end.
+    pub(crate) fn handle(&mut self, from: DeviceKey, node: &Node) {
+        self.note(Subject::Device(from), Direction::FromClient, node);
+        if self.faults.writing(Some(from)).dead {
+            return;
+        }
+        match node.tag.as_ref() {
+            "iq" => {
+                if let Some(answer) = iq::answer(self, from, node) {
+                    self.transmit(from, answer);
+                }
+                iq::after(self, from, node);
+            }
+            "message" => self.handle_message(from, node),
+            "receipt" => self.handle_receipt(from, node),
+            "ack" => self.handle_ack(from, node),
+            "presence" => self.handle_presence(from, node),
+            "chatstate" => self.handle_chatstate(from, node),
+            "call" => self.handle_call(from, node),
+            "ib" => self.handle_ib(from, node),
+            "notification" | "stream:error" | "xmlstreamend" => {}
+            _ => {
+                tracing::warn!(tag = %node.tag, "unknown stanza");
+                self.refuse_unknown(from, node);
+            }
+        }
+    }
+
+    fn handle_ib(&mut self, from: DeviceKey, node: &Node) {
+        for child in node.nodes() {
+            if child.tag == "offline_batch" {
+                let count = child.attr_number("count").unwrap_or(0);
+                self.send_backlog(from, usize::try_from(count).unwrap_or(usize::MAX));
+            }
+        }
+    }
+
+    fn refuse_unknown(&mut self, from: DeviceKey, node: &Node) {
+        let answer = match node.attr_text("id") {
+            Some(id) => {
+                Node::new("ack").attr("class", node.tag.as_ref()).attr("id", id.as_ref()).attr("error", "488")
+            }
+            None => malformed(),
+        };
+        self.transmit(from, answer);
+    }
+}

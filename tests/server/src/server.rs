@@ -1,0 +1,300 @@
+//! The server as a test sees it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use wa_core::noise::TrustRoot;
+use wa_core::transport::Connector;
+use wa_core::wire::Node;
+use wa_types::{Jid, PublicKey};
+
+use crate::account::DeviceKey;
+use crate::config::Config;
+use crate::faults::Faults;
+use crate::hub::Hub;
+use crate::journal::{Direction, Subject};
+use crate::listen::{Endpoint, listen};
+use crate::phone::Phone;
+use crate::session::{Outgoing, Session};
+use crate::socket::MemoryConnector;
+use crate::stanza;
+
+/// A WhatsApp server in this process: carries companions over memory or sockets, and simulates their phones. All its
+/// state is in memory. Dropping it closes every connection.
+///
+/// Devices are named by any of their addresses: phone number or LID, with the device number.
+pub struct TestServer {
+    hub: Arc<Hub>,
+}
+
+impl TestServer {
+    /// A server with the usual settings. No socket is opened.
+    pub async fn start() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    /// A server with these settings.
+    #[expect(clippy::unused_async, reason = "phones are tasks: a runtime must be there")]
+    pub async fn with(config: Config) -> Self {
+        Self { hub: Arc::new(Hub::new(config)) }
+    }
+
+    /// Opens connections in memory.
+    #[must_use]
+    pub fn connector(&self) -> Arc<dyn Connector> {
+        Arc::new(MemoryConnector::new(Arc::clone(&self.hub)))
+    }
+
+    /// What clients must be given to trust this server.
+    #[must_use]
+    pub fn trust_root(&self) -> TrustRoot {
+        self.hub.authority.trust_root()
+    }
+
+    /// The public key of [`Self::trust_root`].
+    #[must_use]
+    pub fn root_key(&self) -> PublicKey {
+        self.trust_root().public_key
+    }
+
+    /// Listens on real sockets: WebSocket on `/ws/chat`, the admin calls on the same port. May be called several times.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn listen(&self, address: impl AsRef<str>, tls: bool) -> io::Result<Endpoint> {
+        listen(Arc::clone(&self.hub), address.as_ref(), tls).await
+    }
+
+    /// The phone of this name, with an account of its own; made when it is asked for first.
+    #[must_use]
+    pub fn phone(&self, name: &str) -> Phone {
+        Phone::of(&self.hub, name)
+    }
+
+    /// What is to go wrong, for every device.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        Faults::new(Arc::clone(&self.hub), None)
+    }
+
+    /// What is to go wrong for one device.
+    ///
+    /// # Panics
+    /// When no account has this address.
+    #[must_use]
+    pub fn faults_of(&self, device: &Jid) -> Faults {
+        Faults::new(Arc::clone(&self.hub), Some(self.key(device)))
+    }
+
+    /// Breaks a device's connection, as a lost network does. `false` when it has none.
+    pub fn disconnect(&self, device: &Jid) -> bool {
+        self.session(device, |session| session.cancel.cancel())
+    }
+
+    /// Sends half of a stanza's frame, and breaks the connection.
+    pub fn cut_mid_frame(&self, device: &Jid) -> bool {
+        let stanza = stanza::ib(Node::new("thread_metadata").attr("item", "cut short on purpose"));
+        let key = self.key(device);
+        let mut state = self.hub.state();
+        let is_online = state.device(key).is_some_and(|device| device.session.is_some());
+        state.cut_mid_frame(key, stanza);
+        is_online
+    }
+
+    /// Ends a device's connection with `<stream:error code>`.
+    pub fn stream_error(&self, device: &Jid, code: u16) {
+        self.hub.state().close(self.key(device), Some(stanza::stream_error(code)));
+    }
+
+    /// Ends a device's connection with this stanza, for instance a `stream:error` of another shape.
+    pub fn close_with(&self, device: &Jid, last: Node) {
+        self.hub.state().close(self.key(device), Some(last));
+    }
+
+    /// Ends a device's connection in good order: `xmlstreamend` as a stanza.
+    pub fn end_stream(&self, device: &Jid) {
+        self.close_with(device, Node::new("xmlstreamend"));
+    }
+
+    /// Sends the other form of the stream's end, a payload of the single byte 2; the connection stays open.
+    pub fn mark_stream_end(&self, device: &Jid) -> bool {
+        self.send_raw(device, vec![2])
+    }
+
+    /// Sends any bytes as the plaintext of one frame.
+    pub fn send_raw(&self, device: &Jid, payload: Vec<u8>) -> bool {
+        self.session(device, |session| session.push(Outgoing::Raw(payload)))
+    }
+
+    /// Sends any stanza to a device that is online; nothing is kept.
+    pub fn inject(&self, device: &Jid, node: Node) {
+        self.hub.state().inject(self.key(device), node);
+    }
+
+    /// Sends a stanza that the device must acknowledge: it is kept and delivered again until then.
+    pub fn deliver(&self, device: &Jid, node: Node) -> bool {
+        self.hub.state().deliver(self.key(device), node)
+    }
+
+    /// The last stanzas of a device, in and out, oldest first, as XML.
+    #[must_use]
+    pub fn stanzas_of(&self, device: &Jid) -> Vec<String> {
+        self.hub.stanzas_of(self.key(device))
+    }
+
+    /// The last stanzas of a device as nodes.
+    #[must_use]
+    pub fn nodes_of(&self, device: &Jid) -> Vec<(Direction, Node)> {
+        let key = self.key(device);
+        let state = self.hub.state();
+        state.journal.of(Subject::Device(key)).map(|entry| (entry.direction, entry.node.clone())).collect()
+    }
+
+    /// A place in the stream of all stanzas: [`Self::wait_for_after`] looks only behind it.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(self.hub.state().journal.next_number())
+    }
+
+    /// Waits for a stanza of a device, among the last ones or to come.
+    ///
+    /// # Panics
+    /// When none comes within half a minute (of the test's clock); shows the device's last stanzas.
+    pub async fn wait_for(&self, device: &Jid, direction: Direction, wanted: impl Fn(&Node) -> bool) -> Node {
+        self.wait_for_after(Mark(0), device, direction, wanted).await
+    }
+
+    /// Waits for a stanza of a device that was seen after a mark.
+    ///
+    /// # Panics
+    /// As [`Self::wait_for`].
+    pub async fn wait_for_after(
+        &self,
+        mark: Mark,
+        device: &Jid,
+        direction: Direction,
+        wanted: impl Fn(&Node) -> bool,
+    ) -> Node {
+        let key = self.key(device);
+        let found = self.hub.wait(|state| {
+            let mut entries = state.journal.of(Subject::Device(key));
+            let is_wanted = |entry: &&crate::journal::Entry| {
+                entry.number >= mark.0 && entry.direction == direction && wanted(&entry.node)
+            };
+            entries.find(is_wanted).map(|entry| entry.node.clone())
+        });
+        match timeout(PATIENCE, found).await {
+            Ok(node) => node,
+            Err(_) => self.give_up(device, "no such stanza"),
+        }
+    }
+
+    /// Waits until a device is connected.
+    ///
+    /// # Panics
+    /// As [`Self::wait_for`].
+    pub async fn wait_online(&self, device: &Jid) {
+        self.wait_connected(device, true).await;
+    }
+
+    /// Waits until a device is not connected.
+    ///
+    /// # Panics
+    /// As [`Self::wait_for`].
+    pub async fn wait_offline(&self, device: &Jid) {
+        self.wait_connected(device, false).await;
+    }
+
+    /// Whether a device is connected.
+    #[must_use]
+    pub fn is_online(&self, device: &Jid) -> bool {
+        self.hub.state().device(self.key(device)).is_some_and(|device| device.session.is_some())
+    }
+
+    /// How many stanzas wait for a device's acknowledgement.
+    #[must_use]
+    pub fn queued_for(&self, device: &Jid) -> usize {
+        self.hub.state().device(self.key(device)).map_or(0, |device| device.queue.len())
+    }
+
+    /// Waits until a device has acknowledged everything.
+    ///
+    /// # Panics
+    /// As [`Self::wait_for`].
+    pub async fn wait_drained(&self, device: &Jid) {
+        let key = self.key(device);
+        let drained = |state: &mut crate::state::State| {
+            state.device(key).is_none_or(|device| device.queue.len() == 0).then_some(())
+        };
+        if timeout(PATIENCE, self.hub.wait(drained)).await.is_err() {
+            self.give_up(device, "not everything was acknowledged");
+        }
+    }
+
+    /// How many one-time pre-keys a device has on the server.
+    #[must_use]
+    pub fn pre_keys_of(&self, device: &Jid) -> usize {
+        self.hub.state().device(self.key(device)).map_or(0, |device| device.keys.one_time.len())
+    }
+
+    /// Takes one-time pre-keys away until this many are left, as if others had fetched them.
+    pub fn drain_pre_keys(&self, device: &Jid, left: usize) {
+        if let Some(device) = self.hub.state().device_mut(self.key(device)) {
+            device.keys.one_time.truncate(left);
+        }
+    }
+
+    /// Closes every connection and every phone.
+    pub fn shutdown(&self) {
+        self.hub.end();
+    }
+
+    async fn wait_connected(&self, device: &Jid, connected: bool) {
+        let key = self.key(device);
+        let look = |state: &mut crate::state::State| {
+            let is = state.device(key).is_some_and(|device| device.session.is_some());
+            (is == connected).then_some(())
+        };
+        if timeout(PATIENCE, self.hub.wait(look)).await.is_err() {
+            self.give_up(device, if connected { "never connected" } else { "never disconnected" });
+        }
+    }
+
+    fn session(&self, device: &Jid, act: impl FnOnce(&Session)) -> bool {
+        let key = self.key(device);
+        let state = self.hub.state();
+        let session = state.device(key).and_then(|device| device.session.as_ref());
+        session.map(act).is_some()
+    }
+
+    fn key(&self, device: &Jid) -> DeviceKey {
+        let key = self.hub.state().device_key(device);
+        key.unwrap_or_else(|| panic!("no account of this server has the address {device}"))
+    }
+
+    fn give_up(&self, device: &Jid, what: &str) -> ! {
+        panic!("{what}; the last stanzas of {device}:\n{}", self.stanzas_of(device).join("\n"))
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.hub.end();
+    }
+}
+
+impl fmt::Debug for TestServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestServer").finish_non_exhaustive()
+    }
+}
+
+/// A place in the stream of all stanzas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u64);
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,153 @@
+//! All that the server knows: accounts, connections being paired, faults, and the journal.
+
+use std::collections::HashMap;
+
+use tokio::sync::watch;
+use wa_core::wire::Node;
+use wa_types::{Jid, Server, UnixMillis};
+
+use crate::account::{Account, Device, DeviceKey, DeviceKeys};
+use crate::config::Config;
+use crate::faults::FaultBook;
+use crate::journal::{Direction, Journal, Subject};
+use crate::pairing::Pairings;
+use crate::session::Outgoing;
+
+/// The server's whole memory. One lock guards it; every stanza is handled to its end under that lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) accounts: Vec<Account>,
+    users: HashMap<(Server, String), usize>,
+    pub(crate) pairings: Pairings,
+    pub(crate) faults: FaultBook,
+    pub(crate) journal: Journal,
+    /// The time of the last message, microseconds; no two messages share one.
+    last_micros: u64,
+    next_id: u64,
+    bell: watch::Sender<u64>,
+}
+
+impl State {
+    pub(crate) fn new(config: Config, bell: watch::Sender<u64>) -> Self {
+        Self {
+            journal: Journal::new(config.journal),
+            config,
+            accounts: Vec::new(),
+            users: HashMap::new(),
+            pairings: Pairings::default(),
+            faults: FaultBook::default(),
+            last_micros: 0,
+            next_id: 0,
+            bell,
+        }
+    }
+
+    /// A new account with its phone; the numbers are invented.
+    pub(crate) fn create_account(&mut self, name: &str, keys: DeviceKeys) -> usize {
+        let index = self.accounts.len();
+        let pn = Jid::pn((FIRST_PN + index as u64).to_string());
+        let lid = Jid::lid((FIRST_LID + 7 * index as u64).to_string());
+        self.users.insert((Server::Pn, pn.user().to_owned()), index);
+        self.users.insert((Server::Lid, lid.user().to_owned()), index);
+        self.accounts.push(Account {
+            name: name.to_owned(),
+            pn,
+            lid,
+            devices: [(0, Device::new(keys, QUEUE))].into(),
+            next_device: 1,
+            key_index_list: None,
+            contacts: std::collections::BTreeSet::new(),
+            about: None,
+            blocked: std::collections::BTreeSet::new(),
+            privacy: std::collections::BTreeMap::new(),
+            last_seen: None,
+        });
+        index
+    }
+
+    /// The account of a user, a device, or a hosted form of either.
+    pub(crate) fn account_of(&self, jid: &Jid) -> Option<usize> {
+        self.users.get(&(jid.server().folded(), jid.user().to_owned())).copied()
+    }
+
+    /// Which device an address names; the device need not exist.
+    pub(crate) fn device_key(&self, jid: &Jid) -> Option<DeviceKey> {
+        Some(DeviceKey { account: self.account_of(jid)?, number: jid.device() })
+    }
+
+    pub(crate) fn account(&self, index: usize) -> Option<&Account> {
+        self.accounts.get(index)
+    }
+
+    pub(crate) fn device(&self, key: DeviceKey) -> Option<&Device> {
+        self.accounts.get(key.account)?.devices.get(&key.number)
+    }
+
+    pub(crate) fn device_mut(&mut self, key: DeviceKey) -> Option<&mut Device> {
+        self.accounts.get_mut(key.account)?.devices.get_mut(&key.number)
+    }
+
+    /// The address of a device in the namespace of `like`.
+    pub(crate) fn jid_of(&self, key: DeviceKey, like: &Jid) -> Jid {
+        self.accounts
+            .get(key.account)
+            .map_or(Jid::SERVER, |account| account.jid_like(like).clone().with_device(key.number))
+    }
+
+    /// The devices of an account.
+    pub(crate) fn devices_of(&self, account: usize) -> Vec<DeviceKey> {
+        let numbers = self.accounts.get(account).into_iter().flat_map(|account| account.devices.keys());
+        numbers.map(|&number| DeviceKey { account, number }).collect()
+    }
+
+    /// An id that no other stanza or connection of this server has.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Wall time in seconds, for stanzas.
+    pub(crate) fn now_seconds(&self) -> u64 {
+        UnixMillis::from_system_time(std::time::SystemTime::now()).to_seconds().0
+    }
+
+    /// Wall time in microseconds, later than every time given before.
+    pub(crate) fn tick(&mut self) -> u64 {
+        let now = UnixMillis::from_system_time(std::time::SystemTime::now()).0.saturating_mul(1000);
+        self.last_micros = now.max(self.last_micros + 1);
+        self.last_micros
+    }
+
+    /// Writes a stanza into the journal and wakes whoever waits for one.
+    pub(crate) fn note(&mut self, subject: Subject, direction: Direction, node: &Node) {
+        tracing::trace!(?subject, ?direction, tag = %node.tag, "stanza");
+        self.journal.note(subject, direction, node);
+        self.ring();
+    }
+
+    /// Wakes whoever waits for a change.
+    pub(crate) fn ring(&self) {
+        self.bell.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Notes the last stanza of a connection that ends.
+    pub(crate) fn note_last(&mut self, key: DeviceKey, node: &Node) {
+        self.note(Subject::Device(key), Direction::ToClient, node);
+    }
+
+    /// Sends a stanza on the device's connection, if it has one; nothing is kept.
+    pub(crate) fn transmit(&mut self, key: DeviceKey, node: Node) {
+        if self.device(key).is_some_and(|device| device.session.is_some()) {
+            self.note(Subject::Device(key), Direction::ToClient, &node);
+        }
+        if let Some(session) = self.device(key).and_then(|device| device.session.as_ref()) {
+            session.push(Outgoing::Stanza(node));
+        }
+    }
+}
+
+/// How many unacknowledged stanzas a device may have.
+pub(crate) const QUEUE: usize = 65_536;
+const FIRST_PN: u64 = 15_550_000_001;
+const FIRST_LID: u64 = 98_765_432_100_001;
