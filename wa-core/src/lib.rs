@@ -9,6 +9,8 @@
 //! Only `transport`, `driver` and `client` know the tokio runtime. The others take bytes, times and randomness, and
 //! give back bytes, records and values.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod client;
 pub mod connection;
 pub mod crypto;

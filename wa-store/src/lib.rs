@@ -13,6 +13,8 @@
 //! | [`conformance`] | the tests that every store passes, ours and yours |
 //! | [`error`] | [`StoreError`], and what to do about it |
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod changes;
 pub mod conformance;
 pub mod error;

@@ -80,6 +80,7 @@ pub(crate) async fn open(store: &dyn Store) -> Result<(Account, SignedPreKeyReco
 }
 
 /// Starts an account's actor; its handle is kept by the client, which awaits it.
+#[expect(clippy::disallowed_methods, reason = "the client owns the task and awaits it")]
 pub(crate) fn spawn(actor: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
     tokio::spawn(actor)
 }
