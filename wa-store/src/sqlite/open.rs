@@ -82,12 +82,14 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
 
 /// What must be set before the file is first read.
 fn before_lock(connection: &Connection, options: &SqliteStoreBuilder) -> rusqlite::Result<()> {
+    // The lock of the whole file, kept; WAL then needs no shared memory file. First of all: the others may read.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "cache_size", -i64::from((options.cache_bytes / 1024).max(1)))?;
+    // A commit larger than the cache stays in memory until its end: written early, pages would be written twice.
+    connection.pragma_update(None, "cache_spill", false)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // The lock of the whole file, kept; WAL then needs no shared memory file.
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     // Overwrites deleted keys where that costs no extra write.
     connection.pragma_update(None, "secure_delete", "FAST")?;
     connection.pragma_update(None, "cell_size_check", true)?;
@@ -110,7 +112,9 @@ fn after_migrations(connection: &Connection, options: &SqliteStoreBuilder) -> ru
         connection.pragma_update(None, "max_page_count", pages)?;
     }
     // Takes the lock now, and shows now whether the file can be written.
-    connection.execute_batch("BEGIN IMMEDIATE; SELECT count(*) FROM account; COMMIT")
+    connection.execute_batch("BEGIN IMMEDIATE; SELECT count(*) FROM account; COMMIT")?;
+    // The cache as it was before its size was set: SQLite keeps that until it is asked not to.
+    connection.release_memory()
 }
 
 /// This process has the file open, once.
@@ -187,5 +191,5 @@ fn io_error(error: io::Error) -> StoreError {
 /// Prepared statements kept per store.
 const STATEMENTS: usize = 24;
 
-/// The write-ahead log is moved into the file when it has so many pages: 1 MiB.
-const CHECKPOINT_PAGES: u32 = 256;
+/// The write-ahead log is moved into the file when it has so many pages: 2 MiB.
+const CHECKPOINT_PAGES: u32 = 512;
