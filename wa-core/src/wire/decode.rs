@@ -107,21 +107,23 @@ fn inflate(compressed: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut body = Vec::with_capacity(compressed.len().saturating_mul(3).clamp(256, MAX_INFLATED + 1));
     let mut rest = compressed;
     loop {
-        let (consumed, produced) = (zlib.total_in(), body.len());
-        let status = zlib.decompress_vec(rest, &mut body, FlushDecompress::Finish);
-        let consumed = usize::try_from(zlib.total_in() - consumed).unwrap_or(usize::MAX);
+        let before = (zlib.total_in(), zlib.total_out());
+        let status =
+            zlib.decompress_vec(rest, &mut body, FlushDecompress::None).map_err(|_| DecodeError::Inflate)?;
+        let consumed = usize::try_from(zlib.total_in() - before.0).unwrap_or(usize::MAX);
         rest = rest.get(consumed..).unwrap_or_default();
-        match status.map_err(|_| DecodeError::Inflate)? {
-            _ if body.len() > MAX_INFLATED => return Err(DecodeError::TooLarge),
+        if body.len() > MAX_INFLATED {
+            return Err(DecodeError::TooLarge);
+        }
+        match status {
             Status::StreamEnd if rest.is_empty() => return Ok(body),
             Status::StreamEnd => return Err(DecodeError::Trailing(rest.len())),
-            _ if body.len() < body.capacity() && consumed == 0 && body.len() == produced => {
-                return Err(DecodeError::Inflate); // wants more input, and there is none
-            }
             _ if body.len() == body.capacity() => {
-                let capacity = body.capacity().saturating_mul(2).min(MAX_INFLATED + 1);
+                let capacity = body.len().saturating_mul(2).min(MAX_INFLATED + 1);
                 body.reserve_exact(capacity - body.len());
             }
+            // Room for more and nothing done: the input ended.
+            _ if (zlib.total_in(), zlib.total_out()) == before => return Err(DecodeError::Inflate),
             _ => {}
         }
     }
@@ -318,14 +320,14 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn text(&mut self) -> Result<Text<'a>, DecodeError> {
         let tag = self.u8()?;
-        self.text_of(tag)
+        match token::single(tag) {
+            Some(text) => Ok(Text::token(text)),
+            None => self.longer_text(tag),
+        }
     }
 
-    #[inline]
-    fn text_of(&mut self, tag: u8) -> Result<Text<'a>, DecodeError> {
-        if let Some(text) = token::single(tag) {
-            return Ok(Text::token(text));
-        }
+    /// Text that is no single-byte token.
+    fn longer_text(&mut self, tag: u8) -> Result<Text<'a>, DecodeError> {
         match tag {
             tag::LIST_EMPTY => Ok(Text::EMPTY),
             tag::DOUBLE_FIRST..=tag::DOUBLE_LAST => {
@@ -353,9 +355,13 @@ impl<'a> Reader<'a> {
     /// The value of an attribute.
     #[inline]
     pub(super) fn value(&mut self) -> Result<ValueRef<'a>, DecodeError> {
-        match self.u8()? {
-            tag @ (tag::INTEROP_JID..=tag::AD_JID | tag::JID_PAIR) => self.jid(tag).map(ValueRef::Jid),
-            tag => self.text_of(tag).map(ValueRef::Text),
+        let tag = self.u8()?;
+        if let Some(text) = token::single(tag) {
+            return Ok(ValueRef::Text(Text::token(text)));
+        }
+        match tag {
+            tag::INTEROP_JID..=tag::AD_JID | tag::JID_PAIR => self.jid(tag).map(ValueRef::Jid),
+            _ => self.longer_text(tag).map(ValueRef::Text),
         }
     }
 
@@ -397,7 +403,62 @@ impl<'a> Reader<'a> {
             tag::LIST_16 => self.u16().map(Item::List),
             tag @ (tag::BINARY_8 | tag::BINARY_20 | tag::BINARY_32) => self.binary(tag).map(Item::Bytes),
             tag @ (tag::INTEROP_JID..=tag::AD_JID | tag::JID_PAIR) => self.jid(tag).map(Item::Jid),
-            tag => self.text_of(tag).map(Item::Text),
+            tag => match token::single(tag) {
+                Some(text) => Ok(Item::Text(Text::token(text))),
+                None => self.longer_text(tag).map(Item::Text),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What was reserved while reading, whether or not the body turned out to be a node.
+    fn reserved(body: &[u8]) -> usize {
+        let mut checker =
+            Checker { reader: Reader { rest: body }, size: body.len(), nodes: Vec::new(), attrs: Vec::new() };
+        let _ = checker.node(1);
+        checker.nodes.capacity() * size_of::<NodeRecord>()
+            + checker.attrs.capacity() * size_of::<AttrRecord>()
+    }
+
+    /// A record of 16 bytes for a node of 3, one of 8 for an attribute of 2, and vectors that double.
+    fn bound(body: &[u8]) -> usize {
+        256 + body.len() * 2 * (16_usize.div_ceil(3) + 8 / 2)
+    }
+
+    #[test]
+    fn a_record_is_small() {
+        assert_eq!((size_of::<NodeRecord>(), size_of::<AttrRecord>()), (16, 8));
+    }
+
+    #[test]
+    fn memory_follows_the_input_and_not_what_it_announces() {
+        let item = [0xF8, 0x03, 0x3F, 0x08, 0x2D];
+        let announced = [&[0xF8, 0x02, 0x19, 0xF9, 0xFF, 0xFF][..], &item, &[0; 1000]].concat();
+        let smallest =
+            [&[0xF8, 0x02, 0x19, 0xF9, 0xFF, 0xFF][..], &[0xF8, 0x01, 0x3F].repeat(65535)].concat();
+        let attrs = [&[0xF9, 0xFF, 0xFF, 0x19][..], &[0x08, 0x2D].repeat(32767)].concat();
+        let full = [&[0xF8, 0x02, 0x19, 0xF9, 0x27, 0x10][..], &item.repeat(10_000)].concat();
+        for body in [&announced, &smallest, &attrs, &full] {
+            assert!(reserved(body) <= bound(body), "{} for {}", reserved(body), body.len());
+        }
+        assert!(check(&smallest).is_ok() && check(&attrs).is_ok());
+        let (nodes, attrs) = check(&full).unwrap();
+        assert_eq!((nodes.len(), attrs.len()), (10_001, 10_000));
+        assert!(nodes.capacity() < 10_100 && attrs.capacity() < 10_200, "room for all siblings at once");
+    }
+
+    proptest! {
+        #[test]
+        fn memory_is_bounded(body in prop::collection::vec(
+            prop_oneof![Just(0xF8), Just(0x00), Just(0xFC), 0..6_u8, any::<u8>()], 0..400,
+        )) {
+            prop_assert!(reserved(&body) <= bound(&body));
         }
     }
 }

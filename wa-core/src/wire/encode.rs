@@ -86,8 +86,8 @@ impl Writer<'_> {
         let size = u16::try_from(size).map_err(|_| EncodeError::TooMany(size))?;
         match size.to_be_bytes() {
             [0, 0] => self.out.push(tag::LIST_EMPTY),
-            [0, size] => self.out.extend([tag::LIST_8, size]),
-            [high, low] => self.out.extend([tag::LIST_16, high, low]),
+            [0, size] => self.out.extend_from_slice(&[tag::LIST_8, size]),
+            [high, low] => self.out.extend_from_slice(&[tag::LIST_16, high, low]),
         }
         Ok(())
     }
@@ -96,7 +96,9 @@ impl Writer<'_> {
     fn text(&mut self, text: &str) -> Result<(), EncodeError> {
         match Token::of(text) {
             Some(Token::Single(byte)) => self.out.push(byte),
-            Some(Token::Double(page, index)) => self.out.extend([tag::DOUBLE_FIRST + page, index]),
+            Some(Token::Double(page, index)) => {
+                self.out.extend_from_slice(&[tag::DOUBLE_FIRST + page, index])
+            }
             None if self.packed(text.as_bytes()) => {}
             None => self.binary(text.as_bytes())?,
         }
@@ -116,21 +118,30 @@ impl Writer<'_> {
         };
         let odd = if text.len() % 2 == 1 { 0x80 } else { 0 };
         let bytes = u8::try_from(text.len().div_ceil(2)).unwrap_or_default(); // at most 64
-        self.out.extend([tag, odd | bytes]);
-        self.out.extend(text.chunks(2).map(|pair| match pair {
-            [high, low] => packing(*high) << 4 | packing(*low) & 0x0F,
-            [high] => packing(*high) << 4 | 0x0F,
-            _ => 0,
-        }));
+        self.out.extend_from_slice(&[tag, odd | bytes]);
+        let (pairs, last) = text.as_chunks();
+        let start = self.out.len();
+        self.out.resize(start + pairs.len(), 0);
+        let packed = self.out.get_mut(start..).unwrap_or_default();
+        for (byte, [high, low]) in packed.iter_mut().zip(pairs) {
+            *byte = packing(*high) << 4 | packing(*low) & 0x0F;
+        }
+        if let [high] = last {
+            self.out.push(packing(*high) << 4 | 0x0F);
+        }
         true
     }
 
     fn binary(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         let length = u32::try_from(bytes.len()).map_err(|_| EncodeError::TooLong(bytes.len()))?;
         match length.to_be_bytes() {
-            [0, 0, 0, length] => self.out.extend([tag::BINARY_8, length]),
-            [0, high @ ..=0x0F, middle, low] => self.out.extend([tag::BINARY_20, high, middle, low]),
-            [first, second, third, last] => self.out.extend([tag::BINARY_32, first, second, third, last]),
+            [0, 0, 0, length] => self.out.extend_from_slice(&[tag::BINARY_8, length]),
+            [0, high @ ..=0x0F, middle, low] => {
+                self.out.extend_from_slice(&[tag::BINARY_20, high, middle, low])
+            }
+            [first, second, third, last] => {
+                self.out.extend_from_slice(&[tag::BINARY_32, first, second, third, last])
+            }
         }
         self.out.extend_from_slice(bytes);
         Ok(())
@@ -152,21 +163,21 @@ impl Writer<'_> {
         };
         match (server, domain) {
             _ if user.is_empty() && (device != 0 || jid.integrator() != 0) => return no_form(),
-            _ if user.is_empty() => self.out.extend([tag::JID_PAIR, tag::LIST_EMPTY]),
+            _ if user.is_empty() => self.out.extend_from_slice(&[tag::JID_PAIR, tag::LIST_EMPTY]),
             (Server::Messenger, _) => {
                 self.out.push(tag::FB_JID);
                 self.text(user)?;
-                self.out.extend(device.to_be_bytes());
+                self.out.extend_from_slice(&device.to_be_bytes());
             }
             (Server::Interop, _) => {
                 self.out.push(tag::INTEROP_JID);
                 self.text(user)?;
-                self.out.extend(device.to_be_bytes());
-                self.out.extend(jid.integrator().to_be_bytes());
+                self.out.extend_from_slice(&device.to_be_bytes());
+                self.out.extend_from_slice(&jid.integrator().to_be_bytes());
             }
             (_, Some(domain)) if device != 0 => {
                 let Ok(device) = u8::try_from(device) else { return no_form() };
-                self.out.extend([tag::AD_JID, domain, device]);
+                self.out.extend_from_slice(&[tag::AD_JID, domain, device]);
                 return self.text(user);
             }
             _ if device != 0 => return no_form(),
@@ -192,15 +203,13 @@ fn packing(character: u8) -> u8 {
     PACKING.get(usize::from(character)).copied().unwrap_or_default()
 }
 
+#[expect(clippy::indexing_slicing, reason = "fails at compile time, if ever")]
 static PACKING: [u8; 256] = {
     let mut table = [0; 256];
     let mut nibble = 0;
     while nibble < 16 {
-        #[expect(clippy::indexing_slicing, reason = "fails at compile time, if ever")]
-        {
-            table[b"0123456789ABCDEF"[nibble as usize] as usize] =
-                nibble | if nibble < 10 { NIBBLE | HEX } else { HEX };
-        }
+        let alphabets = if nibble < 10 { NIBBLE | HEX } else { HEX };
+        table[b"0123456789ABCDEF"[nibble as usize] as usize] = nibble | alphabets;
         nibble += 1;
     }
     table[b'-' as usize] = 10 | NIBBLE;

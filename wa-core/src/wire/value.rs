@@ -9,7 +9,7 @@ use wa_types::{Jid, JidError, Server};
 
 /// Text in a document, as it stands there: a token, raw UTF-8, or packed two characters to the byte.
 ///
-/// Compare it with `==`; that expands nothing. `Display` and `Debug` show the whole text.
+/// Compare it with `==`; that allocates nothing. `Display` is the text; `Debug` is safe for logs.
 #[derive(Clone, Copy)]
 pub struct Text<'d>(Form<'d>);
 
@@ -60,8 +60,8 @@ impl<'d> Text<'d> {
                 _ => (bytes, 0),
             };
             if whole.iter().fold(undefined(&last), |found, byte| found | undefined(byte)) != 0 {
-                let nibbles = whole.iter().chain([&last]).flat_map(|byte| [byte >> 4, byte & 0x0F]);
-                return Err(nibbles.filter(|nibble| *nibble > 11).next().unwrap_or_default());
+                let mut nibbles = whole.iter().chain([&last]).flat_map(|byte| [byte >> 4, byte & 0x0F]);
+                return Err(nibbles.find(|nibble| *nibble > 11).unwrap_or_default());
             }
         }
         Ok(Self(Form::Packed { alphabet, bytes, odd }))
@@ -177,9 +177,13 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// Shows what is in the dictionary, and of any other text only the length: it may be a person's name.
 impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.with_str(|text| fmt::Debug::fmt(text, f))
+        match self.0 {
+            Form::Token(text) => fmt::Debug::fmt(text, f),
+            _ => write!(f, "[{} bytes]", self.len()),
+        }
     }
 }
 
@@ -269,11 +273,11 @@ impl<'d> ValueRef<'d> {
     }
 }
 
-/// Shows addresses in their safe form and of a text only the length: it may be a person's name.
+/// Shows addresses in their safe form, and texts as [`Text`] does.
 impl fmt::Debug for ValueRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => write!(f, "[{} bytes]", text.len()),
+            Self::Text(text) => fmt::Debug::fmt(text, f),
             Self::Jid(jid) => fmt::Debug::fmt(jid, f),
         }
     }

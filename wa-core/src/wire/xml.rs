@@ -1,7 +1,11 @@
 //! What a node looks like: the whole of it as XML for tests, and what is safe of it for logs.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
+use wa_types::Jid;
+
+use super::decode::Item;
 use super::document::{Attrs, Children, Document, NodeRef};
 use super::node::{Content, Node, Value};
 
@@ -74,37 +78,80 @@ impl fmt::Display for Escaped<'_> {
 
 /// `enc v=2 type=msg [123 bytes]`; children in braces, and only the first of many.
 ///
-/// Shown are tags, names, addresses in their safe form, the values of [`SHOWN`], and lengths. Everything else may be
-/// a person's words or a key.
+/// Shown are tags, names, addresses in their safe form, values that are the protocol's own, and lengths. Everything
+/// else may be a person's words or a key.
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Plain(&self.tag))?;
-        for (name, value) in &self.attrs {
-            write!(f, " {}=", Plain(name))?;
-            match value {
-                Value::Jid(jid) => write!(f, "{jid:?}")?,
-                Value::Text(text) if is_shown(name, text) => write!(f, "{}", Plain(text))?,
-                Value::Text(text) => match text.parse::<wa_types::Jid>() {
-                    Ok(jid) if ADDRESSES.contains(&&**name) => write!(f, "{jid:?}")?,
-                    _ => write!(f, "[{} bytes]", text.len())?,
-                },
-            }
-        }
+        write_head(f, &self.tag, self.attrs.iter().map(|(name, value)| (&**name, Cow::Borrowed(value))))?;
         match &self.content {
             Content::None => Ok(()),
-            Content::Bytes(bytes) => write!(f, " [{} bytes]", bytes.len()),
-            Content::Text(text) => write!(f, " [{} bytes]", text.len()),
-            Content::Nodes(nodes) => {
-                f.write_str(" {")?;
-                for (place, child) in nodes.iter().take(MOST_CHILDREN).enumerate() {
-                    write!(f, "{}{child:?}", if place == 0 { " " } else { ", " })?;
-                }
-                match nodes.len().saturating_sub(MOST_CHILDREN) {
-                    0 => f.write_str(" }"),
-                    more => write!(f, ", {more} more }}"),
-                }
-            }
+            Content::Bytes(bytes) => write_length(f, bytes.len()),
+            Content::Text(text) => write_length(f, text.len()),
+            Content::Nodes(nodes) => write_children(f, nodes.iter()),
         }
+    }
+}
+
+/// As [`Node`]'s, without a copy of the node.
+impl fmt::Debug for NodeRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attrs = self.attrs().map(|(name, value)| (name.as_str(), Cow::Owned(Value::from(value))));
+        write_head(f, &self.tag().as_str(), attrs)?;
+        match self.item() {
+            None => Ok(()),
+            Some(Item::Bytes(bytes)) => write_length(f, bytes.len()),
+            Some(Item::Text(text)) => write_length(f, text.len()),
+            Some(Item::Jid(jid)) => write!(f, " [{jid:?}]"),
+            Some(Item::List(_)) => write_children(f, self.children()),
+        }
+    }
+}
+
+impl fmt::Debug for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.root())
+    }
+}
+
+fn write_head<'n>(
+    f: &mut fmt::Formatter<'_>,
+    tag: &str,
+    mut attrs: impl Iterator<Item = (impl AsRef<str>, Cow<'n, Value>)>,
+) -> fmt::Result {
+    write!(f, "{}", Plain(tag))?;
+    for (name, value) in attrs.by_ref().take(MOST_ATTRS) {
+        let name = name.as_ref();
+        write!(f, " {}=", Plain(name))?;
+        match &*value {
+            Value::Text(text) if is_shown(name, text) => write!(f, "{}", Plain(text))?,
+            Value::Text(text) if ADDRESSES.contains(&name) => match text.parse::<Jid>() {
+                Ok(jid) => write!(f, "{jid:?}")?,
+                Err(_) => write!(f, "{value:?}")?,
+            },
+            value => write!(f, "{value:?}")?,
+        }
+    }
+    match attrs.count() {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
+    }
+}
+
+fn write_length(f: &mut fmt::Formatter<'_>, length: usize) -> fmt::Result {
+    write!(f, " [{length} bytes]")
+}
+
+fn write_children(
+    f: &mut fmt::Formatter<'_>,
+    mut children: impl Iterator<Item = impl fmt::Debug>,
+) -> fmt::Result {
+    f.write_str(" {")?;
+    for (place, child) in children.by_ref().take(MOST_CHILDREN).enumerate() {
+        write!(f, "{}{child:?}", if place == 0 { " " } else { ", " })?;
+    }
+    match children.count() {
+        0 => f.write_str(" }"),
+        more => write!(f, ", {more} more }}"),
     }
 }
 
@@ -126,19 +173,6 @@ impl fmt::Debug for Value {
             Self::Text(text) => write!(f, "[{} bytes]", text.len()),
             Self::Jid(jid) => write!(f, "{jid:?}"),
         }
-    }
-}
-
-/// As [`Node`]'s; copies the node first.
-impl fmt::Debug for NodeRef<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.to_owned())
-    }
-}
-
-impl fmt::Debug for Document<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.root())
     }
 }
 
@@ -202,6 +236,9 @@ fn is_shown(name: &str, text: &str) -> bool {
 
 /// Of a thousand recipients the first few tell enough.
 const MOST_CHILDREN: usize = 16;
+
+/// More than any stanza of today has.
+const MOST_ATTRS: usize = 32;
 
 /// Short printable ASCII as it is; of anything else the length.
 struct Plain<'t>(&'t str);
