@@ -1,5 +1,11 @@
 //! Which devices of an account are valid: a list of key indexes, signed by its phone. Protocol: pairing, "Key index
 //! lists".
+//!
+//! ```text
+//! SignedKeyIndexList::decode ──> verify ──> succession (is it newer? the same account?) ──> filter the device list
+//! ```
+//!
+//! A user with companions but without a signed list is to be passed over: keep what is known of them.
 
 use prost::Message as _;
 use wa_proto::adv::{AdvKeyIndexList, AdvSignedKeyIndexList};
