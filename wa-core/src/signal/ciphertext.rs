@@ -207,7 +207,7 @@ impl<'a> PreKeySignalMessage<'a> {
         Ok(Self {
             pre_key_number,
             signed_pre_key_number: signed_pre_key_number.ok_or(MessageFault::Missing("signed pre-key id"))?,
-            base_key: public_key(base_key.ok_or(MessageFault::Missing("base key"))?)?,
+            base_key: canonical(public_key(base_key.ok_or(MessageFault::Missing("base key"))?)?),
             identity_key: public_key(identity_key.ok_or(MessageFault::Missing("identity key"))?)?,
             registration_id: RegistrationId(registration_id),
             message: SignalMessage::parse(message.ok_or(MessageFault::Missing("message"))?)?,
@@ -228,7 +228,7 @@ impl<'a> PreKeySignalMessage<'a> {
         PreKeyId::new(self.signed_pre_key_number)
     }
 
-    /// The initiator's base key, which names the session.
+    /// The initiator's base key, which names the session; without the top bit that no computation reads.
     #[must_use]
     pub const fn base_key(&self) -> &PublicKey {
         &self.base_key
@@ -446,4 +446,11 @@ fn versioned(bytes: &[u8]) -> Result<&[u8], MessageFault> {
 
 fn public_key(bytes: &[u8]) -> Result<PublicKey, SignalError> {
     PublicKey::from_serialized(bytes).map_err(|_| SignalError::InvalidKey)
+}
+
+/// Two spellings of one key must not be two names of one session.
+fn canonical(key: PublicKey) -> PublicKey {
+    let mut bytes = *key.as_bytes();
+    bytes[31] &= 0x7F;
+    PublicKey::new(bytes)
 }

@@ -167,10 +167,15 @@ impl Session {
             let plaintext = self.read(message, &seed)?;
             return Ok(Opened { plaintext, place: Place::Known(index), step });
         }
+        // The chain would begin at 0: what is too far ahead is so without an agreement.
+        let counter = message.counter();
+        if counter > limit {
+            return Err(SignalError::TooFarInFuture { counter, expected: 0 });
+        }
         let shared = AgreementKey::new(&self.ratchet_pair.private).agree(ratchet_key)?;
         let (root, chain) = ratchet::turn(&self.root, &shared);
         let chain = ReceivingChain::new(chain);
-        let (seed, step) = chain.seed(message.counter(), limit)?;
+        let (seed, step) = chain.seed(counter, limit)?;
         let plaintext = self.read(message, &seed)?;
         Ok(Opened { plaintext, place: Place::New(*ratchet_key, chain, root), step })
     }
