@@ -1,1 +1,38 @@
-//! x
+//! Where one account of `wa` keeps its state.
+//!
+//! Reads are many, the write is one: a protocol step reads what it needs, computes, and returns the [`Changes`] that
+//! it makes; [`Store::commit`] writes them all or writes none. A crash between two commits loses nothing.
+//!
+//! | Module | Subject |
+//! |---|---|
+//! | [`store`] | [`Store`]: every record's reader, and one commit |
+//! | [`changes`] | [`Changes`]: everything that one protocol step writes |
+//! | [`records`] | what is kept, a file per record, with the trait that reads it |
+//! | [`memory`] | [`MemoryStore`]: for tests, and for accounts that end with the process |
+//! | `sqlite` | `SqliteStore`: one file per account (feature `sqlite`, on by default) |
+//! | [`conformance`] | the tests that every store passes, ours and yours |
+//! | [`error`] | [`StoreError`], and what to do about it |
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod changes;
+pub mod conformance;
+pub mod error;
+mod jid_text;
+pub mod memory;
+pub mod records;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+pub mod store;
+
+pub use changes::{Change, Changes};
+pub use error::{BoxError, Remedy, StoreError};
+pub use memory::MemoryStore;
+pub use records::{
+    Account, AccountReader, AdvSecret, Device, DeviceList, DeviceListReader, IdentityReader, InboxEntry,
+    InboxReader, LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName,
+    SenderKeyReader, SessionReader, SignedPreKeyRecord,
+};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
+pub use store::{Store, StoreFuture};

@@ -8,6 +8,8 @@
 //! | [`keys`] | [`PublicKey`], [`PrivateKey`], [`KeyPair`], [`Signature`] |
 //! | [`time`] | [`UnixSeconds`] and [`UnixMillis`]: the wire has both |
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod address;
 pub mod ids;
 pub mod jid;

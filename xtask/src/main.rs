@@ -3,11 +3,15 @@
 #![expect(clippy::print_stdout, reason = "a tool talks to its terminal")]
 
 mod codegen;
+mod fuzz_seeds;
+mod layers;
+mod licences;
+mod packages;
 
 use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -15,6 +19,10 @@ fn main() -> ExitCode {
     let outcome = match *words {
         ["codegen"] => codegen::write(&repository()),
         ["codegen", "--check"] => codegen::check(&repository()),
+        ["layers"] => layers::check(&repository()),
+        ["licences"] => licences::check(&repository()),
+        ["fuzz-seeds"] => fuzz_seeds::write(&repository()),
+        ["ci"] => ci(&repository()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
@@ -39,6 +47,12 @@ fn repository() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
+/// Runs what CI runs, the same script.
+fn ci(repository: &Path) -> Outcome {
+    let status = Command::new("bash").arg(".ci/run").current_dir(repository).status()?;
+    if status.success() { Ok(()) } else { Err(format!(".ci/run: {status}").into()) }
+}
+
 const USAGE: &str = "\
 Development tasks of this repository.
 
@@ -46,4 +60,8 @@ Usage: cargo xtask <task>
 
   codegen           write wa-proto's schemas and Rust types from docs/protocol/proto-*.tsv
   codegen --check   change nothing; fail when a generated file is not what codegen would write
+  layers            fail when a crate or a layer of wa-core names one above it, or the pure core names the runtime
+  licences          fail when a source file of ours or of any dependency names a licence that is not permissive
+  fuzz-seeds        write what the fuzz targets start from into fuzz/corpus, out of tests/vectors
+  ci                run what CI runs, .ci/run
   help              show this text";

@@ -22,6 +22,7 @@ pub trait Random {
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the operating system")]
     fn fill(&mut self, bytes: &mut [u8]) {
         // Fails only when the operating system has no random source at all; going on without one would be worse.
         aws_lc_rs::rand::fill(bytes).expect("the operating system gives random bytes");

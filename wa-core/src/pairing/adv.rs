@@ -16,55 +16,11 @@ use wa_proto::adv::{
     AdvSignedDeviceIdentityHmac,
 };
 use wa_types::{KeyPair, PublicKey, Signature, UnixSeconds};
-use zeroize::Zeroize;
 
 use super::key_index::SignedKeyIndexList;
 use crate::crypto::{Random, kdf, xeddsa};
 
-/// The secret of one linking, 32 bytes: in the QR code, or derived when linking by code or passkey.
-///
-/// Wiped on drop, compared in constant time, never shown.
-#[derive(Clone)]
-pub struct AdvSecret([u8; 32]);
-
-impl AdvSecret {
-    /// A secret from its bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// A new secret. Draws 32 random bytes.
-    pub fn generate(random: &mut impl Random) -> Self {
-        Self(random.array())
-    }
-
-    /// The bytes. A secret: keep them out of logs.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl Drop for AdvSecret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl PartialEq for AdvSecret {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for AdvSecret {}
-
-impl std::fmt::Debug for AdvSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AdvSecret(..)")
-    }
-}
+pub use wa_store::AdvSecret;
 
 /// Who runs an account's devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

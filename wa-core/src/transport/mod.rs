@@ -5,6 +5,8 @@
 //! Protocol: transport, "Connecting".
 
 pub mod memory;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 use std::fmt;
 use std::future::Future;
@@ -38,4 +40,16 @@ pub trait Socket: fmt::Debug + Send {
 
     /// Says goodbye and closes. Dropping a socket closes it as well, without the goodbye.
     fn close(&mut self) -> TransportFuture<'_, ()>;
+}
+
+/// Stands where a transport should be: every attempt fails with [`io::ErrorKind::Unsupported`].
+#[cfg(not(feature = "websocket"))]
+#[derive(Debug)]
+pub(crate) struct NoConnector;
+
+#[cfg(not(feature = "websocket"))]
+impl Connector for NoConnector {
+    fn connect<'a>(&'a self, _: Option<&'a [u8]>) -> TransportFuture<'a, Box<dyn Socket>> {
+        Box::pin(std::future::ready(Err(io::ErrorKind::Unsupported.into())))
+    }
 }

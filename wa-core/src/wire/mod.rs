@@ -10,6 +10,7 @@
 //! | `document` | [`Document`], [`NodeRef`]: borrowed, for reading |
 //! | `value` | [`Text`], [`JidRef`], [`ValueRef`]: what a document's names and attributes are |
 //! | `decode`, `encode` | the two directions, with their limits and errors |
+//! | [`frame`] | the length in front of every frame |
 //! | `token` | the dictionary |
 //! | `xml` | what a node looks like in a test and in a log |
 //!

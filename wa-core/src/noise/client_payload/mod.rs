@@ -31,6 +31,8 @@ pub struct ClientPayload {
     pub reason: ConnectReason,
     /// What for.
     pub purpose: Purpose,
+    /// The account's own name. The live service does not ask for it; test servers tell phones apart by it.
+    pub push_name: Option<String>,
 }
 
 impl ClientPayload {
@@ -42,7 +44,14 @@ impl ClientPayload {
             locale: Locale::default(),
             reason: ConnectReason::UserActivated,
             purpose: purpose.into(),
+            push_name: None,
         }
+    }
+
+    /// The same payload with a name.
+    #[must_use]
+    pub fn with_push_name(self, push_name: Option<String>) -> Self {
+        Self { push_name, ..self }
     }
 
     /// The bytes that go into the handshake.
@@ -56,6 +65,7 @@ impl ClientPayload {
             }),
             connect_type: Some(ConnectType::WifiUnknown.into()),
             connect_reason: Some(self.reason.number()),
+            push_name: self.push_name.clone(),
             ..Proto::default()
         };
         match &self.purpose {
@@ -85,6 +95,7 @@ impl ClientPayload {
             },
             locale: Locale::new(agent.locale_language_iso6391(), agent.locale_country_iso31661_alpha2()),
             reason: ConnectReason::from_number(payload.connect_reason.unwrap_or_default()),
+            push_name: payload.push_name.filter(|name| !name.is_empty()),
             purpose,
         })
     }

@@ -1,0 +1,137 @@
+//! Builds a [`Client`].
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use wa_store::Store;
+
+use super::config::Config;
+use super::{Client, Events, Inner, Status};
+use crate::driver::{self, Actor, JOBS_CAPACITY};
+use crate::error::StartError;
+use crate::noise::TrustRoot;
+use crate::noise::client_payload::{ClientVersion, DeviceProfile, HistoryRequest, Platform};
+use crate::transport::Connector;
+
+/// How many events wait for the application unless the builder is told otherwise.
+const EVENT_CAPACITY: usize = 256;
+
+/// Builds a [`Client`]; every choice has a default that suits the live service.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `connect`"]
+pub struct ClientBuilder {
+    store: Arc<dyn Store>,
+    connector: Option<Arc<dyn Connector>>,
+    trust_root: TrustRoot,
+    version: ClientVersion,
+    profile: DeviceProfile,
+    push_name: Option<String>,
+    event_capacity: usize,
+    confirms_by_hand: bool,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            connector: None,
+            trust_root: TrustRoot::WHATSAPP,
+            version: ClientVersion::BUILT_IN,
+            profile: DeviceProfile::default(),
+            push_name: None,
+            event_capacity: EVENT_CAPACITY,
+            confirms_by_hand: false,
+        }
+    }
+
+    /// How to reach the server. By default the live service, over a WebSocket (feature `websocket`).
+    pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// Whose certificates to trust. By default WhatsApp's; a test server has its own. There is no way to trust anyone.
+    pub const fn trust_root(mut self, trust_root: TrustRoot) -> Self {
+        self.trust_root = trust_root;
+        self
+    }
+
+    /// Which release to present as. The server refuses old ones; see the `version` module for the current one.
+    pub const fn version(mut self, version: ClientVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The name in the phone's list of linked devices. Fixed at pairing.
+    pub fn device_name(mut self, name: impl Into<String>) -> Self {
+        self.profile.name = name.into();
+        self
+    }
+
+    /// The picture in the phone's list of linked devices. Fixed at pairing.
+    pub const fn platform(mut self, platform: Platform) -> Self {
+        self.profile.platform = platform;
+        self
+    }
+
+    /// How much of the past the phone shall send. Fixed at pairing.
+    pub const fn history(mut self, history: HistoryRequest) -> Self {
+        self.profile.history = history;
+        self
+    }
+
+    /// The account's own name, told to the server with the presence and when connecting.
+    pub fn push_name(mut self, name: impl Into<String>) -> Self {
+        self.push_name = Some(name.into());
+        self
+    }
+
+    /// How many events wait for the application before the account takes no more stanzas; at least 1.
+    pub const fn event_capacity(mut self, capacity: usize) -> Self {
+        self.event_capacity = if capacity == 0 { 1 } else { capacity };
+        self
+    }
+
+    /// Messages count as taken only when [`Events::confirm`] says so, not when the next event is asked for.
+    pub const fn confirm_by_hand(mut self) -> Self {
+        self.confirms_by_hand = true;
+        self
+    }
+
+    /// Opens the store, makes keys if it is new, and starts connecting. Returns at once after that: the events tell
+    /// how it goes, beginning with what an earlier run left unconfirmed.
+    ///
+    /// # Errors
+    /// [`StartError::Store`].
+    pub async fn connect(self) -> Result<(Client, Events), StartError> {
+        let account = driver::open(&*self.store).await?;
+        let config = Arc::new(Config {
+            connector: self.connector.unwrap_or_else(live),
+            trust_root: self.trust_root,
+            version: self.version,
+            profile: self.profile,
+            push_name: self.push_name,
+            event_capacity: self.event_capacity,
+        });
+        let (jobs, asked) = mpsc::channel(JOBS_CAPACITY);
+        let (events, receiver) = mpsc::channel(self.event_capacity);
+        let (status, watched) = watch::channel(Status::Connecting);
+        let stop = CancellationToken::new();
+        let actor = Actor::new(config, self.store, account, events, status);
+        let task = driver::spawn(actor.run(asked, stop.clone()));
+        let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);
+        Ok((Client { inner: Arc::new(Inner::new(jobs, watched, stop, task)) }, events))
+    }
+}
+
+#[cfg(feature = "websocket")]
+fn live() -> Arc<dyn Connector> {
+    Arc::new(crate::transport::websocket::WebSocketConnector::live())
+}
+
+/// Without a transport of our own, the builder must be given one; connecting fails with `Unsupported` otherwise.
+#[cfg(not(feature = "websocket"))]
+fn live() -> Arc<dyn Connector> {
+    Arc::new(crate::transport::NoConnector)
+}

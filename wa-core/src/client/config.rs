@@ -1,0 +1,19 @@
+//! How a client behaves; made by [`super::ClientBuilder`].
+
+use std::sync::Arc;
+
+use crate::noise::TrustRoot;
+use crate::noise::client_payload::{ClientVersion, DeviceProfile};
+use crate::transport::Connector;
+
+/// How a client behaves.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) trust_root: TrustRoot,
+    pub(crate) version: ClientVersion,
+    pub(crate) profile: DeviceProfile,
+    pub(crate) push_name: Option<String>,
+    /// How many events wait for the application before no more stanzas are taken.
+    pub(crate) event_capacity: usize,
+}

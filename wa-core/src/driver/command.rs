@@ -1,0 +1,50 @@
+//! What a handle may ask of the account's actor.
+
+use tokio::sync::oneshot;
+use wa_types::{Jid, MessageId};
+
+use crate::error::{CallError, SendError, Sent};
+use crate::message::Message;
+
+/// One request of a handle. Each is answered, also when the actor ends: then the reply is dropped.
+pub(crate) enum Job {
+    Send(Box<SendJob>),
+    /// These messages, all by one author, were read.
+    MarkRead {
+        chat: Jid,
+        sender: Jid,
+        ids: Vec<MessageId>,
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
+    /// Whether others see us as online, and we see their receipts as active.
+    SetPresence {
+        is_available: bool,
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
+    /// The application has this inbox entry.
+    Confirm {
+        seq: u64,
+    },
+    /// Come back now, whatever the back-off says.
+    Reconnect,
+    /// End the connection, and stay away.
+    Disconnect {
+        reply: oneshot::Sender<()>,
+    },
+    /// Unlink this device.
+    Logout {
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
+    /// Wipe the store.
+    Forget {
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
+}
+
+/// A message to be sent.
+pub(crate) struct SendJob {
+    pub(crate) chat: Jid,
+    pub(crate) id: MessageId,
+    pub(crate) message: Message,
+    pub(crate) reply: oneshot::Sender<Result<Sent, SendError>>,
+}

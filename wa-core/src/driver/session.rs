@@ -1,0 +1,284 @@
+//! One connection's life: socket ↔ [`Connection`]. It ends with the reason why.
+
+use std::collections::HashMap;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::clock;
+use super::outbox::AckReply;
+use crate::connection::{
+    Answer, CloseReason, Connection, Credentials, Incoming, Output, RequestError, RequestId,
+};
+use crate::crypto::SystemRandom;
+use crate::noise::KnownServer;
+use crate::stanza::iq::IqRequest;
+use crate::stanza::{Reader, StanzaError};
+use crate::transport::{Connector, Socket};
+use crate::wire::{Document, Node};
+
+/// A socket that takes no bytes for this long is dead.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
+
+/// Name resolution, TCP, TLS and the WebSocket handshake together.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// How many stanzas wait to be taken before the connection is given up; the server delivers them again.
+const UNREAD_LIMIT: usize = 8192;
+
+/// How many stanzas are handed over at once: one commit covers them all.
+pub(super) const BATCH: usize = 64;
+
+/// What the account's actor asks of the connection.
+pub(super) enum Command {
+    /// Stanzas that nobody answers, and messages, in this order.
+    Write(Vec<Outgoing>),
+    /// A request.
+    Request {
+        build: Box<dyn FnOnce(&str) -> Node + Send>,
+        limit: Duration,
+        reply: oneshot::Sender<Result<Document<'static>, RequestError>>,
+    },
+}
+
+/// A stanza on its way out.
+pub(super) enum Outgoing {
+    Stanza(Node),
+    /// Its ack is awaited.
+    Message {
+        node: Node,
+        reply: AckReply,
+    },
+}
+
+/// What the connection tells the account's actor.
+pub(super) enum Told {
+    /// The server proved who it is.
+    Established(KnownServer),
+    Stanza(Incoming),
+}
+
+/// Asks the server; cheap to clone. It fails with [`RequestError::NotConnected`] once its connection is gone.
+#[derive(Debug, Clone)]
+pub(super) struct Requester {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Requester {
+    pub(super) const fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands }
+    }
+
+    /// Sends a request and reads its answer. Always ends: with the answer, the time limit, or the connection.
+    pub(super) async fn ask<R: IqRequest + Send + 'static>(
+        &self,
+        request: R,
+        limit: Duration,
+    ) -> Result<R::Reply, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        let build = Box::new(move |id: &str| request.to_node(id));
+        let command = Command::Request { build, limit, reply };
+        self.commands.send(command).await.map_err(|_| RequestError::NotConnected)?;
+        let document = answer.await.map_err(|_| RequestError::ConnectionLost)??;
+        R::read(Reader::new(document.root())).map_err(|error: StanzaError| RequestError::Malformed(error))
+    }
+
+    /// Hands over stanzas in order; `false` when the connection is gone.
+    pub(super) async fn write(&self, stanzas: Vec<Outgoing>) -> bool {
+        self.commands.send(Command::Write(stanzas)).await.is_ok()
+    }
+}
+
+/// Opens a connection and drives it to its end. Owns the socket: returning, or being dropped, closes it.
+pub(super) async fn run(
+    connector: std::sync::Arc<dyn Connector>,
+    credentials: Credentials,
+    commands: mpsc::Receiver<Command>,
+    told: mpsc::Sender<Vec<Told>>,
+) -> CloseReason {
+    let routing = credentials.routing.as_ref().map(|routing| routing.as_bytes().to_vec());
+    let socket = match timeout(CONNECT_LIMIT, connector.connect(routing.as_deref())).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "could not connect");
+            return CloseReason::Network(error.kind());
+        }
+        Err(_) => return CloseReason::Network(std::io::ErrorKind::TimedOut),
+    };
+    let wall_clock = clock::unix_millis().to_seconds();
+    let connection = Connection::new(credentials, clock::now(), wall_clock, Box::new(SystemRandom));
+    Session { connection, socket, commands, told, unread: Vec::new(), waiting: HashMap::new() }.run().await
+}
+
+struct Session {
+    connection: Connection,
+    socket: Box<dyn Socket>,
+    commands: mpsc::Receiver<Command>,
+    told: mpsc::Sender<Vec<Told>>,
+    /// Not yet handed over.
+    unread: Vec<Told>,
+    waiting: HashMap<RequestId, Waiting>,
+}
+
+enum Waiting {
+    Request(oneshot::Sender<Result<Document<'static>, RequestError>>),
+    Message(AckReply),
+}
+
+impl Session {
+    async fn run(mut self) -> CloseReason {
+        let reason = match self.drive().await {
+            Ok(()) => CloseReason::Requested,
+            Err(reason) => reason,
+        };
+        // What arrived before the end still counts; there is no waiting for room any more.
+        self.collect();
+        if !self.unread.is_empty() {
+            let _ = self.told.try_send(std::mem::take(&mut self.unread));
+        }
+        let _ = timeout(Duration::from_secs(1), self.socket.close()).await;
+        reason
+    }
+
+    /// Ends with `Ok` when the account's actor lets go.
+    async fn drive(&mut self) -> Result<(), CloseReason> {
+        let told = self.told.clone();
+        let mut commands = Vec::with_capacity(BATCH);
+        let wake = sleep_until(Instant::from_std(self.connection.poll_timeout()));
+        tokio::pin!(wake);
+        loop {
+            self.flush().await?;
+            self.collect();
+            if self.unread.len() > UNREAD_LIMIT {
+                return Err(CloseReason::Overflow);
+            }
+            let next = Instant::from_std(self.connection.poll_timeout());
+            if wake.deadline() != next {
+                wake.as_mut().reset(next);
+            }
+            tokio::select! {
+                count = self.commands.recv_many(&mut commands, BATCH), if self.connection.is_open() => {
+                    if count == 0 {
+                        return self.flush().await;
+                    }
+                    commands.drain(..).for_each(|command| self.handle_command(command));
+                }
+                () = told.closed() => return Ok(()),
+                slot = told.reserve(), if !self.unread.is_empty() => match slot {
+                    Ok(slot) => {
+                        let rest = self.unread.split_off(self.unread.len().min(BATCH));
+                        slot.send(std::mem::replace(&mut self.unread, rest));
+                    }
+                    Err(_) => return Ok(()),
+                },
+                bytes = self.socket.recv() => {
+                    self.handle_bytes(bytes)?;
+                    self.read_more()?;
+                }
+                () = &mut wake => self.connection.handle_timeout(clock::now())?,
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), CloseReason> {
+        while let Some(bytes) = self.connection.poll_transmit() {
+            match timeout(WRITE_LIMIT, self.socket.send(bytes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(self.after_write_error(&error)),
+                Err(_) => return Err(CloseReason::DeadSocket),
+            }
+        }
+        Ok(())
+    }
+
+    /// A server that refuses us closes at once: why it did may still be there to read.
+    fn after_write_error(&mut self, error: &std::io::Error) -> CloseReason {
+        self.read_more().err().unwrap_or(CloseReason::Network(error.kind()))
+    }
+
+    fn handle_bytes(&mut self, bytes: std::io::Result<Option<Vec<u8>>>) -> Result<(), CloseReason> {
+        match bytes {
+            Ok(Some(bytes)) => self.connection.handle_bytes(clock::now(), &bytes),
+            Ok(None) => Err(CloseReason::Network(std::io::ErrorKind::UnexpectedEof)),
+            Err(error) => Err(CloseReason::Network(error.kind())),
+        }
+    }
+
+    /// Takes what is there already, so that one commit and one write cover it.
+    fn read_more(&mut self) -> Result<(), CloseReason> {
+        for _ in 0..BATCH {
+            let mut recv = self.socket.recv();
+            let polled = recv.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            drop(recv);
+            match polled {
+                Poll::Ready(bytes) => self.handle_bytes(bytes)?,
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = clock::now();
+        match command {
+            Command::Write(stanzas) => {
+                for stanza in stanzas {
+                    self.write(now, stanza);
+                }
+            }
+            Command::Request { build, limit, reply } => match self.connection.request(now, build, limit) {
+                Ok(id) => {
+                    self.waiting.insert(id, Waiting::Request(reply));
+                }
+                Err(error) => {
+                    let _ = reply.send(Err(error));
+                }
+            },
+        }
+    }
+
+    fn write(&mut self, now: std::time::Instant, stanza: Outgoing) {
+        match stanza {
+            Outgoing::Stanza(node) => {
+                if let Err(error) = self.connection.send(now, &node) {
+                    tracing::warn!(%error, ?node, "a stanza could not be sent");
+                }
+            }
+            Outgoing::Message { node, reply } => {
+                match self.connection.send_message(now, reply.id().as_str(), &node) {
+                    Ok(request) => {
+                        self.waiting.insert(request, Waiting::Message(reply));
+                    }
+                    Err(error) => reply.complete(Err(error)),
+                }
+            }
+        }
+    }
+
+    /// Hands answers to those who wait, and keeps the rest for the account's actor.
+    fn collect(&mut self) {
+        while let Some(output) = self.connection.poll_output() {
+            match output {
+                Output::Established(server) => self.unread.push(Told::Established(server)),
+                Output::Stanza(stanza) => self.unread.push(Told::Stanza(stanza)),
+                Output::Answer(id, answer) => match (self.waiting.remove(&id), answer) {
+                    (Some(Waiting::Request(reply)), answer) => {
+                        let _ = reply.send(answer.and_then(|answer| match answer {
+                            Answer::Iq(document) => Ok(document),
+                            Answer::Ack(_) => Err(RequestError::ConnectionLost),
+                        }));
+                    }
+                    (Some(Waiting::Message(reply)), answer) => {
+                        reply.complete(answer.and_then(|answer| match answer {
+                            Answer::Ack(ack) => Ok(ack),
+                            Answer::Iq(_) => Err(RequestError::ConnectionLost),
+                        }));
+                    }
+                    (None, _) => {}
+                },
+            }
+        }
+    }
+}

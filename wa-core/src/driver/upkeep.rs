@@ -1,0 +1,438 @@
+//! What keeps an account going: login, pre-key supply, device lists, the backlog; and what handles ask for.
+//! Protocol: transport, "Startup order"; prekeys and devices.
+
+use std::time::{Duration, Instant};
+
+use wa_store::{Changes, PreKeyRecord, StoreError};
+use wa_types::{Jid, PreKeyId, SignalAddress};
+
+use super::command::Job;
+use super::session::Requester;
+use super::{Actor, CONFIRM_AFTER, Step, clock};
+use crate::client::Status;
+use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
+use crate::e2e::addressing::AddressPair;
+use crate::error::{CallError, SendError};
+use crate::event::Event;
+use crate::signal::PreKey;
+use crate::stanza::ib::{Ib, offline_batch};
+use crate::stanza::iq::IqRefusal;
+use crate::stanza::iq::encrypt::{BundleAnswer, SignedKey, UploadPreKeys};
+use crate::stanza::iq::md::{CleanDirty, RemoveCompanion};
+use crate::stanza::iq::passive::SetActive;
+use crate::stanza::iq::usync::UserDevices;
+use crate::stanza::notification::Notification;
+use crate::stanza::receipt::{IDS_LIMIT, OutboundReceipt};
+use crate::stanza::stream::Success;
+use crate::wire::Node;
+
+/// How many one-time pre-keys the server gets at a time.
+const PRE_KEYS: usize = 812;
+
+/// How many stanzas of the backlog are asked for at a time.
+const BACKLOG_BATCH: u32 = 200;
+
+/// The next batch is asked for this long after the first stanza of the one before.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the server may take to carry out a logout.
+const LOGOUT_LIMIT: Duration = Duration::from_secs(3);
+
+/// An answer to a question of the actor.
+pub(super) enum Fetched {
+    Devices {
+        users: Vec<Jid>,
+        result: Result<Vec<UserDevices>, RequestError>,
+    },
+    Bundles {
+        addresses: Vec<SignalAddress>,
+        result: Result<Vec<(Jid, BundleAnswer)>, RequestError>,
+    },
+    /// One-time pre-keys were given to the server.
+    PreKeys {
+        uploaded: Vec<PreKeyRecord>,
+        result: Result<(), RequestError>,
+    },
+    Active(Result<(), RequestError>),
+}
+
+/// The backlog of the time away, while it comes in.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    next_pull: Option<Instant>,
+}
+
+impl Backlog {
+    pub(super) const fn next_at(&self) -> Option<Instant> {
+        self.next_pull
+    }
+}
+
+impl Actor {
+    pub(super) async fn handle_job(&mut self, job: Job, step: &mut Step) {
+        match job {
+            Job::Send(job) => self.outbox.push(*job),
+            Job::Confirm { seq } => {
+                self.confirms.push(seq);
+                self.confirm_at.get_or_insert_with(|| clock::now() + CONFIRM_AFTER);
+            }
+            Job::MarkRead { chat, sender, ids, reply } => {
+                let done = self.mark_read(&chat, &sender, ids, step);
+                let _ = reply.send(done);
+            }
+            Job::SetPresence { is_available, reply } => {
+                let done = self.set_presence(is_available, step);
+                let _ = reply.send(done);
+            }
+            Job::Reconnect => {
+                if matches!(self.link, super::Link::Down { .. }) {
+                    self.backoff.reset();
+                    self.connect();
+                }
+            }
+            Job::Disconnect { reply } => {
+                self.disconnect(&CloseReason::Requested).await;
+                let _ = reply.send(());
+            }
+            Job::Logout { reply } => {
+                let done = self.logout().await;
+                let _ = reply.send(done);
+            }
+            Job::Forget { reply } => {
+                let done = self.forget().await;
+                let _ = reply.send(done);
+            }
+        }
+    }
+
+    fn is_ready(&self) -> Result<(), CallError> {
+        if *self.status.borrow() == Status::Ready { Ok(()) } else { Err(RequestError::NotConnected.into()) }
+    }
+
+    fn mark_read(
+        &self,
+        chat: &Jid,
+        sender: &Jid,
+        ids: Vec<wa_types::MessageId>,
+        step: &mut Step,
+    ) -> Result<(), CallError> {
+        self.is_ready()?;
+        for ids in ids.chunks(IDS_LIMIT) {
+            let Some((first, rest)) = ids.split_first() else { continue };
+            let mut receipt = OutboundReceipt::new(chat.to_chat(), Some("read"), first.clone());
+            receipt.ids.extend_from_slice(rest);
+            receipt.timestamp = Some(clock::unix_millis().to_seconds());
+            receipt.participant = (!chat.is_user()).then(|| sender.to_user());
+            step.reply(receipt.into_node());
+        }
+        Ok(())
+    }
+
+    fn set_presence(&mut self, is_available: bool, step: &mut Step) -> Result<(), CallError> {
+        self.is_ready()?;
+        self.is_available = is_available;
+        let name = self.account.push_name.as_deref().or(self.config.push_name.as_deref());
+        step.reply(
+            Node::new("presence")
+                .attr("type", if is_available { "available" } else { "unavailable" })
+                .attr_opt("name", name),
+        );
+        Ok(())
+    }
+
+    /// Unlinks this device. The server's answer is waited for a little; whatever it says, the keys are done with.
+    async fn logout(&mut self) -> Result<(), CallError> {
+        let jid = self.account.jid.clone().ok_or(CallError::NotPaired)?;
+        if let Some(requester) = self.requester() {
+            match requester.ask(RemoveCompanion { jid }, LOGOUT_LIMIT).await {
+                Ok(()) | Err(RequestError::Timeout | RequestError::ConnectionLost) => {}
+                Err(error) => return Err(error.into()),
+            }
+        } else {
+            return Err(RequestError::NotConnected.into());
+        }
+        self.account.logged_out = true;
+        let mut changes = Changes::new();
+        changes.put_account(self.account.clone());
+        self.store.commit(changes).await.map_err(|error| CallError::Store(error.to_string()))?;
+        self.disconnect(&CloseReason::LoggedOut).await;
+        Ok(())
+    }
+
+    /// Wipes the store and begins as a new device.
+    async fn forget(&mut self) -> Result<(), CallError> {
+        self.disconnect(&CloseReason::Requested).await;
+        let (account, signed, changes) = super::credentials::create(&mut self.random, clock::unix_millis());
+        let mut all = Changes::new();
+        all.wipe().merge(changes);
+        self.store.commit(all).await.map_err(|error| CallError::Store(error.to_string()))?;
+        self.account = account;
+        self.signed_pre_key = signed;
+        self.ratchets.forget_all();
+        self.directory.forget_all();
+        self.confirms.clear();
+        self.next_seq = 1;
+        Ok(())
+    }
+
+    /// The login succeeded: remember it, see that the server has keys, then ask for traffic.
+    pub(super) async fn handle_success(
+        &mut self,
+        success: Success,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        self.backoff.connected(clock::now());
+        self.account.login_counter = self.account.login_counter.saturating_add(1);
+        if let Some(lid) = success.lid.filter(Jid::is_lid) {
+            if let Some(pair) = self.account.jid.as_ref().and_then(|pn| AddressPair::new(pn, &lid)) {
+                let store = std::sync::Arc::clone(&self.store);
+                self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
+                self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
+            }
+            self.account.lid = Some(lid);
+        }
+        step.changes.put_account(self.account.clone());
+        if self.account.server_has_pre_keys {
+            self.ask_for_traffic()
+        } else {
+            self.supply_pre_keys(step).await?
+        }
+        Ok(())
+    }
+
+    fn ask_for_traffic(&mut self) {
+        let Some(requester) = self.requester().cloned() else { return };
+        self.fetches.spawn(async move { Fetched::Active(requester.ask(SetActive, REQUEST_LIMIT).await) });
+    }
+
+    /// Offers the keys that were made and not taken yet, and as many new ones as a full supply needs. They are stored
+    /// before they are offered.
+    async fn supply_pre_keys(&mut self, step: &mut Step) -> Result<(), StoreError> {
+        let Some(requester) = self.requester().cloned() else { return Ok(()) };
+        let mut records = self.store.unuploaded_pre_keys(PRE_KEYS).await?;
+        while records.len() < PRE_KEYS {
+            let id = self.account.next_pre_key_id;
+            self.account.next_pre_key_id = id.next();
+            let key = PreKey::generate(id, &mut self.random);
+            records.push(PreKeyRecord { id, key_pair: key.key_pair, uploaded: false });
+        }
+        let mut changes = std::mem::take(&mut step.changes);
+        changes.put_account(self.account.clone());
+        for record in &records {
+            changes.put_pre_key(record.clone());
+        }
+        self.store.commit(changes).await?;
+        let request = UploadPreKeys {
+            registration_id: self.account.registration_id,
+            identity: self.account.identity.public,
+            one_time: records.iter().map(|key| (key.id, key.key_pair.public)).collect::<Vec<(PreKeyId, _)>>(),
+            signed: SignedKey {
+                id: self.signed_pre_key.id,
+                key: self.signed_pre_key.key_pair.public,
+                signature: self.signed_pre_key.signature,
+            },
+        };
+        self.fetches.spawn(upload(requester, request, records));
+        Ok(())
+    }
+
+    pub(super) async fn handle_fetched(&mut self, fetched: Fetched) {
+        let mut step = Step::default();
+        let handled = match fetched {
+            Fetched::Devices { users, result } => self.handle_devices(users, result, &mut step).await,
+            Fetched::Bundles { addresses, result } => self.handle_bundles(addresses, result, &mut step).await,
+            Fetched::PreKeys { uploaded, result } => {
+                self.handle_upload(uploaded, result, &mut step);
+                Ok(())
+            }
+            Fetched::Active(result) => {
+                self.handle_active(result, &mut step);
+                Ok(())
+            }
+        };
+        let handled = match handled {
+            Ok(()) => self.send_ready(&mut step).await,
+            failed => failed,
+        };
+        match handled {
+            Ok(()) => self.finish(step).await,
+            Err(error) => self.handle_store_failure(&error, step),
+        }
+    }
+
+    fn handle_upload(
+        &mut self,
+        uploaded: Vec<PreKeyRecord>,
+        result: Result<(), RequestError>,
+        step: &mut Step,
+    ) {
+        match result {
+            Ok(()) => {
+                for record in uploaded {
+                    step.changes.put_pre_key(PreKeyRecord { uploaded: true, ..record });
+                }
+                self.account.server_has_pre_keys = true;
+                step.changes.put_account(self.account.clone());
+            }
+            Err(RequestError::Refused(IqRefusal { code: 406, .. })) => {
+                tracing::error!("the server does not like our pre-keys; new ones are made at the next login");
+                for record in uploaded {
+                    step.changes.delete_pre_key(record.id);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the pre-keys were not uploaded; the next login tries again")
+            }
+        }
+        if *self.status.borrow() != Status::Ready {
+            self.ask_for_traffic();
+        }
+    }
+
+    fn handle_active(&mut self, result: Result<(), RequestError>, step: &mut Step) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "the server did not answer to our being active");
+        }
+        if self.requester().is_some() {
+            self.status.send_replace(Status::Ready);
+            step.events.push(Event::Connected);
+        }
+    }
+
+    pub(super) async fn handle_notification(
+        &mut self,
+        notification: Notification,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        match notification {
+            Notification::PreKeysLow { count } => {
+                tracing::debug!(count, "the server runs low on pre-keys");
+                self.account.server_has_pre_keys = false;
+                self.supply_pre_keys(step).await?;
+            }
+            Notification::DevicesChanged { user, lid } => {
+                let pair = lid.as_ref().and_then(|lid| AddressPair::new(&user, lid));
+                let store = std::sync::Arc::clone(&self.store);
+                self.directory.load_addresses(&*store, vec![user.clone()]).await?;
+                let known = [self.directory.lid_of(&user), self.directory.pn_of(&user)];
+                let mut users: Vec<Jid> = known.into_iter().flatten().cloned().collect();
+                users.push(user.to_chat());
+                users.extend(lid.map(|lid| lid.to_chat()));
+                if self.own().is_some_and(|own| own.is_account(&user)) {
+                    users.extend(
+                        self.own()
+                            .into_iter()
+                            .flat_map(|own| [Some(own.pn), own.lid])
+                            .flatten()
+                            .map(|jid| jid.to_user()),
+                    );
+                }
+                for user in users {
+                    self.directory.drop_list(&user, &mut step.changes);
+                }
+                if let Some(pair) = pair {
+                    self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
+                    self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
+                }
+            }
+            Notification::IdentityChanged { user, lid } => {
+                if user.device() == 0 {
+                    self.forget_identity(&user, lid.as_ref(), step).await?;
+                }
+            }
+            Notification::Other { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// A user's phone has a new identity: nothing more is sent on the old session.
+    async fn forget_identity(
+        &mut self,
+        user: &Jid,
+        lid: Option<&Jid>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let store = std::sync::Arc::clone(&self.store);
+        self.directory.load_addresses(&*store, vec![user.clone()]).await?;
+        let mut addresses: Vec<SignalAddress> = [Some(user), lid]
+            .into_iter()
+            .flatten()
+            .flat_map(|jid| [SignalAddress::from_jid(jid), self.directory.signal_address(jid)])
+            .flatten()
+            .collect();
+        addresses.dedup();
+        self.load_sessions(addresses.clone()).await?;
+        for address in &addresses {
+            self.ratchets.archive(address);
+        }
+        for jid in [Some(user), lid].into_iter().flatten() {
+            self.directory.drop_list(&jid.to_chat(), &mut step.changes);
+        }
+        step.events.push(Event::IdentityChanged { device: user.clone() });
+        Ok(())
+    }
+
+    pub(super) fn handle_ib(&mut self, ib: Ib, step: &mut Step) {
+        match ib {
+            Ib::OfflinePreview { count: 0 } => {}
+            Ib::OfflinePreview { .. } => {
+                step.reply(offline_batch(BACKLOG_BATCH));
+                self.backlog = Some(Backlog { next_pull: None });
+            }
+            Ib::OfflineDone { count } => {
+                self.backlog = None;
+                step.events.push(Event::BacklogDone { count });
+            }
+            Ib::EdgeRouting(info) => {
+                if self.account.routing_info.as_ref() != Some(&info) {
+                    self.account.routing_info = Some(info);
+                    step.changes.put_account(self.account.clone());
+                }
+            }
+            Ib::Dirty { kind, timestamp } => {
+                // Nothing of these kinds is kept yet, so there is nothing to sync before the cleaning.
+                let Some(requester) = self.requester().cloned() else { return };
+                self.fetches.spawn(async move {
+                    let request = CleanDirty { kind, timestamp };
+                    if let Err(error) = requester.ask(request, REQUEST_LIMIT).await {
+                        tracing::debug!(%error, "a dirty mark was not cleaned");
+                    }
+                    Fetched::Devices { users: Vec::new(), result: Ok(Vec::new()) }
+                });
+            }
+            Ib::DowngradeWebClient => tracing::warn!("the phone does not support linked devices; update it"),
+            Ib::Other => {}
+        }
+    }
+
+    /// Something of the backlog came: the next batch is asked for a little later.
+    pub(super) fn note_backlog_traffic(&mut self) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.next_pull.get_or_insert_with(|| clock::now() + BACKLOG_PAUSE);
+        }
+    }
+
+    pub(super) async fn continue_backlog(&mut self, now: Instant) {
+        let Some(backlog) =
+            self.backlog.as_mut().filter(|backlog| backlog.next_pull.is_some_and(|at| now >= at))
+        else {
+            return;
+        };
+        backlog.next_pull = None;
+        if let Some(requester) = self.requester() {
+            let pull = super::Outgoing::Stanza(offline_batch(BACKLOG_BATCH));
+            requester.write(vec![pull]).await;
+        }
+    }
+}
+
+async fn upload(requester: Requester, request: UploadPreKeys, uploaded: Vec<PreKeyRecord>) -> Fetched {
+    let result = requester.ask(request, REQUEST_LIMIT).await;
+    Fetched::PreKeys { uploaded, result }
+}
+
+impl From<RequestError> for SendError {
+    fn from(error: RequestError) -> Self {
+        Self::Lookup(error)
+    }
+}

@@ -1,0 +1,211 @@
+//! Opens inbound messages. Protocol: receiving, "Decryption".
+
+use wa_store::{Changes, SenderKeyName};
+use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress};
+
+use super::addressing::{OwnAddress, Place};
+use super::ratchets::Ratchets;
+use crate::crypto::Random;
+use crate::message::Message;
+use crate::pairing::SignedDeviceIdentity;
+use crate::pairing::adv::{self, IdentityError};
+use crate::signal::{LocalIdentity, Peer, PreKeySignalMessage, SignalError, unpad};
+use crate::stanza::message::{EncKind, InboundMessage};
+
+/// Why a message could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecryptError {
+    /// The Signal layer could not open it; asking the sender again mends it.
+    #[error("the ciphertext does not open")]
+    Signal(#[from] SignalError),
+    /// The sending companion is not vouched for by its account.
+    #[error("the sender's device identity does not hold")]
+    DeviceIdentity(#[source] IdentityError),
+    /// It opened, and is padded wrongly or no message. The sender's fault; asking again does not help.
+    #[error("the plaintext is no message")]
+    Malformed,
+    /// The sender did not encrypt for this device; the phone has the message.
+    #[error("not encrypted for this device")]
+    Unavailable,
+    /// No part of a kind that we know.
+    #[error("nothing in the stanza that could be read")]
+    NoContent,
+    /// It claims to be a copy of a message of our own account, and comes from another.
+    #[error("a copy for own devices from a foreign device")]
+    ForeignCopy,
+}
+
+impl DecryptError {
+    /// The code for a retry receipt; `None` when asking again is hopeless.
+    #[must_use]
+    pub const fn retry_code(&self) -> Option<u8> {
+        match self {
+            Self::Signal(error) => error.retry_code(),
+            Self::DeviceIdentity(_) => Some(12),
+            Self::Malformed | Self::Unavailable | Self::NoContent | Self::ForeignCopy => None,
+        }
+    }
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Outcome {
+    /// For the application.
+    Content(Message),
+    /// Nothing for the application: only keys.
+    Silent,
+    /// It came before: acknowledge and drop it.
+    Duplicate,
+    /// It could not be read.
+    Failed(DecryptError),
+}
+
+/// What a message needs to be opened.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// Our own addresses.
+    pub own: &'a OwnAddress,
+    /// Our own keys.
+    pub ours: LocalIdentity<'a>,
+    /// The sender's Signal address: its LID where that is known.
+    pub sender: &'a SignalAddress,
+    /// The identity key of the sender's phone, if known: it vouches for companions.
+    pub account_key: Option<PublicKey>,
+}
+
+/// The pre-keys that a message names: one-time, and signed.
+#[must_use]
+pub fn named_pre_keys(message: &InboundMessage) -> (Vec<PreKeyId>, Vec<PreKeyId>) {
+    let firsts = message.encs.iter().filter(|enc| enc.kind == EncKind::PreKey);
+    let parsed: Vec<_> = firsts.filter_map(|enc| PreKeySignalMessage::parse(&enc.bytes).ok()).collect();
+    let one_time = parsed.iter().filter_map(PreKeySignalMessage::pre_key_id).collect();
+    let signed = parsed.iter().filter_map(PreKeySignalMessage::signed_pre_key_id).collect();
+    (one_time, signed)
+}
+
+impl Opening<'_> {
+    /// Opens a message. Records and pre-keys must be loaded; what changes is in `ratchets` and `changes`. `place` is
+    /// corrected when the message is a copy of our own, for another chat. The second value tells whether the sender's
+    /// identity key is a new one.
+    pub fn open(
+        &self,
+        message: &InboundMessage,
+        place: &mut Place,
+        ratchets: &mut Ratchets,
+        changes: &mut Changes,
+        random: &mut impl Random,
+    ) -> (Outcome, bool) {
+        let mut is_new_identity = false;
+        let outcome = self
+            .open_parts(message, place, ratchets, changes, random, &mut is_new_identity)
+            .unwrap_or_else(|error| match error {
+                DecryptError::Signal(SignalError::Duplicate { .. }) => Outcome::Duplicate,
+                error => Outcome::Failed(error),
+            });
+        (outcome, is_new_identity)
+    }
+
+    fn open_parts(
+        &self,
+        message: &InboundMessage,
+        place: &mut Place,
+        ratchets: &mut Ratchets,
+        changes: &mut Changes,
+        random: &mut impl Random,
+        is_new_identity: &mut bool,
+    ) -> Result<Outcome, DecryptError> {
+        if let Some(plain) = &message.plaintext {
+            return Message::decode(plain.clone()).map(Outcome::Content).map_err(|_| DecryptError::Malformed);
+        }
+        if message.encs.is_empty() {
+            let is_unavailable = message.is_unavailable;
+            return Err(if is_unavailable { DecryptError::Unavailable } else { DecryptError::NoContent });
+        }
+        let peer = if place.from_me { Peer::OwnDevice } else { Peer::Contact };
+        let mut content = None;
+        let mut has_opened = false;
+        for enc in &message.encs {
+            let padded = match enc.kind {
+                EncKind::PreKey | EncKind::Message => {
+                    self.check_device(message, &enc.bytes, enc.kind)?;
+                    let (padded, effects) =
+                        ratchets.open(self.ours, self.sender, enc, peer, changes, random)?;
+                    *is_new_identity |= effects.is_new_identity;
+                    padded
+                }
+                EncKind::SenderKey => {
+                    let name = SenderKeyName { group: message.from.clone(), sender: self.sender.clone() };
+                    ratchets.open_group(&name, &enc.bytes)?
+                }
+                EncKind::MessageSecret => continue,
+            };
+            has_opened = true;
+            let plain =
+                if enc.is_padded { unpad(&padded).map_err(|_| DecryptError::Malformed)? } else { &padded };
+            let decoded = Message::decode(plain.to_vec()).map_err(|_| DecryptError::Malformed)?;
+            if enc.kind != EncKind::SenderKey {
+                self.take_distribution(message, &decoded, ratchets)?;
+            }
+            if decoded.has_content() {
+                content = Some(self.unwrap_copy(decoded, place)?);
+            }
+        }
+        match content {
+            Some(content) => Ok(Outcome::Content(content)),
+            None if has_opened => Ok(Outcome::Silent),
+            None => Err(DecryptError::NoContent),
+        }
+    }
+
+    /// A companion's first message must show that its account linked it.
+    fn check_device(
+        &self,
+        message: &InboundMessage,
+        bytes: &[u8],
+        kind: EncKind,
+    ) -> Result<(), DecryptError> {
+        if kind != EncKind::PreKey || self.sender.device() == 0 {
+            return Ok(());
+        }
+        let Some(identity) = &message.device_identity else { return Ok(()) };
+        let first = PreKeySignalMessage::parse(bytes)?;
+        SignedDeviceIdentity::decode(identity)
+            .and_then(|identity| {
+                adv::check_companion(&identity, first.identity_key(), self.account_key.as_ref())
+            })
+            .map(|_| ())
+            .map_err(DecryptError::DeviceIdentity)
+    }
+
+    fn take_distribution(
+        &self,
+        stanza: &InboundMessage,
+        message: &Message,
+        ratchets: &mut Ratchets,
+    ) -> Result<(), DecryptError> {
+        let Some(distribution) = &message.proto().sender_key_distribution_message else { return Ok(()) };
+        let names_chat = distribution
+            .group_id
+            .as_deref()
+            .is_none_or(|group| group.parse::<Jid>().is_ok_and(|group| group == stanza.from));
+        if stanza.participant.is_none() || !names_chat {
+            return Ok(());
+        }
+        let name = SenderKeyName { group: stanza.from.clone(), sender: self.sender.clone() };
+        let bytes = distribution.axolotl_sender_key_distribution_message.as_deref().unwrap_or_default();
+        Ok(ratchets.process_distribution(name, bytes)?)
+    }
+
+    /// The message inside a copy that another own device sent us; its chat becomes the place's.
+    fn unwrap_copy(&self, message: Message, place: &mut Place) -> Result<Message, DecryptError> {
+        let Some((destination, inner)) = message.device_sent() else { return Ok(message) };
+        if !place.from_me {
+            return Err(DecryptError::ForeignCopy);
+        }
+        if let Some(Ok(chat)) = destination.map(str::parse::<Jid>) {
+            place.chat = chat.to_chat();
+        }
+        Ok(inner)
+    }
+}

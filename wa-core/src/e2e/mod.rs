@@ -1,0 +1,11 @@
+//! Who can read a message: addresses, devices, encryption and decryption. Records and bytes in, records and bytes
+//! out; what is to be written comes back as [`wa_store::Changes`].
+
+pub mod addressing;
+pub mod decrypt;
+pub mod encrypt;
+pub mod phash;
+pub mod ratchets;
+pub mod recipients;
+
+pub use decrypt::DecryptError;

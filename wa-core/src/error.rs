@@ -1,0 +1,117 @@
+//! Everything that a call can return.
+
+use wa_store::StoreError;
+use wa_types::{Jid, MessageId, UnixSeconds};
+
+use crate::connection::RequestError;
+
+/// A client could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store failed; see its own advice.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// A message was not sent, or it is not known whether it was.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The chat's address takes no direct messages.
+    #[error("{0:?} takes no direct messages")]
+    Unsupported(Jid),
+    /// There is no connection, or the account is not paired. Nothing was sent: send again after
+    /// [`crate::Event::Connected`].
+    #[error("not connected")]
+    NotConnected,
+    /// The recipient is not on WhatsApp.
+    #[error("{0:?} has no devices")]
+    UnknownRecipient(Jid),
+    /// None of the recipient's devices gave us keys. Try later.
+    #[error("no device of {0:?} could be encrypted for")]
+    NoDevices(Jid),
+    /// The recipient's devices or keys could not be asked for. Nothing was sent; send again.
+    #[error("the recipient's devices or keys could not be fetched")]
+    Lookup(#[source] RequestError),
+    /// The server refused the message for good. Protocol: messages, "Server ack of a message".
+    #[error("the server refused the message with code {code}")]
+    Refused {
+        /// The server's code.
+        code: u16,
+    },
+    /// No ack in time. The message may have arrived: send again with the same id only.
+    #[error("no ack in time")]
+    Timeout,
+    /// The connection was lost before the ack. The message may have arrived: send again with the same id only.
+    #[error("the connection was lost before the ack")]
+    ConnectionLost,
+    /// The message does not fit into a stanza.
+    #[error("the message is too large")]
+    TooLarge,
+    /// The store failed; nothing was sent.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// The client was shut down. Nothing was sent if this is returned at once.
+    #[error("the client was shut down")]
+    Shutdown,
+}
+
+/// What to do about a [`SendError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendRemedy {
+    /// Send again, once connected.
+    SendAgain,
+    /// Send again with the same id: it may have arrived.
+    SendAgainWithSameId,
+    /// Do not send again as it is.
+    GiveUp,
+}
+
+impl SendError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> SendRemedy {
+        match self {
+            Self::NotConnected | Self::NoDevices(_) | Self::Lookup(_) | Self::Store(_) | Self::Shutdown => {
+                SendRemedy::SendAgain
+            }
+            Self::Timeout | Self::ConnectionLost => SendRemedy::SendAgainWithSameId,
+            Self::Refused { code: 408 | 429 | 500 | 503 } => SendRemedy::SendAgainWithSameId,
+            Self::Refused { .. } | Self::Unsupported(_) | Self::UnknownRecipient(_) | Self::TooLarge => {
+                SendRemedy::GiveUp
+            }
+        }
+    }
+}
+
+/// A message that the server took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sent {
+    /// Its id; receipts name it.
+    pub id: MessageId,
+    /// The chat as it was addressed: the LID of a phone number, where that is known.
+    pub chat: Jid,
+    /// When the server took it.
+    pub timestamp: UnixSeconds,
+}
+
+/// Any other call failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The server did not answer, or refused.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The store failed; nothing was done.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// The account is not paired.
+    #[error("not paired")]
+    NotPaired,
+    /// The client was shut down.
+    #[error("the client was shut down")]
+    Shutdown,
+}

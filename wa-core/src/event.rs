@@ -1,0 +1,165 @@
+//! Everything that the application hears from an account, in order.
+
+use std::time::Duration;
+
+use wa_types::{Jid, MessageId, UnixSeconds};
+
+use crate::connection::CloseReason;
+use crate::e2e::DecryptError;
+use crate::message::Message;
+use crate::pairing::LinkError;
+use crate::stanza::receipt::ReceiptKind;
+use crate::wire::Node;
+
+/// What happened to an account.
+///
+/// Messages are delivered at least once and in the order in which the server sent them: one that the application did
+/// not confirm comes again after a restart, with the same id. All other events are told once.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A QR code to show. It replaces the one before; after the last one comes [`Event::Closed`] with
+    /// [`CloseReason::PairingTimeout`].
+    PairingQr(PairingQr),
+    /// The phone linked this device. The connection is made anew by itself; [`Event::Connected`] follows.
+    Paired(Paired),
+    /// The phone's answer to the QR code does not hold: it was made without our secret, or is not signed by the
+    /// account. Nothing of it was kept; the server ends the connection, and new codes come with the next one.
+    PairingFailed {
+        /// What does not hold.
+        error: LinkError,
+    },
+    /// Logged in: messages can be sent. After every login.
+    Connected,
+    /// The connection ended, and comes back by itself. Not emitted when it stays away: that is [`Event::Closed`].
+    Disconnected {
+        /// Why.
+        reason: CloseReason,
+        /// When the next attempt is made; zero for at once.
+        retry_in: Duration,
+    },
+    /// The connection ended and does not come back by itself; [`crate::Client::reconnect`] tries again.
+    Closed {
+        /// Why; [`CloseReason::next_step`] says what can be done.
+        reason: CloseReason,
+    },
+    /// The device was unlinked, by the phone, by the server or by [`crate::Client::logout`]: pair again. The keys
+    /// are kept and useless; [`crate::Client::forget`] wipes them.
+    LoggedOut {
+        /// How we learned it.
+        reason: CloseReason,
+    },
+    /// The backlog of the time away is through.
+    BacklogDone {
+        /// How many stanzas it had, by the server's count.
+        count: u32,
+    },
+    /// A message.
+    Message(Box<MessageReceived>),
+    /// A message that could not be read. It was acknowledged where asking again is hopeless; otherwise the sender was
+    /// asked for it again, and it may come as [`Event::Message`] later.
+    Undecryptable(Box<Undecryptable>),
+    /// What happened to messages that we sent, or to messages on another device of our own.
+    Receipt(Box<Receipt>),
+    /// A user's phone has another identity key than before: it was reinstalled, or is another phone.
+    IdentityChanged {
+        /// The device whose key changed.
+        device: Jid,
+    },
+    /// A stanza that this version has no event for.
+    Other(Box<Node>),
+    /// The store failed. What was being received is not acknowledged and comes again; the connection is made anew
+    /// after a pause, since memory and store must agree.
+    StoreFailed {
+        /// The store's words for it.
+        error: String,
+    },
+}
+
+/// A QR code to show.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PairingQr {
+    /// The text to show as a QR code. It holds a secret: do not log it.
+    pub text: String,
+    /// How long it is good; then the next one comes, or none.
+    pub expires_in: Duration,
+}
+
+impl std::fmt::Debug for PairingQr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PairingQr(.., expires in {:?})", self.expires_in)
+    }
+}
+
+/// The device was linked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Paired {
+    /// Our own device, by phone number.
+    pub jid: Jid,
+    /// Our own device, by LID.
+    pub lid: Option<Jid>,
+    /// The phone's platform, in the server's word.
+    pub platform: Option<String>,
+    /// The business's name, for business accounts.
+    pub business_name: Option<String>,
+}
+
+/// A message, decrypted and stored.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MessageReceived {
+    /// Its number in the inbox; [`crate::Events::confirm`] takes it.
+    pub(crate) seq: u64,
+    /// The chat that it belongs to.
+    pub chat: Jid,
+    /// The device that wrote it.
+    pub sender: Jid,
+    /// Whether our own account wrote it, on another device.
+    pub from_me: bool,
+    /// Its id.
+    pub id: MessageId,
+    /// When the server took it.
+    pub timestamp: UnixSeconds,
+    /// The sender's own name for itself.
+    pub push_name: Option<String>,
+    /// It came with the backlog of the time away.
+    pub is_backlog: bool,
+    /// What it says.
+    pub message: Message,
+}
+
+/// A message that could not be read.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Undecryptable {
+    /// The chat that it belongs to.
+    pub chat: Jid,
+    /// The device that wrote it.
+    pub sender: Jid,
+    /// Its id.
+    pub id: MessageId,
+    /// When the server took it.
+    pub timestamp: UnixSeconds,
+    /// Why.
+    pub error: DecryptError,
+    /// The sender was asked for it again.
+    pub is_retried: bool,
+}
+
+/// What happened to messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The chat of the messages.
+    pub chat: Jid,
+    /// The device, or the user, that it happened on.
+    pub from: Jid,
+    /// What happened.
+    pub kind: ReceiptKind,
+    /// To which messages.
+    pub ids: Vec<MessageId>,
+    /// When, by the server's clock.
+    pub timestamp: Option<UnixSeconds>,
+}

@@ -1,0 +1,67 @@
+//! `<ib>`: what the server tells about the connection. Protocol: transport, "`ib` stanzas from the server".
+
+use super::Reader;
+use crate::wire::Node;
+
+/// One child of an `<ib>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ib {
+    /// A backlog of this many stanzas waits; ask for it with [`offline_batch`].
+    OfflinePreview {
+        /// How many stanzas.
+        count: u32,
+    },
+    /// The backlog is through.
+    OfflineDone {
+        /// How many stanzas it had.
+        count: u32,
+    },
+    /// Bytes to send on the next connection, so that it reaches the same edge.
+    EdgeRouting(Vec<u8>),
+    /// This kind of data changed while we were away.
+    Dirty {
+        /// `account_sync`, `groups`, …
+        kind: String,
+        /// When; goes back with the cleaning.
+        timestamp: String,
+    },
+    /// The phone linked us without multi-device: it must be updated.
+    DowngradeWebClient,
+    /// Anything else.
+    Other,
+}
+
+impl Ib {
+    /// Reads all children.
+    #[must_use]
+    pub fn read(stanza: Reader<'_>) -> Vec<Self> {
+        stanza.children().map(read_child).collect()
+    }
+}
+
+fn read_child(child: Reader<'_>) -> Ib {
+    let count = || child.number_opt("count").ok().flatten().unwrap_or(0);
+    match &*child.node().tag().as_str() {
+        "offline_preview" => Ib::OfflinePreview { count: count() },
+        "offline" => Ib::OfflineDone { count: count() },
+        "edge_routing" => match child.child_opt("routing_info") {
+            Some(info) => Ib::EdgeRouting(info.content().into_owned()),
+            None => Ib::Other,
+        },
+        "dirty" => match (child.text_opt("type"), child.text_opt("timestamp")) {
+            (Some(kind), Some(timestamp)) => {
+                Ib::Dirty { kind: kind.into_owned(), timestamp: timestamp.into_owned() }
+            }
+            _ => Ib::Other,
+        },
+        "downgrade_webclient" => Ib::DowngradeWebClient,
+        _ => Ib::Other,
+    }
+}
+
+/// Asks for this many stanzas of the backlog.
+#[must_use]
+pub fn offline_batch(count: u32) -> Node {
+    Node::new("ib").child(Node::new("offline_batch").attr("count", count))
+}

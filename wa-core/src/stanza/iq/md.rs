@@ -1,0 +1,51 @@
+//! `md`: linking and unlinking companions. Protocol: pairing, "Logout and removal".
+
+use wa_types::Jid;
+
+use super::{IqKind, IqRequest};
+use crate::stanza::{Reader, StanzaError};
+use crate::wire::Node;
+
+/// Unlinks this very device.
+#[derive(Debug, Clone)]
+pub struct RemoveCompanion {
+    /// Our own device.
+    pub jid: Jid,
+}
+
+impl IqRequest for RemoveCompanion {
+    const NAMESPACE: &'static str = "md";
+    const KIND: IqKind = IqKind::Set;
+    type Reply = ();
+
+    fn body(&self) -> Vec<Node> {
+        vec![Node::new("remove-companion-device").attr("jid", &self.jid).attr("reason", "user_initiated")]
+    }
+
+    fn read(_: Reader<'_>) -> Result<(), StanzaError> {
+        Ok(())
+    }
+}
+
+/// Tells that a kind of data was synced, so that the server stops announcing it.
+#[derive(Debug, Clone)]
+pub struct CleanDirty {
+    /// What the server called it.
+    pub kind: String,
+    /// The time it gave.
+    pub timestamp: String,
+}
+
+impl IqRequest for CleanDirty {
+    const NAMESPACE: &'static str = "urn:xmpp:whatsapp:dirty";
+    const KIND: IqKind = IqKind::Set;
+    type Reply = ();
+
+    fn body(&self) -> Vec<Node> {
+        vec![Node::new("clean").attr("type", self.kind.as_str()).attr("timestamp", self.timestamp.as_str())]
+    }
+
+    fn read(_: Reader<'_>) -> Result<(), StanzaError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! `<message>`, both directions. Protocol: messages, "DM stanza"; receiving, "Inbound `message`".
+
+use wa_types::{Jid, MessageId, UnixSeconds};
+
+use super::{Reader, StanzaError};
+use crate::wire::Node;
+
+/// How many encrypted parts of one stanza we look at; honest ones have one or two.
+const ENC_LIMIT: usize = 16;
+
+/// A message as the server delivers it, still encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InboundMessage {
+    /// The message's id.
+    pub id: MessageId,
+    /// The sender's device in a direct chat, else the chat.
+    pub from: Jid,
+    /// The sender's device in groups, status and lists.
+    pub participant: Option<Jid>,
+    /// The chat partner, when another device of our own account wrote the message.
+    pub recipient: Option<Jid>,
+    /// When the server took it.
+    pub timestamp: UnixSeconds,
+    /// The sender's push name, where the stanza has one.
+    pub push_name: Option<String>,
+    /// The `offline` counter of a stanza from the backlog.
+    pub offline: Option<u32>,
+    /// A message of our own devices about protocol matters.
+    pub is_peer: bool,
+    /// The other address of `from`, or of `participant`: LID for a phone number, phone number for a LID.
+    pub sender_alt: Option<Jid>,
+    /// The other address of `recipient`.
+    pub recipient_alt: Option<Jid>,
+    /// The encrypted parts, pairwise ones first.
+    pub encs: Vec<Enc>,
+    /// `<plaintext>`: channels are not encrypted.
+    pub plaintext: Option<Vec<u8>>,
+    /// The sender companion's signed device identity.
+    pub device_identity: Option<Vec<u8>>,
+    /// The sender did not encrypt for this device.
+    pub is_unavailable: bool,
+}
+
+/// One encrypted part.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Enc {
+    /// Which session opens it.
+    pub kind: EncKind,
+    /// Whether the plaintext is padded: `v` below 3.
+    pub is_padded: bool,
+    /// Which resend this is; 0 for the first sending.
+    pub count: u8,
+    /// The receiver shall show nothing when it cannot be decrypted.
+    pub hides_failure: bool,
+    /// The ciphertext.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Enc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Enc({:?}, count {}, {} bytes)", self.kind, self.count, self.bytes.len())
+    }
+}
+
+/// The `type` of an encrypted part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum EncKind {
+    /// `pkmsg`: opens a session.
+    PreKey,
+    /// `msg`: of a running session.
+    Message,
+    /// `skmsg`: with the sender's group key.
+    SenderKey,
+    /// `msmsg`: with a message's secret.
+    MessageSecret,
+}
+
+impl EncKind {
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "pkmsg" => Self::PreKey,
+            "msg" => Self::Message,
+            "skmsg" => Self::SenderKey,
+            "msmsg" => Self::MessageSecret,
+            _ => return None,
+        })
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PreKey => "pkmsg",
+            Self::Message => "msg",
+            Self::SenderKey => "skmsg",
+            Self::MessageSecret => "msmsg",
+        }
+    }
+}
+
+impl InboundMessage {
+    /// Reads a `<message>`; `own` tells which entries of `<participants>` are for this device.
+    ///
+    /// # Errors
+    /// [`StanzaError`] when id or sender are missing or malformed; the stanza is then refused with code 487.
+    pub fn read(stanza: Reader<'_>, is_own_device: impl Fn(&Jid) -> bool) -> Result<Self, StanzaError> {
+        let mut encs: Vec<Enc> = stanza.children_of("enc").take(ENC_LIMIT).filter_map(read_enc).collect();
+        if let Some(participants) = stanza.child_opt("participants") {
+            for to in participants.children_of("to") {
+                if encs.len() < ENC_LIMIT && to.jid_opt("jid")?.is_some_and(|jid| is_own_device(&jid)) {
+                    encs.extend(to.children_of("enc").take(2).filter_map(read_enc));
+                }
+            }
+        }
+        encs.sort_by_key(|enc| match enc.kind {
+            EncKind::PreKey | EncKind::Message => 0,
+            EncKind::SenderKey => 1,
+            EncKind::MessageSecret => 2,
+        });
+        let from = stanza.jid("from")?;
+        let participant = stanza.jid_opt("participant")?;
+        if participant.is_none() && (from.is_group() || from.server() == &wa_types::Server::Broadcast) {
+            return Err(stanza.missing("participant"));
+        }
+        let alternative = |names: [&'static str; 4]| {
+            names.into_iter().find_map(|name| stanza.jid_opt(name).ok().flatten()).filter(Jid::is_user)
+        };
+        Ok(Self {
+            id: stanza.message_id()?,
+            participant,
+            recipient: stanza.jid_opt("recipient")?,
+            timestamp: stanza.time_opt("t").unwrap_or_default(),
+            push_name: stanza
+                .text_opt("notify")
+                .filter(|name| !name.is_empty() && name != "-")
+                .map(std::borrow::Cow::into_owned),
+            offline: stanza.number_opt("offline").unwrap_or_default(),
+            is_peer: stanza.attr_is("category", "peer"),
+            sender_alt: alternative(["sender_lid", "sender_pn", "participant_lid", "participant_pn"]),
+            recipient_alt: alternative([
+                "peer_recipient_lid",
+                "peer_recipient_pn",
+                "recipient_lid",
+                "recipient_pn",
+            ]),
+            encs,
+            plaintext: stanza.child_opt("plaintext").map(|plain| plain.content().into_owned()),
+            device_identity: stanza
+                .child_opt("device-identity")
+                .map(|identity| identity.content().into_owned()),
+            is_unavailable: stanza.child_opt("unavailable").is_some(),
+            from,
+        })
+    }
+
+    /// The device that encrypted the message.
+    #[must_use]
+    pub fn sender(&self) -> &Jid {
+        self.participant.as_ref().unwrap_or(&self.from)
+    }
+}
+
+fn read_enc(enc: Reader<'_>) -> Option<Enc> {
+    Some(Enc {
+        kind: EncKind::from_name(&enc.text_opt("type")?)?,
+        is_padded: !enc.attr_is("v", "3"),
+        count: enc.number_opt("count").ok().flatten().unwrap_or(0),
+        hides_failure: enc.attr_is("decrypt-fail", "hide"),
+        bytes: enc.content().into_owned(),
+    })
+}
+
+/// A direct message on its way out: one ciphertext per device.
+#[derive(Debug)]
+pub struct OutboundMessage<'m> {
+    /// The recipient, without a device.
+    pub to: &'m Jid,
+    /// The message's id.
+    pub id: &'m MessageId,
+    /// The class of the content: `text`, `media`, `reaction`, …
+    pub kind: &'static str,
+    /// One ciphertext for each device.
+    pub recipients: Vec<(Jid, EncKind, Vec<u8>)>,
+    /// Our own signed device identity, needed when any part is a pkmsg.
+    pub device_identity: Option<&'m [u8]>,
+    /// The recipient's phone number when `to` is a LID and we know it.
+    pub recipient_pn: Option<&'m Jid>,
+}
+
+impl OutboundMessage<'_> {
+    /// The stanza.
+    #[must_use]
+    pub fn into_node(self) -> Node {
+        let opens_session = self.recipients.iter().any(|(_, kind, _)| *kind == EncKind::PreKey);
+        let participants = self.recipients.into_iter().map(|(jid, kind, bytes)| {
+            let enc = Node::new("enc").attr("v", "2").attr("type", kind.as_str()).bytes(bytes);
+            Node::new("to").attr("jid", jid).child(enc)
+        });
+        let node = Node::new("message")
+            .attr("to", self.to)
+            .attr("id", self.id)
+            .attr("type", self.kind)
+            .attr_opt("peer_recipient_pn", self.recipient_pn)
+            .child(Node::new("participants").children(participants));
+        match self.device_identity {
+            Some(identity) if opens_session => node.child(Node::new("device-identity").bytes(identity)),
+            _ => node,
+        }
+    }
+}

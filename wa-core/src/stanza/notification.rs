@@ -1,0 +1,62 @@
+//! `<notification>`: what changed on the server. Protocol: receiving, "Notifications"; prekeys and devices.
+
+use wa_types::Jid;
+
+use super::{Reader, StanzaError};
+
+/// The notifications that we act upon; all are acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notification {
+    /// The server has this many of our one-time pre-keys left.
+    PreKeysLow {
+        /// How many.
+        count: u32,
+    },
+    /// This user's phone has a new identity key.
+    IdentityChanged {
+        /// The user.
+        user: Jid,
+        /// The user's LID, where the stanza has one.
+        lid: Option<Jid>,
+    },
+    /// The device list of this user changed; the cached one is worth nothing.
+    DevicesChanged {
+        /// The user, or our own account.
+        user: Jid,
+        /// The user's LID, where the stanza has one.
+        lid: Option<Jid>,
+    },
+    /// Anything else, by its type.
+    Other {
+        /// The notification's `type`.
+        kind: String,
+    },
+}
+
+impl Notification {
+    /// Reads a `<notification>`.
+    ///
+    /// # Errors
+    /// [`StanzaError`] when a required part is missing or malformed.
+    pub fn read(stanza: Reader<'_>) -> Result<Self, StanzaError> {
+        let kind = stanza.text_opt("type").unwrap_or_default();
+        let lid = || stanza.jid_opt("lid").ok().flatten();
+        match &*kind {
+            "encrypt" => {
+                if let Some(count) = stanza.child_opt("count") {
+                    return Ok(Self::PreKeysLow { count: count.number("value")? });
+                }
+                if stanza.child_opt("identity").is_some() {
+                    return Ok(Self::IdentityChanged { user: stanza.jid("from")?, lid: lid() });
+                }
+            }
+            "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
+            "account_sync" if stanza.child_opt("devices").is_some() => {
+                return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() });
+            }
+            _ => {}
+        }
+        Ok(Self::Other { kind: kind.into_owned() })
+    }
+}

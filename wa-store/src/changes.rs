@@ -1,0 +1,295 @@
+//! Everything that one protocol step writes, all or nothing.
+
+use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress, UnixMillis};
+
+use crate::records::{
+    Account, DeviceList, InboxEntry, LidMapping, MessageKey, PreKeyRecord, SenderKeyName, SignedPreKeyRecord,
+};
+
+/// What one protocol step writes: made by the step, handed to [`Store::commit`](crate::Store::commit).
+///
+/// The changes are applied in the order in which they were added; of two that concern the same key the later wins.
+///
+/// ```
+/// use wa_store::Changes;
+/// use wa_types::{Domain, SignalAddress};
+/// let address = SignalAddress::new("15551234567", Domain::Pn, 3);
+/// let mut changes = Changes::new();
+/// changes.put_session(address.clone(), b"ratchet".to_vec()).delete_identity(address);
+/// assert_eq!(changes.len(), 2);
+/// ```
+#[must_use = "changes do nothing until they are committed"]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    list: Vec<Change>,
+}
+
+impl Changes {
+    /// No changes yet.
+    pub const fn new() -> Self {
+        Self { list: Vec::new() }
+    }
+
+    /// Replaces the account's own state.
+    pub fn put_account(&mut self, account: Account) -> &mut Self {
+        self.push(Change::PutAccount(Box::new(account)))
+    }
+
+    /// Writes the session with a device.
+    pub fn put_session(&mut self, address: SignalAddress, record: Vec<u8>) -> &mut Self {
+        self.push(Change::PutSession { address, record })
+    }
+
+    /// Removes the session with a device, if there is one.
+    pub fn delete_session(&mut self, address: SignalAddress) -> &mut Self {
+        self.push(Change::DeleteSession(address))
+    }
+
+    /// Writes a device's identity key.
+    pub fn put_identity(&mut self, address: SignalAddress, key: PublicKey) -> &mut Self {
+        self.push(Change::PutIdentity { address, key })
+    }
+
+    /// Removes a device's identity key, if there is one.
+    pub fn delete_identity(&mut self, address: SignalAddress) -> &mut Self {
+        self.push(Change::DeleteIdentity(address))
+    }
+
+    /// Writes a one-time pre-key; also how one is marked as uploaded.
+    pub fn put_pre_key(&mut self, record: PreKeyRecord) -> &mut Self {
+        self.push(Change::PutPreKey(record))
+    }
+
+    /// Removes a one-time pre-key, if there is one.
+    pub fn delete_pre_key(&mut self, id: PreKeyId) -> &mut Self {
+        self.push(Change::DeletePreKey(id))
+    }
+
+    /// Writes a signed pre-key. Which one is current is told by the account.
+    pub fn put_signed_pre_key(&mut self, record: SignedPreKeyRecord) -> &mut Self {
+        self.push(Change::PutSignedPreKey(Box::new(record)))
+    }
+
+    /// Removes a signed pre-key, if there is one.
+    pub fn delete_signed_pre_key(&mut self, id: PreKeyId) -> &mut Self {
+        self.push(Change::DeleteSignedPreKey(id))
+    }
+
+    /// Writes a sender's key in a group.
+    pub fn put_sender_key(&mut self, name: SenderKeyName, record: Vec<u8>) -> &mut Self {
+        self.push(Change::PutSenderKey { name, record })
+    }
+
+    /// Removes a sender's key in a group, if there is one.
+    pub fn delete_sender_key(&mut self, name: SenderKeyName) -> &mut Self {
+        self.push(Change::DeleteSenderKey(name))
+    }
+
+    /// Replaces the list of a user's devices. `user` is a user JID, without a device number.
+    pub fn put_device_list(&mut self, user: Jid, list: DeviceList) -> &mut Self {
+        self.push(Change::PutDeviceList { user, list })
+    }
+
+    /// Removes the list of a user's devices, if there is one.
+    pub fn delete_device_list(&mut self, user: Jid) -> &mut Self {
+        self.push(Change::DeleteDeviceList(user))
+    }
+
+    /// Writes which phone number a LID stands for; replaces what was known about that LID.
+    pub fn put_lid_mapping(&mut self, mapping: LidMapping) -> &mut Self {
+        self.push(Change::PutLidMapping(mapping))
+    }
+
+    /// Keeps a decrypted message until the application confirms it, and marks it as seen at its `received` time.
+    /// Its number must be above every number used before.
+    pub fn push_inbox(&mut self, entry: InboxEntry) -> &mut Self {
+        self.push(Change::PushInbox(entry))
+    }
+
+    /// Removes the inbox entry of exactly this number, if it is still there. Its key stays seen.
+    pub fn confirm_inbox(&mut self, seq: u64) -> &mut Self {
+        self.push(Change::ConfirmInbox { seq })
+    }
+
+    /// Remembers that a message came, so that a second copy is known as one; of two times the later call's stays.
+    pub fn mark_seen(&mut self, key: MessageKey, at: UnixMillis) -> &mut Self {
+        self.push(Change::MarkSeen { key, at })
+    }
+
+    /// Forgets the messages that were seen before this time; inbox entries stay.
+    pub fn forget_seen_before(&mut self, time: UnixMillis) -> &mut Self {
+        self.push(Change::ForgetSeenBefore(time))
+    }
+
+    /// Removes everything: the account, all records, and what is known of used inbox numbers. The changes added
+    /// before have no effect then; those added later are applied to the empty store.
+    pub fn wipe(&mut self) -> &mut Self {
+        self.list.clear();
+        self.push(Change::Wipe)
+    }
+
+    /// Appends the changes of a later step.
+    pub fn merge(&mut self, later: Self) -> &mut Self {
+        self.list.extend(later.list);
+        self
+    }
+
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many changes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The changes in the order in which a store applies them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Change> {
+        self.list.iter()
+    }
+
+    fn push(&mut self, change: Change) -> &mut Self {
+        self.list.push(change);
+        self
+    }
+}
+
+impl IntoIterator for Changes {
+    type Item = Change;
+    type IntoIter = std::vec::IntoIter<Change>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Changes {
+    type Item = &'a Change;
+    type IntoIter = std::slice::Iter<'a, Change>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Extend<Change> for Changes {
+    fn extend<T: IntoIterator<Item = Change>>(&mut self, changes: T) {
+        self.list.extend(changes);
+    }
+}
+
+impl FromIterator<Change> for Changes {
+    fn from_iter<T: IntoIterator<Item = Change>>(changes: T) -> Self {
+        Self { list: changes.into_iter().collect() }
+    }
+}
+
+/// One change, for those who implement a store. The constructors' docs on [`Changes`] say what each must do.
+///
+/// Not `#[non_exhaustive]`, on purpose: a store that ignores a change loses data. Match without a wildcard arm, and
+/// a new version's new change becomes a compile error instead.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Change {
+    /// [`Changes::put_account`].
+    PutAccount(Box<Account>),
+    /// [`Changes::put_session`].
+    PutSession {
+        /// Whose.
+        address: SignalAddress,
+        /// The session, opaque and secret.
+        record: Vec<u8>,
+    },
+    /// [`Changes::delete_session`].
+    DeleteSession(SignalAddress),
+    /// [`Changes::put_identity`].
+    PutIdentity {
+        /// Whose.
+        address: SignalAddress,
+        /// The identity key.
+        key: PublicKey,
+    },
+    /// [`Changes::delete_identity`].
+    DeleteIdentity(SignalAddress),
+    /// [`Changes::put_pre_key`].
+    PutPreKey(PreKeyRecord),
+    /// [`Changes::delete_pre_key`].
+    DeletePreKey(PreKeyId),
+    /// [`Changes::put_signed_pre_key`].
+    PutSignedPreKey(Box<SignedPreKeyRecord>),
+    /// [`Changes::delete_signed_pre_key`].
+    DeleteSignedPreKey(PreKeyId),
+    /// [`Changes::put_sender_key`].
+    PutSenderKey {
+        /// Whose, and where.
+        name: SenderKeyName,
+        /// The sender key, opaque and secret.
+        record: Vec<u8>,
+    },
+    /// [`Changes::delete_sender_key`].
+    DeleteSenderKey(SenderKeyName),
+    /// [`Changes::put_device_list`].
+    PutDeviceList {
+        /// Whose.
+        user: Jid,
+        /// The devices.
+        list: DeviceList,
+    },
+    /// [`Changes::delete_device_list`].
+    DeleteDeviceList(Jid),
+    /// [`Changes::put_lid_mapping`].
+    PutLidMapping(LidMapping),
+    /// [`Changes::push_inbox`]: adds the entry and marks its key as seen.
+    PushInbox(InboxEntry),
+    /// [`Changes::confirm_inbox`].
+    ConfirmInbox {
+        /// The entry's number.
+        seq: u64,
+    },
+    /// [`Changes::mark_seen`].
+    MarkSeen {
+        /// The message.
+        key: MessageKey,
+        /// When.
+        at: UnixMillis,
+    },
+    /// [`Changes::forget_seen_before`].
+    ForgetSeenBefore(UnixMillis),
+    /// [`Changes::wipe`].
+    Wipe,
+}
+
+impl std::fmt::Debug for Change {
+    /// What and whose; opaque records by their length.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PutAccount(_) => f.write_str("PutAccount"),
+            Self::PutSession { address, record } => {
+                write!(f, "PutSession({address:?}, {} bytes)", record.len())
+            }
+            Self::DeleteSession(address) => write!(f, "DeleteSession({address:?})"),
+            Self::PutIdentity { address, .. } => write!(f, "PutIdentity({address:?})"),
+            Self::DeleteIdentity(address) => write!(f, "DeleteIdentity({address:?})"),
+            Self::PutPreKey(record) => write!(f, "PutPreKey({}, uploaded: {})", record.id, record.uploaded),
+            Self::DeletePreKey(id) => write!(f, "DeletePreKey({id})"),
+            Self::PutSignedPreKey(record) => write!(f, "PutSignedPreKey({})", record.id),
+            Self::DeleteSignedPreKey(id) => write!(f, "DeleteSignedPreKey({id})"),
+            Self::PutSenderKey { name, record } => {
+                write!(f, "PutSenderKey({name:?}, {} bytes)", record.len())
+            }
+            Self::DeleteSenderKey(name) => write!(f, "DeleteSenderKey({name:?})"),
+            Self::PutDeviceList { user, list } => {
+                write!(f, "PutDeviceList({user:?}, {} devices)", list.devices.len())
+            }
+            Self::DeleteDeviceList(user) => write!(f, "DeleteDeviceList({user:?})"),
+            Self::PutLidMapping(mapping) => write!(f, "PutLidMapping({:?}, {:?})", mapping.lid, mapping.pn),
+            Self::PushInbox(entry) => write!(f, "PushInbox({}, {:?})", entry.seq, entry.message),
+            Self::ConfirmInbox { seq } => write!(f, "ConfirmInbox({seq})"),
+            Self::MarkSeen { key, .. } => write!(f, "MarkSeen({key:?})"),
+            Self::ForgetSeenBefore(time) => write!(f, "ForgetSeenBefore({})", time.0),
+            Self::Wipe => f.write_str("Wipe"),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Invented values.
+
+use wa_types::{
+    Domain, Jid, KeyPair, MessageId, PreKeyId, PrivateKey, PublicKey, RegistrationId, Server, SignalAddress,
+    Signature, UnixMillis, UnixSeconds,
+};
+
+use crate::records::{
+    Account, AdvSecret, Device, DeviceList, InboxEntry, LidMapping, MessageKey, PreKeyRecord, SenderKeyName,
+    SignedPreKeyRecord,
+};
+
+pub(super) fn key_pair(seed: u8) -> KeyPair {
+    KeyPair { private: PrivateKey::new([seed; 32]), public: public_key(seed) }
+}
+
+pub(super) const fn public_key(seed: u8) -> PublicKey {
+    PublicKey::new([seed ^ 0x5a; 32])
+}
+
+/// Every field set.
+pub(super) fn account(seed: u8) -> Account {
+    let number = u32::from(seed);
+    let mut account = Account::new(
+        RegistrationId(u32::MAX - number),
+        key_pair(seed),
+        key_pair(seed ^ 0xff),
+        AdvSecret::new([seed; 32]),
+        pre_key_id(number + 1),
+    );
+    account.next_pre_key_id = pre_key_id(813 + number);
+    account.server_has_pre_keys = true;
+    account.login_counter = 7 + number;
+    account.jid = Some(user(number).with_device(12));
+    account.lid = Some(lid(number).with_device(12));
+    account.push_name = Some(format!("Ana {seed} ☕"));
+    account.platform = Some("android".to_owned());
+    account.business_name = Some("Ana's".to_owned());
+    account.signed_device_identity = Some(vec![seed; 150]);
+    account.key_index = Some(number);
+    account.lid_migrated = true;
+    account.routing_info = Some(vec![0, seed]);
+    account.server_certificate = Some(vec![seed; 300]);
+    account.logged_out = true;
+    account
+}
+
+/// No field set that need not be.
+pub(super) fn bare_account(seed: u8) -> Account {
+    Account::new(
+        RegistrationId(1),
+        key_pair(seed),
+        key_pair(seed ^ 0xff),
+        AdvSecret::new([0; 32]),
+        PreKeyId::FIRST,
+    )
+}
+
+pub(super) fn user(number: u32) -> Jid {
+    Jid::pn(format!("1555000{number:04}"))
+}
+
+pub(super) fn lid(number: u32) -> Jid {
+    Jid::lid(format!("9876500{number:04}"))
+}
+
+pub(super) fn group(number: u32) -> Jid {
+    Jid::new(format!("12036300000{number:04}"), Server::Group)
+}
+
+pub(super) fn address(number: u32, device: u16) -> SignalAddress {
+    SignalAddress::new(user(number).user(), Domain::Pn, device)
+}
+
+pub(super) fn pre_key_id(number: u32) -> PreKeyId {
+    PreKeyId::new(number).unwrap_or(PreKeyId::MAX)
+}
+
+pub(super) fn pre_key(number: u32, uploaded: bool) -> PreKeyRecord {
+    PreKeyRecord { id: pre_key_id(number), key_pair: key_pair(number.to_be_bytes()[3]), uploaded }
+}
+
+pub(super) fn signed_pre_key(number: u32, seed: u8) -> SignedPreKeyRecord {
+    SignedPreKeyRecord {
+        id: pre_key_id(number),
+        key_pair: key_pair(seed),
+        signature: Signature::new([seed; 64]),
+        created: UnixSeconds(1_754_500_000 + u64::from(seed)),
+    }
+}
+
+pub(super) fn sender_key_name(number: u32, device: u16) -> SenderKeyName {
+    SenderKeyName { group: group(number), sender: address(number, device) }
+}
+
+pub(super) fn device_list(seed: u8) -> DeviceList {
+    DeviceList {
+        devices: vec![
+            Device { id: 0, key_index: None, hosted: false },
+            Device { id: u16::MAX, key_index: Some(0), hosted: false },
+            Device { id: 99, key_index: Some(u32::MAX), hosted: true },
+        ],
+        raw_id: Some(u32::from(seed)),
+        timestamp: UnixSeconds(1_754_500_000),
+        hash: Some("2:A1b2C3d4".to_owned()),
+        fetched: UnixMillis(1_754_500_000_123),
+    }
+}
+
+pub(super) fn lid_mapping(lid_number: u32, pn_number: u32, learned: u64) -> LidMapping {
+    LidMapping { lid: lid(lid_number), pn: user(pn_number), learned: UnixMillis(learned) }
+}
+
+pub(super) fn message(number: u32) -> MessageKey {
+    MessageKey {
+        chat: group(number % 3),
+        sender: user(number % 5).with_device(3),
+        id: MessageId::new(format!("3EB0{number:016X}")),
+    }
+}
+
+/// Received at `1000 * seq` ms.
+pub(super) fn entry(seq: u64, number: u32) -> InboxEntry {
+    let received = UnixMillis(seq.saturating_mul(1000));
+    InboxEntry { seq, message: message(number), received, payload: format!("message {number}").into_bytes() }
+}

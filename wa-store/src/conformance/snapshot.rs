@@ -1,0 +1,73 @@
+//! All that a store says about the sample values: to compare two stores, or one at two times.
+
+use super::{Unfit, ok, sample};
+use crate::changes::Changes;
+use crate::records::{Account, DeviceList, InboxEntry, LidMapping, PreKeyRecord, SignedPreKeyRecord};
+use crate::store::Store;
+use wa_types::{PublicKey, UnixMillis};
+
+/// How many values of each record are looked at.
+pub(super) const BREADTH: u32 = 6;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    account: Option<Account>,
+    sessions: Vec<Option<Vec<u8>>>,
+    identities: Vec<Option<PublicKey>>,
+    pre_keys: Vec<Option<PreKeyRecord>>,
+    unuploaded: Vec<PreKeyRecord>,
+    pre_key_count: usize,
+    signed_pre_keys: Vec<Option<SignedPreKeyRecord>>,
+    sender_keys: Vec<Option<Vec<u8>>>,
+    device_lists: Vec<Option<DeviceList>>,
+    lids: Vec<Option<LidMapping>>,
+    pns: Vec<Option<LidMapping>>,
+    inbox: Vec<InboxEntry>,
+    last_inbox_seq: u64,
+    seen: Vec<bool>,
+}
+
+impl Snapshot {
+    pub(super) async fn of(store: &dyn Store) -> Result<Self, Unfit> {
+        fn keys<K>(key: impl Fn(u32) -> K) -> Vec<K> {
+            (0..BREADTH).map(key).collect()
+        }
+        let addresses = keys(|number| sample::address(number, 0));
+        let pre_key_ids = keys(|number| sample::pre_key_id(number + 1));
+        Ok(Self {
+            account: ok("account", store.account().await)?,
+            sessions: ok("sessions", store.sessions(&addresses).await)?,
+            identities: ok("identities", store.identities(&addresses).await)?,
+            pre_keys: ok("pre_keys", store.pre_keys(&pre_key_ids).await)?,
+            unuploaded: ok("unuploaded_pre_keys", store.unuploaded_pre_keys(usize::MAX).await)?,
+            pre_key_count: ok("pre_key_count", store.pre_key_count().await)?,
+            signed_pre_keys: ok("signed_pre_keys", store.signed_pre_keys(&pre_key_ids).await)?,
+            sender_keys: ok(
+                "sender_keys",
+                store.sender_keys(&keys(|number| sample::sender_key_name(number, 0))).await,
+            )?,
+            device_lists: ok("device_lists", store.device_lists(&keys(sample::user)).await)?,
+            lids: ok("lids_of", store.lids_of(&keys(sample::user)).await)?,
+            pns: ok("pns_of", store.pns_of(&keys(sample::lid)).await)?,
+            inbox: ok("inbox", store.inbox(0, usize::MAX).await)?,
+            last_inbox_seq: ok("last_inbox_seq", store.last_inbox_seq().await)?,
+            seen: ok("seen", store.seen(&keys(sample::message)).await)?,
+        })
+    }
+}
+
+/// Writes one value of every record, which depend on `number` (below [`BREADTH`]) and `seed`; pushes `seq`.
+pub(super) fn put_one_of_each(changes: &mut Changes, number: u32, seed: u8, seq: u64) {
+    let address = || sample::address(number, 0);
+    changes
+        .put_account(sample::account(seed))
+        .put_session(address(), vec![seed; 700])
+        .put_identity(address(), sample::public_key(seed))
+        .put_pre_key(sample::pre_key(number + 1, seed.is_multiple_of(2)))
+        .put_signed_pre_key(sample::signed_pre_key(number + 1, seed))
+        .put_sender_key(sample::sender_key_name(number, 0), vec![seed; 400])
+        .put_device_list(sample::user(number), sample::device_list(seed))
+        .put_lid_mapping(sample::lid_mapping(number, number, u64::from(seed)))
+        .push_inbox(sample::entry(seq, number))
+        .mark_seen(sample::message((number + 1) % BREADTH), UnixMillis(u64::from(seed)));
+}

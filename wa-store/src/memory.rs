@@ -1,0 +1,235 @@
+//! A store in memory: for tests, and for accounts that end with the process.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress, UnixMillis};
+
+use crate::changes::{Change, Changes};
+use crate::error::StoreError;
+use crate::records::{
+    Account, AccountReader, DeviceList, DeviceListReader, IdentityReader, InboxEntry, InboxReader,
+    LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName, SenderKeyReader,
+    SessionReader, SignedPreKeyRecord,
+};
+use crate::store::{Store, StoreFuture};
+
+/// A store that keeps everything in memory and nothing beyond its own life. Every call is ready at once.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs `act` on the state at the first poll. No lock is held beyond that.
+    fn with<'a, T: 'a>(
+        &'a self,
+        act: impl FnOnce(&mut State) -> Result<T, StoreError> + Send + 'a,
+    ) -> StoreFuture<'a, T> {
+        Box::pin(async move { act(&mut self.lock()) })
+    }
+
+    /// One answer per key, in the order asked.
+    fn each<'a, K: Clone + Send + 'a, T: 'a>(
+        &'a self,
+        keys: &[K],
+        find: impl Fn(&State, &K) -> T + Send + 'a,
+    ) -> StoreFuture<'a, Vec<T>> {
+        let keys = keys.to_vec();
+        self.with(move |state| Ok(keys.iter().map(|key| find(state, key)).collect()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in `State::apply` can panic half way; a poisoned lock guards a whole state.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, changes: Changes) -> StoreFuture<'_, ()> {
+        self.with(move |state| {
+            state.check(&changes)?;
+            changes.into_iter().for_each(|change| state.apply(change));
+            Ok(())
+        })
+    }
+}
+
+impl AccountReader for MemoryStore {
+    fn account(&self) -> StoreFuture<'_, Option<Account>> {
+        self.with(|state| Ok(state.account.clone()))
+    }
+}
+
+impl SessionReader for MemoryStore {
+    fn sessions(&self, addresses: &[SignalAddress]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.each(addresses, |state, address| state.sessions.get(address).cloned())
+    }
+}
+
+impl IdentityReader for MemoryStore {
+    fn identities(&self, addresses: &[SignalAddress]) -> StoreFuture<'_, Vec<Option<PublicKey>>> {
+        self.each(addresses, |state, address| state.identities.get(address).copied())
+    }
+}
+
+impl PreKeyReader for MemoryStore {
+    fn pre_keys(&self, ids: &[PreKeyId]) -> StoreFuture<'_, Vec<Option<PreKeyRecord>>> {
+        self.each(ids, |state, id| state.pre_keys.get(id).cloned())
+    }
+
+    fn unuploaded_pre_keys(&self, limit: usize) -> StoreFuture<'_, Vec<PreKeyRecord>> {
+        self.with(move |state| {
+            Ok(state.pre_keys.values().filter(|record| !record.uploaded).take(limit).cloned().collect())
+        })
+    }
+
+    fn pre_key_count(&self) -> StoreFuture<'_, usize> {
+        self.with(|state| Ok(state.pre_keys.len()))
+    }
+
+    fn signed_pre_keys(&self, ids: &[PreKeyId]) -> StoreFuture<'_, Vec<Option<SignedPreKeyRecord>>> {
+        self.each(ids, |state, id| state.signed_pre_keys.get(id).cloned())
+    }
+}
+
+impl SenderKeyReader for MemoryStore {
+    fn sender_keys(&self, names: &[SenderKeyName]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.each(names, |state, name| state.sender_keys.get(name).cloned())
+    }
+}
+
+impl DeviceListReader for MemoryStore {
+    fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
+        self.each(users, |state, user| state.device_lists.get(user).cloned())
+    }
+}
+
+impl LidMapReader for MemoryStore {
+    fn lids_of(&self, pns: &[Jid]) -> StoreFuture<'_, Vec<Option<LidMapping>>> {
+        self.each(pns, |state, pn| {
+            let lids = state.lids.get(pn)?.iter().filter_map(|lid| state.pns.get(lid));
+            lids.max_by_key(|known| (known.mapping.learned, known.written)).map(|known| known.mapping.clone())
+        })
+    }
+
+    fn pns_of(&self, lids: &[Jid]) -> StoreFuture<'_, Vec<Option<LidMapping>>> {
+        self.each(lids, |state, lid| state.pns.get(lid).map(|known| known.mapping.clone()))
+    }
+}
+
+impl InboxReader for MemoryStore {
+    fn inbox(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<InboxEntry>> {
+        self.with(move |state| {
+            let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
+            Ok(state.inbox.range(first..).map(|(_, entry)| entry.clone()).take(limit).collect())
+        })
+    }
+
+    fn last_inbox_seq(&self) -> StoreFuture<'_, u64> {
+        self.with(|state| Ok(state.last_inbox_seq))
+    }
+
+    fn seen(&self, keys: &[MessageKey]) -> StoreFuture<'_, Vec<bool>> {
+        self.each(keys, |state, key| state.seen.contains_key(key))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    account: Option<Account>,
+    sessions: HashMap<SignalAddress, Vec<u8>>,
+    identities: HashMap<SignalAddress, PublicKey>,
+    pre_keys: BTreeMap<PreKeyId, PreKeyRecord>,
+    signed_pre_keys: BTreeMap<PreKeyId, SignedPreKeyRecord>,
+    sender_keys: HashMap<SenderKeyName, Vec<u8>>,
+    device_lists: HashMap<Jid, DeviceList>,
+    /// By LID.
+    pns: HashMap<Jid, KnownLid>,
+    /// The LIDs in `pns` of each phone number.
+    lids: HashMap<Jid, Vec<Jid>>,
+    /// How many mappings were written.
+    lids_written: u64,
+    inbox: BTreeMap<u64, InboxEntry>,
+    last_inbox_seq: u64,
+    seen: HashMap<MessageKey, UnixMillis>,
+}
+
+struct KnownLid {
+    mapping: LidMapping,
+    written: u64,
+}
+
+impl State {
+    /// Finds what would have to be refused, before anything is applied.
+    fn check(&self, changes: &Changes) -> Result<(), StoreError> {
+        let mut last = self.last_inbox_seq;
+        for change in changes {
+            match change {
+                Change::Wipe => last = 0,
+                Change::PushInbox(entry) if entry.seq <= last => {
+                    return Err(StoreError::InboxOrder { seq: entry.seq, last });
+                }
+                Change::PushInbox(entry) => last = entry.seq,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::PutAccount(account) => self.account = Some(*account),
+            Change::PutSession { address, record } => drop(self.sessions.insert(address, record)),
+            Change::DeleteSession(address) => drop(self.sessions.remove(&address)),
+            Change::PutIdentity { address, key } => drop(self.identities.insert(address, key)),
+            Change::DeleteIdentity(address) => drop(self.identities.remove(&address)),
+            Change::PutPreKey(record) => drop(self.pre_keys.insert(record.id, record)),
+            Change::DeletePreKey(id) => drop(self.pre_keys.remove(&id)),
+            Change::PutSignedPreKey(record) => drop(self.signed_pre_keys.insert(record.id, *record)),
+            Change::DeleteSignedPreKey(id) => drop(self.signed_pre_keys.remove(&id)),
+            Change::PutSenderKey { name, record } => drop(self.sender_keys.insert(name, record)),
+            Change::DeleteSenderKey(name) => drop(self.sender_keys.remove(&name)),
+            Change::PutDeviceList { user, list } => drop(self.device_lists.insert(user, list)),
+            Change::DeleteDeviceList(user) => drop(self.device_lists.remove(&user)),
+            Change::PutLidMapping(mapping) => self.put_lid_mapping(mapping),
+            Change::PushInbox(entry) => {
+                self.last_inbox_seq = entry.seq;
+                self.seen.insert(entry.message.clone(), entry.received);
+                self.inbox.insert(entry.seq, entry);
+            }
+            Change::ConfirmInbox { seq } => drop(self.inbox.remove(&seq)),
+            Change::MarkSeen { key, at } => drop(self.seen.insert(key, at)),
+            Change::ForgetSeenBefore(time) => self.seen.retain(|_, at| *at >= time),
+            Change::Wipe => *self = Self::default(),
+        }
+    }
+
+    fn put_lid_mapping(&mut self, mapping: LidMapping) {
+        self.lids_written += 1;
+        let known = KnownLid { mapping: mapping.clone(), written: self.lids_written };
+        if let Some(old) = self.pns.insert(mapping.lid.clone(), known)
+            && let Entry::Occupied(mut lids) = self.lids.entry(old.mapping.pn)
+        {
+            lids.get_mut().retain(|lid| *lid != mapping.lid);
+            if lids.get().is_empty() {
+                lids.remove();
+            }
+        }
+        self.lids.entry(mapping.pn).or_default().push(mapping.lid);
+    }
+}

@@ -1,0 +1,33 @@
+//! What an account keeps: one file per record, with the trait that reads it.
+//!
+//! | Record | What it is |
+//! |---|---|
+//! | [`account`] | the linked device itself: its keys, its JIDs, its counters |
+//! | [`session`] | the ratchet with one device of somebody |
+//! | [`identity`] | the identity key of one device of somebody |
+//! | [`pre_key`] | our one-time and signed pre-keys |
+//! | [`sender_key`] | one sender's key in one group |
+//! | [`device_list`] | which devices a user has |
+//! | [`lid_map`] | which phone number a LID stands for |
+//! | [`inbox`] | messages decrypted and not yet confirmed by the application, and which ones came before |
+//!
+//! The records that a store keeps field by field are exhaustive on purpose: a new field must not compile until it is
+//! stored. [`Account`] and [`DeviceList`] come with an encoding of their own, for stores that keep them as one blob.
+
+pub mod account;
+pub mod device_list;
+pub mod identity;
+pub mod inbox;
+pub mod lid_map;
+pub mod pre_key;
+pub mod sender_key;
+pub mod session;
+
+pub use account::{Account, AccountReader, AdvSecret};
+pub use device_list::{Device, DeviceList, DeviceListReader};
+pub use identity::IdentityReader;
+pub use inbox::{InboxEntry, InboxReader, MessageKey};
+pub use lid_map::{LidMapReader, LidMapping};
+pub use pre_key::{PreKeyReader, PreKeyRecord, SignedPreKeyRecord};
+pub use sender_key::{SenderKeyName, SenderKeyReader};
+pub use session::SessionReader;

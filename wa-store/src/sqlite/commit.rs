@@ -1,0 +1,71 @@
+//! Changes in one transaction.
+
+use rusqlite::Connection;
+
+use super::query::run;
+use super::{account, device_list, error, identity, inbox, lid_map, pre_key, sender_key, session};
+use crate::changes::Change;
+use crate::error::StoreError;
+
+/// Writes all changes, or none.
+pub(super) fn write<'a>(
+    connection: &Connection,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<(), StoreError> {
+    // A transaction is open here only if a panic left it so.
+    roll_back(connection);
+    run(connection, "BEGIN IMMEDIATE", [])?;
+    let result = apply_all(connection, changes).and_then(|()| run(connection, "COMMIT", []).map(drop));
+    if result.is_err() {
+        roll_back(connection);
+    }
+    result
+}
+
+fn roll_back(connection: &Connection) {
+    // After some errors SQLite has rolled back itself. If this fails, so does the next BEGIN.
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+}
+
+fn apply_all<'a>(
+    connection: &Connection,
+    mut changes: impl Iterator<Item = &'a Change>,
+) -> Result<(), StoreError> {
+    changes.try_for_each(|change| apply(connection, change))
+}
+
+fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
+    match change {
+        Change::PutAccount(account) => account::put(connection, account),
+        Change::PutSession { address, record } => session::put(connection, address, record),
+        Change::DeleteSession(address) => session::delete(connection, address),
+        Change::PutIdentity { address, key } => identity::put(connection, address, key),
+        Change::DeleteIdentity(address) => identity::delete(connection, address),
+        Change::PutPreKey(record) => pre_key::put(connection, record),
+        Change::DeletePreKey(id) => pre_key::delete(connection, *id),
+        Change::PutSignedPreKey(record) => pre_key::put_signed(connection, record),
+        Change::DeleteSignedPreKey(id) => pre_key::delete_signed(connection, *id),
+        Change::PutSenderKey { name, record } => sender_key::put(connection, name, record),
+        Change::DeleteSenderKey(name) => sender_key::delete(connection, name),
+        Change::PutDeviceList { user, list } => device_list::put(connection, user, list),
+        Change::DeleteDeviceList(user) => device_list::delete(connection, user),
+        Change::PutLidMapping(mapping) => lid_map::put(connection, mapping),
+        Change::PushInbox(entry) => inbox::push(connection, entry),
+        Change::ConfirmInbox { seq } => inbox::confirm(connection, *seq),
+        Change::MarkSeen { key, at } => inbox::mark_seen(connection, key, *at),
+        Change::ForgetSeenBefore(time) => inbox::forget_seen_before(connection, *time),
+        Change::Wipe => wipe(connection),
+    }
+}
+
+fn wipe(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .execute_batch(
+            "DELETE FROM account; DELETE FROM session; DELETE FROM identity; DELETE FROM pre_key;
+             DELETE FROM signed_pre_key; DELETE FROM sender_key; DELETE FROM device_list; DELETE FROM lid_map;
+             DELETE FROM inbox; DELETE FROM seen; UPDATE inbox_last SET seq = 0",
+        )
+        .map_err(error::of)
+}

@@ -1,0 +1,81 @@
+-- Version 1. JIDs and addresses are text, times are Unix time in the unit of their column's name.
+
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    record BLOB NOT NULL
+) STRICT;
+
+-- Sessions and sender keys are some KiB each: as rows of a table, whose pages hold them whole.
+CREATE TABLE session (
+    address TEXT NOT NULL UNIQUE,
+    record BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE identity (
+    address TEXT PRIMARY KEY,
+    public_key BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pre_key (
+    id INTEGER PRIMARY KEY,
+    private_key BLOB NOT NULL,
+    public_key BLOB NOT NULL,
+    uploaded INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX pre_key_unuploaded ON pre_key (id) WHERE uploaded = 0;
+
+CREATE TABLE signed_pre_key (
+    id INTEGER PRIMARY KEY,
+    private_key BLOB NOT NULL,
+    public_key BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    created_s INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sender_key (
+    group_jid TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    record BLOB NOT NULL,
+    UNIQUE (group_jid, sender)
+) STRICT;
+
+CREATE TABLE device_list (
+    user_jid TEXT PRIMARY KEY,
+    record BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A replaced row gets a new, higher rowid: the rowid tells which mapping was written last.
+CREATE TABLE lid_map (
+    lid TEXT NOT NULL UNIQUE,
+    pn TEXT NOT NULL,
+    learned_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX lid_map_pn ON lid_map (pn, learned_ms);
+
+CREATE TABLE inbox (
+    seq INTEGER PRIMARY KEY,
+    chat TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    received_ms INTEGER NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+
+-- The highest number ever used, confirmed entries included.
+CREATE TABLE inbox_last (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO inbox_last (id, seq) VALUES (1, 0);
+
+-- No index on the time: every message would pay for it, and forgetting is rare enough to read the table through.
+CREATE TABLE seen (
+    chat TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (chat, sender, message_id)
+) STRICT, WITHOUT ROWID;
