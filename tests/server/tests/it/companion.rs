@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use tokio::time::timeout;
-use wa_core::crypto::{SystemRandom, curve25519, kdf};
+use wa_core::crypto::{Random as _, SystemRandom, curve25519, kdf};
 use wa_core::noise::{Established, Header, Transport, TrustRoot, xx};
 use wa_core::pairing::adv::{AdvSecret, Linked, accept_link};
 use wa_core::pairing::qr::{ClientType, QrCode, QrForm};
@@ -50,7 +50,7 @@ impl Companion {
             identity,
             one_time: HashMap::new(),
             registration_id: RegistrationId(4711),
-            secret: AdvSecret::generate(random),
+            secret: AdvSecret::new(random.array()),
             push_name: None,
             passive: false,
             pull: true,
