@@ -106,15 +106,21 @@ impl State {
 
     /// Ends a device's connection in good order.
     pub(crate) fn close(&mut self, key: DeviceKey, last: Option<Node>) {
-        let was_available = self.is_available(key.account);
         if let Some(node) = &last {
             self.note_last(key, node);
         }
-        if let Some(session) = self.device_mut(key).and_then(|device| device.session.take()) {
+        if let Some(session) = self.take_session(key) {
             session.finish(last);
         }
+    }
+
+    /// A device goes offline; its connection is the caller's to end.
+    pub(crate) fn take_session(&mut self, key: DeviceKey) -> Option<Session> {
+        let was_available = self.is_available(key.account);
+        let session = self.device_mut(key)?.session.take();
         self.tell_watchers(key.account, was_available);
         self.ring();
+        session
     }
 
     /// A connection is gone; its device is offline, unless another connection took over.
@@ -122,14 +128,10 @@ impl State {
         match party {
             Party::Unpaired(connection) => self.end_pairing(connection, None),
             Party::Device(key) => {
-                let was_available = self.is_available(key.account);
-                if let Some(device) = self.device_mut(key)
-                    && device.session.as_ref().is_some_and(|session| session.connection == connection)
-                {
-                    device.session = None;
+                let session = self.device(key).and_then(|device| device.session.as_ref());
+                if session.is_some_and(|session| session.connection == connection) {
+                    self.take_session(key);
                 }
-                self.tell_watchers(key.account, was_available);
-                self.ring();
             }
         }
     }

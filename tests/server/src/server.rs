@@ -89,19 +89,32 @@ impl TestServer {
         Faults::new(Arc::clone(&self.hub), Some(self.key(device)))
     }
 
-    /// Breaks a device's connection, as a lost network does. `false` when it has none.
+    /// Breaks a device's connection, as a lost network does. `false` when it has none. What is sent to the device from
+    /// now on waits for its next login.
     pub fn disconnect(&self, device: &Jid) -> bool {
-        self.session(device, |session| session.cancel.cancel())
+        let key = self.key(device);
+        let session = self.hub.state().take_session(key);
+        session.inspect(|session| session.cancel.cancel()).is_some()
     }
 
-    /// Sends half of a stanza's frame, and breaks the connection.
+    /// Breaks every companion's connection.
+    pub fn disconnect_all(&self) {
+        let mut state = self.hub.state();
+        let accounts = 0..state.accounts.len();
+        let devices: Vec<DeviceKey> = accounts.flat_map(|account| state.devices_of(account)).collect();
+        for key in devices.into_iter().filter(|key| key.number != 0) {
+            if let Some(session) = state.take_session(key) {
+                session.cancel.cancel();
+            }
+        }
+    }
+
+    /// Sends half of a stanza's frame to a device, and breaks its connection. `false` when it has none.
     pub fn cut_mid_frame(&self, device: &Jid) -> bool {
         let stanza = stanza::ib(Node::new("thread_metadata").attr("item", "cut short on purpose"));
         let key = self.key(device);
-        let mut state = self.hub.state();
-        let is_online = state.device(key).is_some_and(|device| device.session.is_some());
-        state.cut_mid_frame(key, stanza);
-        is_online
+        let session = self.hub.state().take_session(key);
+        session.inspect(|session| session.push(Outgoing::HalfOf(stanza))).is_some()
     }
 
     /// Ends a device's connection with `<stream:error code>`.

@@ -4,9 +4,8 @@ use wa_core::wire::{Content, Node};
 use wa_types::Jid;
 
 use crate::account::DeviceKey;
-use crate::journal::{Direction, Subject};
 use crate::queue::Acknowledged;
-use crate::session::{Outgoing, Resume};
+use crate::session::Resume;
 use crate::stanza::ib;
 use crate::state::State;
 
@@ -133,14 +132,6 @@ impl State {
     /// Sends any stanza to a device that is online, past all queues.
     pub(crate) fn inject(&mut self, key: DeviceKey, node: Node) {
         self.transmit(key, node);
-    }
-
-    /// Sends the first half of a stanza's frame and drops the connection.
-    pub(crate) fn cut_mid_frame(&mut self, key: DeviceKey, node: Node) {
-        self.note(Subject::Device(key), Direction::ToClient, &node);
-        if let Some(session) = self.device(key).and_then(|device| device.session.as_ref()) {
-            session.push(Outgoing::HalfOf(node));
-        }
     }
 }
 

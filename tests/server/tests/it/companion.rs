@@ -2,12 +2,13 @@
 //! a test can leave any step out.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use tokio::time::timeout;
 use wa_core::crypto::{Random as _, SystemRandom, curve25519, kdf};
-use wa_core::noise::{Established, Header, Transport, TrustRoot, xx};
+use wa_core::noise::{Established, Header, KnownServer, RoutingInfo, Transport, TrustRoot, ik, xx};
 use wa_core::pairing::adv::{AdvSecret, Linked, accept_link};
 use wa_core::pairing::qr::{ClientType, QrCode, QrForm};
 use wa_core::signal::{
@@ -38,6 +39,8 @@ pub(crate) struct Companion {
     pub(crate) lid: Option<Jid>,
     pub(crate) linked: Option<Linked>,
     pub(crate) sessions: HashMap<Jid, SessionRecord>,
+    /// The server of the last full handshake.
+    pub(crate) known: Mutex<Option<KnownServer>>,
 }
 
 impl Companion {
@@ -58,6 +61,7 @@ impl Companion {
             lid: None,
             linked: None,
             sessions: HashMap::new(),
+            known: Mutex::new(None),
         }
     }
 
@@ -132,11 +136,43 @@ impl Companion {
             }
             buffer.push(&socket.recv().await.ok()??).expect("room");
         };
-        let (finish, Established { transport, .. }) = waiting.finish(&answer, payload, root, now()).ok()?;
+        let (finish, Established { transport, server, .. }) =
+            waiting.finish(&answer, payload, root, now()).ok()?;
+        *self.known.lock().expect("not poisoned") = Some(server);
         let mut out = Vec::new();
         write_frame(&finish, &mut out).expect("fits");
         socket.send(out).await.ok()?;
         Some(Wire { socket, transport, buffer, next_id: 0 })
+    }
+
+    /// Resumes with a server that is known. Returns the connection, and whether the server fell back.
+    pub(crate) async fn resume(
+        &self,
+        mut socket: Box<dyn Socket>,
+        root: &TrustRoot,
+        server: KnownServer,
+    ) -> (Wire, bool) {
+        let payload = self.payload().encode_to_vec();
+        let mut out = Vec::new();
+        Header::new(RoutingInfo::new(*b"edge").ok()).write(&mut out);
+        let random = &mut SystemRandom;
+        let (hello, waiting) = ik::start(self.noise.clone(), server, &payload, now(), random).expect("fresh");
+        write_frame(&hello, &mut out).expect("fits");
+        socket.send(out).await.expect("sends");
+        let mut buffer = FrameBuffer::new();
+        buffer.push(&socket.recv().await.expect("no error").expect("an answer")).expect("room");
+        let answer = buffer.next_frame().expect("frame").expect("whole").to_vec();
+        match waiting.finish(&answer, &payload, root, now()).expect("good") {
+            ik::Answer::Resumed(Established { transport, .. }) => {
+                (Wire { socket, transport, buffer, next_id: 0 }, false)
+            }
+            ik::Answer::FellBack { finish, established } => {
+                let mut out = Vec::new();
+                write_frame(&finish, &mut out).expect("fits");
+                socket.send(out).await.expect("sends");
+                (Wire { socket, transport: established.transport, buffer, next_id: 0 }, true)
+            }
+        }
     }
 
     pub(crate) fn qr(&self, reference: &str) -> String {

@@ -131,8 +131,8 @@ async fn what_is_not_acknowledged_comes_again_in_order() {
 async fn a_passive_client_gets_its_backlog_when_it_is_ready_even_without_asking() {
     let server = TestServer::start().await;
     let (mut companion, wire) = linked(&server, "alice").await;
+    server.disconnect(&companion.jid());
     drop(wire);
-    server.wait_offline(&companion.jid()).await;
     let (alice, bob) = (server.phone("alice"), server.phone("bob"));
     for number in 0..8 {
         bob.send_text(alice.lid(), &number.to_string()).await.expect("sent");

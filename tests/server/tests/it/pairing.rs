@@ -154,3 +154,19 @@ async fn a_removed_companion_is_told_and_cannot_come_back() {
     other_wire.expect("stream:error").await;
     assert!(server.phone("alice").linked_devices().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_known_server_is_resumed_with_or_falls_back() {
+    let server = TestServer::with(Config { edge_routing: Some(b"edge".to_vec()), ..Config::default() }).await;
+    let (companion, mut wire) = linked(&server, "alice").await;
+    let routing = wire.expect_where(|node| node.find("edge_routing").is_some()).await;
+    assert!(routing.find("edge_routing").and_then(|node| node.find("routing_info")).is_some());
+    let known = companion.known.lock().expect("not poisoned").expect("a full handshake");
+    for refuse in [false, true] {
+        server.faults().refuse_resume(refuse);
+        let socket = server.connector().connect(Some(b"edge")).await.expect("connects");
+        let (mut wire, fell_back) = companion.resume(socket, &server.trust_root(), known).await;
+        assert_eq!(fell_back, refuse);
+        wire.expect("success").await;
+    }
+}
