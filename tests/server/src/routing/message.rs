@@ -89,6 +89,9 @@ impl State {
         if is_direct && node.attr_text("category").as_deref() == Some("peer") && recipient != from.account {
             return Err(Refusal(400));
         }
+        if copies.iter().any(|(key, _)| self.device(*key).is_some_and(|device| device.queue.is_full())) {
+            return Err(Refusal(503));
+        }
         Ok(Checked { id, to, recipient, copies, is_direct })
     }
 

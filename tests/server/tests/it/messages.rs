@@ -271,3 +271,21 @@ async fn one_time_keys_are_given_once_and_asked_for_when_low() {
     let stanza = server.wait_for(&jid, Direction::ToClient, |node| node.tag == "message").await;
     assert!(MessageId::new(attr(&stanza, "id")).as_str().starts_with("3A"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_loses_nothing() {
+    let server = TestServer::start().await;
+    let (mut companion, mut wire) = linked(&server, "alice").await;
+    let (alice, bob) = (server.phone("alice"), server.phone("bob"));
+    alice.go_offline();
+    for number in 0..1500 {
+        bob.send_text(alice.lid(), &number.to_string()).await.expect("sent");
+    }
+    assert_eq!(server.queued_for(&companion.jid()), 1500);
+    for number in 0..1500 {
+        let stanza = wire.expect("message").await;
+        assert_eq!(companion.decrypt(&stanza).conversation(), number.to_string());
+        wire.confirm(&stanza).await;
+    }
+    server.wait_drained(&companion.jid()).await;
+}

@@ -1,7 +1,7 @@
 //! Registration, scanning, login, removal.
 
 use wa_core::wire::Node;
-use wa_test_server::{Config, ScanError, ScanOptions, TestServer};
+use wa_test_server::{Config, Direction, ScanError, ScanOptions, TestServer};
 use wa_types::Jid;
 
 use crate::companion::{Companion, Wire, attr};
@@ -158,8 +158,9 @@ async fn a_removed_companion_is_told_and_cannot_come_back() {
 #[tokio::test(start_paused = true)]
 async fn a_known_server_is_resumed_with_or_falls_back() {
     let server = TestServer::with(Config { edge_routing: Some(b"edge".to_vec()), ..Config::default() }).await;
-    let (companion, mut wire) = linked(&server, "alice").await;
-    let routing = wire.expect_where(|node| node.find("edge_routing").is_some()).await;
+    let (companion, _wire) = linked(&server, "alice").await;
+    let is_routing = |node: &Node| node.find("edge_routing").is_some();
+    let routing = server.wait_for(&companion.jid(), Direction::ToClient, is_routing).await;
     assert!(routing.find("edge_routing").and_then(|node| node.find("routing_info")).is_some());
     let known = companion.known.lock().expect("not poisoned").expect("a full handshake");
     for refuse in [false, true] {
