@@ -388,11 +388,12 @@ impl Inner {
     }
 
     fn handle_document(&mut self, now: Instant, document: Document<'_>) -> Result<(), CloseReason> {
+        self.handshake_deadline = None;
         let iq = Reader::new(document.root());
+        tracing::trace!(node = ?iq.node(), "received");
         if !iq.is("iq") || !(iq.attr_is("type", "result") || iq.attr_is("type", "error")) {
             return self.handle_stanza(now, document.root());
         }
-        self.handshake_deadline = None;
         let id = iq.text_opt("id").unwrap_or_default();
         if let Some(request) = self.requests.take(Answers::Iq, &id) {
             let answer = match IqRefusal::read(iq) {

@@ -393,9 +393,7 @@ impl Actor {
             }
             None => {
                 self.status.send_replace(Status::Closed);
-                if !matches!(reason, CloseReason::Requested) {
-                    self.undelivered.push_back(Event::Closed { reason });
-                }
+                self.undelivered.push_back(Event::Closed { reason });
             }
         }
     }
