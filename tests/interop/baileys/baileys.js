@@ -1,0 +1,182 @@
+// One linked device that runs Baileys: the released package, through its public face only.
+import { makeWASocket, DisconnectReason, initAuthCreds, jidNormalizedUser, proto, WA_CERT_DETAILS } from 'baileys'
+import pino from 'pino'
+import { Journal, Tail, within } from './journal.js'
+
+const { Status, StubType } = proto.WebMessageInfo
+
+// The Signal library inside Baileys prints whole sessions, keys included. Nothing here uses the console.
+for (const method of ['log', 'info', 'warn', 'error']) console[method] = () => {}
+
+export class BaileysDevice {
+  #server
+  #socket
+  #state = { creds: initAuthCreds(), keys: memoryKeys() }
+  #sent = new Map()
+  #leaving = false
+
+  /** @param {string} phone the push name that chooses the phone: equal names are devices of one account */
+  constructor(name, phone, server, dump) {
+    this.name = name
+    this.phone = phone
+    this.stanzas = new Tail()
+    this.journal = new Journal(name, dump)
+    this.#server = server
+    // Baileys has one trust root per process, the same for every socket.
+    WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(server.rootKey, 'hex')
+  }
+
+  /** Shows a code, has it scanned, restarts as asked and logs in. */
+  async pair() {
+    await this.connect()
+  }
+
+  /** Connects; returns when logged in and the backlog is complete. */
+  async connect() {
+    this.#leaving = false
+    try {
+      await within(`${this.name} logging in`, this.#open())
+    } catch (error) {
+      throw new Error(`${error.message}\n${this.journal.dump()}`, { cause: error })
+    }
+  }
+
+  async disconnect() {
+    this.#leaving = true
+    await this.#socket?.end(undefined)
+  }
+
+  async stop() {
+    await this.disconnect()
+  }
+
+  /** This device's own JIDs: with the device number, by phone number and by LID. */
+  get me() {
+    const { id, lid } = this.#state.creds.me
+    return { jid: id, lid }
+  }
+
+  /** The account's JIDs, without a device number. */
+  get account() {
+    return { jid: jidNormalizedUser(this.me.jid), lid: jidNormalizedUser(this.me.lid) }
+  }
+
+  /** Sends the texts one right after the other; returns their ids when the server has accepted them all. */
+  async send(to, ...texts) {
+    const ids = []
+    for (const text of texts) {
+      const { key, message } = await this.#socket.sendMessage(to, { text })
+      this.#sent.set(key.id, message)
+      ids.push(key.id)
+    }
+    for (const id of ids) {
+      const ack = await this.journal.expect(`the server's ack of ${id}`, entry => entry.kind === 'ack' && entry.id === id)
+      if (ack.error) throw new Error(`${this.name}: the server refused ${id} with ${ack.error}`)
+    }
+    return ids
+  }
+
+  /** Tells the sender that these messages, entries of the journal, were read. */
+  async read(...messages) {
+    await this.#socket.readMessages(messages.map(({ key }) => key))
+  }
+
+  toString() {
+    return `  ${this.name} saw:\n${this.journal}\n  ${this.name}, last stanzas:\n${this.stanzas}`
+  }
+
+  #open() {
+    const { creds } = this.#state
+    // A linked phone tells its name by app state, which this suite does without. Baileys becomes "available",
+    // and sends plain delivery receipts, only when it knows a name.
+    if (creds.me) creds.me.name ??= this.phone
+    return new Promise((resolve, reject) => {
+      const socket = makeWASocket({
+        waWebSocketUrl: this.#server.url,
+        auth: this.#state,
+        logger: this.#logger(),
+        pushName: this.phone,
+        // Without this, backlog of a first login is held back for 20 s while it waits for history from the phone.
+        shouldSyncHistoryMessage: () => false,
+        getMessage: async ({ id }) => this.#sent.get(id),
+      })
+      this.#socket = socket
+      let open = false
+      let drained = false
+      let scanned = false
+      socket.ev.on('creds.update', update => Object.assign(creds, update))
+      socket.ev.on('messages.upsert', ({ messages }) => messages.forEach(message => this.#note(message)))
+      socket.ev.on('messages.update', updates => updates.forEach(({ key, update }) => this.#noteStatus(key, update.status)))
+      socket.ws.on('CB:ack,class:message', ({ attrs }) => this.journal.write({ kind: 'ack', id: attrs.id, error: attrs.error }))
+      socket.ev.on('connection.update', ({ connection, qr, receivedPendingNotifications, lastDisconnect }) => {
+        if (qr && !scanned) {
+          scanned = true
+          this.#server.scan(qr).catch(reject)
+        }
+        open ||= connection === 'open'
+        drained ||= receivedPendingNotifications === true
+        if (open && drained) resolve()
+        if (connection !== 'close') return
+        const error = lastDisconnect?.error
+        if (error?.output?.statusCode === DisconnectReason.restartRequired) return this.#open().then(resolve, reject)
+        if (this.#leaving) return
+        const closed = new Error(`${this.name}: connection closed: ${error?.message}`, { cause: error })
+        reject(closed)
+        if (open) this.journal.close(closed)
+      })
+    })
+  }
+
+  #note({ key, message, messageStubType, messageStubParameters, status }) {
+    if (messageStubType === StubType.CIPHERTEXT) {
+      this.journal.write({ kind: 'undecryptable', id: key.id, reason: messageStubParameters?.[0] })
+    }
+    const text = message?.conversation || message?.extendedTextMessage?.text
+    if (text) {
+      const { id, fromMe, remoteJid: chat } = key
+      this.journal.write({ kind: 'message', id, fromMe: Boolean(fromMe), chat, text, key })
+    }
+    // Receipts that came while events were held back are merged into the message.
+    this.#noteStatus(key, status)
+  }
+
+  #noteStatus({ id, fromMe }, status) {
+    if (!fromMe) return
+    if (status >= Status.DELIVERY_ACK) this.journal.write({ kind: 'delivered', id })
+    if (status >= Status.READ) this.journal.write({ kind: 'read', id })
+  }
+
+  #logger() {
+    const write = record => {
+      const { xml, msg, err, error, trace } = JSON.parse(record)
+      if (xml) this.stanzas.add(`${msg === 'recv xml' ? '<-' : '->'} ${readable(xml)}`)
+      else if (err || error || trace) this.stanzas.add(`!! ${msg ?? ''} ${(err ?? error)?.message ?? trace ?? ''}`)
+    }
+    return pino({ level: 'trace' }, { write })
+  }
+}
+
+/** One stanza in one line, with binary content as its length. */
+function readable(xml) {
+  return xml.replace(/\b[0-9a-f]{16,}\b/g, hex => `[${hex.length / 2} bytes]`).replace(/\s+/g, ' ').replaceAll(' >', '>')
+}
+
+/** Baileys' key store, in memory. */
+function memoryKeys() {
+  const records = new Map()
+  const place = (type, id) => `${type}/${id}`
+  return {
+    async get(type, ids) {
+      const found = ids.filter(id => records.has(place(type, id)))
+      return Object.fromEntries(found.map(id => [id, records.get(place(type, id))]))
+    },
+    async set(changes) {
+      for (const [type, values] of Object.entries(changes)) {
+        for (const [id, value] of Object.entries(values)) {
+          if (value === null || value === undefined) records.delete(place(type, id))
+          else records.set(place(type, id), value)
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,142 @@
+// One linked device that runs our client: wa-interop-peer, spoken to in lines of JSON (README.md).
+import { Journal, within } from './journal.js'
+import { Program, program } from './process.js'
+
+export class PeerDevice {
+  #server
+  #program
+  #unanswered = []
+  #scanned = false
+
+  /** @param {string} phone the push name that chooses the phone: equal names are devices of one account */
+  constructor(name, phone, server, dump) {
+    this.name = name
+    this.phone = phone
+    this.journal = new Journal(name, dump)
+    this.#server = server
+  }
+
+  /** Starts the program, has its code scanned, and returns when it is ready. */
+  async pair() {
+    const path = await program('WA_INTEROP_PEER_BIN')
+    const args = ['--url', this.#server.url, '--root-key', this.#server.rootKey, '--push-name', this.phone]
+    this.#program = new Program(this.name, path, args, line => this.#hear(line), error => this.#fail(error))
+    await this.#login('pair')
+  }
+
+  /** Connects; returns when logged in and the backlog is complete. */
+  async connect() {
+    await this.#login('connect')
+  }
+
+  async disconnect() {
+    await this.#ask({ cmd: 'disconnect' })
+  }
+
+  async stop() {
+    const code = await this.#program?.stop()
+    if (code) throw new Error(`${this.name} ended with ${code}\n${this}`)
+  }
+
+  /** The account's JIDs, without a device number. */
+  get account() {
+    return { jid: bare(this.me.jid), lid: bare(this.me.lid) }
+  }
+
+  /** Sends the texts one right after the other; returns their ids when the server has accepted them all. */
+  async send(to, ...texts) {
+    const sent = await Promise.all(texts.map(text => this.#ask({ cmd: 'send', to, text })))
+    return sent.map(({ id }) => id)
+  }
+
+  /** Tells the sender that these messages, entries of the journal, were read; they are all of one chat and sender. */
+  async read(...messages) {
+    const [{ chat, sender }] = messages
+    this.#tell({ cmd: 'read', chat, sender, ids: messages.map(({ id }) => id) })
+  }
+
+  toString() {
+    return `  ${this.name} saw:\n${this.journal}\n  ${this.name}, log:\n${this.#program?.log ?? '    not started'}`
+  }
+
+  async #login(cmd) {
+    const { jid, lid } = await this.#ask({ cmd })
+    /** This device's own JIDs: with the device number, by phone number and by LID. */
+    this.me = { jid, lid }
+  }
+
+  #tell(command) {
+    this.#program.writeLine(JSON.stringify(command))
+  }
+
+  /** Sends a command and waits for its answer. Equal commands are answered in their order. */
+  async #ask(command) {
+    const { cmd } = command
+    const answer = new Promise((resolve, reject) => this.#unanswered.push({ cmd, resolve, reject }))
+    this.#tell(command)
+    try {
+      return await within(`${this.name} answering ${cmd}`, answer)
+    } catch (error) {
+      throw new Error(`${error.message}\n${this.journal.dump()}`, { cause: error })
+    }
+  }
+
+  #hear(line) {
+    let event
+    try {
+      event = JSON.parse(line)
+    } catch {
+      return this.#fail(new Error(`${this.name} wrote what is not JSON: ${line}`))
+    }
+    switch (event.event) {
+      case 'qr':
+        if (!this.#scanned) {
+          this.#scanned = true
+          this.#server.scan(event.text).catch(error => this.#fail(error))
+        }
+        break
+      case 'ready':
+        this.#oldest('pair', 'connect')?.resolve(event)
+        break
+      case 'disconnected':
+        this.#oldest('disconnect')?.resolve(event)
+        break
+      case 'sent':
+        this.#oldest('send')?.resolve(event)
+        break
+      case 'message': {
+        const { id, chat, sender, from_me: fromMe, text } = event
+        this.journal.write({ kind: 'message', id, fromMe, chat, sender, text })
+        break
+      }
+      case 'receipt':
+        for (const id of event.ids) this.journal.write({ kind: event.kind, id, from: event.from })
+        break
+      case 'error': {
+        const error = new Error(`${this.name}: ${event.cmd ?? 'error'}: ${event.message}`)
+        const failed = this.#oldest(event.cmd)
+        if (failed) failed.reject(error)
+        else this.#fail(error)
+        break
+      }
+      default:
+        this.#fail(new Error(`${this.name} wrote an unknown event: ${line}`))
+    }
+  }
+
+  /** Takes the oldest command of these names that waits for its answer. */
+  #oldest(...names) {
+    const at = this.#unanswered.findIndex(({ cmd }) => names.includes(cmd))
+    return at < 0 ? undefined : this.#unanswered.splice(at, 1)[0]
+  }
+
+  /** This device is of no more use: nothing that waits for it may wait longer. */
+  #fail(error) {
+    for (const { reject } of this.#unanswered.splice(0)) reject(error)
+    this.journal.close(error)
+  }
+}
+
+function bare(jid) {
+  return jid.replace(/:\d+@/, '@')
+}
