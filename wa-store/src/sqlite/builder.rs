@@ -35,8 +35,8 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How much of the file is kept in memory, 64 KiB unless set. More helps an account with very many chats; at a
-    /// thousand accounts in one process it counts a thousand times.
+    /// How much of the file is kept in memory, 32 KiB unless set; the system keeps more of it. More saves copies when
+    /// many sessions are read at once; at a thousand accounts in one process it counts a thousand times.
     pub const fn cache_bytes(mut self, bytes: u32) -> Self {
         self.cache_bytes = bytes;
         self
@@ -44,7 +44,7 @@ impl SqliteStoreBuilder {
 
     /// The size that the file may reach, in steps of 4 KiB; no limit unless set. A commit that needs more fails
     /// with [`StoreError::Full`], and the store goes on working. The write-ahead log next to the file, usually
-    /// about 1 MiB, does not count. A limit below the file's present size keeps it from growing further.
+    /// about 2 MiB, does not count. A limit below the file's present size keeps it from growing further.
     pub const fn max_size_bytes(mut self, bytes: u64) -> Self {
         self.max_size_bytes = Some(bytes);
         self
@@ -81,4 +81,4 @@ pub enum Durability {
     ProcessEnd,
 }
 
-const DEFAULT_CACHE_BYTES: u32 = 64 * 1024;
+const DEFAULT_CACHE_BYTES: u32 = 32 * 1024;

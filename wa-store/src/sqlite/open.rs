@@ -44,25 +44,25 @@ impl Opened {
 /// Opens or creates the file.
 pub(super) fn open(options: &SqliteStoreBuilder) -> Result<Opened, StoreError> {
     let claim = Claim::new(&options.path)?;
-    check_header(&options.path)?;
+    let version = check_header(&options.path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&options.path, flags).map_err(error::of)?;
     // Whoever holds the lock holds it for long.
     connection.busy_timeout(Duration::ZERO).map_err(error::of)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     before_lock(&connection, options).map_err(error::of)?;
-    migrations::run(&connection)?;
+    migrations::run(&connection, version)?;
     after_migrations(&connection, options).map_err(error::of)?;
     Ok(Opened { connection, claim })
 }
 
-/// Refuses what is not ours or too new, without writing.
-fn check_header(path: &Path) -> Result<(), StoreError> {
+/// Refuses what is not ours or too new, without writing, and tells the version; 0 for an empty file.
+fn check_header(path: &Path) -> Result<u32, StoreError> {
     let mut header = Vec::with_capacity(100);
     let file = File::open(path).map_err(io_error)?;
     file.take(100).read_to_end(&mut header).map_err(io_error)?;
     if header.is_empty() {
-        return Ok(()); // just created, or created by somebody for us
+        return Ok(0); // just created, or created by somebody for us
     }
     let number = |at: usize| {
         let bytes = header.get(at..)?.first_chunk::<4>()?;
@@ -77,27 +77,31 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
     if application_id != APPLICATION_ID {
         return Err(StoreError::OtherApplication { application_id });
     }
-    migrations::check(version)
+    migrations::check(version)?;
+    Ok(version)
 }
 
-/// What must be set before the file is first read.
+/// What must be set before the file is first read. Only these: any other setting would read it, and hold a shared lock
+/// that two who open the same file would keep from each other.
 fn before_lock(connection: &Connection, options: &SqliteStoreBuilder) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    connection.pragma_update(None, "cache_size", -i64::from((options.cache_bytes / 1024).max(1)))?;
-    connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // The lock of the whole file, kept; WAL then needs no shared memory file.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    // Overwrites deleted keys where that costs no extra write.
-    connection.pragma_update(None, "secure_delete", "FAST")?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // On Apple systems only this reaches the disk itself.
     connection.pragma_update(None, "fullfsync", options.durability == Durability::PowerLoss)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)
 }
 
 fn after_migrations(connection: &Connection, options: &SqliteStoreBuilder) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", -i64::from((options.cache_bytes / 1024).max(1)))?;
+    // A commit larger than the cache stays in memory until its end: written early, pages would be written twice.
+    connection.pragma_update(None, "cache_spill", false)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Overwrites deleted keys where that costs no extra write.
+    connection.pragma_update(None, "secure_delete", "FAST")?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
     let synchronous = match options.durability {
         Durability::PowerLoss => "FULL",
         Durability::ProcessEnd => "NORMAL",
@@ -110,7 +114,9 @@ fn after_migrations(connection: &Connection, options: &SqliteStoreBuilder) -> ru
         connection.pragma_update(None, "max_page_count", pages)?;
     }
     // Takes the lock now, and shows now whether the file can be written.
-    connection.execute_batch("BEGIN IMMEDIATE; SELECT count(*) FROM account; COMMIT")
+    connection.execute_batch("BEGIN IMMEDIATE; SELECT count(*) FROM account; COMMIT")?;
+    // The cache as it was before its size was set: SQLite keeps that until it is asked not to.
+    connection.release_memory()
 }
 
 /// This process has the file open, once.
@@ -187,5 +193,5 @@ fn io_error(error: io::Error) -> StoreError {
 /// Prepared statements kept per store.
 const STATEMENTS: usize = 24;
 
-/// The write-ahead log is moved into the file when it has so many pages: 1 MiB.
-const CHECKPOINT_PAGES: u32 = 256;
+/// The write-ahead log is moved into the file when it has so many pages: 2 MiB.
+const CHECKPOINT_PAGES: u32 = 512;

@@ -57,7 +57,11 @@ fn address() -> SignalAddress {
 #[ignore = "run by other tests, in a process of its own"]
 async fn child_holds_a_store() {
     let Ok(path) = std::env::var(PATH) else { return };
-    let store = SqliteStore::open(path).await.unwrap();
+    say("opening");
+    let store = match SqliteStore::open(path).await {
+        Err(StoreError::Locked) => return say("locked"),
+        other => other.unwrap(),
+    };
     store.commit(step(1)).await.unwrap();
     say("open");
     let mut line = String::new();
@@ -86,7 +90,7 @@ async fn a_second_process_is_refused_and_the_first_keeps_working() {
     let path = directory.path().join("a.db");
     let mut holder = child("sqlite_crash::child_holds_a_store", &path);
     let mut said = said(&mut holder);
-    assert_eq!(said.next().as_deref(), Some("open"));
+    assert_eq!(said.by_ref().take(2).collect::<Vec<_>>(), ["opening", "open"]);
     for _ in 0..3 {
         let error = SqliteStore::open(&path).await.unwrap_err();
         assert!(matches!(error, StoreError::Locked), "{error:?}");
@@ -101,7 +105,9 @@ async fn a_second_process_is_refused_and_the_first_keeps_working() {
     // this process's lock.
     assert!(matches!(SqliteStore::open(&path).await, Err(StoreError::Locked)));
     let mut refused = child("sqlite_crash::child_holds_a_store", &path);
-    assert!(!refused.wait().unwrap().success());
+    let said = self::said(&mut refused);
+    assert_eq!(said.collect::<Vec<_>>(), ["opening", "locked"]);
+    assert!(refused.wait().unwrap().success());
     assert_eq!(store.last_inbox_seq().await.unwrap(), 2);
 }
 
@@ -132,5 +138,23 @@ async fn a_killed_process_loses_nothing_that_was_committed() {
         assert_eq!(store.sessions(&[address()]).await.unwrap(), [Some(last.to_be_bytes().repeat(200))]);
         store.close().await.unwrap();
         told = last;
+    }
+}
+
+#[tokio::test]
+async fn a_process_killed_while_it_creates_a_store_leaves_one_that_opens() {
+    let directory = tempdir().unwrap();
+    for round in 0..40_u32 {
+        let path = directory.path().join(format!("{round}.db"));
+        let mut creator = child("sqlite_crash::child_holds_a_store", &path);
+        let mut said = said(&mut creator);
+        assert_eq!(said.next().as_deref(), Some("opening"));
+        // Each round at another moment; there is nothing to wait for.
+        std::thread::sleep(std::time::Duration::from_micros(500) * round);
+        creator.kill().unwrap();
+        creator.wait().unwrap();
+        let store = SqliteStore::open(&path).await.unwrap();
+        assert!(store.last_inbox_seq().await.unwrap() <= 1, "round {round}");
+        store.commit(step(2)).await.unwrap();
     }
 }
