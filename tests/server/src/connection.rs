@@ -42,18 +42,12 @@ pub(crate) async fn serve(hub: Arc<Hub>, mut reader: Reader, mut writer: Writer)
 
     let cancel = hub.shutdown.child_token();
     let (outbox, orders) = mpsc::channel(OUTBOX);
-    let opened = match ClientPayload::decode(payload.as_slice()) {
-        Ok(payload) => {
-            let mut state = hub.state();
-            let id = state.next_id();
-            let session = Session::new(id, outbox.clone(), cancel.clone());
-            state
-                .open_session(payload, static_key, session)
-                .map(|party| (party, id))
-                .map_err(|(reason, _)| reason)
-        }
-        Err(_) => Err(400),
-    };
+    let opened = ClientPayload::decode(payload.as_slice()).map_err(|_| 400).and_then(|payload| {
+        let mut state = hub.state();
+        let admission = state.admit(payload, static_key)?;
+        let id = state.next_id();
+        Ok((state.open(admission, Session::new(id, outbox.clone(), cancel.clone())), id))
+    });
     let (party, id) = match opened {
         Ok(opened) => opened,
         Err(reason) => {

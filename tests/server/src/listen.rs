@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -73,6 +74,8 @@ async fn accept_all(hub: Arc<Hub>, listener: TcpListener, acceptor: Option<TlsAc
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "accept");
+                    // Out of file descriptors, mostly: soon there may be some.
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
                     continue;
                 }
             },
@@ -193,5 +196,6 @@ fn self_signed(address: SocketAddr) -> io::Result<(TlsAcceptor, Vec<u8>)> {
     Ok((TlsAcceptor::from(Arc::new(config)), certificate.to_vec()))
 }
 
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// Far more than a QR text.
 const MAX_BODY: usize = 64 * 1024;

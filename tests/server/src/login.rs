@@ -19,47 +19,62 @@ pub(crate) enum Party {
     Device(DeviceKey),
 }
 
+/// What a client that was let in does.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    Registration { noise_key: PublicKey, keys: Box<DeviceKeys>, push_name: Option<String> },
+    Login { key: DeviceKey, passive: bool, pull: bool },
+}
+
 impl State {
-    /// Opens the session that a payload asks for.
+    /// Decides what a payload may do.
     ///
     /// # Errors
     /// The reason of the `failure` to send.
-    pub(crate) fn open_session(
-        &mut self,
-        payload: ClientPayload,
-        noise_key: PublicKey,
-        session: Session,
-    ) -> Result<Party, (u16, Session)> {
-        let Some(agent) = payload.user_agent.as_ref() else { return Err((409, session)) };
+    pub(crate) fn admit(&mut self, payload: ClientPayload, noise_key: PublicKey) -> Result<Admission, u16> {
+        let agent = payload.user_agent.as_ref().ok_or(409_u16)?;
         let revision = agent.app_version.as_ref().and_then(|version| version.tertiary).unwrap_or(0);
         if revision < self.config.minimum_revision {
-            return Err((405, session));
+            return Err(405);
         }
         if let Some(registration) = &payload.device_pairing_data {
-            let Some(keys) = registered_keys(registration) else { return Err((400, session)) };
-            let connection = session.connection;
+            let keys = registered_keys(registration).ok_or(400_u16)?;
             let push_name = payload.push_name.filter(|name| !name.is_empty());
-            self.start_pairing(session, noise_key, keys, push_name);
-            return Ok(Party::Unpaired(connection));
+            return Ok(Admission::Registration { noise_key, keys: Box::new(keys), push_name });
         }
-        let Some(username) = payload.username else { return Err((400, session)) };
+        let username = payload.username.ok_or(400_u16)?;
         let number = u16::try_from(payload.device.unwrap_or(0)).unwrap_or(u16::MAX);
-        let key = self.device_key(&Jid::pn(username.to_string()).with_device(number));
-        let Some(key) =
-            key.filter(|key| self.device(*key).is_some_and(|device| device.noise_key == Some(noise_key)))
-        else {
-            return Err((401, session));
-        };
-        if let Some(reason) = self.faults.take_refusal(key) {
-            return Err((reason, session));
+        let key = self.device_key(&Jid::pn(username.to_string()).with_device(number)).ok_or(401_u16)?;
+        if self.device(key).is_none_or(|device| device.noise_key != Some(noise_key)) {
+            return Err(401);
         }
-        self.log_in(key, session, &payload);
-        Ok(Party::Device(key))
+        match self.faults.take_refusal(key) {
+            Some(reason) => Err(reason),
+            None => Ok(Admission::Login {
+                key,
+                passive: payload.passive.unwrap_or(false),
+                pull: payload.pull.unwrap_or(false),
+            }),
+        }
     }
 
-    fn log_in(&mut self, key: DeviceKey, mut session: Session, payload: &ClientPayload) {
-        let is_passive = payload.passive.unwrap_or(false);
-        session.pull = payload.pull.unwrap_or(false);
+    /// Opens the session of a client that was let in.
+    pub(crate) fn open(&mut self, admission: Admission, session: Session) -> Party {
+        match admission {
+            Admission::Registration { noise_key, keys, push_name } => {
+                let connection = session.connection;
+                self.start_pairing(session, noise_key, *keys, push_name);
+                Party::Unpaired(connection)
+            }
+            Admission::Login { key, passive, pull } => {
+                self.log_in(key, session, passive, pull);
+                Party::Device(key)
+            }
+        }
+    }
+
+    fn log_in(&mut self, key: DeviceKey, mut session: Session, is_passive: bool, pull: bool) {
+        session.pull = pull;
         session.resume = Resume::Passive;
         let was_available = self.is_available(key.account);
         let replaced = self.device_mut(key).and_then(|device| device.session.replace(session));
@@ -91,15 +106,21 @@ impl State {
 
     /// Ends a device's connection in good order.
     pub(crate) fn close(&mut self, key: DeviceKey, last: Option<Node>) {
-        let was_available = self.is_available(key.account);
         if let Some(node) = &last {
             self.note_last(key, node);
         }
-        if let Some(session) = self.device_mut(key).and_then(|device| device.session.take()) {
+        if let Some(session) = self.take_session(key) {
             session.finish(last);
         }
+    }
+
+    /// A device goes offline; its connection is the caller's to end.
+    pub(crate) fn take_session(&mut self, key: DeviceKey) -> Option<Session> {
+        let was_available = self.is_available(key.account);
+        let session = self.device_mut(key)?.session.take();
         self.tell_watchers(key.account, was_available);
         self.ring();
+        session
     }
 
     /// A connection is gone; its device is offline, unless another connection took over.
@@ -107,14 +128,10 @@ impl State {
         match party {
             Party::Unpaired(connection) => self.end_pairing(connection, None),
             Party::Device(key) => {
-                let was_available = self.is_available(key.account);
-                if let Some(device) = self.device_mut(key)
-                    && device.session.as_ref().is_some_and(|session| session.connection == connection)
-                {
-                    device.session = None;
+                let session = self.device(key).and_then(|device| device.session.as_ref());
+                if session.is_some_and(|session| session.connection == connection) {
+                    self.take_session(key);
                 }
-                self.tell_watchers(key.account, was_available);
-                self.ring();
             }
         }
     }

@@ -46,11 +46,16 @@ impl Queue {
 
     /// Adds a stanza; `false` when the queue is full.
     pub(crate) fn push(&mut self, node: Node, sent: bool) -> bool {
-        if self.items.len() >= self.limit {
+        if self.is_full() {
             return false;
         }
         self.items.push_back(Queued { node, sent, backlog: false });
         true
+    }
+
+    /// Whether nothing more goes in.
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= self.limit
     }
 
     /// A new login: everything is to be sent again.

@@ -89,29 +89,43 @@ impl TestServer {
         Faults::new(Arc::clone(&self.hub), Some(self.key(device)))
     }
 
-    /// Breaks a device's connection, as a lost network does. `false` when it has none.
+    /// Breaks a device's connection, as a lost network does. `false` when it has none. What is sent to the device from
+    /// now on waits for its next login.
     pub fn disconnect(&self, device: &Jid) -> bool {
-        self.session(device, |session| session.cancel.cancel())
+        let key = self.key(device);
+        let session = self.hub.state().take_session(key);
+        session.inspect(|session| session.cancel.cancel()).is_some()
     }
 
-    /// Sends half of a stanza's frame, and breaks the connection.
+    /// Breaks every companion's connection.
+    pub fn disconnect_all(&self) {
+        let mut state = self.hub.state();
+        let accounts = 0..state.accounts.len();
+        let devices: Vec<DeviceKey> = accounts.flat_map(|account| state.devices_of(account)).collect();
+        for key in devices.into_iter().filter(|key| key.number != 0) {
+            if let Some(session) = state.take_session(key) {
+                session.cancel.cancel();
+            }
+        }
+    }
+
+    /// Sends half of a stanza's frame to a device, and breaks its connection. `false` when it has none.
     pub fn cut_mid_frame(&self, device: &Jid) -> bool {
         let stanza = stanza::ib(Node::new("thread_metadata").attr("item", "cut short on purpose"));
         let key = self.key(device);
-        let mut state = self.hub.state();
-        let is_online = state.device(key).is_some_and(|device| device.session.is_some());
-        state.cut_mid_frame(key, stanza);
-        is_online
+        let session = self.hub.state().take_session(key);
+        session.inspect(|session| session.push(Outgoing::HalfOf(stanza))).is_some()
     }
 
     /// Ends a device's connection with `<stream:error code>`.
     pub fn stream_error(&self, device: &Jid, code: u16) {
-        self.hub.state().close(self.key(device), Some(stanza::stream_error(code)));
+        self.close_with(device, stanza::stream_error(code));
     }
 
     /// Ends a device's connection with this stanza, for instance a `stream:error` of another shape.
     pub fn close_with(&self, device: &Jid, last: Node) {
-        self.hub.state().close(self.key(device), Some(last));
+        let key = self.key(device);
+        self.hub.state().close(key, Some(last));
     }
 
     /// Ends a device's connection in good order: `xmlstreamend` as a stanza.
@@ -131,12 +145,14 @@ impl TestServer {
 
     /// Sends any stanza to a device that is online; nothing is kept.
     pub fn inject(&self, device: &Jid, node: Node) {
-        self.hub.state().inject(self.key(device), node);
+        let key = self.key(device);
+        self.hub.state().inject(key, node);
     }
 
     /// Sends a stanza that the device must acknowledge: it is kept and delivered again until then.
     pub fn deliver(&self, device: &Jid, node: Node) -> bool {
-        self.hub.state().deliver(self.key(device), node)
+        let key = self.key(device);
+        self.hub.state().deliver(key, node)
     }
 
     /// The last stanzas of a device, in and out, oldest first, as XML.
@@ -211,13 +227,15 @@ impl TestServer {
     /// Whether a device is connected.
     #[must_use]
     pub fn is_online(&self, device: &Jid) -> bool {
-        self.hub.state().device(self.key(device)).is_some_and(|device| device.session.is_some())
+        let key = self.key(device);
+        self.hub.state().device(key).is_some_and(|device| device.session.is_some())
     }
 
     /// How many stanzas wait for a device's acknowledgement.
     #[must_use]
     pub fn queued_for(&self, device: &Jid) -> usize {
-        self.hub.state().device(self.key(device)).map_or(0, |device| device.queue.len())
+        let key = self.key(device);
+        self.hub.state().device(key).map_or(0, |device| device.queue.len())
     }
 
     /// Waits until a device has acknowledged everything.
@@ -237,12 +255,14 @@ impl TestServer {
     /// How many one-time pre-keys a device has on the server.
     #[must_use]
     pub fn pre_keys_of(&self, device: &Jid) -> usize {
-        self.hub.state().device(self.key(device)).map_or(0, |device| device.keys.one_time.len())
+        let key = self.key(device);
+        self.hub.state().device(key).map_or(0, |device| device.keys.one_time.len())
     }
 
     /// Takes one-time pre-keys away until this many are left, as if others had fetched them.
     pub fn drain_pre_keys(&self, device: &Jid, left: usize) {
-        if let Some(device) = self.hub.state().device_mut(self.key(device)) {
+        let key = self.key(device);
+        if let Some(device) = self.hub.state().device_mut(key) {
             device.keys.one_time.truncate(left);
         }
     }

@@ -19,8 +19,9 @@ pub(crate) enum Outgoing {
     Close,
 }
 
-/// How many stanzas may wait for the writer before the connection counts as stuck and is dropped.
-pub(crate) const OUTBOX: usize = 32_768;
+/// How many stanzas may wait for the writer before the connection counts as stuck and is dropped: a whole backlog, and
+/// as much again.
+pub(crate) const OUTBOX: usize = 2 * crate::state::QUEUE;
 
 /// How far the delivery of the backlog is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

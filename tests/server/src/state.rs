@@ -1,6 +1,6 @@
 //! All that the server knows: accounts, connections being paired, faults, and the journal.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio::sync::watch;
 use wa_core::wire::Node;
@@ -18,7 +18,8 @@ use crate::session::Outgoing;
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) accounts: Vec<Account>,
-    users: HashMap<(Server, String), usize>,
+    by_pn: HashMap<String, usize>,
+    by_lid: HashMap<String, usize>,
     pub(crate) pairings: Pairings,
     pub(crate) faults: FaultBook,
     pub(crate) journal: Journal,
@@ -34,7 +35,8 @@ impl State {
             journal: Journal::new(config.journal),
             config,
             accounts: Vec::new(),
-            users: HashMap::new(),
+            by_pn: HashMap::new(),
+            by_lid: HashMap::new(),
             pairings: Pairings::default(),
             faults: FaultBook::default(),
             last_micros: 0,
@@ -48,8 +50,8 @@ impl State {
         let index = self.accounts.len();
         let pn = Jid::pn((FIRST_PN + index as u64).to_string());
         let lid = Jid::lid((FIRST_LID + 7 * index as u64).to_string());
-        self.users.insert((Server::Pn, pn.user().to_owned()), index);
-        self.users.insert((Server::Lid, lid.user().to_owned()), index);
+        self.by_pn.insert(pn.user().to_owned(), index);
+        self.by_lid.insert(lid.user().to_owned(), index);
         self.accounts.push(Account {
             name: name.to_owned(),
             pn,
@@ -57,10 +59,10 @@ impl State {
             devices: [(0, Device::new(keys, QUEUE))].into(),
             next_device: 1,
             key_index_list: None,
-            contacts: std::collections::BTreeSet::new(),
+            contacts: BTreeSet::new(),
             about: None,
-            blocked: std::collections::BTreeSet::new(),
-            privacy: std::collections::BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            privacy: BTreeMap::new(),
             last_seen: None,
         });
         index
@@ -68,7 +70,12 @@ impl State {
 
     /// The account of a user, a device, or a hosted form of either.
     pub(crate) fn account_of(&self, jid: &Jid) -> Option<usize> {
-        self.users.get(&(jid.server().folded(), jid.user().to_owned())).copied()
+        let users = match jid.server().folded() {
+            Server::Pn => &self.by_pn,
+            Server::Lid => &self.by_lid,
+            _ => return None,
+        };
+        users.get(jid.user()).copied()
     }
 
     /// Which device an address names; the device need not exist.

@@ -241,9 +241,7 @@ impl Phone {
         let cancel = self.lock().online.take();
         if let Some(cancel) = cancel {
             cancel.cancel();
-            if let Some(device) = self.hub.state().device_mut(self.inner.key) {
-                device.session = None;
-            }
+            self.hub.state().take_session(self.inner.key);
         }
     }
 

@@ -41,6 +41,9 @@ impl Phone {
             }
             Err(Unreadable::Signal(error)) => {
                 tracing::debug!(%error, "phone cannot read a message");
+                if phone.retries.len() > KEPT {
+                    phone.retries.clear();
+                }
                 let count = phone.retries.entry((from.clone(), id.clone().into_owned())).or_insert(0);
                 *count += 1;
                 let count = *count;

@@ -4,9 +4,8 @@ use wa_core::wire::{Content, Node};
 use wa_types::Jid;
 
 use crate::account::DeviceKey;
-use crate::journal::{Direction, Subject};
 use crate::queue::Acknowledged;
-use crate::session::{Outgoing, Resume};
+use crate::session::Resume;
 use crate::stanza::ib;
 use crate::state::State;
 
@@ -83,7 +82,7 @@ impl State {
     fn send_with_faults(&mut self, key: DeviceKey, mut node: Node) {
         let is_message = node.tag == "message";
         if is_message && self.faults.take_garble(key) {
-            each_ciphertext(&mut node, &mut garble);
+            each_ciphertext(&mut node, &mut |bytes| garble(bytes));
         }
         if is_message && let Some(size) = self.faults.take_inflate(key) {
             each_ciphertext(&mut node, &mut |bytes| bytes.resize(size, 0x33));
@@ -134,18 +133,10 @@ impl State {
     pub(crate) fn inject(&mut self, key: DeviceKey, node: Node) {
         self.transmit(key, node);
     }
-
-    /// Sends the first half of a stanza's frame and drops the connection.
-    pub(crate) fn cut_mid_frame(&mut self, key: DeviceKey, node: Node) {
-        self.note(Subject::Device(key), Direction::ToClient, &node);
-        if let Some(session) = self.device(key).and_then(|device| device.session.as_ref()) {
-            session.push(Outgoing::HalfOf(node));
-        }
-    }
 }
 
 /// Spoils the end; the version byte and the start of a Signal message stay, so that only its secrets are wrong.
-fn garble(bytes: &mut Vec<u8>) {
+fn garble(bytes: &mut [u8]) {
     let kept = bytes.len().saturating_sub(24);
     bytes.iter_mut().skip(kept).for_each(|byte| *byte ^= 0x55);
 }

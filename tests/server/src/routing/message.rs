@@ -66,10 +66,19 @@ impl State {
         let recipient = self.account_of(&to).ok_or(Refusal(404))?;
         let participants = node.find("participants");
         let direct: Vec<&Node> = node.find_all("enc").collect();
-        let is_direct = participants.is_none();
+        let is_direct = !direct.is_empty();
         let copies = match (participants, direct.as_slice()) {
             (Some(participants), []) => self.check_participants(from, &to, recipient, participants)?,
             (None, [enc]) => vec![(DeviceKey { account: recipient, number: to.device() }, check_enc(enc)?)],
+            // One library resends to one device in both forms at once.
+            (Some(participants), [enc]) => {
+                let target = DeviceKey { account: recipient, number: to.device() };
+                let named = self.check_participants(from, &to, recipient, participants)?;
+                if named.iter().any(|(key, _)| *key != target) || enc.get("count").is_none() {
+                    return Err(Refusal(400));
+                }
+                vec![(target, check_enc(enc)?)]
+            }
             _ => return Err(Refusal(400)),
         };
         let establishes = copies.iter().any(|(_, enc)| enc.attr_text("type").as_deref() == Some("pkmsg"));
@@ -79,6 +88,9 @@ impl State {
         }
         if is_direct && node.attr_text("category").as_deref() == Some("peer") && recipient != from.account {
             return Err(Refusal(400));
+        }
+        if copies.iter().any(|(key, _)| self.device(*key).is_some_and(|device| device.queue.is_full())) {
+            return Err(Refusal(503));
         }
         Ok(Checked { id, to, recipient, copies, is_direct })
     }
@@ -148,12 +160,12 @@ impl State {
     ) -> Node {
         let to = &checked.to;
         let sender = self.jid_of(from, to);
-        let sender_account = self.account(from.account);
         let category = node.attr_text("category");
         let mut stanza = Node::new("message").attr("from", &sender).attr("id", checked.id).attr("t", time);
         stanza = copy_attrs(stanza, node, &["type", "category", "edit"]);
+        let sender_account = self.account(from.account);
         if target.account == from.account {
-            // Another own device: `recipient` tells which chat it belongs to.
+            // Another own device: `recipient` tells which chat it belongs to, and no attribute speaks of the sender.
             if category.is_none() {
                 let chat = node.attr_jid("recipient").unwrap_or_else(|| to.clone()).to_chat();
                 if let Some(partner) = self.account_of(&chat).and_then(|partner| self.account(partner)) {
@@ -162,13 +174,12 @@ impl State {
                 }
                 stanza = stanza.attr("recipient", chat);
             }
-        }
-        if let Some(account) = sender_account {
+        } else if let Some(account) = sender_account {
             let name = if to.is_lid() { "sender_pn" } else { "sender_lid" };
-            stanza = stanza.attr(name, account.other_jid(to).clone().with_device(from.number));
-            if !account.name.is_empty() {
-                stanza = stanza.attr("notify", &account.name);
-            }
+            stanza = stanza.attr(name, account.other_jid(to));
+        }
+        if let Some(account) = sender_account.filter(|account| !account.name.is_empty()) {
+            stanza = stanza.attr("notify", &account.name);
         }
         stanza = stanza.child(enc.clone());
         let establishes = enc.attr_text("type").as_deref() == Some("pkmsg");

@@ -16,7 +16,9 @@ impl State {
             account.name = name.into_owned();
         }
         match node.attr_text("type").as_deref() {
-            None | Some("available") => self.set_available(from, true),
+            // Without a type it only tells the name.
+            None => {}
+            Some("available") => self.set_available(from, true),
             Some("unavailable") => self.set_available(from, false),
             Some("subscribe") => {
                 let Some(to) = node.attr_jid("to") else { return self.transmit(from, malformed()) };

@@ -96,10 +96,11 @@ impl State {
                 .attr_opt("id", node.get("id").cloned())
                 .attr_opt("type", node.get("type").cloned())
                 .attr("t", now);
-            receipt = match (to_own, node.get("recipient")) {
-                (true, _) => receipt.attr("recipient", to.to_chat()),
-                (false, recipient) => receipt.attr_opt("recipient", recipient.cloned()),
-            };
+            if to_own {
+                receipt = receipt.attr("recipient", to.to_chat());
+            } else if target.account == from.account {
+                receipt = receipt.attr_opt("recipient", node.get("recipient").cloned());
+            }
             receipt = receipt.attr_opt("category", node.get("category").cloned());
             self.deliver(*target, receipt.children(node.nodes().iter().cloned()));
         }

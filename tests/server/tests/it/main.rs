@@ -1,0 +1,8 @@
+//! The server against a companion written by hand on the protocol's own layers.
+
+mod companion;
+mod faults;
+mod messages;
+mod pairing;
+mod sockets;
+mod stanzas;
