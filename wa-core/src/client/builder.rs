@@ -6,8 +6,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wa_store::Store;
 
-use super::config::Config;
 use super::{Client, Events, Inner, Status};
+use crate::driver::config::Config;
 use crate::driver::{self, Actor, JOBS_CAPACITY};
 use crate::error::StartError;
 use crate::noise::TrustRoot;

@@ -1,7 +1,6 @@
 //! One account's client: what an application holds.
 
 mod builder;
-pub(crate) mod config;
 mod events;
 #[cfg(feature = "http")]
 pub mod version;
@@ -15,6 +14,8 @@ use wa_types::{Jid, MessageId};
 
 pub use builder::ClientBuilder;
 pub use events::Events;
+
+pub use crate::driver::Status;
 
 use crate::driver::command::{Job, SendJob};
 use crate::error::{CallError, SendError, Sent};
@@ -35,24 +36,6 @@ struct Inner {
     /// Ends the tasks when the last handle goes.
     stop: CancellationToken,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What an account is doing right now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Status {
-    /// Opening a connection, or logging in.
-    Connecting,
-    /// Waiting for a phone to scan a code.
-    Pairing,
-    /// Logged in: messages can be sent.
-    Ready,
-    /// The connection was lost; the next attempt comes by itself.
-    Waiting,
-    /// No connection, and none comes by itself.
-    Closed,
-    /// The device was unlinked.
-    LoggedOut,
 }
 
 impl Client {

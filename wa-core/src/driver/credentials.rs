@@ -5,7 +5,7 @@ use std::io;
 use wa_store::{Account, AdvSecret, Changes, SignedPreKeyRecord};
 use wa_types::{Jid, PreKeyId, PublicKey, RegistrationId, UnixMillis, UnixSeconds};
 
-use crate::client::config::Config;
+use super::config::Config;
 use crate::connection::{CloseReason, Credentials};
 use crate::crypto::{Random, curve25519};
 use crate::noise::certificate::Validity;

@@ -13,6 +13,7 @@
 
 mod clock;
 pub(crate) mod command;
+pub(crate) mod config;
 mod credentials;
 mod directory;
 mod inbox;
@@ -20,6 +21,7 @@ mod outbox;
 mod pairing;
 mod reconnect;
 mod session;
+mod status;
 mod upkeep;
 
 use std::collections::VecDeque;
@@ -32,15 +34,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wa_store::{Account, Changes, SignedPreKeyRecord, Store, StoreError};
 
+pub use self::status::Status;
+
 use self::command::Job;
+use self::config::Config;
 use self::directory::Directory;
 use self::outbox::{Outbox, StagedSend};
 use self::pairing::QrRotation;
 use self::reconnect::Backoff;
 use self::session::{BATCH, Command, Outgoing, Requester, Told};
 use self::upkeep::{Backlog, Fetched};
-use crate::client::Status;
-use crate::client::config::Config;
 use crate::connection::{CloseReason, Incoming, NextStep};
 use crate::crypto::SystemRandom;
 use crate::e2e::addressing::OwnAddress;

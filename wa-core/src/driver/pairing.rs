@@ -7,8 +7,7 @@ use prost::Message as _;
 use wa_proto::companion_reg::ClientPairingProps;
 use wa_types::{Jid, SignalAddress};
 
-use super::{Actor, Step, clock};
-use crate::client::Status;
+use super::{Actor, Status, Step, clock};
 use crate::connection::CloseReason;
 use crate::e2e::addressing::AddressPair;
 use crate::event::{Event, Paired, PairingQr};

@@ -8,8 +8,7 @@ use wa_types::{Jid, PreKeyId, SignalAddress};
 
 use super::command::Job;
 use super::session::Requester;
-use super::{Actor, CONFIRM_AFTER, Step, clock};
-use crate::client::Status;
+use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
 use crate::error::{CallError, SendError};

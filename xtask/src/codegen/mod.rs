@@ -4,7 +4,7 @@
 //! proto-*.tsv ──schema──▶ Schema ──proto──▶ wa-proto/proto/*.proto ──rust──▶ wa-proto/src/generated/*.rs
 //! ```
 //!
-//! All of it happens in memory; [`write`] and [`check`] differ only in what they do with the result.
+//! All of it happens in memory; [`write()`] and [`check`] differ only in what they do with the result.
 
 mod proto;
 mod rust;
@@ -46,7 +46,7 @@ pub(crate) fn write(repository: &Path) -> Outcome {
     listed_in_lib(repository, &files)
 }
 
-/// Fails, naming each file and its first line that differs, unless [`write`] would change nothing.
+/// Fails, naming each file and its first line that differs, unless [`write()`] would change nothing.
 pub(crate) fn check(repository: &Path) -> Outcome {
     let files = generate(repository)?;
     let mut faults: Vec<String> = files

@@ -44,7 +44,9 @@ fn names_from_the_same_or_a_lower_layer_pass() {
 }
 
 #[test]
-fn the_runtime_is_found_below_the_driver() {
+fn the_runtime_and_the_random_source_are_found_below_the_driver() {
+    assert_eq!(faults(&[("signal", "use crate::crypto::{Random, SystemRandom};")]).len(), 1);
+    assert_eq!(faults(&[("driver", "use crate::crypto::SystemRandom;")]), Vec::<String>::new());
     assert_eq!(faults(&[("connection", "use tokio::time::sleep;")]), ["connection: connection names tokio"]);
     assert_eq!(faults(&[("e2e", "#[tokio::test] async fn a() {}")]).len(), 1);
     assert_eq!(faults(&[("e2e", "use tokio_util::sync::CancellationToken;")]).len(), 1);

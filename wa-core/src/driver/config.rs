@@ -1,4 +1,4 @@
-//! How a client behaves; made by [`super::ClientBuilder`].
+//! How a client behaves; made by [`crate::ClientBuilder`].
 
 use std::sync::Arc;
 
