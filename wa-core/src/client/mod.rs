@@ -40,8 +40,8 @@ struct Inner {
 
 impl Client {
     /// Builds a client on this store. The store is the account: a new one is paired first, a known one logs in.
-    pub fn builder(store: impl Into<Arc<dyn wa_store::Store>>) -> ClientBuilder {
-        ClientBuilder::new(store.into())
+    pub fn builder(store: Arc<dyn wa_store::Store>) -> ClientBuilder {
+        ClientBuilder::new(store)
     }
 
     /// Sends a message and waits for the server's ack: then the server has it, with the time in [`Sent`].
