@@ -5,6 +5,7 @@ mod events;
 #[cfg(feature = "http")]
 pub mod version;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -64,7 +65,7 @@ impl Client {
     /// As [`Self::send`].
     pub async fn send_with_id(&self, chat: &Jid, message: Message, id: MessageId) -> Result<Sent, SendError> {
         let (reply, answer) = oneshot::channel();
-        let job = SendJob { chat: chat.clone(), id, message, reply };
+        let job = SendJob { chat: chat.clone(), id, message: message.to_send(), reply };
         self.inner.jobs.send(Job::Send(Box::new(job))).await.map_err(|_| SendError::Shutdown)?;
         answer.await.unwrap_or(Err(SendError::ConnectionLost))
     }
@@ -75,16 +76,21 @@ impl Client {
         crate::message::id::generate(&mut crate::crypto::SystemRandom)
     }
 
-    /// Tells the authors that these messages were read: a blue tick there, and no badge on our other devices. They may
-    /// be of one chat and one author only.
+    /// Tells the authors that these messages were read: a blue tick there, and no badge on our other devices.
     ///
     /// # Errors
     /// [`CallError`]; reading receipts is worth a retry once connected.
     pub async fn mark_read(&self, messages: &[&MessageReceived]) -> Result<(), CallError> {
-        let Some(first) = messages.first() else { return Ok(()) };
-        let ids = messages.iter().map(|message| message.id.clone()).collect();
-        let (chat, sender) = (first.chat.clone(), first.sender.clone());
-        self.call(|reply| Job::MarkRead { chat, sender, ids, reply }).await?
+        // A receipt is about one chat and one author. Nobody waits for a receipt about our own messages.
+        let mut read: BTreeMap<(Jid, Jid), Vec<MessageId>> = BTreeMap::new();
+        for message in messages.iter().filter(|message| !message.from_me) {
+            let author = (message.chat.clone(), message.sender.to_user());
+            read.entry(author).or_default().push(message.id.clone());
+        }
+        for ((chat, sender), ids) in read {
+            self.call(|reply| Job::MarkRead { chat, sender, ids, reply }).await??;
+        }
+        Ok(())
     }
 
     /// Tells the server whether somebody is looking. While available, delivery receipts count as active, and presences

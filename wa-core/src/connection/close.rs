@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::noise::HandshakeError;
 use crate::stanza::stream::{Failure, StreamError};
-use crate::wire::DecodeError;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -44,9 +43,6 @@ pub enum CloseReason {
     /// A frame does not decrypt: the stream is of no more use.
     #[error("a frame does not decrypt")]
     BadFrame,
-    /// A frame is no stanza.
-    #[error("a frame is no stanza")]
-    BadStanza(#[source] DecodeError),
     /// The QR codes ran out without a scan.
     #[error("nobody scanned the QR codes in time")]
     PairingTimeout,
@@ -95,6 +91,7 @@ impl CloseReason {
             Self::Handshake(HandshakeError::Certificate(error)) if !error.may_be_our_clock() => {
                 NextStep::Stop
             }
+            Self::StreamError(StreamError::Conflict) => NextStep::Stop,
             Self::StreamError(StreamError::Code(429)) => NextStep::SlowBackoff,
             Self::Handshake(_)
             | Self::Network(_)
@@ -102,7 +99,6 @@ impl CloseReason {
             | Self::StreamEnd
             | Self::StreamError(_)
             | Self::BadFrame
-            | Self::BadStanza(_)
             | Self::Overflow
             | Self::StoreFailed => NextStep::Backoff,
         }

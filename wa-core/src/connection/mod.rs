@@ -46,8 +46,7 @@ pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
 /// How long a request or a message waits for its answer.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
-/// What a connection needs to know of the account.
-#[derive(Debug)]
+/// What a connection needs to know of the account. `Debug` shows no payload: it holds a phone number.
 #[non_exhaustive]
 pub struct Credentials {
     /// The account's key for handshakes.
@@ -69,6 +68,12 @@ impl Credentials {
     #[must_use]
     pub const fn new(noise: KeyPair, payload: Vec<u8>, trust_root: TrustRoot) -> Self {
         Self { noise, payload, trust_root, routing: None, known_server: None, own: Vec::new() }
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("own", &self.own).finish_non_exhaustive()
     }
 }
 
@@ -172,6 +177,7 @@ struct Inner {
     id_prefix: String,
     keep_alive: KeepAlive,
     handshake_deadline: Option<Instant>,
+    has_succeeded: bool,
     random: Box<dyn Random + Send>,
 }
 
@@ -223,6 +229,7 @@ impl Connection {
             id_prefix: format!("{}.{c}-", u16::from_be_bytes([a, b])),
             keep_alive: KeepAlive::new(now, &mut *random),
             handshake_deadline: Some(now + HANDSHAKE_LIMIT),
+            has_succeeded: false,
             random,
         };
         Self { frames: FrameBuffer::new(), open }
@@ -449,7 +456,10 @@ impl Inner {
                 Err(error) => self.refuse(now, stanza, nack::PARSING, &error),
             },
             "ack" => {
-                let answered = stanza.text_opt("id").and_then(|id| self.requests.take(Answers::Ack, &id));
+                // Receipts are acknowledged too, under the id of somebody else's message.
+                let is_of_message = stanza.text_opt("class").is_none_or(|class| class == "message");
+                let id = stanza.text_opt("id").filter(|_| is_of_message);
+                let answered = id.and_then(|id| self.requests.take(Answers::Ack, &id));
                 if let Some(request) = answered {
                     let answer = Ok(Answer::Ack(MessageAck::read(stanza)));
                     self.outputs.push_back(Output::Answer(request, answer));
@@ -464,7 +474,12 @@ impl Inner {
                 Err(error) => self.refuse(now, stanza, nack::PARSING, &error),
             },
             "ib" => self.push(Incoming::Ib(Ib::read(stanza))),
-            "success" => self.push(Incoming::Success(Success::read(stanza))),
+            "success" => {
+                // A second one on the same connection says nothing new.
+                if !std::mem::replace(&mut self.has_succeeded, true) {
+                    self.push(Incoming::Success(Success::read(stanza)));
+                }
+            }
             "failure" => return Err(CloseReason::Refused(Failure::read(stanza))),
             "stream:error" => return Err(StreamError::read(stanza).into()),
             "xmlstreamend" => return Err(CloseReason::StreamEnd),

@@ -238,7 +238,7 @@ impl Actor {
         let node = OutboundMessage {
             to: &route.to,
             id: &job.id,
-            kind: "text",
+            class: job.message.class(),
             recipients,
             device_identity: self.account.signed_device_identity.as_deref(),
             recipient_pn: route.recipient_pn.as_ref(),

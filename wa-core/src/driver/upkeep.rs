@@ -225,14 +225,16 @@ impl Actor {
             registration_id: self.account.registration_id,
             identity: self.account.identity.public,
             one_time: records.iter().map(|key| (key.id, key.key_pair.public)).collect::<Vec<(PreKeyId, _)>>(),
-            signed: SignedKey {
-                id: self.signed_pre_key.id,
-                key: self.signed_pre_key.key_pair.public,
-                signature: self.signed_pre_key.signature,
-            },
+            signed: self.signed_pre_key(),
         };
         self.fetches.spawn(upload(requester, request, records));
         Ok(())
+    }
+
+    /// The public side of our current signed pre-key.
+    pub(super) const fn signed_pre_key(&self) -> SignedKey {
+        let key = &self.signed_pre_key;
+        SignedKey { id: key.id, key: key.key_pair.public, signature: key.signature }
     }
 
     pub(super) async fn handle_fetched(&mut self, fetched: Fetched) {
@@ -240,10 +242,7 @@ impl Actor {
         let handled = match fetched {
             Fetched::Devices { users, result } => self.handle_devices(users, result, &mut step).await,
             Fetched::Bundles { addresses, result } => self.handle_bundles(addresses, result, &mut step).await,
-            Fetched::PreKeys { uploaded, result } => {
-                self.handle_upload(uploaded, result, &mut step);
-                Ok(())
-            }
+            Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Active(result) => {
                 self.handle_active(result, &mut step);
                 Ok(())
@@ -259,15 +258,17 @@ impl Actor {
         }
     }
 
-    fn handle_upload(
+    async fn handle_upload(
         &mut self,
         uploaded: Vec<PreKeyRecord>,
         result: Result<(), RequestError>,
         step: &mut Step,
-    ) {
+    ) -> Result<(), StoreError> {
         match result {
             Ok(()) => {
-                for record in uploaded {
+                // One that was used up before this answer came must not come back.
+                let ids: Vec<PreKeyId> = uploaded.iter().map(|record| record.id).collect();
+                for record in self.store.pre_keys(&ids).await?.into_iter().flatten() {
                     step.changes.put_pre_key(PreKeyRecord { uploaded: true, ..record });
                 }
                 self.account.server_has_pre_keys = true;
@@ -286,6 +287,7 @@ impl Actor {
         if *self.status.borrow() != Status::Ready {
             self.ask_for_traffic();
         }
+        Ok(())
     }
 
     fn handle_active(&mut self, result: Result<(), RequestError>, step: &mut Step) {

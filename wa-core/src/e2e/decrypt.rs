@@ -28,6 +28,9 @@ pub enum DecryptError {
     /// The sender did not encrypt for this device; the phone has the message.
     #[error("not encrypted for this device")]
     Unavailable,
+    /// It is encrypted with the secret of an earlier message, that we do not have.
+    #[error("the secret that it is encrypted with is missing")]
+    MissingSecret,
     /// No part of a kind that we know.
     #[error("nothing in the stanza that could be read")]
     NoContent,
@@ -43,7 +46,11 @@ impl DecryptError {
         match self {
             Self::Signal(error) => error.retry_code(),
             Self::DeviceIdentity(_) => Some(12),
-            Self::Malformed | Self::Unavailable | Self::NoContent | Self::ForeignCopy => None,
+            Self::Malformed
+            | Self::Unavailable
+            | Self::MissingSecret
+            | Self::NoContent
+            | Self::ForeignCopy => None,
         }
     }
 }
@@ -125,12 +132,21 @@ impl Opening<'_> {
         let peer = if place.from_me { Peer::OwnDevice } else { Peer::Contact };
         let mut content = None;
         let mut has_opened = false;
+        // What to say when no part has content.
+        let mut fault = DecryptError::NoContent;
         for enc in &message.encs {
             let padded = match enc.kind {
                 EncKind::PreKey | EncKind::Message => {
                     self.check_device(message, &enc.bytes, enc.kind)?;
                     let (padded, effects) =
-                        ratchets.open(self.ours, self.sender, enc, peer, changes, random)?;
+                        match ratchets.open(self.ours, self.sender, enc, peer, changes, random) {
+                            // The keys came before; the content, under the group's key, may not have.
+                            Err(error @ SignalError::Duplicate { .. }) => {
+                                fault = error.into();
+                                continue;
+                            }
+                            opened => opened?,
+                        };
                     *is_new_identity |= effects.is_new_identity;
                     padded
                 }
@@ -138,7 +154,10 @@ impl Opening<'_> {
                     let name = SenderKeyName { group: message.from.clone(), sender: self.sender.clone() };
                     ratchets.open_group(&name, &enc.bytes)?
                 }
-                EncKind::MessageSecret => continue,
+                EncKind::MessageSecret => {
+                    fault = DecryptError::MissingSecret;
+                    continue;
+                }
             };
             has_opened = true;
             let plain =
@@ -148,13 +167,17 @@ impl Opening<'_> {
                 self.take_distribution(message, &decoded, ratchets)?;
             }
             if decoded.has_content() {
-                content = Some(self.unwrap_copy(decoded, place)?);
+                let unwrapped = self.unwrap_copy(decoded, place)?;
+                // Only our own devices may tell us about keys, history and addresses.
+                if place.from_me || !unwrapped.is_for_own_devices() {
+                    content = Some(unwrapped);
+                }
             }
         }
         match content {
             Some(content) => Ok(Outcome::Content(content)),
             None if has_opened => Ok(Outcome::Silent),
-            None => Err(DecryptError::NoContent),
+            None => Err(fault),
         }
     }
 
@@ -189,7 +212,7 @@ impl Opening<'_> {
             .group_id
             .as_deref()
             .is_none_or(|group| group.parse::<Jid>().is_ok_and(|group| group == stanza.from));
-        if stanza.participant.is_none() || !names_chat {
+        if !stanza.has_participants() || !names_chat {
             return Ok(());
         }
         let name = SenderKeyName { group: stanza.from.clone(), sender: self.sender.clone() };
@@ -199,10 +222,13 @@ impl Opening<'_> {
 
     /// The message inside a copy that another own device sent us; its chat becomes the place's.
     fn unwrap_copy(&self, message: Message, place: &mut Place) -> Result<Message, DecryptError> {
-        let Some((destination, inner)) = message.device_sent() else { return Ok(message) };
+        if !message.is_device_sent() {
+            return Ok(message);
+        }
         if !place.from_me {
             return Err(DecryptError::ForeignCopy);
         }
+        let (destination, inner) = message.device_sent().ok_or(DecryptError::Malformed)?;
         if let Some(Ok(chat)) = destination.map(str::parse::<Jid>) {
             place.chat = chat.to_chat();
         }

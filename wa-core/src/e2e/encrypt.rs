@@ -4,6 +4,7 @@
 use prost::Message as _;
 use wa_proto::e2e;
 use wa_types::{Jid, SignalAddress};
+use zeroize::Zeroizing;
 
 use super::ratchets::Ratchets;
 use super::recipients::Target;
@@ -12,32 +13,38 @@ use crate::message::Message;
 use crate::signal::{CiphertextKind, SignalError, pad};
 use crate::stanza::message::EncKind;
 
+/// `Message.deviceSentMessage`, and its `message`.
+const DEVICE_SENT_MESSAGE: u32 = 31;
+const COPY_MESSAGE: u32 = 2;
+
 /// A message as both kinds of receivers get it, padded.
-#[derive(Debug)]
 pub struct Plaintexts {
-    theirs: Vec<u8>,
-    own: Vec<u8>,
+    theirs: Zeroizing<Vec<u8>>,
+    own: Zeroizing<Vec<u8>>,
 }
 
 impl Plaintexts {
     /// The message for the chat's devices, and for our own others. Draws 34 bytes: a message secret, and paddings.
     pub fn new(message: &Message, chat: &Jid, random: &mut impl Random) -> Self {
-        let mut content = message.proto().clone();
-        let context = content.message_context_info.get_or_insert_default();
+        // The content stays the bytes that it is: a forwarded message keeps what this version does not know.
+        let mut theirs = Zeroizing::new(message.encoded().to_vec());
+        let mut context = message.proto().message_context_info.clone().unwrap_or_default();
         if context.message_secret.is_none() {
-            context.message_secret = Some(random.array::<32>().to_vec());
+            let secret = Some(random.array::<32>().to_vec());
+            context.message_secret.clone_from(&secret);
+            let added = e2e::MessageContextInfo { message_secret: secret, ..Default::default() };
+            // Decoders merge it with the context that may stand before.
+            theirs.extend(with_context(added).encode_to_vec());
         }
-        let mut theirs = content.encode_to_vec();
-        let copy = e2e::Message {
-            message_context_info: content.message_context_info.clone(),
-            device_sent_message: Some(Box::new(e2e::DeviceSentMessage {
-                destination_jid: Some(chat.to_string()),
-                message: Some(Box::new(content)),
-                phash: None,
-            })),
-            ..e2e::Message::default()
-        };
-        let mut own = copy.encode_to_vec();
+        let mut copy = e2e::DeviceSentMessage {
+            destination_jid: Some(chat.to_string()),
+            ..e2e::DeviceSentMessage::default()
+        }
+        .encode_to_vec();
+        prost::encoding::bytes::encode(COPY_MESSAGE, &*theirs, &mut copy);
+        let copy = Zeroizing::new(copy);
+        let mut own = Zeroizing::new(with_context(*context).encode_to_vec());
+        prost::encoding::bytes::encode(DEVICE_SENT_MESSAGE, &*copy, &mut *own);
         pad(&mut theirs, random);
         pad(&mut own, random);
         Self { theirs, own }
@@ -60,5 +67,15 @@ impl Plaintexts {
             CiphertextKind::Message => EncKind::Message,
         };
         Ok((target.jid.clone(), kind, ciphertext.bytes))
+    }
+}
+
+fn with_context(context: e2e::MessageContextInfo) -> e2e::Message {
+    e2e::Message { message_context_info: Some(Box::new(context)), ..e2e::Message::default() }
+}
+
+impl std::fmt::Debug for Plaintexts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Plaintexts({} bytes)", self.theirs.len())
     }
 }

@@ -195,7 +195,12 @@ impl Ratchets {
             self.pre_keys.remove(&id);
             changes.delete_pre_key(id);
         }
-        let effects = self.set_identity(sender, *message.identity_key(), changes);
+        // On a session that is there already, nothing vouches for the key that the message shows.
+        let effects = if decrypted.is_new_session {
+            self.set_identity(sender, *message.identity_key(), changes)
+        } else {
+            Effects::default()
+        };
         Ok((decrypted.plaintext, effects))
     }
 

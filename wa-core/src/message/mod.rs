@@ -1,11 +1,23 @@
 //! What a message says. Protocol: messages, "Content types", "Wrappers".
 
+mod class;
 pub(crate) mod id;
 mod raw;
 mod text;
 
 use prost::Message as _;
 use wa_proto::e2e;
+use wa_proto::e2e::protocol_message::Type;
+
+use crate::stanza::message::Class;
+
+/// Numbers of fields of `Message` that stand beside the content.
+mod beside {
+    pub(super) const SENDER_KEY_DISTRIBUTION: u32 = 2;
+    pub(super) const FAST_RATCHET_DISTRIBUTION: u32 = 15;
+    pub(super) const CONTEXT: u32 = 35;
+    pub(super) const ALL: [u32; 3] = [SENDER_KEY_DISTRIBUTION, FAST_RATCHET_DISTRIBUTION, CONTEXT];
+}
 
 /// The content of a message, received or to be sent.
 ///
@@ -39,7 +51,7 @@ impl Message {
         &self.decoded
     }
 
-    /// The encoded `Message` protobuf, exactly as it came.
+    /// The encoded `Message` protobuf as it came. A copy from another own device has the context that stood around it.
     #[must_use]
     pub fn encoded(&self) -> &[u8] {
         &self.bytes
@@ -47,12 +59,44 @@ impl Message {
 
     /// Whether it holds more than keys and context.
     pub(crate) fn has_content(&self) -> bool {
-        let only_keys = e2e::Message {
-            sender_key_distribution_message: self.decoded.sender_key_distribution_message.clone(),
-            message_context_info: self.decoded.message_context_info.clone(),
-            ..e2e::Message::default()
-        };
-        only_keys.encoded_len() != self.bytes.len()
+        raw::has_others(&self.bytes, &beside::ALL)
+    }
+
+    /// Whether it is about keys, history or addresses of an account: to be believed from own devices only.
+    /// Protocol: receiving, "Protocol messages received".
+    pub(crate) fn is_for_own_devices(&self) -> bool {
+        let Some(protocol) = &text::unwrap(&self.decoded).protocol_message else { return false };
+        matches!(
+            protocol.r#type(),
+            Type::HistorySyncNotification
+                | Type::AppStateSyncKeyShare
+                | Type::AppStateSyncKeyRequest
+                | Type::PeerDataOperationRequestMessage
+                | Type::PeerDataOperationRequestResponseMessage
+                | Type::LidMigrationMappingSync
+        )
+    }
+
+    /// What may be sent on of a message that may have been received: not its group keys, and not its secret, which
+    /// opens what others added to it.
+    pub(crate) fn to_send(&self) -> Self {
+        let mut bytes = raw::without(&self.bytes, &beside::ALL);
+        if let Some(context) = &self.decoded.message_context_info {
+            let context = e2e::MessageContextInfo { message_secret: None, ..(**context).clone() };
+            let beside = e2e::Message { message_context_info: Some(Box::new(context)), ..Default::default() };
+            bytes.extend(beside.encode_to_vec());
+        }
+        Self::decode(bytes).expect("parts of a message that decodes")
+    }
+
+    /// How its stanza presents it.
+    pub(crate) fn class(&self) -> Class {
+        class::of(&self.decoded)
+    }
+
+    /// Whether it is a copy that another own device sent us.
+    pub(crate) fn is_device_sent(&self) -> bool {
+        self.decoded.device_sent_message.is_some()
     }
 
     /// The chat and the message inside, when it is a copy that another own device sent us. The inner message is taken
@@ -63,11 +107,12 @@ impl Message {
         const INNER: u32 = 2;
         let copy = self.decoded.device_sent_message.as_ref()?;
         let inner = raw::field(raw::field(&self.bytes, COPY)?, INNER)?;
-        let mut inner = Self::decode(inner.to_vec()).ok()?;
-        if inner.decoded.message_context_info.is_none() {
-            inner.decoded.message_context_info.clone_from(&self.decoded.message_context_info);
+        let mut bytes = inner.to_vec();
+        if raw::field(inner, beside::CONTEXT).is_none() {
+            let message_context_info = self.decoded.message_context_info.clone();
+            bytes.extend(e2e::Message { message_context_info, ..Default::default() }.encode_to_vec());
         }
-        Some((copy.destination_jid.as_deref(), inner))
+        Some((copy.destination_jid.as_deref(), Self::decode(bytes).ok()?))
     }
 
     /// What kind of content it is. Wrappers are looked through.

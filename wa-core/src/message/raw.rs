@@ -1,28 +1,50 @@
-//! Finds a field in an encoded message without decoding it, so that nothing unknown inside is lost.
+//! Finds, leaves out and keeps fields of an encoded message without decoding them, so that nothing unknown is lost.
 
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-/// The last length-delimited field of this number; `None` when there is none or the bytes are malformed.
-pub(super) fn field(mut bytes: &[u8], number: u32) -> Option<&[u8]> {
-    let mut found = None;
-    while !bytes.is_empty() {
-        let (tag, wire_type) = decode_key(&mut bytes).ok()?;
-        match wire_type {
-            WireType::LengthDelimited => {
-                let size = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
-                let (value, rest) = bytes.split_at_checked(size)?;
-                bytes = rest;
-                if tag == number {
-                    found = Some(value);
-                }
-            }
-            WireType::Varint => {
-                decode_varint(&mut bytes).ok()?;
-            }
-            WireType::ThirtyTwoBit => bytes = bytes.get(4..)?,
-            WireType::SixtyFourBit => bytes = bytes.get(8..)?,
-            WireType::StartGroup | WireType::EndGroup => return None,
+/// One field of an encoded message.
+struct Field<'b> {
+    number: u32,
+    /// What it holds, when it is length-delimited.
+    value: Option<&'b [u8]>,
+    /// The whole of it, with its key.
+    bytes: &'b [u8],
+}
+
+/// The fields in their order; ends early where the bytes are malformed.
+fn fields(mut bytes: &[u8]) -> impl Iterator<Item = Field<'_>> {
+    std::iter::from_fn(move || {
+        let start = bytes;
+        if bytes.is_empty() {
+            return None;
         }
-    }
-    found
+        let (number, wire_type) = decode_key(&mut bytes).ok()?;
+        let mut value = None;
+        if wire_type == WireType::LengthDelimited {
+            let size = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
+            let (inside, rest) = bytes.split_at_checked(size)?;
+            value = Some(inside);
+            bytes = rest;
+        } else {
+            skip_field(wire_type, number, &mut bytes, DecodeContext::default()).ok()?;
+        }
+        let (whole, _) = start.split_at_checked(start.len() - bytes.len())?;
+        Some(Field { number, value, bytes: whole })
+    })
+}
+
+/// The last length-delimited field of this number; `None` when there is none or the bytes are malformed before it.
+pub(super) fn field(bytes: &[u8], number: u32) -> Option<&[u8]> {
+    fields(bytes).filter(|field| field.number == number).filter_map(|field| field.value).last()
+}
+
+/// Whether there is any field but these.
+pub(super) fn has_others(bytes: &[u8], numbers: &[u32]) -> bool {
+    fields(bytes).any(|field| !numbers.contains(&field.number))
+}
+
+/// The message without these fields.
+pub(super) fn without(bytes: &[u8], numbers: &[u32]) -> Vec<u8> {
+    let kept = fields(bytes).filter(|field| !numbers.contains(&field.number));
+    kept.flat_map(|field| field.bytes).copied().collect()
 }

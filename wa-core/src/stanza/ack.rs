@@ -29,20 +29,26 @@ impl MessageAck {
     }
 }
 
-/// The ack that answers this stanza: class, id, address and type are copied from it.
+/// The ack that answers this stanza: class, id, address and type are copied from it. A call's type is its child's tag.
 #[must_use]
 pub fn for_stanza(stanza: Reader<'_>) -> Node {
     let node = stanza.node();
     let copied = |name: &str| node.attr(name).map(Value::from);
-    let is_message = stanza.is("message");
     let is_identity_change = stanza.attr_is("type", "encrypt") && stanza.child_opt("identity").is_some();
+    let kind = if stanza.is("message") || is_identity_change {
+        None
+    } else if stanza.is("call") {
+        stanza.children().next().map(|child| Value::from(child.node().tag().to_smol()))
+    } else {
+        copied("type")
+    };
     Node::new("ack")
         .attr("class", node.tag().to_smol())
         .attr_opt("id", copied("id"))
         .attr_opt("to", copied("from"))
         .attr_opt("participant", copied("participant"))
         .attr_opt("recipient", copied("recipient"))
-        .attr_opt("type", if is_message || is_identity_change { None } else { copied("type") })
+        .attr_opt("type", kind)
 }
 
 /// The codes with which we refuse a stanza for good; the server drops it then.
@@ -55,6 +61,8 @@ pub mod nack {
     pub const UNRECOGNIZED_TYPE: u16 = 490;
     /// It decrypts, but is no message.
     pub const INVALID_PROTOBUF: u16 = 491;
+    /// It is encrypted with the secret of a message that we do not have.
+    pub const MISSING_SECRET: u16 = 495;
 }
 
 /// The ack of a message that wants no receipt; with an error code, the refusal of it.

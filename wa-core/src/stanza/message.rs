@@ -1,6 +1,6 @@
 //! `<message>`, both directions. Protocol: messages, "DM stanza"; receiving, "Inbound `message`".
 
-use wa_types::{Jid, MessageId, UnixSeconds};
+use wa_types::{Jid, MessageId, Server, UnixSeconds};
 
 use super::{Reader, StanzaError};
 use crate::wire::Node;
@@ -8,8 +8,8 @@ use crate::wire::Node;
 /// How many encrypted parts of one stanza we look at; honest ones have one or two.
 const ENC_LIMIT: usize = 16;
 
-/// A message as the server delivers it, still encrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message as the server delivers it, still encrypted. `Debug` shows neither content nor names.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InboundMessage {
     /// The message's id.
@@ -102,7 +102,7 @@ impl EncKind {
 }
 
 impl InboundMessage {
-    /// Reads a `<message>`; `own` tells which entries of `<participants>` are for this device.
+    /// Reads a `<message>`; `is_own_device` tells which entries of `<participants>` are for this device.
     ///
     /// # Errors
     /// [`StanzaError`] when id or sender are missing or malformed; the stanza is then refused with code 487.
@@ -110,8 +110,10 @@ impl InboundMessage {
         let mut encs: Vec<Enc> = stanza.children_of("enc").take(ENC_LIMIT).filter_map(read_enc).collect();
         if let Some(participants) = stanza.child_opt("participants") {
             for to in participants.children_of("to") {
-                if encs.len() < ENC_LIMIT && to.jid_opt("jid")?.is_some_and(|jid| is_own_device(&jid)) {
-                    encs.extend(to.children_of("enc").take(2).filter_map(read_enc));
+                // Entries of other devices are none of our business, malformed or not.
+                if to.jid_opt("jid").ok().flatten().is_some_and(|jid| is_own_device(&jid)) {
+                    let room = ENC_LIMIT.saturating_sub(encs.len());
+                    encs.extend(to.children_of("enc").take(room).filter_map(read_enc));
                 }
             }
         }
@@ -122,30 +124,37 @@ impl InboundMessage {
         });
         let from = stanza.jid("from")?;
         let participant = stanza.jid_opt("participant")?;
-        if participant.is_none() && (from.is_group() || from.server() == &wa_types::Server::Broadcast) {
+        if participant.is_none() && has_participants(&from) {
             return Err(stanza.missing("participant"));
         }
-        let alternative = |names: [&'static str; 4]| {
-            names.into_iter().find_map(|name| stanza.jid_opt(name).ok().flatten()).filter(Jid::is_user)
+        // A hint about the name space that the address itself is in says nothing new.
+        let other_address = |jid: &Jid, names: [&'static str; 4]| {
+            let mut hints = names.into_iter().filter_map(|name| stanza.jid_opt(name).ok().flatten());
+            hints.find(|hint| if jid.is_lid() { hint.is_pn() } else { hint.is_lid() })
         };
+        let sender = participant.as_ref().filter(|_| has_participants(&from)).unwrap_or(&from);
+        let recipient = stanza.jid_opt("recipient")?;
         Ok(Self {
             id: stanza.message_id()?,
+            sender_alt: other_address(
+                sender,
+                ["sender_lid", "sender_pn", "participant_lid", "participant_pn"],
+            ),
+            recipient_alt: recipient.as_ref().and_then(|recipient| {
+                other_address(
+                    recipient,
+                    ["peer_recipient_lid", "peer_recipient_pn", "recipient_lid", "recipient_pn"],
+                )
+            }),
             participant,
-            recipient: stanza.jid_opt("recipient")?,
+            recipient,
             timestamp: stanza.time_opt("t").unwrap_or_default(),
             push_name: stanza
                 .text_opt("notify")
                 .filter(|name| !name.is_empty() && name != "-")
                 .map(std::borrow::Cow::into_owned),
-            offline: stanza.number_opt("offline").unwrap_or_default(),
+            offline: stanza.text_opt("offline").map(|count| count.parse().unwrap_or(0)),
             is_peer: stanza.attr_is("category", "peer"),
-            sender_alt: alternative(["sender_lid", "sender_pn", "participant_lid", "participant_pn"]),
-            recipient_alt: alternative([
-                "peer_recipient_lid",
-                "peer_recipient_pn",
-                "recipient_lid",
-                "recipient_pn",
-            ]),
             encs,
             plaintext: stanza.child_opt("plaintext").map(|plain| plain.content().into_owned()),
             device_identity: stanza
@@ -159,18 +168,73 @@ impl InboundMessage {
     /// The device that encrypted the message.
     #[must_use]
     pub fn sender(&self) -> &Jid {
-        self.participant.as_ref().unwrap_or(&self.from)
+        self.participant.as_ref().filter(|_| self.has_participants()).unwrap_or(&self.from)
     }
+
+    /// Whether its chat has many senders, so that `participant` names this one: groups, status and lists.
+    #[must_use]
+    pub fn has_participants(&self) -> bool {
+        has_participants(&self.from)
+    }
+}
+
+impl std::fmt::Debug for InboundMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InboundMessage")
+            .field("id", &self.id)
+            .field("from", &self.from)
+            .field("participant", &self.participant)
+            .field("timestamp", &self.timestamp)
+            .field("encs", &self.encs)
+            .finish_non_exhaustive()
+    }
+}
+
+fn has_participants(from: &Jid) -> bool {
+    from.is_group() || from.server() == &Server::Broadcast
 }
 
 fn read_enc(enc: Reader<'_>) -> Option<Enc> {
     Some(Enc {
         kind: EncKind::from_name(&enc.text_opt("type")?)?,
         is_padded: !enc.attr_is("v", "3"),
-        count: enc.number_opt("count").ok().flatten().unwrap_or(0),
+        // More than anyone honest counts to is still a resend.
+        count: enc.text_opt("count").map_or(0, |count| count.parse().unwrap_or(u8::MAX)),
         hides_failure: enc.attr_is("decrypt-fail", "hide"),
         bytes: enc.content().into_owned(),
     })
+}
+
+/// What the server and the receiving devices may know of an encrypted content. Protocol: messages, "`type`",
+/// "`mediatype` on `enc`", "`edit`", "`decrypt-fail`".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Class {
+    /// `type`: `text`, `media`, `reaction`, …
+    pub kind: &'static str,
+    /// `mediatype`: what a `media` is. The server drops media without one.
+    pub media: Option<&'static str>,
+    /// `edit`: what the content does to an earlier message.
+    pub edit: Option<&'static str>,
+    /// Receivers show nothing when they cannot decrypt it.
+    pub hides_failure: bool,
+}
+
+impl Class {
+    /// A plain text.
+    pub const TEXT: Self = Self::new("text");
+
+    /// Content of this `type`, that is no media.
+    #[must_use]
+    pub const fn new(kind: &'static str) -> Self {
+        Self { kind, media: None, edit: None, hides_failure: false }
+    }
+
+    /// Media of this kind.
+    #[must_use]
+    pub const fn media(media: &'static str) -> Self {
+        Self { kind: "media", media: Some(media), edit: None, hides_failure: false }
+    }
 }
 
 /// A direct message on its way out: one ciphertext per device.
@@ -180,8 +244,8 @@ pub struct OutboundMessage<'m> {
     pub to: &'m Jid,
     /// The message's id.
     pub id: &'m MessageId,
-    /// The class of the content: `text`, `media`, `reaction`, …
-    pub kind: &'static str,
+    /// What the content is.
+    pub class: Class,
     /// One ciphertext for each device.
     pub recipients: Vec<(Jid, EncKind, Vec<u8>)>,
     /// Our own signed device identity, needed when any part is a pkmsg.
@@ -194,15 +258,22 @@ impl OutboundMessage<'_> {
     /// The stanza.
     #[must_use]
     pub fn into_node(self) -> Node {
+        let class = self.class;
         let opens_session = self.recipients.iter().any(|(_, kind, _)| *kind == EncKind::PreKey);
         let participants = self.recipients.into_iter().map(|(jid, kind, bytes)| {
-            let enc = Node::new("enc").attr("v", "2").attr("type", kind.as_str()).bytes(bytes);
+            let enc = Node::new("enc")
+                .attr("v", "2")
+                .attr("type", kind.as_str())
+                .attr_opt("mediatype", class.media)
+                .attr_opt("decrypt-fail", class.hides_failure.then_some("hide"))
+                .bytes(bytes);
             Node::new("to").attr("jid", jid).child(enc)
         });
         let node = Node::new("message")
             .attr("to", self.to)
             .attr("id", self.id)
-            .attr("type", self.kind)
+            .attr("type", class.kind)
+            .attr_opt("edit", class.edit)
             .attr_opt("peer_recipient_pn", self.recipient_pn)
             .child(Node::new("participants").children(participants));
         match self.device_identity {

@@ -10,7 +10,7 @@ use super::{Reader, StanzaError};
 pub enum Notification {
     /// The server has this many of our one-time pre-keys left.
     PreKeysLow {
-        /// How many.
+        /// How many; 0 when the server does not say.
         count: u32,
     },
     /// This user's phone has a new identity key.
@@ -45,7 +45,9 @@ impl Notification {
         match &*kind {
             "encrypt" => {
                 if let Some(count) = stanza.child_opt("count") {
-                    return Ok(Self::PreKeysLow { count: count.number("value")? });
+                    return Ok(Self::PreKeysLow {
+                        count: count.number_opt("value").ok().flatten().unwrap_or(0),
+                    });
                 }
                 if stanza.child_opt("identity").is_some() {
                     return Ok(Self::IdentityChanged { user: stanza.jid("from")?, lid: lid() });

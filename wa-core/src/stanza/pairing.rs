@@ -65,13 +65,18 @@ impl PairingRequest {
         }
         let Some(success) = iq.child_opt("pair-success") else { return Ok(None) };
         let device = success.child("device")?;
+        let jid = device.jid("jid").ok().filter(Jid::is_pn).ok_or_else(|| device.invalid("jid"))?;
+        let lid = device.jid_opt("lid")?;
+        if lid.as_ref().is_some_and(|lid| !lid.is_lid()) {
+            return Err(device.invalid("lid"));
+        }
         let name_of = |tag: &str| {
             success.child_opt(tag).and_then(|child| child.text_opt("name")).map(std::borrow::Cow::into_owned)
         };
         Ok(Some(Self::PairSuccess(Box::new(PairSuccess {
             device_identity: success.child("device-identity")?.content().into_owned(),
-            jid: device.jid("jid")?,
-            lid: device.jid_opt("lid")?,
+            jid,
+            lid,
             platform: name_of("platform"),
             business_name: name_of("biz"),
             client_props: success.child_opt("client-props").map(|props| props.content().into_owned()),

@@ -182,7 +182,12 @@ pub enum StanzaError {
         /// The attribute or child.
         part: &'static str,
     },
-    /// The bytes are no node at all.
-    #[error("the stanza does not decode")]
-    Decode(#[from] crate::wire::DecodeError),
+    /// The server answered, and refused one part of what was asked.
+    #[error("the server refused {part} with code {code}")]
+    Refused {
+        /// What was asked for.
+        part: &'static str,
+        /// The code; 0 when the server gave none.
+        code: u16,
+    },
 }

@@ -75,14 +75,10 @@ impl InboundReceipt {
     /// [`StanzaError`] when id or sender are missing or malformed.
     pub fn read(stanza: Reader<'_>) -> Result<Self, StanzaError> {
         let id = stanza.message_id()?;
-        let listed = stanza
-            .child_opt("list")
-            .into_iter()
-            .flat_map(|list| list.children_of("item").collect::<Vec<_>>());
+        // Items of channels have numbers instead of ids.
+        let listed = stanza.child_opt("list").into_iter().flat_map(|list| list.children_of("item"));
         let mut ids = vec![id.clone()];
-        for item in listed.take(IDS_LIMIT) {
-            ids.push(item.message_id()?);
-        }
+        ids.extend(listed.filter_map(|item| item.message_id().ok()).take(IDS_LIMIT));
         Ok(Self {
             id,
             from: stanza.jid("from")?,
@@ -108,6 +104,8 @@ pub struct OutboundReceipt {
     pub participant: Option<Jid>,
     /// The chat, for messages of our own other devices.
     pub recipient: Option<Jid>,
+    /// The messages are of the status feed.
+    pub is_status: bool,
     /// The messages; at least one.
     pub ids: Vec<MessageId>,
     /// When they were read.
@@ -118,7 +116,8 @@ impl OutboundReceipt {
     /// A receipt for one message.
     #[must_use]
     pub fn new(to: Jid, kind: Option<&'static str>, id: MessageId) -> Self {
-        Self { to, kind, participant: None, recipient: None, ids: vec![id], timestamp: None }
+        let is_status = to.is_status();
+        Self { to, kind, participant: None, recipient: None, is_status, ids: vec![id], timestamp: None }
     }
 
     /// Whether both can be one stanza.
@@ -141,6 +140,7 @@ impl OutboundReceipt {
             .attr_opt("type", self.kind)
             .attr_opt("participant", self.participant)
             .attr_opt("recipient", self.recipient)
+            .attr_opt("context", self.is_status.then_some("status"))
             .attr_opt("t", self.timestamp.map(|t| t.0));
         if ids.len() == 0 {
             return node;

@@ -63,6 +63,8 @@ pub enum StreamError {
     LoggedOut,
     /// Another connection of this device took over.
     Replaced,
+    /// Another conflict, that we do not know: coming back would meet it again.
+    Conflict,
     /// A stanza of ours was never acknowledged, in the server's view, or was not well-formed.
     ProtocolFault,
     /// Any other code.
@@ -75,19 +77,18 @@ impl StreamError {
     /// Reads a `<stream:error>`.
     #[must_use]
     pub fn read(stanza: Reader<'_>) -> Self {
-        if let Some(conflict) = stanza.child_opt("conflict") {
-            return if conflict.attr_is("type", "replaced") {
-                Self::Replaced
-            } else if conflict.attr_is("type", "device_removed") {
-                Self::LoggedOut
-            } else {
-                Self::Unknown
-            };
+        let conflict = stanza.child_opt("conflict");
+        if conflict.is_some_and(|conflict| conflict.attr_is("type", "replaced")) {
+            return Self::Replaced;
+        }
+        if conflict.is_some_and(|conflict| conflict.attr_is("type", "device_removed")) {
+            return Self::LoggedOut;
         }
         match stanza.number_opt::<u16>("code").ok().flatten() {
             Some(515) => Self::RestartRequired,
             Some(401 | 516) => Self::LoggedOut,
             Some(409) => Self::Replaced,
+            _ if conflict.is_some() => Self::Conflict,
             Some(code) => Self::Code(code),
             None if stanza.child_opt("ack").is_some() => Self::ProtocolFault,
             None if stanza.child_opt("xml-not-well-formed").is_some() => Self::ProtocolFault,

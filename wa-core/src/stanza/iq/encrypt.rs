@@ -8,7 +8,7 @@ use crate::stanza::{Reader, StanzaError};
 use crate::wire::Node;
 
 /// The key type byte of Curve25519.
-const KEY_TYPE: [u8; 1] = [wa_types::keys::KEY_TYPE];
+pub(in crate::stanza) const KEY_TYPE: [u8; 1] = [wa_types::keys::KEY_TYPE];
 
 /// Asks how many of our one-time pre-keys the server still has.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +128,7 @@ pub enum BundleAnswer {
 impl IqRequest for FetchBundles {
     const NAMESPACE: &'static str = "encrypt";
     const KIND: IqKind = IqKind::Get;
-    /// Devices in the server's order; those missing are unavailable.
+    /// Devices in the server's order; those missing are unavailable, those without an address are left out.
     type Reply = Vec<(Jid, BundleAnswer)>;
 
     fn body(&self) -> Vec<Node> {
@@ -138,7 +138,8 @@ impl IqRequest for FetchBundles {
 
     fn read(reply: Reader<'_>) -> Result<Self::Reply, StanzaError> {
         let list = reply.child("list")?;
-        list.children_of("user").map(|user| Ok((user.jid("jid")?, read_answer(user)))).collect()
+        let users = list.children_of("user");
+        Ok(users.filter_map(|user| Some((user.jid("jid").ok()?, read_answer(user)))).collect())
     }
 }
 

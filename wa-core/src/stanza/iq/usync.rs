@@ -6,6 +6,12 @@ use super::{IqKind, IqRequest};
 use crate::stanza::{Reader, StanzaError};
 use crate::wire::Node;
 
+/// How many devices of one user we write to; honest lists have a handful.
+const DEVICES_LIMIT: usize = 128;
+
+/// The device number that only hosted devices have.
+const HOSTED_DEVICE: u16 = 99;
+
 /// Asks for the device lists of users, and for their LIDs.
 #[derive(Debug, Clone)]
 pub struct FetchDevices {
@@ -66,20 +72,27 @@ impl IqRequest for FetchDevices {
     }
 
     fn read(reply: Reader<'_>) -> Result<Self::Reply, StanzaError> {
-        let list = reply.child("usync")?.child("list")?;
-        list.children_of("user").map(read_user).collect()
+        let usync = reply.child("usync")?;
+        let failed =
+            usync.child_opt("result").and_then(|result| result.child_opt("devices")?.child_opt("error"));
+        if let Some(error) = failed {
+            let code = error.number_opt("code").ok().flatten().unwrap_or(0);
+            return Err(StanzaError::Refused { part: "devices", code });
+        }
+        Ok(usync.child("list")?.children_of("user").filter_map(read_user).collect())
     }
 }
 
-fn read_user(user: Reader<'_>) -> Result<UserDevices, StanzaError> {
-    let jid = user.jid("jid")?.to_user();
-    let lid = user.child_opt("lid").map(|lid| lid.jid_opt("val")).transpose()?.flatten();
+/// `None` for what names nobody, such as `jid="undefined"`: one user's fault is not the others'.
+fn read_user(user: Reader<'_>) -> Option<UserDevices> {
+    let jid = user.jid("jid").ok().filter(Jid::is_user)?.to_user();
+    let lid = user.child_opt("lid").and_then(|lid| lid.jid_opt("val").ok().flatten());
     let devices = user.child_opt("devices").filter(|devices| devices.child_opt("error").is_none());
     let list = devices.and_then(|devices| devices.child_opt("device-list"));
     let signed = devices.and_then(|devices| devices.child_opt("key-index-list"));
-    Ok(UserDevices {
+    Some(UserDevices {
         lid: lid.filter(Jid::is_lid),
-        devices: list.map(|list| list.children_of("device").map(read_device).collect()).transpose()?,
+        devices: list.map(read_devices),
         key_index_list: signed.map(|list| list.content().into_owned()).filter(|bytes| !bytes.is_empty()),
         timestamp: signed.and_then(|list| list.time_opt("ts")).unwrap_or_default(),
         hash: list.and_then(|list| list.text_opt("hash")).map(std::borrow::Cow::into_owned),
@@ -87,10 +100,22 @@ fn read_user(user: Reader<'_>) -> Result<UserDevices, StanzaError> {
     })
 }
 
-fn read_device(device: Reader<'_>) -> Result<ListedDevice, StanzaError> {
-    Ok(ListedDevice {
-        id: device.number("id")?,
-        key_index: device.number_opt("key-index")?,
-        is_hosted: device.attr_is("is_hosted", "true"),
+/// Each device once: the server refuses a message that names one twice.
+fn read_devices(list: Reader<'_>) -> Vec<ListedDevice> {
+    let mut devices: Vec<ListedDevice> = Vec::new();
+    for device in list.children_of("device").filter_map(read_device) {
+        if devices.len() < DEVICES_LIMIT && devices.iter().all(|known| known.id != device.id) {
+            devices.push(device);
+        }
+    }
+    devices
+}
+
+fn read_device(device: Reader<'_>) -> Option<ListedDevice> {
+    let id = device.number("id").ok()?;
+    Some(ListedDevice {
+        id,
+        key_index: device.number_opt("key-index").ok()?,
+        is_hosted: id == HOSTED_DEVICE || device.attr_is("is_hosted", "true"),
     })
 }
