@@ -145,3 +145,61 @@ pub enum Kind {
     /// Anything else: [`Message::encoded`] has it whole.
     Other,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field that this version does not know, with the number 5000.
+    const UNKNOWN: [u8; 5] = [0xC2, 0xB8, 0x02, 1, 7];
+
+    fn with_unknown(message: &e2e::Message) -> Message {
+        Message::decode([message.encode_to_vec().as_slice(), &UNKNOWN].concat()).unwrap()
+    }
+
+    fn secret() -> e2e::Message {
+        let context = e2e::MessageContextInfo { message_secret: Some(vec![9; 32]), ..Default::default() };
+        e2e::Message { message_context_info: Some(Box::new(context)), ..Default::default() }
+    }
+
+    #[test]
+    fn keys_and_context_are_no_content_whatever_they_hold() {
+        // A context with a field of tomorrow inside.
+        let context = [&[0x9A, 0x02, 5][..], &UNKNOWN].concat();
+        assert!(!Message::decode(context).unwrap().has_content());
+        assert!(!Message::from_proto(secret()).has_content());
+        assert!(with_unknown(&secret()).has_content());
+        assert!(Message::text("").has_content());
+    }
+
+    #[test]
+    fn what_is_forwarded_keeps_the_unknown_and_loses_the_secret() {
+        let received = with_unknown(&e2e::Message { conversation: Some("hi".into()), ..secret() });
+        let sent = received.to_send();
+        assert_eq!(sent.as_text(), Some("hi"));
+        assert!(sent.encoded().windows(UNKNOWN.len()).any(|bytes| bytes == UNKNOWN));
+        assert_eq!(sent.proto().message_context_info.as_ref().unwrap().message_secret, None);
+    }
+
+    #[test]
+    fn the_class_follows_the_content() {
+        let of = |message| {
+            let class = Message::from_proto(message).class();
+            (class.kind, class.media, class.edit, class.hides_failure)
+        };
+        assert_eq!(of(e2e::Message { conversation: Some("x".into()), ..Default::default() }).0, "text");
+        let image = e2e::Message { image_message: Some(Box::default()), ..Default::default() };
+        assert_eq!(of(image), ("media", Some("image"), None, false));
+        let reaction = e2e::Message { reaction_message: Some(Box::default()), ..Default::default() };
+        assert_eq!(of(reaction), ("reaction", None, Some("7"), true));
+    }
+
+    #[test]
+    fn account_matters_are_known_as_such() {
+        let protocol =
+            e2e::ProtocolMessage { r#type: Some(Type::AppStateSyncKeyShare as i32), ..Default::default() };
+        let message = e2e::Message { protocol_message: Some(Box::new(protocol)), ..Default::default() };
+        assert!(Message::from_proto(message).is_for_own_devices());
+        assert!(!Message::text("x").is_for_own_devices());
+    }
+}

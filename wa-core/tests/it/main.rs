@@ -1,10 +1,12 @@
 //! The known answers of `tests/vectors/` and the laws that hold for every input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, missing_docs)]
 
+mod connection;
 mod e2e;
 mod noise;
 mod pairing;
 mod signal;
+mod stanza;
 #[allow(dead_code, unreachable_pub, reason = "not every domain needs all of it")]
 mod vectors;
 mod wire;
