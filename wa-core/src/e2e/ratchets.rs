@@ -195,12 +195,7 @@ impl Ratchets {
             self.pre_keys.remove(&id);
             changes.delete_pre_key(id);
         }
-        // On a session that is there already, nothing vouches for the key that the message shows.
-        let effects = if decrypted.is_new_session {
-            self.set_identity(sender, *message.identity_key(), changes)
-        } else {
-            Effects::default()
-        };
+        let effects = self.set_identity(sender, *message.identity_key(), changes);
         Ok((decrypted.plaintext, effects))
     }
 

@@ -131,12 +131,12 @@ fn a_known_server_is_resumed_with_and_another_key_falls_back() {
     let (identity, trust) = server_identity();
     let first = Pair::open_with(&identity, trust, None, Resumption::Accept);
     let known = first.known;
-    let mut resumed = Pair::open_with(&identity, trust, Some(known.clone()), Resumption::Accept);
+    let mut resumed = Pair::open_with(&identity, trust, Some(known), Resumption::Accept);
     resumed.greet();
-    let mut declined = Pair::open_with(&identity, trust, Some(known.clone()), Resumption::Decline);
+    let mut declined = Pair::open_with(&identity, trust, Some(known), Resumption::Decline);
     declined.greet();
     let (other, trust) = server_identity();
-    let moved = Pair::open_with(&other, trust, Some(known.clone()), Resumption::Accept);
+    let moved = Pair::open_with(&other, trust, Some(known), Resumption::Accept);
     assert_ne!(moved.known.static_key, known.static_key);
 }
 

@@ -1,5 +1,7 @@
 //! Known answers: participant hashes and contact hashes.
 
+mod opening;
+
 use wa_core::e2e::phash::{contact_hash, participant_hash};
 use wa_types::Jid;
 

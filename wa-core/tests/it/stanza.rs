@@ -258,7 +258,9 @@ fn an_inbound_message_is_read_whole_or_refused_with_its_place() {
     let kinds: Vec<_> = full.encs.iter().map(|enc| (enc.kind, enc.count)).collect();
     assert_eq!(kinds, [(EncKind::Message, u8::MAX), (EncKind::SenderKey, 0)]);
     assert_eq!((full.offline, full.push_name.as_deref()), (Some(0), None));
-    assert!(!format!("{full:?}").contains("1203"), "{full:?}");
+    let named = message(&inbound("1@s.whatsapp.net").attr("notify", "Ana").child(enc("msg"))).unwrap();
+    assert_eq!(named.push_name.as_deref(), Some("Ana"));
+    assert!(!format!("{named:?}").contains("Ana"), "names are not for logs");
 
     let dm = message(&inbound("1:5@s.whatsapp.net").attr("participant", jid!("2@s.whatsapp.net"))).unwrap();
     assert_eq!(dm.sender(), &jid!("1:5@s.whatsapp.net"), "a direct chat has one sender");
