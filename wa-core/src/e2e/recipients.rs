@@ -17,7 +17,8 @@ pub struct Target {
 
 /// The devices that a direct message goes to: those of the recipient, then our own others, each once.
 ///
-/// `recipient` decides the name space: all addresses are in it.
+/// `recipient` decides the name space: all addresses are in it. While we have no LID of our own, a LID's message goes
+/// without copies for our other devices: the server refuses mixed ones.
 #[must_use]
 pub fn of_direct(recipient: &Jid, theirs: &DeviceList, own: &OwnAddress, ours: &DeviceList) -> Vec<Target> {
     let me = own.beside(recipient);
@@ -30,7 +31,8 @@ pub fn of_direct(recipient: &Jid, theirs: &DeviceList, own: &OwnAddress, ours: &
             targets.push(Target { jid: recipient.clone(), is_own: false });
         }
     }
-    let others = ours.devices.iter().filter(|device| device.id != me.device());
+    let is_mixed = me.is_lid() != recipient.is_lid();
+    let others = ours.devices.iter().filter(|device| !is_mixed && device.id != me.device());
     targets.extend(
         others
             .map(|device| Target { jid: device_jid(&me.to_user(), device.id, device.hosted), is_own: true }),
@@ -68,6 +70,13 @@ mod tests {
         let targets = of_direct(&Jid::lid("800"), &list(&[0, 3]), &own, &list(&[0, 7, 8]));
         assert_eq!(texts(&targets), ["800@lid", "800:3@lid", "900@lid", "900:8@lid"]);
         assert_eq!(targets.iter().filter(|target| target.is_own).count(), 2);
+    }
+
+    #[test]
+    fn name_spaces_are_never_mixed() {
+        let own = OwnAddress { pn: Jid::pn("100").with_device(7), lid: None };
+        let targets = of_direct(&Jid::lid("800"), &list(&[0]), &own, &list(&[0, 7]));
+        assert_eq!(texts(&targets), ["800@lid"]);
     }
 
     #[test]
