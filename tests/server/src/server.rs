@@ -106,12 +106,14 @@ impl TestServer {
 
     /// Ends a device's connection with `<stream:error code>`.
     pub fn stream_error(&self, device: &Jid, code: u16) {
-        self.hub.state().close(self.key(device), Some(stanza::stream_error(code)));
+        let key = self.key(device);
+        self.hub.state().close(key, Some(stanza::stream_error(code)));
     }
 
     /// Ends a device's connection with this stanza, for instance a `stream:error` of another shape.
     pub fn close_with(&self, device: &Jid, last: Node) {
-        self.hub.state().close(self.key(device), Some(last));
+        let key = self.key(device);
+        self.hub.state().close(key, Some(last));
     }
 
     /// Ends a device's connection in good order: `xmlstreamend` as a stanza.
@@ -131,12 +133,14 @@ impl TestServer {
 
     /// Sends any stanza to a device that is online; nothing is kept.
     pub fn inject(&self, device: &Jid, node: Node) {
-        self.hub.state().inject(self.key(device), node);
+        let key = self.key(device);
+        self.hub.state().inject(key, node);
     }
 
     /// Sends a stanza that the device must acknowledge: it is kept and delivered again until then.
     pub fn deliver(&self, device: &Jid, node: Node) -> bool {
-        self.hub.state().deliver(self.key(device), node)
+        let key = self.key(device);
+        self.hub.state().deliver(key, node)
     }
 
     /// The last stanzas of a device, in and out, oldest first, as XML.
@@ -211,13 +215,15 @@ impl TestServer {
     /// Whether a device is connected.
     #[must_use]
     pub fn is_online(&self, device: &Jid) -> bool {
-        self.hub.state().device(self.key(device)).is_some_and(|device| device.session.is_some())
+        let key = self.key(device);
+        self.hub.state().device(key).is_some_and(|device| device.session.is_some())
     }
 
     /// How many stanzas wait for a device's acknowledgement.
     #[must_use]
     pub fn queued_for(&self, device: &Jid) -> usize {
-        self.hub.state().device(self.key(device)).map_or(0, |device| device.queue.len())
+        let key = self.key(device);
+        self.hub.state().device(key).map_or(0, |device| device.queue.len())
     }
 
     /// Waits until a device has acknowledged everything.
@@ -237,12 +243,14 @@ impl TestServer {
     /// How many one-time pre-keys a device has on the server.
     #[must_use]
     pub fn pre_keys_of(&self, device: &Jid) -> usize {
-        self.hub.state().device(self.key(device)).map_or(0, |device| device.keys.one_time.len())
+        let key = self.key(device);
+        self.hub.state().device(key).map_or(0, |device| device.keys.one_time.len())
     }
 
     /// Takes one-time pre-keys away until this many are left, as if others had fetched them.
     pub fn drain_pre_keys(&self, device: &Jid, left: usize) {
-        if let Some(device) = self.hub.state().device_mut(self.key(device)) {
+        let key = self.key(device);
+        if let Some(device) = self.hub.state().device_mut(key) {
             device.keys.one_time.truncate(left);
         }
     }
