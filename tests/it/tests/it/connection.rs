@@ -238,7 +238,7 @@ async fn frames_in_single_bytes_and_packed_stanzas_are_read() {
     alice.client.reconnect().await;
     connected(&mut alice).await;
     alice.send_text(bob.pn(), "and back").await;
-    assert_eq!(bob.next_message().await.text(), Some("byte by byte").filter(|_| false).or(Some("and back")));
+    assert_eq!(bob.next_message().await.text(), Some("and back"));
 }
 
 #[tokio::test(start_paused = true)]
