@@ -333,10 +333,16 @@ impl Actor {
             Some(recipient) if is_own => recipient.to_chat(),
             _ => receipt.from.to_chat(),
         };
+        // Own devices tell each other with the same word as they tell the author.
+        let kind = match receipt.kind {
+            ReceiptKind::Read if is_own => ReceiptKind::ReadSelf,
+            ReceiptKind::Played if is_own => ReceiptKind::PlayedSelf,
+            kind => kind,
+        };
         step.events.push(Event::Receipt(Box::new(Receipt {
             chat,
             from,
-            kind: receipt.kind,
+            kind,
             ids: receipt.ids,
             timestamp: receipt.timestamp,
         })));

@@ -337,3 +337,102 @@ async fn malformed_stanzas_are_refused_and_do_no_harm() {
     assert_eq!(alice.texts(1).await, ["still there"]);
     assert_eq!(alice.client.status(), Status::Ready);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_login_whose_traffic_never_starts_is_no_login() {
+    let (server, phone, mut alice) = linked().await;
+    server.faults_of(&alice.jid).swallow_requests(Some("passive"));
+    server.disconnect(&alice.jid);
+    disconnected(&mut alice).await;
+    match next_within(&mut alice.events, Duration::from_secs(120)).await {
+        Event::Disconnected { reason: CloseReason::DeadSocket, .. } => {}
+        other => panic!("{other:?}"),
+    }
+    let sent = alice.client.send(phone.pn(), Message::text("x")).await;
+    assert!(matches!(sent, Err(SendError::NotConnected)), "{sent:?}");
+    server.faults_of(&alice.jid).clear();
+    connected(&mut alice).await;
+    assert_eq!(alice.client.status(), Status::Ready);
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_of_a_lost_connection_do_not_stand_in_the_way_of_the_next_one() {
+    let (server, _phone, mut alice) = linked().await;
+    server.faults_of(&alice.jid).swallow_requests(Some("usync"));
+    let mut sends = tokio::task::JoinSet::new();
+    for name in ["bob", "carol", "dave"] {
+        let (client, chat) = (alice.client.clone(), server.phone(name).pn().clone());
+        sends.spawn(async move { client.send(&chat, Message::text("x")).await });
+    }
+    let is_usync = |node: &Node| node.get("xmlns").is_some_and(|ns| ns.to_text() == "usync");
+    server.wait_for(&alice.jid, Direction::FromClient, is_usync).await;
+    server.faults_of(&alice.jid).clear();
+    server.disconnect(&alice.jid);
+    for sent in sends.join_all().await {
+        assert!(sent.is_err());
+    }
+    connected(&mut alice).await;
+    for name in ["bob", "carol", "dave"] {
+        alice.send_text(server.phone(name).pn(), "again").await;
+        assert_eq!(server.phone(name).next_message().await.text(), Some("again"));
+    }
+}
+
+/// A network that takes the call and says nothing.
+#[derive(Debug)]
+struct Nowhere;
+
+impl wa_core::transport::Connector for Nowhere {
+    fn connect<'a>(
+        &'a self,
+        _: Option<&'a [u8]>,
+    ) -> wa_core::transport::TransportFuture<'a, Box<dyn wa_core::transport::Socket>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_a_network_that_says_nothing() {
+    let server = TestServer::start().await;
+    let built = builder(&server, Arc::new(MemoryStore::new())).connector(Arc::new(Nowhere));
+    let (client, mut events) = built.connect().await.unwrap();
+    let begun = tokio::time::Instant::now();
+    client.shutdown().await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_low_supply_of_pre_keys_is_filled_up_once() {
+    let (server, _phone, alice) = linked().await;
+    server.drain_pre_keys(&alice.jid, 3);
+    let uploads = || {
+        let nodes = server.nodes_of(&alice.jid);
+        let is_upload = |node: &Node| {
+            node.tag == "iq"
+                && node.get("xmlns").is_some_and(|ns| ns.to_text() == "encrypt")
+                && node.find("list").is_some()
+        };
+        nodes.iter().filter(|(way, node)| *way == Direction::FromClient && is_upload(node)).count()
+    };
+    assert_eq!(uploads(), 1, "the one of the first login");
+    for id in ["LOW1", "LOW2"] {
+        let low = Node::new("notification")
+            .attr("from", wa_types::Jid::SERVER)
+            .attr("id", id)
+            .attr("type", "encrypt")
+            .attr("t", 1_u32)
+            .child(Node::new("count").attr("value", 3_u32));
+        assert!(server.deliver(&alice.jid, low));
+    }
+    server.wait_drained(&alice.jid).await;
+    let is_answer =
+        |node: &Node| node.tag == "iq" && node.get("type").is_some_and(|kind| kind.to_text() == "result");
+    server.wait_for(&alice.jid, Direction::ToClient, is_answer).await;
+    // A second round trip, so that everything before it is through.
+    alice.client.disconnect().await;
+    alice.client.reconnect().await;
+    assert!(alice.client.ready().await);
+    assert_eq!(uploads(), 2);
+    assert!(server.pre_keys_of(&alice.jid) > 800);
+}

@@ -7,4 +7,5 @@ mod durability;
 mod failures;
 mod messages;
 mod pairing;
+mod peers;
 mod receipts;
