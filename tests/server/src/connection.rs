@@ -47,10 +47,7 @@ pub(crate) async fn serve(hub: Arc<Hub>, mut reader: Reader, mut writer: Writer)
             let mut state = hub.state();
             let id = state.next_id();
             let session = Session::new(id, outbox.clone(), cancel.clone());
-            state
-                .open_session(payload, static_key, session)
-                .map(|party| (party, id))
-                .map_err(|(reason, _)| reason)
+            state.open_session(payload, static_key, session).map(|party| (party, id))
         }
         Err(_) => Err(400),
     };

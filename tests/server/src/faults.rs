@@ -5,8 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wa_types::Jid;
-
 use crate::account::DeviceKey;
 use crate::hub::Hub;
 
@@ -306,9 +304,4 @@ fn count_down(count: &mut u32) -> bool {
 
 fn take_first(codes: &mut Vec<u16>) -> Option<u16> {
     if codes.is_empty() { None } else { Some(codes.remove(0)) }
-}
-
-/// The scope of a device's faults, from any of its addresses.
-pub(crate) fn scope(hub: &Hub, jid: &Jid) -> Option<DeviceKey> {
-    hub.state().device_key(jid)
 }

@@ -29,29 +29,29 @@ impl State {
         payload: ClientPayload,
         noise_key: PublicKey,
         session: Session,
-    ) -> Result<Party, (u16, Session)> {
-        let Some(agent) = payload.user_agent.as_ref() else { return Err((409, session)) };
+    ) -> Result<Party, u16> {
+        let Some(agent) = payload.user_agent.as_ref() else { return Err(409) };
         let revision = agent.app_version.as_ref().and_then(|version| version.tertiary).unwrap_or(0);
         if revision < self.config.minimum_revision {
-            return Err((405, session));
+            return Err(405);
         }
         if let Some(registration) = &payload.device_pairing_data {
-            let Some(keys) = registered_keys(registration) else { return Err((400, session)) };
+            let Some(keys) = registered_keys(registration) else { return Err(400) };
             let connection = session.connection;
             let push_name = payload.push_name.filter(|name| !name.is_empty());
             self.start_pairing(session, noise_key, keys, push_name);
             return Ok(Party::Unpaired(connection));
         }
-        let Some(username) = payload.username else { return Err((400, session)) };
+        let Some(username) = payload.username else { return Err(400) };
         let number = u16::try_from(payload.device.unwrap_or(0)).unwrap_or(u16::MAX);
         let key = self.device_key(&Jid::pn(username.to_string()).with_device(number));
         let Some(key) =
             key.filter(|key| self.device(*key).is_some_and(|device| device.noise_key == Some(noise_key)))
         else {
-            return Err((401, session));
+            return Err(401);
         };
         if let Some(reason) = self.faults.take_refusal(key) {
-            return Err((reason, session));
+            return Err(reason);
         }
         self.log_in(key, session, &payload);
         Ok(Party::Device(key))

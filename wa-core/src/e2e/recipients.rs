@@ -54,9 +54,8 @@ mod tests {
     use super::*;
 
     fn list(ids: &[u16]) -> DeviceList {
-        let mut list = DeviceList::default();
-        list.devices = ids.iter().map(|id| Device { id: *id, ..Device::default() }).collect();
-        list
+        let devices = ids.iter().map(|id| Device { id: *id, ..Device::default() }).collect();
+        DeviceList { devices, ..DeviceList::default() }
     }
 
     fn texts(targets: &[Target]) -> Vec<String> {

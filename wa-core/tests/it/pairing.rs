@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use prost::Message as _;
 use serde_json::Value;
-use wa_core::crypto::{SystemRandom, curve25519, xeddsa};
+use wa_core::crypto::{Random as _, SystemRandom, curve25519, xeddsa};
 use wa_core::noise::client_payload::Platform;
 use wa_core::pairing::adv::{
     AccountSigner, AccountType, AdvSecret, IdentityError, LinkError, SignedDeviceIdentity, Vouched,
@@ -250,7 +250,7 @@ fn signature(case: &Value) {
 fn code() -> QrCode {
     let random = &mut SystemRandom;
     let (noise, identity) = (curve25519::generate(random).public, curve25519::generate(random).public);
-    QrCode::new("2@a,b", noise, identity, AdvSecret::generate(random), ClientType::Firefox)
+    QrCode::new("2@a,b", noise, identity, AdvSecret::new(random.array()), ClientType::Firefox)
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_code_does_not_show_its_secret() {
 #[test]
 fn a_container_of_a_wrong_size_or_shape_is_refused() {
     let random = &mut SystemRandom;
-    let (secret, device) = (AdvSecret::generate(random), curve25519::generate(random));
+    let (secret, device) = (AdvSecret::new(random.array()), curve25519::generate(random));
     let accept = |container: &[u8]| accept_link(container, &secret, &device, &mut SystemRandom).map(|_| ());
     assert_eq!(accept(&[]), Err(LinkError::Size { size: 0 }));
     assert_eq!(accept(&[0; 501]), Err(LinkError::Size { size: 501 }));
@@ -318,7 +318,7 @@ fn a_container_of_a_wrong_size_or_shape_is_refused() {
 fn changing_any_byte_of_a_container_fails() {
     let random = &mut SystemRandom;
     for account_type in [AccountType::Personal, AccountType::Hosted] {
-        let (secret, device) = (AdvSecret::generate(random), curve25519::generate(random));
+        let (secret, device) = (AdvSecret::new(random.array()), curve25519::generate(random));
         let signer = AccountSigner::new(curve25519::generate(random), 77, account_type);
         let container = signer.link(&device.public, &secret, 3, NOW, random);
         assert!(accept_link(&container, &secret, &device, random).is_ok());

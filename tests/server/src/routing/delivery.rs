@@ -83,7 +83,7 @@ impl State {
     fn send_with_faults(&mut self, key: DeviceKey, mut node: Node) {
         let is_message = node.tag == "message";
         if is_message && self.faults.take_garble(key) {
-            each_ciphertext(&mut node, &mut garble);
+            each_ciphertext(&mut node, &mut |bytes| garble(bytes));
         }
         if is_message && let Some(size) = self.faults.take_inflate(key) {
             each_ciphertext(&mut node, &mut |bytes| bytes.resize(size, 0x33));
@@ -145,7 +145,7 @@ impl State {
 }
 
 /// Spoils the end; the version byte and the start of a Signal message stay, so that only its secrets are wrong.
-fn garble(bytes: &mut Vec<u8>) {
+fn garble(bytes: &mut [u8]) {
     let kept = bytes.len().saturating_sub(24);
     bytes.iter_mut().skip(kept).for_each(|byte| *byte ^= 0x55);
 }
