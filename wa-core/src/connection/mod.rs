@@ -449,7 +449,10 @@ impl Inner {
                 Err(error) => self.refuse(now, stanza, nack::PARSING, &error),
             },
             "ack" => {
-                let answered = stanza.text_opt("id").and_then(|id| self.requests.take(Answers::Ack, &id));
+                // Receipts are acknowledged too, under the id of somebody else's message.
+                let is_of_message = stanza.text_opt("class").is_none_or(|class| class == "message");
+                let id = stanza.text_opt("id").filter(|_| is_of_message);
+                let answered = id.and_then(|id| self.requests.take(Answers::Ack, &id));
                 if let Some(request) = answered {
                     let answer = Ok(Answer::Ack(MessageAck::read(stanza)));
                     self.outputs.push_back(Output::Answer(request, answer));
