@@ -9,14 +9,13 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use wa_core::store::sqlite::SqliteStore;
 use wa_core::{Client, Event};
-use wa_store::Store;
-use wa_store::sqlite::SqliteStore;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: pair FILE")?;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).await?);
+    let store = Arc::new(SqliteStore::open(&path).await?);
     // A release that is too old is refused; without an answer the one that we were built with may still do.
     let version = wa_core::client::version::fetch_current().await.unwrap_or_default();
     let (_client, mut events) = Client::builder(store).version(version).device_name("wa").connect().await?;

@@ -13,8 +13,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use wa_core::stanza::receipt::ReceiptKind;
+use wa_core::store::MemoryStore;
 use wa_core::{Client, Event, Events, Message, MessageReceived};
-use wa_store::MemoryStore;
 use wa_test_server::{Phone, TestServer};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -58,7 +58,7 @@ async fn on_the_test_server() -> Result<()> {
 
 /// Links a new device: shows the code, and lets the phone scan it.
 async fn link(server: &TestServer, name: &str, phone: &Phone) -> Result<(Client, Events)> {
-    let (client, mut events) = Client::builder(Arc::new(MemoryStore::new()) as Arc<dyn wa_store::Store>)
+    let (client, mut events) = Client::builder(Arc::new(MemoryStore::new()))
         .connector(server.connector())
         .trust_root(server.trust_root())
         .device_name(format!("{name}'s quick start"))
@@ -114,9 +114,11 @@ async fn show_receipts(who: &str, events: &mut Events) -> Result<()> {
 
 async fn live() -> Result<()> {
     let version = wa_core::client::version::fetch_current().await.unwrap_or_default();
-    let store: Arc<dyn wa_store::Store> = Arc::new(MemoryStore::new());
-    let (client, mut events) =
-        Client::builder(store).version(version).device_name("wa quick start").connect().await?;
+    let (client, mut events) = Client::builder(Arc::new(MemoryStore::new()))
+        .version(version)
+        .device_name("wa quick start")
+        .connect()
+        .await?;
     while let Some(event) = events.next().await {
         match event {
             Event::PairingQr(qr) => println!("{}", wa_examples::qr_blocks(&qr.text)?),

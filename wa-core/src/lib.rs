@@ -30,3 +30,6 @@ pub use client::{Client, ClientBuilder, Events, Status};
 pub use error::{CallError, SendError, Sent, StartError};
 pub use event::{Event, MessageReceived};
 pub use message::Message;
+pub use wa_store as store;
+pub use wa_types as types;
+pub use wa_types::{Jid, MessageId};

@@ -207,19 +207,18 @@ impl fmt::Display for Jid {
 impl fmt::Debug for Jid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.user.is_empty() {
-            return f.write_str(self.server.as_str());
+            return fmt::Debug::fmt(&self.server, f);
         }
-        let hidden = self.user.chars().count().saturating_sub(4);
-        if hidden > 0 && !self.is_status() {
+        let hidden = if self.is_status() { 0 } else { self.user.chars().count().saturating_sub(4) };
+        if hidden > 0 {
             f.write_str("…")?;
-            self.user.chars().skip(hidden).try_for_each(|c| write!(f, "{c}"))?;
-        } else {
-            f.write_str(&self.user)?;
         }
+        // What a hostile server puts there must not forge lines of a log.
+        self.user.chars().skip(hidden).try_for_each(|c| write!(f, "{}", c.escape_debug()))?;
         if self.device != 0 {
             write!(f, ":{}", self.device)?;
         }
-        write!(f, "@{}", self.server.as_str())
+        write!(f, "@{:?}", self.server)
     }
 }
 
@@ -363,7 +362,7 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        write!(f, "{}", self.as_str().escape_debug())
     }
 }
 

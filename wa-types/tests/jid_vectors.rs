@@ -93,4 +93,6 @@ fn an_agent_is_dropped_and_a_dot_in_a_lid_kept() {
 fn debug_shows_four_digits_only() {
     let jid: Jid = "15551234567:5@s.whatsapp.net".parse().expect("valid");
     assert_eq!(format!("{jid:?}"), "…4567:5@s.whatsapp.net");
+    let forged = Jid::new("a\nb", wa_types::Server::from_name("c\nd"));
+    assert_eq!(format!("{forged:?}"), "a\\nb@c\\nd");
 }

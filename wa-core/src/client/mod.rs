@@ -40,8 +40,8 @@ struct Inner {
 
 impl Client {
     /// Builds a client on this store. The store is the account: a new one is paired first, a known one logs in.
-    pub fn builder(store: impl Into<Arc<dyn wa_store::Store>>) -> ClientBuilder {
-        ClientBuilder::new(store.into())
+    pub fn builder(store: Arc<dyn wa_store::Store>) -> ClientBuilder {
+        ClientBuilder::new(store)
     }
 
     /// Sends a message and waits for the server's ack: then the server has it, with the time in [`Sent`].
@@ -113,9 +113,13 @@ impl Client {
         reached.is_ok_and(|status| *status == Status::Ready)
     }
 
-    /// Connects now, if there is no connection: after [`crate::Event::Closed`], or instead of waiting.
+    /// Connects now, if there is no connection: after [`crate::Event::Closed`], or instead of waiting. Returns once the
+    /// attempt is under way; [`Self::ready`] waits for its end.
     pub async fn reconnect(&self) {
-        let _ = self.inner.jobs.send(Job::Reconnect).await;
+        let (reply, done) = oneshot::channel();
+        if self.inner.jobs.send(Job::Reconnect { reply }).await.is_ok() {
+            let _ = done.await;
+        }
     }
 
     /// Ends the connection in good order, and stays away until [`Self::reconnect`]. Messages whose ack has not come

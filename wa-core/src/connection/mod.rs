@@ -388,11 +388,12 @@ impl Inner {
     }
 
     fn handle_document(&mut self, now: Instant, document: Document<'_>) -> Result<(), CloseReason> {
+        self.handshake_deadline = None;
         let iq = Reader::new(document.root());
+        tracing::trace!(node = ?iq.node(), "received");
         if !iq.is("iq") || !(iq.attr_is("type", "result") || iq.attr_is("type", "error")) {
             return self.handle_stanza(now, document.root());
         }
-        self.handshake_deadline = None;
         let id = iq.text_opt("id").unwrap_or_default();
         if let Some(request) = self.requests.take(Answers::Iq, &id) {
             let answer = match IqRefusal::read(iq) {
@@ -448,7 +449,10 @@ impl Inner {
                 Err(error) => self.refuse(now, stanza, nack::PARSING, &error),
             },
             "ack" => {
-                let answered = stanza.text_opt("id").and_then(|id| self.requests.take(Answers::Ack, &id));
+                // Receipts are acknowledged too, under the id of somebody else's message.
+                let is_of_message = stanza.text_opt("class").is_none_or(|class| class == "message");
+                let id = stanza.text_opt("id").filter(|_| is_of_message);
+                let answered = id.and_then(|id| self.requests.take(Answers::Ack, &id));
                 if let Some(request) = answered {
                     let answer = Ok(Answer::Ack(MessageAck::read(stanza)));
                     self.outputs.push_back(Output::Answer(request, answer));

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::mpsc;
+use wa_core::connection::CloseReason;
 use wa_core::noise::TrustRoot;
 use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::transport::websocket::WebSocketConnector;
@@ -24,7 +25,7 @@ enum Command {
     Connect,
     Disconnect,
     Send { to: String, text: String },
-    Read { chat: String, sender: String, ids: Vec<String> },
+    Read { ids: Vec<String> },
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -56,7 +57,12 @@ async fn main() -> Result<()> {
         .connect()
         .await?;
     let (heard, mut hearing) = mpsc::channel(1);
-    let listener = tokio::spawn(listen(client.clone(), events, store, heard));
+    let listening = listen(client.clone(), events, store, heard);
+    let listener = tokio::spawn(async move {
+        if let Err(error) = listening.await {
+            write(&json!({ "event": "error", "message": error.to_string() }));
+        }
+    });
     let mut received = HashMap::new();
     loop {
         tokio::select! {
@@ -68,7 +74,7 @@ async fn main() -> Result<()> {
         }
     }
     client.shutdown().await;
-    listener.await??;
+    listener.await?;
     Ok(())
 }
 
@@ -95,7 +101,7 @@ async fn carry_out(client: &Client, command: Command, received: &HashMap<String,
                 Err(error) => failed("send", error),
             }
         }
-        Command::Read { ids, .. } => {
+        Command::Read { ids } => {
             let messages: Vec<&MessageReceived> = ids.iter().filter_map(|id| received.get(id)).collect();
             if messages.len() != ids.len() {
                 return failed("read", "a message that did not come");
@@ -113,10 +119,18 @@ async fn listen(
     store: Arc<dyn Store>,
     heard: mpsc::Sender<MessageReceived>,
 ) -> Result<()> {
+    // Logged in, and the backlog complete: these come in either order.
+    let (mut is_connected, mut has_backlog) = (false, false);
     while let Some(event) = events.next().await {
+        match &event {
+            Event::Connected => is_connected = true,
+            Event::BacklogDone { .. } => has_backlog = true,
+            Event::Disconnected { .. } | Event::Closed { .. } => (is_connected, has_backlog) = (false, false),
+            _ => {}
+        }
         match event {
             Event::PairingQr(qr) => write(&json!({ "event": "qr", "text": qr.text })),
-            Event::BacklogDone { .. } => {
+            Event::Connected | Event::BacklogDone { .. } if is_connected && has_backlog => {
                 client.set_available(true).await?;
                 let account = store.account().await?.ok_or("no account")?;
                 let (jid, lid) =
@@ -148,6 +162,7 @@ async fn listen(
                     &json!({ "event": "receipt", "ids": ids, "kind": kind, "from": receipt.from.to_string() }),
                 );
             }
+            Event::Closed { reason: CloseReason::Requested } => {}
             Event::Closed { reason } | Event::LoggedOut { reason } => {
                 write(&json!({ "event": "error", "message": reason.to_string() }));
             }
