@@ -111,12 +111,15 @@ impl Actor {
             if let (Some(sender), Some(_)) = (sender, &message.participant) {
                 names.push(SenderKeyName { group: message.from.clone(), sender });
             }
-            let (a, b) = decrypt::named_pre_keys(message);
-            one_time.extend(a);
-            signed.extend(b);
             keys.push(key_of(&message.id, &Place::of(message, own)));
         }
         self.load_sessions(addresses).await?;
+        for message in &messages {
+            let [sender, _] = self.sender_addresses(message);
+            let (a, b) = decrypt::named_pre_keys(message, sender.as_ref(), &self.ratchets);
+            one_time.extend(a);
+            signed.extend(b);
+        }
         names.retain(|name| !self.ratchets.has_loaded_sender_key(name));
         if !names.is_empty() {
             for (name, record) in names.iter().zip(store.sender_keys(&names).await?) {
