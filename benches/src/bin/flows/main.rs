@@ -40,13 +40,14 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: flows [connect] [messages] [idle] [--quick] [--messages N] [--window N] [--clients N,...]
+const USAGE: &str = "usage: flows [connect] [messages] [idle] [--quick] [--messages N] [--window N] [--unanswered] [--clients N,...]
 
   connect        logins of a paired account
   messages       texts from one client to another
   idle           memory of connected clients
   --messages N   how many texts, 10,000 by default
   --window N     how many texts are on their way at once, 256 by default
+  --unanswered   the receiver never writes back, so that every text carries the hello of its session
   --clients N,.. how many idle clients, 1,10,100,1000 by default
   --quick        a few of each, to see that it works";
 
@@ -55,13 +56,20 @@ struct Options {
     logins: usize,
     messages: usize,
     window: usize,
+    is_answered: bool,
     clients: Vec<usize>,
 }
 
 impl Options {
     fn parse(words: &[&str]) -> Fallible<Self> {
-        let mut options =
-            Self { flows: Vec::new(), logins: 50, messages: 10_000, window: 256, clients: vec![1, 10, 100, 1000] };
+        let mut options = Self {
+            flows: Vec::new(),
+            logins: 50,
+            messages: 10_000,
+            window: 256,
+            is_answered: true,
+            clients: vec![1, 10, 100, 1000],
+        };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a number"));
@@ -69,6 +77,7 @@ impl Options {
                 "connect" | "messages" | "idle" => options.flows.push(word.to_owned()),
                 "--messages" => options.messages = value()?.parse()?,
                 "--window" => options.window = value()?.parse()?,
+                "--unanswered" => options.is_answered = false,
                 "--clients" => {
                     options.clients = value()?.split(',').map(str::parse).collect::<Result<_, _>>()?;
                 }
@@ -119,18 +128,23 @@ impl Options {
         let (mut sender, mut receiver) = (scene.accounts("sender")?, scene.accounts("receiver")?);
         sender.ask("pair 1")?;
         receiver.ask("pair 1")?;
-        sender.ask("open 1")?;
-        let opened = receiver.ask("open 1")?;
-        let to = opened.split(' ').next().ok_or("no address")?;
-        let mut run = |count: usize| -> Fallible<[Usage; 3]> {
-            scene.server.usage("usage")?;
+        let from = address(&sender.ask("open 1")?)?;
+        let to = address(&receiver.ask("open 1")?)?;
+        let run = |sender: &mut Child, receiver: &mut Child, to: &str, count: usize| -> Fallible<[Usage; 2]> {
             receiver.tell(&format!("receive {count}"))?;
             let sent = sender.usage(&format!("send {to} {count} {}", self.window))?;
-            let received = receiver.answer()?.parse()?;
-            Ok([sent, received, scene.server.usage("usage")?])
+            Ok([sent, receiver.answer()?.parse()?])
         };
-        run(self.messages.min(self.window))?; // sessions, caches
-        let [sent, received, server] = run(self.messages)?;
+        // Sessions, caches.
+        let warm_up = self.messages.min(self.window);
+        run(&mut sender, &mut receiver, &to, warm_up)?;
+        if self.is_answered {
+            run(&mut receiver, &mut sender, &from, 1)?;
+            run(&mut sender, &mut receiver, &to, 1)?;
+        }
+        scene.server.usage("usage")?;
+        let [sent, received] = run(&mut sender, &mut receiver, &to, self.messages)?;
+        let server = scene.server.usage("usage")?;
         for (side, used) in [("sent", sent), ("received", received), ("server", server)] {
             say(&format!(
                 "messages  {side:8} {} in {:.2} s, {:.0} per second; {:.1} µs CPU and {} each; {} KiB resident",
@@ -174,6 +188,11 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// The address in what `open` answers.
+fn address(opened: &str) -> Fallible<String> {
+    Ok(opened.split(' ').next().ok_or("no address")?.to_owned())
 }
 
 /// A server, and a place for stores.

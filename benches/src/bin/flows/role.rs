@@ -22,7 +22,7 @@ use crate::Fallible;
 use crate::usage::Mark;
 
 /// Nothing that a flow waits for takes this long.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// After the last message: receipts, confirmations and their commits count too.
 const STRAGGLERS: Duration = Duration::from_millis(700);
