@@ -5,8 +5,9 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion};
 use wa_core::crypto::{SystemRandom, curve25519};
 use wa_core::signal::{
-    Ciphertext, LocalIdentity, OwnSenderKey, Peer, PreKey, PreKeyBundle, PreKeyDecrypted, PreKeySignalMessage,
-    PreKeys, SenderKeyMessage, SenderKeyRecord, SessionRecord, SignalMessage, SignedPreKey,
+    Ciphertext, LocalIdentity, OwnSenderKey, Peer, PreKey, PreKeyBundle, PreKeyDecrypted,
+    PreKeySignalMessage, PreKeys, SenderKeyMessage, SenderKeyRecord, SessionRecord, SignalMessage,
+    SignedPreKey,
 };
 use wa_types::{KeyPair, PreKeyId, RegistrationId};
 

@@ -21,7 +21,9 @@ pub(crate) fn benches(criterion: &mut Criterion) {
             bencher.iter(|| wire::encode(black_box(node)));
         });
         group.bench_function(format!("decode_{name}"), |bencher| {
-            bencher.iter(|| wire::decode(black_box(&body)).map(|document| black_box(&document).root().has_content()));
+            bencher.iter(|| {
+                wire::decode(black_box(&body)).map(|document| black_box(&document).root().has_content())
+            });
         });
     }
     group.finish();
@@ -60,7 +62,9 @@ fn usync(users: u64) -> Node {
 fn participants(tag: &'static str, count: u64, bytes: usize) -> Node {
     let to = (0..count).map(|number| {
         if bytes == 0 {
-            return Node::new("participant").attr("jid", user(number)).attr("phone_number", Jid::pn(number.to_string()));
+            return Node::new("participant")
+                .attr("jid", user(number))
+                .attr("phone_number", Jid::pn(number.to_string()));
         }
         let enc = Node::new("enc").attr("v", "2").attr("type", "msg").bytes(vec![9; bytes]);
         Node::new("to").attr("jid", user(number).with_device(1)).child(enc)

@@ -130,11 +130,12 @@ impl Options {
         receiver.ask("pair 1")?;
         let from = address(&sender.ask("open 1")?)?;
         let to = address(&receiver.ask("open 1")?)?;
-        let run = |sender: &mut Child, receiver: &mut Child, to: &str, count: usize| -> Fallible<[Usage; 2]> {
-            receiver.tell(&format!("receive {count}"))?;
-            let sent = sender.usage(&format!("send {to} {count} {}", self.window))?;
-            Ok([sent, receiver.answer()?.parse()?])
-        };
+        let run =
+            |sender: &mut Child, receiver: &mut Child, to: &str, count: usize| -> Fallible<[Usage; 2]> {
+                receiver.tell(&format!("receive {count}"))?;
+                let sent = sender.usage(&format!("send {to} {count} {}", self.window))?;
+                Ok([sent, receiver.answer()?.parse()?])
+            };
         // Sessions, caches.
         let warm_up = self.messages.min(self.window);
         run(&mut sender, &mut receiver, &to, warm_up)?;
