@@ -1,5 +1,8 @@
 //! A linked companion for tests: the client under test, with everything that it needs to meet the in-process server.
 
+mod faulty_store;
+mod recorder;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +12,9 @@ use wa_core::{Client, ClientBuilder, Event, Events, Message, Sent};
 use wa_store::{MemoryStore, Store};
 use wa_test_server::{Phone, TestServer};
 use wa_types::{Jid, MessageId};
+
+pub use faulty_store::FaultyStore;
+pub use recorder::{Beginning, Recorder};
 
 /// An event that has not come by then never comes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -45,15 +51,17 @@ impl Companion {
     /// # Panics
     /// When it does not get linked.
     pub async fn link_with(server: &TestServer, phone: &Phone, store: Arc<dyn Store>) -> Self {
-        let (client, mut events) =
-            builder(server, Arc::clone(&store)).connect().await.expect("the store opens");
-        let qr = loop {
-            match next(&mut events).await {
-                Event::PairingQr(qr) => break qr,
-                other => panic!("no QR code, but {other:?}"),
-            }
-        };
-        let jid = phone.scan(&qr.text).await.expect("the phone accepts the code");
+        Self::link_built(builder(server, Arc::clone(&store)), phone, store).await
+    }
+
+    /// Links a new companion of this builder, whose store is the second one.
+    ///
+    /// # Panics
+    /// When it does not get linked.
+    pub async fn link_built(builder: ClientBuilder, phone: &Phone, store: Arc<dyn Store>) -> Self {
+        let (client, mut events) = builder.connect().await.expect("the store opens");
+        let qr = next_qr(&mut events).await;
+        let jid = phone.scan(&qr).await.expect("the phone accepts the code");
         let mut companion = Self { client, events, store, jid };
         companion.wait(|event| matches!(event, Event::Connected)).await;
         companion
@@ -69,6 +77,24 @@ impl Companion {
         let jid = jid.expect("the store is of a linked device");
         assert!(client.ready().await, "{jid:?} does not log in");
         Self { client, events, store, jid }
+    }
+
+    /// Ends the client, and gives back its store.
+    pub async fn stop(self) -> Arc<dyn Store> {
+        self.client.shutdown().await;
+        self.store
+    }
+
+    /// The next texts, in order; other events before them are dropped.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub async fn texts(&mut self, count: usize) -> Vec<String> {
+        let mut texts = Vec::with_capacity(count);
+        for _ in 0..count {
+            texts.push(self.message().await.message.as_text().unwrap_or("no text").to_owned());
+        }
+        texts
     }
 
     /// The next event.
@@ -124,8 +150,31 @@ impl Companion {
     }
 }
 
-async fn next(events: &mut Events) -> Event {
-    tokio::time::timeout(LIMIT, events.next())
+/// The text of the next event, which is a QR code.
+///
+/// # Panics
+/// When it is another one.
+pub async fn next_qr(events: &mut Events) -> String {
+    match next(events).await {
+        Event::PairingQr(qr) => qr.text,
+        other => panic!("no QR code, but {other:?}"),
+    }
+}
+
+/// The next event.
+///
+/// # Panics
+/// When none comes.
+pub async fn next(events: &mut Events) -> Event {
+    next_within(events, LIMIT).await
+}
+
+/// The next event, where it may take longer by the test's clock.
+///
+/// # Panics
+/// When none comes.
+pub async fn next_within(events: &mut Events, limit: Duration) -> Event {
+    tokio::time::timeout(limit, events.next())
         .await
         .expect("an event comes in time")
         .expect("the client still lives")

@@ -24,7 +24,8 @@ pub enum Event {
     /// The phone linked this device. The connection is made anew by itself; [`Event::Connected`] follows.
     Paired(Paired),
     /// The phone's answer to the QR code does not hold: it was made without our secret, or is not signed by the
-    /// account. Nothing of it was kept; the server ends the connection, and new codes come with the next one.
+    /// account. Nothing of it was kept. The code on show and those after it still link; should the server end the
+    /// connection, new ones come with the next.
     PairingFailed {
         /// What does not hold.
         error: LinkError,

@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Tells the server whether somebody is looking. While available, delivery receipts count as active, and presences
-    /// of others come in.
+    /// of others come in. It holds for this connection: say it again after [`crate::Event::Connected`].
     ///
     /// # Errors
     /// [`CallError`].
@@ -119,9 +119,13 @@ impl Client {
         reached.is_ok_and(|status| *status == Status::Ready)
     }
 
-    /// Connects now, if there is no connection: after [`crate::Event::Closed`], or instead of waiting.
+    /// Connects now, if there is no connection: after [`crate::Event::Closed`], or instead of waiting. Returns once the
+    /// attempt is under way; [`Self::ready`] waits for its end.
     pub async fn reconnect(&self) {
-        let _ = self.inner.jobs.send(Job::Reconnect).await;
+        let (reply, done) = oneshot::channel();
+        if self.inner.jobs.send(Job::Reconnect { reply }).await.is_ok() {
+            let _ = done.await;
+        }
     }
 
     /// Ends the connection in good order, and stays away until [`Self::reconnect`]. Messages whose ack has not come

@@ -26,7 +26,9 @@ pub(crate) enum Job {
         seq: u64,
     },
     /// Come back now, whatever the back-off says.
-    Reconnect,
+    Reconnect {
+        reply: oneshot::Sender<()>,
+    },
     /// End the connection, and stay away.
     Disconnect {
         reply: oneshot::Sender<()>,
@@ -47,4 +49,23 @@ pub(crate) struct SendJob {
     pub(crate) id: MessageId,
     pub(crate) message: Message,
     pub(crate) reply: oneshot::Sender<Result<Sent, SendError>>,
+}
+
+impl Job {
+    /// Answers a request that came too late.
+    pub(crate) fn refuse(self) {
+        match self {
+            Self::Send(job) => {
+                let _ = job.reply.send(Err(SendError::Shutdown));
+            }
+            Self::MarkRead { reply, .. }
+            | Self::SetPresence { reply, .. }
+            | Self::Logout { reply }
+            | Self::Forget { reply } => {
+                let _ = reply.send(Err(CallError::Shutdown));
+            }
+            // A dropped reply says enough.
+            Self::Confirm { .. } | Self::Reconnect { .. } | Self::Disconnect { .. } => {}
+        }
+    }
 }

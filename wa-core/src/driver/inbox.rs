@@ -8,7 +8,7 @@ use wa_store::{InboxEntry, MessageKey, PreKeyRecord, SenderKeyName, StoreError};
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixSeconds};
 
 use super::session::Told;
-use super::{Actor, INBOX_PAGE, Step, clock, credentials};
+use super::{Actor, INBOX_PAGE, Link, Phase, READ_AGAIN, Step, clock, credentials};
 use crate::connection::Incoming;
 use crate::e2e::addressing::{AddressPair, OwnAddress, Place};
 use crate::e2e::decrypt::{self, DecryptError, Opening, Outcome};
@@ -35,6 +35,9 @@ impl Actor {
         match told {
             Told::Stanza(stanza) => Some(stanza),
             Told::Established(server) => {
+                if let Link::Up { phase, .. } = &mut self.link {
+                    *phase = if self.account.is_paired() { Phase::Login } else { Phase::Open };
+                }
                 let server = credentials::encode_server(&server);
                 if self.account.is_paired() && self.account.server_certificate.as_ref() != Some(&server) {
                     self.account.server_certificate = Some(server);
@@ -118,12 +121,15 @@ impl Actor {
             if let (Some(sender), Some(_)) = (sender, &message.participant) {
                 names.push(SenderKeyName { group: message.from.clone(), sender });
             }
-            let (a, b) = decrypt::named_pre_keys(message);
-            one_time.extend(a);
-            signed.extend(b);
             keys.push(key_of(&message.id, &Place::of(message, own)));
         }
         self.load_sessions(addresses).await?;
+        for message in &messages {
+            let [sender, _] = self.sender_addresses(message);
+            let (a, b) = decrypt::named_pre_keys(message, sender.as_ref(), &self.ratchets);
+            one_time.extend(a);
+            signed.extend(b);
+        }
         names.retain(|name| !self.ratchets.has_loaded_sender_key(name));
         if !names.is_empty() {
             for (name, record) in names.iter().zip(store.sender_keys(&names).await?) {
@@ -364,10 +370,16 @@ impl Actor {
             Some(recipient) if is_own => recipient.to_chat(),
             _ => receipt.from.to_chat(),
         };
+        // Own devices tell each other with the same word as they tell the author.
+        let kind = match receipt.kind {
+            ReceiptKind::Read if is_own => ReceiptKind::ReadSelf,
+            ReceiptKind::Played if is_own => ReceiptKind::PlayedSelf,
+            kind => kind,
+        };
         step.events.push(Event::Receipt(Box::new(Receipt {
             chat,
             from,
-            kind: receipt.kind,
+            kind,
             ids: receipt.ids,
             timestamp: receipt.timestamp,
         })));
@@ -375,6 +387,9 @@ impl Actor {
 
     /// Reads the next stored messages of an earlier run, once those before them are delivered.
     pub(super) async fn read_stored(&mut self) {
+        if self.read_again_at.is_some() {
+            return;
+        }
         let Some(after) = self.stored_after.filter(|_| self.undelivered.is_empty()) else { return };
         match self.store.inbox(after, INBOX_PAGE).await {
             Ok(entries) => {
@@ -389,7 +404,7 @@ impl Actor {
             Err(error) => {
                 tracing::error!(%error, "the inbox could not be read");
                 self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
-                self.stored_after = None;
+                self.read_again_at = Some(clock::now() + READ_AGAIN);
             }
         }
     }

@@ -42,7 +42,7 @@ use self::directory::Directory;
 use self::outbox::{Outbox, StagedSend};
 use self::pairing::QrRotation;
 use self::reconnect::Backoff;
-use self::session::{BATCH, Command, Outgoing, Requester, Told};
+use self::session::{BATCH, Command, Outgoing, Requester, Telling, Told};
 use self::upkeep::{Backlog, Fetched};
 use crate::connection::{CloseReason, Incoming, NextStep};
 use crate::crypto::SystemRandom;
@@ -55,6 +55,15 @@ use crate::wire::Node;
 
 /// How many batches of stanzas wait between the connection and the actor.
 const TOLD_CAPACITY: usize = 4;
+
+/// How many stanzas of a login wait between the connection and the actor.
+const LOGIN_CAPACITY: usize = 64;
+
+/// How long a connection may take to say goodbye.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+
+/// After a failure of the store, what it holds is read again this much later.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// How many requests wait between the handles and the actor.
 pub(crate) const JOBS_CAPACITY: usize = 256;
@@ -109,10 +118,16 @@ pub(crate) struct Actor {
     undelivered: VecDeque<Event>,
     /// Stored messages of an earlier run, above this number, that are still to be read.
     stored_after: Option<u64>,
+    /// The store could not read them; then it is tried again.
+    read_again_at: Option<Instant>,
+    /// A commit failed: what memory says of the account may never have been stored.
+    account_is_doubtful: bool,
     next_seq: u64,
     confirms: Vec<u64>,
     confirm_at: Option<Instant>,
     is_available: bool,
+    /// Pre-keys are on their way to the server.
+    is_supplying_pre_keys: bool,
     status: watch::Sender<Status>,
 }
 
@@ -124,8 +139,21 @@ enum Link {
     },
     Up {
         requester: Requester,
+        login: mpsc::Receiver<Told>,
         told: mpsc::Receiver<Vec<Told>>,
+        phase: Phase,
     },
+}
+
+/// How far the login of a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The server has not proved who it is.
+    Handshake,
+    /// Up to the server's word that traffic flows; stanzas are not taken before it.
+    Login,
+    /// Stanzas are taken.
+    Open,
 }
 
 /// What one step of the actor did, and is still to be made true by its commit.
@@ -178,10 +206,13 @@ impl Actor {
             events,
             undelivered: VecDeque::new(),
             stored_after: Some(0),
+            read_again_at: None,
+            account_is_doubtful: false,
             next_seq: 1,
             confirms: Vec::new(),
             confirm_at: None,
             is_available: false,
+            is_supplying_pre_keys: false,
             status,
         }
     }
@@ -192,24 +223,27 @@ impl Actor {
             Ok(last) => self.next_seq = last + 1,
             Err(error) => return self.fail_at_start(&error).await,
         }
-        self.connect();
+        self.connect().await;
         let events = self.events.clone();
         let mut told = Vec::with_capacity(TOLD_CAPACITY);
         let mut asked = Vec::with_capacity(BATCH);
         loop {
             self.read_stored().await;
-            let takes_stanzas =
-                self.stored_after.is_none() && self.undelivered.len() < self.config.event_capacity;
+            let takes_stanzas = self.takes_stanzas();
             let wake = self.next_wake();
             tokio::select! {
                 () = stop.cancelled() => break,
                 count = jobs.recv_many(&mut asked, BATCH) => if count == 0 { break },
-                () = receive(&mut self.link, &mut told), if takes_stanzas => {}
+                () = receive(&mut self.link, &mut told, takes_stanzas) => {}
                 Some(ended) = self.sessions.join_next() => {
                     let reason = ended.unwrap_or(CloseReason::Network(std::io::ErrorKind::Other));
                     self.handle_end(reason).await;
                 }
-                Some(Ok(fetched)) = self.fetches.join_next() => self.handle_fetched(fetched).await,
+                // Every end is taken, a panic's as well: it must not stand before the next answer.
+                Some(fetched) = self.fetches.join_next() => match fetched {
+                    Ok(fetched) => self.handle_fetched(fetched).await,
+                    Err(error) => tracing::error!(%error, "a question of the account failed"),
+                },
                 slot = events.reserve(), if !self.undelivered.is_empty() => match slot {
                     Ok(slot) => if let Some(event) = self.undelivered.pop_front() { slot.send(event) },
                     // Nobody hears the events any more; what is stored comes again at the next start.
@@ -226,7 +260,14 @@ impl Actor {
             self.step(told.drain(..).flatten(), asked.drain(..)).await;
             self.deliver();
         }
-        self.shut_down().await;
+        self.shut_down(&mut jobs, asked).await;
+    }
+
+    /// While the application does not take its events, the server keeps its stanzas; and what is stored comes first.
+    fn takes_stanzas(&self) -> bool {
+        self.stored_after.is_none()
+            && self.undelivered.len() < self.config.event_capacity
+            && matches!(self.link, Link::Up { phase: Phase::Open, .. })
     }
 
     /// Takes what came, computes, commits once, then transmits and delivers.
@@ -252,14 +293,15 @@ impl Actor {
     async fn finish(&mut self, mut step: Step) {
         self.ratchets.stage(&mut step.changes);
         if !step.changes.is_empty() || self.confirms.len() >= CONFIRMS {
-            for seq in std::mem::take(&mut self.confirms) {
-                step.changes.confirm_inbox(seq);
+            for seq in &self.confirms {
+                step.changes.confirm_inbox(*seq);
             }
-            self.confirm_at = None;
             let changes = std::mem::take(&mut step.changes);
             if let Err(error) = self.store.commit(changes).await {
                 return self.handle_store_failure(&error, step);
             }
+            self.confirms.clear();
+            self.confirm_at = None;
         }
         self.directory.trim();
         self.undelivered.extend(step.events);
@@ -282,6 +324,8 @@ impl Actor {
         for send in step.sends {
             send.fail(crate::error::SendError::Store(error.to_string()));
         }
+        self.account_is_doubtful = true;
+        self.outbox.fail_all(&crate::error::SendError::Store(error.to_string()));
         self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
         self.sessions.abort_all();
         self.sessions.detach_all();
@@ -290,7 +334,11 @@ impl Actor {
 
     async fn fail_at_start(&mut self, error: &StoreError) {
         tracing::error!(%error, "the store failed at the start");
-        let _ = self.events.send(Event::StoreFailed { error: error.to_string() }).await;
+        let _ = self.events.try_send(Event::StoreFailed { error: error.to_string() });
+        self.status.send_replace(Status::Closed);
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(%error, "the store did not close in good order");
+        }
     }
 
     /// Hands over as many events as there is room for.
@@ -319,9 +367,20 @@ impl Actor {
     }
 
     /// Opens a connection, unless there is one.
-    fn connect(&mut self) {
+    async fn connect(&mut self) {
         if matches!(self.link, Link::Up { .. }) {
             return;
+        }
+        if self.account_is_doubtful {
+            match open(&*self.store).await {
+                Ok((account, signed)) => (self.account, self.signed_pre_key) = (account, signed),
+                Err(error) => {
+                    tracing::error!(%error, "the store fails on");
+                    self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
+                    return self.set_down(&CloseReason::StoreFailed);
+                }
+            }
+            self.account_is_doubtful = false;
         }
         if self.account.logged_out {
             self.status.send_replace(Status::LoggedOut);
@@ -331,15 +390,19 @@ impl Actor {
         {
             Ok(credentials) => credentials,
             Err(reason) => {
+                self.status.send_replace(Status::Closed);
                 self.undelivered.push_back(Event::Closed { reason });
                 return;
             }
         };
         let (commands, received) = mpsc::channel::<Command>(BATCH);
-        let (telling, told) = mpsc::channel(TOLD_CAPACITY);
+        let (stanzas, told) = mpsc::channel(TOLD_CAPACITY);
+        let (greetings, login) = mpsc::channel(LOGIN_CAPACITY);
         let connector = Arc::clone(&self.config.connector);
+        let telling = Telling { login: greetings, stanzas };
         self.sessions.spawn(session::run(connector, credentials, received, telling));
-        self.link = Link::Up { requester: Requester::new(commands), told };
+        let requester = Requester::new(commands);
+        self.link = Link::Up { requester, login, told, phase: Phase::Handshake };
         self.status.send_replace(Status::Connecting);
     }
 
@@ -348,14 +411,17 @@ impl Actor {
         if matches!(self.link, Link::Down { .. }) {
             return;
         }
+        let reason = match &self.qr {
+            Some(codes) if codes.is_through(clock::now()) => CloseReason::PairingTimeout,
+            _ => reason,
+        };
         tracing::info!(%reason, "the connection ended");
-        if matches!(reason, CloseReason::Handshake(_)) && self.account.server_certificate.take().is_some() {
-            // Whatever went wrong with the short handshake, the full one is next.
-            let mut changes = Changes::new();
-            changes.put_account(self.account.clone());
-            if let Err(error) = self.store.commit(changes).await {
-                tracing::error!(%error, "the store failed");
-            }
+        self.take_last_words().await;
+        let Link::Up { phase, .. } = self.link else { return };
+        if phase == Phase::Handshake && may_be_the_handshake(&reason) {
+            // Whatever went wrong with the short handshake, the full one is next. It may have been the network: the
+            // store keeps the certificate.
+            self.account.server_certificate = None;
         }
         let is_logout = reason.next_step() == NextStep::LoggedOut && self.account.is_paired();
         if is_logout {
@@ -369,13 +435,32 @@ impl Actor {
         self.set_down(&reason);
     }
 
+    /// What arrived before a connection ended still counts, as far as there is room for it; the rest comes again.
+    async fn take_last_words(&mut self) {
+        let takes_stanzas = self.takes_stanzas();
+        let Link::Up { login, told, .. } = &mut self.link else { return };
+        let mut words = Vec::new();
+        while let Ok(word) = login.try_recv() {
+            words.push(word);
+        }
+        while takes_stanzas && let Ok(batch) = told.try_recv() {
+            words.extend(batch);
+        }
+        if !words.is_empty() {
+            self.step(words.into_iter(), std::iter::empty()).await;
+        }
+    }
+
     fn set_down(&mut self, reason: &CloseReason) {
         self.link = Link::Down { retry_at: None };
         self.qr = None;
         self.backlog = None;
         self.is_available = false;
-        self.fetches.abort_all();
-        self.outbox.fail_all(&crate::error::SendError::ConnectionLost);
+        self.is_supplying_pre_keys = false;
+        // A new set: answers of the old connection, those that are there already too, are nobody's any more.
+        self.fetches = JoinSet::new();
+        // What waits here was never sent; who waits for an ack learns of the loss by the connection's task.
+        self.outbox.fail_all(&crate::error::SendError::NotConnected);
         let now = clock::now();
         let retry_in = match reason.next_step() {
             NextStep::Now => Some(Duration::ZERO),
@@ -391,8 +476,9 @@ impl Actor {
                 self.undelivered.push_back(Event::Disconnected { reason, retry_in });
             }
             None if self.account.logged_out => {
-                self.status.send_replace(Status::LoggedOut);
-                self.undelivered.push_back(Event::LoggedOut { reason });
+                if self.status.send_replace(Status::LoggedOut) != Status::LoggedOut {
+                    self.undelivered.push_back(Event::LoggedOut { reason });
+                }
             }
             None => {
                 self.status.send_replace(Status::Closed);
@@ -406,9 +492,18 @@ impl Actor {
         if matches!(self.link, Link::Up { .. }) {
             // Letting go of the commands makes the task flush and close.
             self.link = Link::Down { retry_at: None };
-            while self.sessions.join_next().await.is_some() {}
+            self.end_session().await;
         }
         self.set_down(reason);
+    }
+
+    /// Waits for the end of a connection that was let go of; a peer that takes no bytes is not waited for for long.
+    async fn end_session(&mut self) {
+        let ended = async { while self.sessions.join_next().await.is_some() {} };
+        if tokio::time::timeout(CLOSE_LIMIT, ended).await.is_err() {
+            tracing::debug!("the connection did not close in good order");
+            self.sessions.shutdown().await;
+        }
     }
 
     fn next_wake(&self) -> Option<Instant> {
@@ -418,7 +513,7 @@ impl Actor {
         };
         let qr = self.qr.as_ref().map(QrRotation::next_at);
         let backlog = self.backlog.as_ref().and_then(Backlog::next_at);
-        [retry, qr, backlog, self.confirm_at].into_iter().flatten().min()
+        [retry, qr, backlog, self.confirm_at, self.read_again_at].into_iter().flatten().min()
     }
 
     async fn handle_timers(&mut self) {
@@ -427,7 +522,10 @@ impl Actor {
             && now >= at
         {
             self.link = Link::Down { retry_at: None };
-            self.connect();
+            self.connect().await;
+        }
+        if self.read_again_at.is_some_and(|at| now >= at) {
+            self.read_again_at = None;
         }
         if self.confirm_at.is_some_and(|at| now >= at) {
             self.flush_confirms().await;
@@ -452,10 +550,21 @@ impl Actor {
         }
     }
 
-    async fn shut_down(&mut self) {
+    async fn shut_down(&mut self, jobs: &mut mpsc::Receiver<Job>, mut asked: Vec<Job>) {
+        // What was confirmed before the end counts; all else is refused.
+        jobs.close();
+        while let Ok(job) = jobs.try_recv() {
+            asked.push(job);
+        }
+        for job in asked {
+            match job {
+                Job::Confirm { seq } => self.confirms.push(seq),
+                job => job.refuse(),
+            }
+        }
         self.flush_confirms().await;
         self.link = Link::Down { retry_at: None };
-        while self.sessions.join_next().await.is_some() {}
+        self.end_session().await;
         self.fetches.shutdown().await;
         self.outbox.fail_all(&crate::error::SendError::Shutdown);
         self.status.send_replace(Status::Closed);
@@ -465,16 +574,30 @@ impl Actor {
     }
 }
 
+/// Whether a connection that ended before the server proved who it is may have ended for our short handshake.
+const fn may_be_the_handshake(reason: &CloseReason) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(
+        reason,
+        CloseReason::Handshake(_)
+            | CloseReason::BadFrame
+            | CloseReason::DeadSocket
+            | CloseReason::Network(UnexpectedEof | ConnectionReset | BrokenPipe)
+    )
+}
+
 /// Waits for stanzas; for ever while there is no connection. Cancel safe.
-async fn receive(link: &mut Link, into: &mut Vec<Vec<Told>>) {
-    match link {
-        Link::Up { told, .. } => {
-            if told.recv_many(into, TOLD_CAPACITY).await == 0 {
-                // The connection's task is at its end; it tells why when it is joined.
-                pending().await
-            }
-        }
-        Link::Down { .. } => pending().await,
+async fn receive(link: &mut Link, into: &mut Vec<Vec<Told>>, takes_stanzas: bool) {
+    let Link::Up { login, told, .. } = link else { return pending().await };
+    tokio::select! {
+        biased;
+        // In order: the login precedes all else.
+        Some(greeting) = login.recv() => into.push(vec![greeting]),
+        count = told.recv_many(into, TOLD_CAPACITY), if takes_stanzas && login.is_empty() => if count == 0 {
+            // The connection's task is at its end; it tells why when it is joined.
+            pending().await
+        },
+        else => pending().await,
     }
 }
 

@@ -41,8 +41,16 @@ pub(super) struct Outbox {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<SendJob>,
-    /// Until an answer of the server comes.
-    waits: bool,
+    waits: Waits,
+}
+
+/// What a chat waits for: an answer of the server about these.
+#[derive(Default)]
+enum Waits {
+    #[default]
+    No,
+    Devices(Vec<Jid>),
+    Bundles(Vec<SignalAddress>),
 }
 
 /// An encrypted message, to leave once its step is committed.
@@ -103,7 +111,15 @@ impl Outbox {
     }
 
     fn wake_all(&mut self) {
-        self.chats.values_mut().for_each(|queue| queue.waits = false);
+        self.chats.values_mut().for_each(|queue| queue.waits = Waits::No);
+    }
+
+    /// A question failed: the chats that waited for its answer are told, and the application decides.
+    fn fail_waiting(&mut self, error: &SendError, waited: impl Fn(&Waits) -> bool) {
+        for queue in self.chats.values_mut().filter(|queue| waited(&queue.waits)) {
+            fail(std::mem::take(&mut queue.jobs), error);
+        }
+        self.chats.retain(|_, queue| !queue.jobs.is_empty());
     }
 }
 
@@ -122,7 +138,7 @@ struct Route {
 
 enum Prepared {
     Go(Route),
-    Wait,
+    Wait(Waits),
     Fail(SendError),
 }
 
@@ -133,14 +149,14 @@ impl Actor {
             .outbox
             .chats
             .iter()
-            .filter(|(_, queue)| !queue.waits && !queue.jobs.is_empty())
+            .filter(|(_, queue)| matches!(queue.waits, Waits::No) && !queue.jobs.is_empty())
             .map(|(chat, _)| chat.clone())
             .collect();
         for chat in ready {
             let prepared = self.prepare(&chat).await?;
             let Some(queue) = self.outbox.chats.get_mut(&chat) else { continue };
             match prepared {
-                Prepared::Wait => queue.waits = true,
+                Prepared::Wait(waits) => queue.waits = waits,
                 Prepared::Fail(error) => fail(std::mem::take(&mut queue.jobs), &error),
                 Prepared::Go(route) => {
                     let jobs = std::mem::take(&mut queue.jobs);
@@ -175,11 +191,11 @@ impl Actor {
             if self.is_recent(self.outbox.without_devices.get(&to)) {
                 return Ok(Prepared::Fail(SendError::UnknownRecipient(to)));
             }
-            self.fetch_devices(unknown);
-            return Ok(Prepared::Wait);
+            self.fetch_devices(unknown.clone());
+            return Ok(Prepared::Wait(Waits::Devices(unknown)));
         }
         let (Some(theirs), Some(ours)) = (self.directory.list(&to), self.directory.list(&me)) else {
-            return Ok(Prepared::Wait);
+            return Ok(Prepared::Fail(SendError::UnknownRecipient(to)));
         };
         let targets: Vec<(Target, SignalAddress)> = recipients::of_direct(&to, theirs, &own, ours)
             .into_iter()
@@ -195,8 +211,8 @@ impl Actor {
             .cloned()
             .collect();
         if !missing.is_empty() {
-            self.fetch_bundles(missing);
-            return Ok(Prepared::Wait);
+            self.fetch_bundles(missing.clone());
+            return Ok(Prepared::Wait(Waits::Bundles(missing)));
         }
         let targets: Vec<_> =
             targets.into_iter().filter(|(_, address)| self.ratchets.can_send_to(address)).collect();
@@ -281,14 +297,15 @@ impl Actor {
         for user in &users {
             self.outbox.fetching_lists.remove(user);
         }
-        self.outbox.wake_all();
         let answers = match result {
             Ok(answers) => answers,
             Err(error) => {
-                self.fail_waiting(&SendError::Lookup(error));
+                let waited = |waits: &Waits| matches!(waits, Waits::Devices(of) if of.iter().any(|user| users.contains(user)));
+                self.outbox.fail_waiting(&SendError::Lookup(error), waited);
                 return Ok(());
             }
         };
+        self.outbox.wake_all();
         for user in users {
             let answer =
                 answers.iter().find(|answer| answer.user == user || answer.lid.as_ref() == Some(&user));
@@ -357,14 +374,15 @@ impl Actor {
         for address in &addresses {
             self.outbox.fetching_bundles.remove(address);
         }
-        self.outbox.wake_all();
         let answers = match result {
             Ok(answers) => answers,
             Err(error) => {
-                self.fail_waiting(&SendError::Lookup(error));
+                let waited = |waits: &Waits| matches!(waits, Waits::Bundles(of) if of.iter().any(|address| addresses.contains(address)));
+                self.outbox.fail_waiting(&SendError::Lookup(error), waited);
                 return Ok(());
             }
         };
+        self.outbox.wake_all();
         let phones = addresses.iter().map(|address| SignalAddress::new(address.user(), address.domain(), 0));
         self.load_sessions(phones.chain(addresses.iter().cloned()).collect()).await?;
         for address in addresses {
@@ -424,13 +442,5 @@ impl Actor {
                 false
             }
         }
-    }
-
-    /// A question of the outbox failed: what waited for it is answered, the application decides.
-    fn fail_waiting(&mut self, error: &SendError) {
-        for queue in self.outbox.chats.values_mut() {
-            fail(std::mem::take(&mut queue.jobs), error);
-        }
-        self.outbox.chats.clear();
     }
 }

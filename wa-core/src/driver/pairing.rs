@@ -19,6 +19,9 @@ use crate::stanza::pairing::{PairSuccess, PairingRequest, pair_device_sign};
 /// How long the first code of a list is shown.
 const FIRST: Duration = Duration::from_secs(60);
 
+/// How far the server's clock for the codes and ours may be apart.
+const SLACK: Duration = Duration::from_secs(2);
+
 /// How long each of the others is shown.
 const FOLLOWING: Duration = Duration::from_secs(20);
 
@@ -32,6 +35,11 @@ pub(super) struct QrRotation {
 impl QrRotation {
     pub(super) const fn next_at(&self) -> Instant {
         self.next_at
+    }
+
+    /// Whether the codes are through, or so nearly that a server which ends the connection now does so for that.
+    pub(super) fn is_through(&self, now: Instant) -> bool {
+        self.rest.len() == 0 && now + SLACK >= self.next_at
     }
 }
 
@@ -90,7 +98,6 @@ impl Actor {
                 tracing::warn!(%error, "the pairing was refused");
                 let (code, text) = error.refusal();
                 step.reply(iq::error(iq_id, code, text));
-                self.qr = None;
                 step.events.push(Event::PairingFailed { error });
                 return;
             }

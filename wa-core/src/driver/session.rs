@@ -60,6 +60,22 @@ pub(super) enum Told {
     Stanza(Incoming),
 }
 
+impl Told {
+    /// Whether it belongs to the login: such stanzas are few, and are handled even while no others are taken.
+    const fn is_of_login(&self) -> bool {
+        matches!(self, Self::Established(_) | Self::Stanza(Incoming::Success(_) | Incoming::Pairing { .. }))
+    }
+}
+
+/// Where the connection tells what came.
+#[derive(Debug, Clone)]
+pub(super) struct Telling {
+    /// What belongs to the login; it precedes all else.
+    pub(super) login: mpsc::Sender<Told>,
+    /// All else, in order.
+    pub(super) stanzas: mpsc::Sender<Vec<Told>>,
+}
+
 /// Asks the server; cheap to clone. It fails with [`RequestError::NotConnected`] once its connection is gone.
 #[derive(Debug, Clone)]
 pub(super) struct Requester {
@@ -96,10 +112,15 @@ pub(super) async fn run(
     connector: std::sync::Arc<dyn Connector>,
     credentials: Credentials,
     commands: mpsc::Receiver<Command>,
-    told: mpsc::Sender<Vec<Told>>,
+    telling: Telling,
 ) -> CloseReason {
     let routing = credentials.routing.as_ref().map(|routing| routing.as_bytes().to_vec());
-    let socket = match timeout(CONNECT_LIMIT, connector.connect(routing.as_deref())).await {
+    let connecting = timeout(CONNECT_LIMIT, connector.connect(routing.as_deref()));
+    let connected = tokio::select! {
+        connected = connecting => connected,
+        () = telling.stanzas.closed() => return CloseReason::Requested,
+    };
+    let socket = match connected {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => {
             tracing::debug!(%error, "could not connect");
@@ -109,14 +130,14 @@ pub(super) async fn run(
     };
     let wall_clock = clock::unix_millis().to_seconds();
     let connection = Connection::new(credentials, clock::now(), wall_clock, Box::new(SystemRandom));
-    Session { connection, socket, commands, told, unread: Vec::new(), waiting: HashMap::new() }.run().await
+    Session { connection, socket, commands, telling, unread: Vec::new(), waiting: HashMap::new() }.run().await
 }
 
 struct Session {
     connection: Connection,
     socket: Box<dyn Socket>,
     commands: mpsc::Receiver<Command>,
-    told: mpsc::Sender<Vec<Told>>,
+    telling: Telling,
     /// Not yet handed over.
     unread: Vec<Told>,
     waiting: HashMap<RequestId, Waiting>,
@@ -136,7 +157,7 @@ impl Session {
         // What arrived before the end still counts; there is no waiting for room any more.
         self.collect();
         if !self.unread.is_empty() {
-            let _ = self.told.try_send(std::mem::take(&mut self.unread));
+            let _ = self.telling.stanzas.try_send(std::mem::take(&mut self.unread));
         }
         let _ = timeout(Duration::from_secs(1), self.socket.close()).await;
         reason
@@ -144,7 +165,7 @@ impl Session {
 
     /// Ends with `Ok` when the account's actor lets go.
     async fn drive(&mut self) -> Result<(), CloseReason> {
-        let told = self.told.clone();
+        let told = self.telling.stanzas.clone();
         let mut commands = Vec::with_capacity(BATCH);
         let wake = sleep_until(Instant::from_std(self.connection.poll_timeout()));
         tokio::pin!(wake);
@@ -165,13 +186,13 @@ impl Session {
                     }
                     commands.drain(..).for_each(|command| self.handle_command(command));
                 }
-                () = told.closed() => return Ok(()),
+                () = told.closed() => return self.let_go().await,
                 slot = told.reserve(), if !self.unread.is_empty() => match slot {
                     Ok(slot) => {
                         let rest = self.unread.split_off(self.unread.len().min(BATCH));
                         slot.send(std::mem::replace(&mut self.unread, rest));
                     }
-                    Err(_) => return Ok(()),
+                    Err(_) => return self.let_go().await,
                 },
                 bytes = self.socket.recv() => {
                     self.handle_bytes(bytes)?;
@@ -180,6 +201,16 @@ impl Session {
                 () = &mut wake => self.connection.handle_timeout(clock::now())?,
             }
         }
+    }
+
+    /// The account's actor let go: what it asked for before that still leaves.
+    async fn let_go(&mut self) -> Result<(), CloseReason> {
+        while self.connection.is_open()
+            && let Ok(command) = self.commands.try_recv()
+        {
+            self.handle_command(command);
+        }
+        self.flush().await
     }
 
     async fn flush(&mut self) -> Result<(), CloseReason> {
@@ -257,12 +288,23 @@ impl Session {
         }
     }
 
+    fn tell(&mut self, told: Told) {
+        if told.is_of_login() {
+            // More logins than fit are no login; the actor is gone, or the server out of its mind.
+            if self.telling.login.try_send(told).is_err() {
+                tracing::warn!("too many stanzas of a login");
+            }
+        } else {
+            self.unread.push(told);
+        }
+    }
+
     /// Hands answers to those who wait, and keeps the rest for the account's actor.
     fn collect(&mut self) {
         while let Some(output) = self.connection.poll_output() {
             match output {
-                Output::Established(server) => self.unread.push(Told::Established(server)),
-                Output::Stanza(stanza) => self.unread.push(Told::Stanza(stanza)),
+                Output::Established(server) => self.tell(Told::Established(server)),
+                Output::Stanza(stanza) => self.tell(Told::Stanza(stanza)),
                 Output::Answer(id, answer) => match (self.waiting.remove(&id), answer) {
                     (Some(Waiting::Request(reply)), answer) => {
                         let _ = reply.send(answer.and_then(|answer| match answer {

@@ -8,7 +8,7 @@ use wa_types::{Jid, PreKeyId, SignalAddress};
 
 use super::command::Job;
 use super::session::Requester;
-use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
+use super::{Actor, CONFIRM_AFTER, Link, Phase, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
 use crate::error::{CallError, SendError};
@@ -83,11 +83,12 @@ impl Actor {
                 let done = self.set_presence(is_available, step);
                 let _ = reply.send(done);
             }
-            Job::Reconnect => {
-                if matches!(self.link, super::Link::Down { .. }) {
+            Job::Reconnect { reply } => {
+                if matches!(self.link, Link::Down { .. }) {
                     self.backoff.reset();
-                    self.connect();
+                    self.connect().await;
                 }
+                let _ = reply.send(());
             }
             Job::Disconnect { reply } => {
                 self.disconnect(&CloseReason::Requested).await;
@@ -142,6 +143,7 @@ impl Actor {
     /// Unlinks this device. The server's answer is waited for a little; whatever it says, the keys are done with.
     async fn logout(&mut self) -> Result<(), CallError> {
         let jid = self.account.jid.clone().ok_or(CallError::NotPaired)?;
+        self.is_ready()?;
         if let Some(requester) = self.requester() {
             match requester.ask(RemoveCompanion { jid }, LOGOUT_LIMIT).await {
                 Ok(()) | Err(RequestError::Timeout | RequestError::ConnectionLost) => {}
@@ -171,6 +173,7 @@ impl Actor {
         self.directory.forget_all();
         self.confirms.clear();
         self.next_seq = 1;
+        self.status.send_replace(Status::Closed);
         Ok(())
     }
 
@@ -180,6 +183,9 @@ impl Actor {
         success: Success,
         step: &mut Step,
     ) -> Result<(), StoreError> {
+        if !self.account.is_paired() || self.requester().is_none() {
+            return Ok(());
+        }
         self.backoff.connected(clock::now());
         self.account.login_counter = self.account.login_counter.saturating_add(1);
         if let Some(lid) = success.lid.filter(Jid::is_lid) {
@@ -207,7 +213,10 @@ impl Actor {
     /// Offers the keys that were made and not taken yet, and as many new ones as a full supply needs. They are stored
     /// before they are offered.
     async fn supply_pre_keys(&mut self, step: &mut Step) -> Result<(), StoreError> {
-        let Some(requester) = self.requester().cloned() else { return Ok(()) };
+        let Some(requester) = self.requester().cloned().filter(|_| !self.is_supplying_pre_keys) else {
+            // Those on their way would be offered twice, and given to two others.
+            return Ok(());
+        };
         let mut records = self.store.unuploaded_pre_keys(PRE_KEYS).await?;
         while records.len() < PRE_KEYS {
             let id = self.account.next_pre_key_id;
@@ -227,6 +236,7 @@ impl Actor {
             one_time: records.iter().map(|key| (key.id, key.key_pair.public)).collect::<Vec<(PreKeyId, _)>>(),
             signed: self.signed_pre_key(),
         };
+        self.is_supplying_pre_keys = true;
         self.fetches.spawn(upload(requester, request, records));
         Ok(())
     }
@@ -244,7 +254,7 @@ impl Actor {
             Fetched::Bundles { addresses, result } => self.handle_bundles(addresses, result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Active(result) => {
-                self.handle_active(result, &mut step);
+                self.handle_active(result, &mut step).await;
                 Ok(())
             }
         };
@@ -264,6 +274,7 @@ impl Actor {
         result: Result<(), RequestError>,
         step: &mut Step,
     ) -> Result<(), StoreError> {
+        self.is_supplying_pre_keys = false;
         match result {
             Ok(()) => {
                 // One that was used up before this answer came must not come back.
@@ -290,13 +301,21 @@ impl Actor {
         Ok(())
     }
 
-    fn handle_active(&mut self, result: Result<(), RequestError>, step: &mut Step) {
-        if let Err(error) = result {
-            tracing::warn!(%error, "the server did not answer to our being active");
-        }
-        if self.requester().is_some() {
-            self.status.send_replace(Status::Ready);
-            step.events.push(Event::Connected);
+    /// The server's word that traffic flows, or not. Without it this connection is of no use.
+    async fn handle_active(&mut self, result: Result<(), RequestError>, step: &mut Step) {
+        let Link::Up { phase, .. } = &mut self.link else { return };
+        match result {
+            Ok(()) => {
+                *phase = Phase::Open;
+                self.status.send_replace(Status::Ready);
+                step.events.push(Event::Connected);
+            }
+            // The connection's task tells why.
+            Err(RequestError::ConnectionLost | RequestError::NotConnected) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the server does not let traffic flow");
+                self.disconnect(&CloseReason::DeadSocket).await;
+            }
         }
     }
 

@@ -81,11 +81,17 @@ pub struct Opening<'a> {
     pub account_key: Option<PublicKey>,
 }
 
-/// The pre-keys that a message names: one-time, and signed.
+/// The pre-keys that a message needs: one-time, and signed. None for sessions that are there already; what is known
+/// of the sender must be loaded.
 #[must_use]
-pub fn named_pre_keys(message: &InboundMessage) -> (Vec<PreKeyId>, Vec<PreKeyId>) {
+pub fn named_pre_keys(
+    message: &InboundMessage,
+    sender: Option<&SignalAddress>,
+    ratchets: &Ratchets,
+) -> (Vec<PreKeyId>, Vec<PreKeyId>) {
     let firsts = message.encs.iter().filter(|enc| enc.kind == EncKind::PreKey);
-    let parsed: Vec<_> = firsts.filter_map(|enc| PreKeySignalMessage::parse(&enc.bytes).ok()).collect();
+    let mut parsed: Vec<_> = firsts.filter_map(|enc| PreKeySignalMessage::parse(&enc.bytes).ok()).collect();
+    parsed.retain(|first| !sender.is_some_and(|sender| ratchets.continues(sender, first)));
     let one_time = parsed.iter().filter_map(PreKeySignalMessage::pre_key_id).collect();
     let signed = parsed.iter().filter_map(PreKeySignalMessage::signed_pre_key_id).collect();
     (one_time, signed)
@@ -137,7 +143,7 @@ impl Opening<'_> {
         for enc in &message.encs {
             let padded = match enc.kind {
                 EncKind::PreKey | EncKind::Message => {
-                    self.check_device(message, &enc.bytes, enc.kind)?;
+                    self.check_device(message, &enc.bytes, enc.kind, ratchets)?;
                     let (padded, effects) =
                         match ratchets.open(self.ours, self.sender, enc, peer, changes, random) {
                             // The keys came before; the content, under the group's key, may not have.
@@ -187,12 +193,16 @@ impl Opening<'_> {
         message: &InboundMessage,
         bytes: &[u8],
         kind: EncKind,
+        ratchets: &Ratchets,
     ) -> Result<(), DecryptError> {
         if kind != EncKind::PreKey || self.sender.device() == 0 {
             return Ok(());
         }
         let Some(identity) = &message.device_identity else { return Ok(()) };
         let first = PreKeySignalMessage::parse(bytes)?;
+        if ratchets.continues(self.sender, &first) {
+            return Ok(()); // checked when the session began
+        }
         SignedDeviceIdentity::decode(identity)
             .and_then(|identity| {
                 adv::check_companion(&identity, first.identity_key(), self.account_key.as_ref())

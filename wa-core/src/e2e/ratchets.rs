@@ -113,6 +113,14 @@ impl Ratchets {
         self.sessions.get(address)?.identity
     }
 
+    /// Whether this first message belongs to a session that is there already, with an identity that was checked then:
+    /// a peer that was not answered yet says hello with every message.
+    #[must_use]
+    pub fn continues(&self, address: &SignalAddress, message: &PreKeySignalMessage<'_>) -> bool {
+        let slot = self.sessions.get(address).filter(|slot| slot.identity == Some(*message.identity_key()));
+        slot.is_some_and(|slot| slot.record.knows(message))
+    }
+
     /// Sets the identity key of a device.
     pub fn set_identity(
         &mut self,

@@ -1,5 +1,12 @@
 //! How the client behaves, against the in-process server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod backlog;
+mod connection;
+mod durability;
+mod failures;
 mod messages;
+mod pairing;
+mod peers;
+mod receipts;
 mod sockets;

@@ -1,0 +1,245 @@
+//! What the child processes do: the server, and the accounts of one side.
+
+use std::collections::HashSet;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::runtime::Runtime;
+use tokio::time::{sleep, timeout};
+use wa_core::noise::TrustRoot;
+use wa_core::transport::websocket::WebSocketConnector;
+use wa_core::{Client, Event, Events, Message};
+use wa_store::{SqliteStore, Store};
+use wa_test_server::{Config, TestServer};
+use wa_types::{Jid, PublicKey};
+
+use crate::Fallible;
+use crate::usage::Mark;
+
+/// Nothing that a flow waits for takes this long.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// After the last message: receipts, confirmations and their commits count too.
+const STRAGGLERS: Duration = Duration::from_millis(700);
+
+/// How many accounts pair or log in side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The server, on a loopback port: tells where, and then what it used since it was last asked.
+pub(crate) fn server() -> Fallible<()> {
+    let runtime = Runtime::new()?;
+    let config = Config { journal: 0, ref_lists: 10, ..Config::default() };
+    let server = runtime.block_on(TestServer::with(config));
+    let endpoint = runtime.block_on(server.listen("127.0.0.1:0", false))?;
+    let root = hex::encode(endpoint.root.public_key.as_bytes());
+    say(&format!("{} {} {root} {}", endpoint.url, endpoint.address, endpoint.root.serial))?;
+    let mut mark = Mark::now();
+    for line in std::io::stdin().lines() {
+        line?;
+        say(&mark.used(mark.wall()).to_string())?;
+        mark = Mark::now();
+    }
+    Ok(())
+}
+
+/// Some accounts, each with a store of its own in `directory`.
+pub(crate) fn accounts(server: &str, directory: &str) -> Fallible<()> {
+    let runtime = Runtime::new()?;
+    let accounts = Accounts::new(server, directory)?;
+    let mut open = Vec::new();
+    for line in std::io::stdin().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split(' ').collect();
+        let answer = match words[..] {
+            ["pair", count] => runtime.block_on(accounts.pair_all(count.parse()?)),
+            ["login", count] => runtime.block_on(accounts.login(count.parse()?)),
+            ["open", count] => runtime.block_on(accounts.open_up_to(count.parse()?, &mut open)),
+            ["send", to, count, window] => {
+                let (_, client, events) = open.first_mut().ok_or("no account is open")?;
+                runtime.block_on(send(client, events, &to.parse()?, count.parse()?, window.parse()?))
+            }
+            ["receive", count] => {
+                let (_, _, events) = open.first_mut().ok_or("no account is open")?;
+                runtime.block_on(receive(events, count.parse()?))
+            }
+            _ => Err(format!("unknown command {line}").into()),
+        };
+        say(&answer?)?;
+    }
+    for (_, client, _) in open {
+        runtime.block_on(client.shutdown());
+    }
+    Ok(())
+}
+
+type Open = (Jid, Client, Events);
+
+struct Accounts {
+    connector: Arc<WebSocketConnector>,
+    admin: String,
+    root: TrustRoot,
+    directory: PathBuf,
+}
+
+impl Accounts {
+    fn new(server: &str, directory: &str) -> Fallible<Self> {
+        let [url, admin, root, serial] = server.split(' ').collect::<Vec<_>>()[..] else {
+            return Err(format!("no server: {server}").into());
+        };
+        Ok(Self {
+            connector: Arc::new(WebSocketConnector::new(url)?),
+            admin: admin.to_owned(),
+            root: TrustRoot::new(PublicKey::from_raw(&hex::decode(root)?)?, serial.parse()?),
+            directory: directory.into(),
+        })
+    }
+
+    /// Opens an account's store, SQLite with its default durability, and connects.
+    async fn connect(&self, number: usize) -> Fallible<(Client, Events, Arc<dyn Store>)> {
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(self.directory.join(format!("{number}.db"))).await?);
+        // The phone of this name scans the code. Sides in different directories are different people.
+        let name = format!("{}-{number}", self.directory.display());
+        let (client, events) = Client::builder(Arc::clone(&store))
+            .connector(Arc::clone(&self.connector) as _)
+            .trust_root(self.root)
+            .push_name(name)
+            .connect()
+            .await?;
+        Ok((client, events, store))
+    }
+
+    async fn pair_all(&self, count: usize) -> Fallible<String> {
+        let all = stream::iter((0..count).map(|number| self.pair(number)));
+        all.buffer_unordered(SIDE_BY_SIDE).collect::<Vec<_>>().await.into_iter().collect::<Fallible<()>>()?;
+        Ok("paired".to_owned())
+    }
+
+    /// Links a new account, and closes it once all its keys are with the server.
+    async fn pair(&self, number: usize) -> Fallible<()> {
+        let (client, mut events, _store) = self.connect(number).await?;
+        let qr = loop {
+            if let Event::PairingQr(qr) = next(&mut events).await? {
+                break qr;
+            }
+        };
+        let admin = self.admin.clone();
+        tokio::task::spawn_blocking(move || scan(&admin, &qr.text)).await??;
+        while !matches!(next(&mut events).await?, Event::Connected) {}
+        // The upload of keys follows the login.
+        sleep(Duration::from_millis(500)).await;
+        client.shutdown().await;
+        Ok(())
+    }
+
+    /// Logs an account in again and again.
+    async fn login(&self, count: usize) -> Fallible<String> {
+        let mark = Mark::now();
+        let mut wall = Duration::ZERO;
+        for _ in 0..count {
+            let start = Instant::now();
+            let (client, _events, _store) = self.connect(0).await?;
+            if !client.ready().await {
+                return Err("the login failed".into());
+            }
+            wall += start.elapsed();
+            client.shutdown().await;
+        }
+        Ok(mark.used(wall).to_string())
+    }
+
+    /// Logs more accounts in, until so many are; tells the first one's address and what this process uses.
+    async fn open_up_to(&self, count: usize, open: &mut Vec<Open>) -> Fallible<String> {
+        let mark = Mark::now();
+        let more = (open.len()..count).map(|number| async move {
+            let (client, events, store) = self.connect(number).await?;
+            if !client.ready().await {
+                return Err("the login failed".into());
+            }
+            let jid = store.account().await?.and_then(|account| account.jid).ok_or("not paired")?;
+            Fallible::Ok((jid, client, events))
+        });
+        let opened: Vec<_> = stream::iter(more).buffered(SIDE_BY_SIDE).collect().await;
+        open.extend(opened.into_iter().collect::<Fallible<Vec<_>>>()?);
+        sleep(STRAGGLERS).await;
+        let jid = open.first().map(|(jid, ..)| jid.to_user().to_string()).unwrap_or_default();
+        Ok(format!("{jid} {}", mark.used(mark.wall())))
+    }
+}
+
+/// Sends texts with so many on their way, and waits until all are acknowledged and delivered.
+async fn send(
+    client: &Client,
+    events: &mut Events,
+    to: &Jid,
+    count: usize,
+    window: usize,
+) -> Fallible<String> {
+    let mark = Mark::now();
+    let sending = stream::iter(0..count)
+        .map(|number| client.send(to, Message::text(format!("message {number} of this run"))))
+        .buffered(window)
+        .collect::<Vec<_>>();
+    let delivered = async {
+        let mut ids = HashSet::new();
+        while ids.len() < count {
+            if let Event::Receipt(receipt) = next(events).await? {
+                ids.extend(receipt.ids);
+            }
+        }
+        Fallible::Ok(())
+    };
+    // What was not sent is never delivered: the first failure ends both.
+    let acknowledged = async {
+        let sent = sending.await;
+        let wall = mark.wall();
+        sent.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Fallible::Ok(wall)
+    };
+    let (wall, ()) = tokio::try_join!(acknowledged, delivered)?;
+    sleep(STRAGGLERS).await;
+    Ok(mark.used(wall).to_string())
+}
+
+/// Receives so many messages.
+async fn receive(events: &mut Events, count: usize) -> Fallible<String> {
+    let mark = Mark::now();
+    let mut left = count;
+    while left > 0 {
+        if matches!(next(events).await?, Event::Message(_)) {
+            left -= 1;
+        }
+    }
+    let wall = mark.wall();
+    // Asking for the next event confirms the last message.
+    let _nothing_more = timeout(STRAGGLERS, events.next()).await;
+    Ok(mark.used(wall).to_string())
+}
+
+async fn next(events: &mut Events) -> Fallible<Event> {
+    Ok(timeout(LIMIT, events.next()).await?.ok_or("the client ended")?)
+}
+
+/// Lets a phone of the test server scan a code.
+fn scan(admin: &str, qr: &str) -> Fallible<()> {
+    let mut stream = TcpStream::connect(admin)?;
+    write!(
+        stream,
+        "POST /admin/mock-phone/scan-qr HTTP/1.1\r\nHost: {admin}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{qr}",
+        qr.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    if answer.starts_with("HTTP/1.1 2") { Ok(()) } else { Err(answer.into()) }
+}
+
+fn say(line: &str) -> Fallible<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,117 @@
+//! A store that fails on demand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wa_store::{
+    Account, AccountReader, Changes, DeviceList, DeviceListReader, IdentityReader, InboxEntry, InboxReader,
+    LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName, SenderKeyReader,
+    SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
+};
+use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress};
+
+/// A store whose commits fail for want of room while it [is full](Self::set_full).
+#[derive(Debug)]
+pub struct FaultyStore {
+    inner: Arc<dyn Store>,
+    is_full: AtomicBool,
+}
+
+impl FaultyStore {
+    /// A store on top of this one; it works until told otherwise.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, is_full: AtomicBool::new(false) }
+    }
+
+    /// Whether commits fail.
+    pub fn set_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::SeqCst);
+    }
+}
+
+impl Store for FaultyStore {
+    fn commit(&self, changes: Changes) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            if self.is_full.load(Ordering::SeqCst) {
+                return Err(StoreError::Full { source: None });
+            }
+            self.inner.commit(changes).await
+        })
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        self.inner.close()
+    }
+}
+
+impl AccountReader for FaultyStore {
+    fn account(&self) -> StoreFuture<'_, Option<Account>> {
+        self.inner.account()
+    }
+}
+
+impl SessionReader for FaultyStore {
+    fn sessions(&self, addresses: &[SignalAddress]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.sessions(addresses)
+    }
+}
+
+impl IdentityReader for FaultyStore {
+    fn identities(&self, addresses: &[SignalAddress]) -> StoreFuture<'_, Vec<Option<PublicKey>>> {
+        self.inner.identities(addresses)
+    }
+}
+
+impl PreKeyReader for FaultyStore {
+    fn pre_keys(&self, ids: &[PreKeyId]) -> StoreFuture<'_, Vec<Option<PreKeyRecord>>> {
+        self.inner.pre_keys(ids)
+    }
+
+    fn unuploaded_pre_keys(&self, limit: usize) -> StoreFuture<'_, Vec<PreKeyRecord>> {
+        self.inner.unuploaded_pre_keys(limit)
+    }
+
+    fn pre_key_count(&self) -> StoreFuture<'_, usize> {
+        self.inner.pre_key_count()
+    }
+
+    fn signed_pre_keys(&self, ids: &[PreKeyId]) -> StoreFuture<'_, Vec<Option<SignedPreKeyRecord>>> {
+        self.inner.signed_pre_keys(ids)
+    }
+}
+
+impl SenderKeyReader for FaultyStore {
+    fn sender_keys(&self, names: &[SenderKeyName]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.sender_keys(names)
+    }
+}
+
+impl DeviceListReader for FaultyStore {
+    fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
+        self.inner.device_lists(users)
+    }
+}
+
+impl LidMapReader for FaultyStore {
+    fn lids_of(&self, pns: &[Jid]) -> StoreFuture<'_, Vec<Option<LidMapping>>> {
+        self.inner.lids_of(pns)
+    }
+
+    fn pns_of(&self, lids: &[Jid]) -> StoreFuture<'_, Vec<Option<LidMapping>>> {
+        self.inner.pns_of(lids)
+    }
+}
+
+impl InboxReader for FaultyStore {
+    fn inbox(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<InboxEntry>> {
+        self.inner.inbox(after, limit)
+    }
+
+    fn last_inbox_seq(&self) -> StoreFuture<'_, u64> {
+        self.inner.last_inbox_seq()
+    }
+
+    fn seen(&self, keys: &[MessageKey]) -> StoreFuture<'_, Vec<bool>> {
+        self.inner.seen(keys)
+    }
+}
