@@ -28,6 +28,13 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// How many stanzas wait to be taken before the connection is given up; the server delivers them again.
 const UNREAD_LIMIT: usize = 8192;
 
+/// With so many unread stanzas nothing more is read, as long as some are being taken: the server waits then.
+const UNREAD_PAUSE: usize = 1024;
+
+/// No stanza taken for this long: whoever should take them waits for something, perhaps for an answer that is still to
+/// be read. So reading goes on, up to [`UNREAD_LIMIT`].
+const STALLED_AFTER: Duration = Duration::from_millis(100);
+
 /// How many stanzas are handed over at once: one commit covers them all.
 pub(super) const BATCH: usize = 64;
 
@@ -167,6 +174,7 @@ impl Session {
     async fn drive(&mut self) -> Result<(), CloseReason> {
         let told = self.telling.stanzas.clone();
         let mut commands = Vec::with_capacity(BATCH);
+        let mut taken_at = clock::now();
         let wake = sleep_until(Instant::from_std(self.connection.poll_timeout()));
         tokio::pin!(wake);
         loop {
@@ -175,7 +183,10 @@ impl Session {
             if self.unread.len() > UNREAD_LIMIT {
                 return Err(CloseReason::Overflow);
             }
-            let next = Instant::from_std(self.connection.poll_timeout());
+            let stalled_at = taken_at + STALLED_AFTER;
+            let reads = self.unread.len() < UNREAD_PAUSE || clock::now() >= stalled_at;
+            let next = self.connection.poll_timeout();
+            let next = Instant::from_std(if reads { next } else { next.min(stalled_at) });
             if wake.deadline() != next {
                 wake.as_mut().reset(next);
             }
@@ -191,10 +202,11 @@ impl Session {
                     Ok(slot) => {
                         let rest = self.unread.split_off(self.unread.len().min(BATCH));
                         slot.send(std::mem::replace(&mut self.unread, rest));
+                        taken_at = clock::now();
                     }
                     Err(_) => return self.let_go().await,
                 },
-                bytes = self.socket.recv() => {
+                bytes = self.socket.recv(), if reads => {
                     self.handle_bytes(bytes)?;
                     self.read_more()?;
                 }

@@ -50,9 +50,9 @@ impl Child {
 }
 
 impl Drop for Child {
-    /// A child ends when nobody tells it anything any more.
+    /// A child that failed may wait for what never comes; a store of ours survives being killed.
     fn drop(&mut self) {
-        drop(self.commands.take());
+        let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
