@@ -88,7 +88,7 @@ impl Client {
     }
 
     /// Tells the server whether somebody is looking. While available, delivery receipts count as active, and presences
-    /// of others come in.
+    /// of others come in. It holds for this connection: say it again after [`crate::Event::Connected`].
     ///
     /// # Errors
     /// [`CallError`].

@@ -194,13 +194,14 @@ async fn send(
         }
         Fallible::Ok(())
     };
+    // What was not sent is never delivered: the first failure ends both.
     let acknowledged = async {
         let sent = sending.await;
-        (mark.wall(), sent)
+        let wall = mark.wall();
+        sent.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Fallible::Ok(wall)
     };
-    let ((wall, sent), delivered) = tokio::join!(acknowledged, delivered);
-    sent.into_iter().collect::<Result<Vec<_>, _>>()?;
-    delivered?;
+    let (wall, ()) = tokio::try_join!(acknowledged, delivered)?;
     sleep(STRAGGLERS).await;
     Ok(mark.used(wall).to_string())
 }

@@ -40,7 +40,7 @@ async fn the_backlog_comes_in_order_and_says_when_it_is_through() {
     client.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_lost_amid_the_backlog_loses_nothing_and_repeats_nothing() {
     let server = TestServer::start().await;
     let (phone, bob) = (server.phone("alice"), server.phone("bob"));

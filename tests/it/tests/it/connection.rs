@@ -235,6 +235,7 @@ async fn frames_in_single_bytes_and_packed_stanzas_are_read() {
     assert_eq!(alice.texts(1).await, [long]);
     server.faults_of(&alice.jid).split_frames(true);
     server.disconnect(&alice.jid);
+    disconnected(&mut alice).await;
     alice.client.reconnect().await;
     connected(&mut alice).await;
     alice.send_text(bob.pn(), "and back").await;
@@ -272,6 +273,7 @@ async fn the_second_connection_is_resumed_and_falls_back_when_refused() {
     let built = builder(&server, Arc::clone(&store)).connector(Arc::clone(&recorder) as _);
     let mut alice = Companion::link_built(built, &phone, store).await;
     server.disconnect(&alice.jid);
+    disconnected(&mut alice).await;
     alice.client.reconnect().await;
     connected(&mut alice).await;
     let beginnings = recorder.beginnings();
@@ -282,10 +284,12 @@ async fn the_second_connection_is_resumed_and_falls_back_when_refused() {
 
     server.faults().refuse_resume(true);
     server.disconnect(&alice.jid);
+    disconnected(&mut alice).await;
     alice.client.reconnect().await;
     connected(&mut alice).await;
     server.faults().refuse_resume(false);
     server.disconnect(&alice.jid);
+    disconnected(&mut alice).await;
     alice.client.reconnect().await;
     connected(&mut alice).await;
     assert!(recorder.beginnings().last().unwrap().first.len() > full + 80, "resumed again");

@@ -241,8 +241,7 @@ async fn an_application_that_does_not_read_stops_the_intake_and_nothing_else() {
     }
     assert!(scene.server.queued_for(&alice.jid) > 100, "the server keeps what is not taken");
     // A new connection comes up all the same.
-    scene.server.disconnect(&alice.jid);
-    scene.server.wait_offline(&alice.jid).await;
+    alice.client.disconnect().await;
     alice.client.reconnect().await;
     assert!(alice.client.ready().await);
     alice.send_text(scene.bob.pn(), "after the reconnect").await;
