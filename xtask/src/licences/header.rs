@@ -40,7 +40,7 @@ fn is_acronym(word: &str) -> bool {
 }
 
 const ANY_CASE: &[&str] = &["GPL", "LGPL", "AGPL", "EUPL", "CDDL", "SSPL", "CeCILL"];
-const CAPITALS: &[&str] = &["MPL", "EPL", "OSL", "CPAL", "QPL", "RPL", "BUSL", "CPL", "SISSL"];
+const CAPITALS: &[&str] = &["MPL", "EPL", "OSL", "CPAL", "QPL", "BUSL", "CPL", "SISSL"];
 
 const PHRASES: &[&[&str]] = &[
     &["general", "public", "license"],
