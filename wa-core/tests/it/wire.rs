@@ -424,3 +424,10 @@ proptest! {
         examine(&bytes);
     }
 }
+
+/// The fuzzer's only finding: `Debug` of a cursor called itself.
+#[test]
+fn debug_of_the_smallest_document_ends() {
+    let document = decode(&[0xf8, 0x01, 0x1f]).unwrap();
+    assert_eq!(format!("{:?}", document.root()), format!("{document:?}"));
+}
