@@ -253,6 +253,28 @@ async fn an_application_that_does_not_read_stops_the_intake_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn acks_are_read_also_when_more_stanzas_wait_than_the_connection_reads_ahead() {
+    let scene = Scene::new().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let built = builder(&scene.server, Arc::clone(&store)).event_capacity(8);
+    let mut alice = Companion::link_built(built, &scene.phone, store).await;
+    scene.send(0..2000).await;
+    for number in 0..5 {
+        alice.send_text(scene.bob.pn(), &number.to_string()).await;
+    }
+    // One connection carried it all: nothing ended and came again.
+    let mut texts = Vec::new();
+    while texts.len() < 2000 {
+        match alice.next().await {
+            Event::Message(message) => texts.push(message.message.as_text().unwrap().to_owned()),
+            Event::Disconnected { reason, .. } => panic!("the connection ended: {reason}"),
+            _ => {}
+        }
+    }
+    assert_eq!(texts, numbers(0..2000));
+}
+
+#[tokio::test]
 async fn an_unread_inbox_does_not_keep_the_next_start_from_logging_in() {
     let scene = Scene::new().await;
     let Companion { client, events, store, jid } = Companion::link(&scene.server, &scene.phone).await;
