@@ -10,17 +10,35 @@ use wa_store::{
 };
 use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress};
 
-/// A store whose commits fail for want of room while it [is full](Self::set_full).
+/// Sees every commit of a [`FaultyStore`].
+pub trait CommitHook: std::fmt::Debug + Send + Sync {
+    /// Before the commit. An error is what the commit fails with; then nothing of it is stored.
+    ///
+    /// # Errors
+    /// Whatever the test wants.
+    fn before(&self, changes: &Changes) -> Result<(), StoreError>;
+
+    /// After a commit that succeeded.
+    fn after(&self, _changes: &Changes) {}
+}
+
+/// A store whose commits fail for want of room while it [is full](Self::set_full), or as a hook says.
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     is_full: AtomicBool,
+    hook: Option<Arc<dyn CommitHook>>,
 }
 
 impl FaultyStore {
     /// A store on top of this one; it works until told otherwise.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, is_full: AtomicBool::new(false) }
+        Self { inner, is_full: AtomicBool::new(false), hook: None }
+    }
+
+    /// A store on top of this one, whose commits the hook sees.
+    pub fn with_hook(inner: Arc<dyn Store>, hook: Arc<dyn CommitHook>) -> Self {
+        Self { inner, is_full: AtomicBool::new(false), hook: Some(hook) }
     }
 
     /// Whether commits fail.
@@ -35,7 +53,11 @@ impl Store for FaultyStore {
             if self.is_full.load(Ordering::SeqCst) {
                 return Err(StoreError::Full { source: None });
             }
-            self.inner.commit(changes).await
+            let Some(hook) = &self.hook else { return self.inner.commit(changes).await };
+            hook.before(&changes)?;
+            self.inner.commit(changes.clone()).await?;
+            hook.after(&changes);
+            Ok(())
         })
     }
 

@@ -13,7 +13,7 @@ use wa_store::{MemoryStore, Store};
 use wa_test_server::{Phone, TestServer};
 use wa_types::{Jid, MessageId};
 
-pub use faulty_store::FaultyStore;
+pub use faulty_store::{CommitHook, FaultyStore};
 pub use recorder::{Beginning, Recorder};
 
 /// An event that has not come by then never comes.
