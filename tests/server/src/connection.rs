@@ -296,7 +296,8 @@ async fn write(
         let (mut out, mut end) = (Vec::new(), None);
         for order in batch.drain(..) {
             let plain = match &order {
-                Outgoing::Stanza(node) | Outgoing::HalfOf(node) => encode(node, writing.compress),
+                Outgoing::Stanza(node) => encode(node, writing.compress),
+                Outgoing::HalfOf(node) => encode(node, writing.compress),
                 Outgoing::Raw(bytes) => Some(bytes.clone()),
                 Outgoing::Close => {
                     end = Some(End::Orderly);

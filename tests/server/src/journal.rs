@@ -1,6 +1,7 @@
 //! The last stanzas of every device, in and out: what a failing test shows, and what a test waits for.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use wa_core::wire::Node;
 
@@ -27,7 +28,7 @@ pub(crate) enum Subject {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) direction: Direction,
-    pub(crate) node: Node,
+    pub(crate) node: Arc<Node>,
     /// Rises by one per stanza of the server.
     pub(crate) number: u64,
 }
@@ -46,7 +47,7 @@ impl Journal {
     }
 
     /// Notes a stanza.
-    pub(crate) fn note(&mut self, subject: Subject, direction: Direction, node: &Node) {
+    pub(crate) fn note(&mut self, subject: Subject, direction: Direction, node: Arc<Node>) {
         if self.limit == 0 {
             return;
         }
@@ -54,7 +55,7 @@ impl Journal {
         if entries.len() >= self.limit {
             entries.pop_front();
         }
-        entries.push_back(Entry { direction, node: node.clone(), number: self.next });
+        entries.push_back(Entry { direction, node, number: self.next });
         self.next += 1;
     }
 

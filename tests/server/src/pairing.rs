@@ -311,7 +311,7 @@ impl State {
     fn transmit_unpaired(&mut self, connection: u64, node: Node) {
         self.note(Subject::Connection(connection), Direction::ToClient, &node);
         if let Some(pairing) = self.pairings.by_connection.get(&connection) {
-            pairing.session.push(Outgoing::Stanza(node));
+            pairing.session.push(Outgoing::Stanza(node.into()));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Stanzas that a device must acknowledge: kept until it does, delivered again at its next login.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use wa_core::wire::Node;
 use wa_types::Jid;
@@ -10,7 +11,7 @@ use crate::stanza::Read;
 /// One stanza that waits for its acknowledgement.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    pub(crate) node: Node,
+    pub(crate) node: Arc<Node>,
     /// Whether it went out on the device's present connection.
     pub(crate) sent: bool,
     /// Whether it was here before that connection logged in.
@@ -45,7 +46,7 @@ impl Queue {
     }
 
     /// Adds a stanza; `false` when the queue is full.
-    pub(crate) fn push(&mut self, node: Node, sent: bool) -> bool {
+    pub(crate) fn push(&mut self, node: Arc<Node>, sent: bool) -> bool {
         if self.is_full() {
             return false;
         }
@@ -75,14 +76,14 @@ impl Queue {
     }
 
     /// Up to `count` stanzas that wait to be sent, of the backlog or of all; they count as sent now.
-    pub(crate) fn take_unsent(&mut self, count: usize, backlog_only: bool) -> Vec<Node> {
+    pub(crate) fn take_unsent(&mut self, count: usize, backlog_only: bool) -> Vec<Arc<Node>> {
         self.items
             .iter_mut()
             .filter(|item| !item.sent && (item.backlog || !backlog_only))
             .take(count)
             .map(|item| {
                 item.sent = true;
-                item.node.clone()
+                Arc::clone(&item.node)
             })
             .collect()
     }

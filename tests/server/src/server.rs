@@ -166,7 +166,11 @@ impl TestServer {
     pub fn nodes_of(&self, device: &Jid) -> Vec<(Direction, Node)> {
         let key = self.key(device);
         let state = self.hub.state();
-        state.journal.of(Subject::Device(key)).map(|entry| (entry.direction, entry.node.clone())).collect()
+        state
+            .journal
+            .of(Subject::Device(key))
+            .map(|entry| (entry.direction, Node::clone(&entry.node)))
+            .collect()
     }
 
     /// A place in the stream of all stanzas: [`Self::wait_for_after`] looks only behind it.
@@ -200,7 +204,7 @@ impl TestServer {
             let is_wanted = |entry: &&crate::journal::Entry| {
                 entry.number >= mark.0 && entry.direction == direction && wanted(&entry.node)
             };
-            entries.find(is_wanted).map(|entry| entry.node.clone())
+            entries.find(is_wanted).map(|entry| Node::clone(&entry.node))
         });
         match timeout(PATIENCE, found).await {
             Ok(node) => node,

@@ -1,6 +1,7 @@
 //! One device being online: a companion's connection, or its phone running in this process.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,7 @@ use wa_core::wire::Node;
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     /// Send this stanza.
-    Stanza(Node),
+    Stanza(Arc<Node>),
     /// Send these bytes as the plaintext of one frame.
     Raw(Vec<u8>),
     /// Send only the first half of this stanza's frame, then drop the connection.
@@ -44,7 +45,7 @@ pub(crate) struct Session {
     pub(crate) pull: bool,
     pub(crate) available: bool,
     /// A delivery that a fault holds back until the next one went out.
-    pub(crate) held: Option<Node>,
+    pub(crate) held: Option<Arc<Node>>,
     /// The accounts whose presence it asked for.
     pub(crate) watching: BTreeSet<usize>,
 }
@@ -74,7 +75,7 @@ impl Session {
     /// Sends a last stanza, if any, and closes.
     pub(crate) fn finish(self, last: Option<Node>) {
         if let Some(node) = last {
-            self.push(Outgoing::Stanza(node));
+            self.push(Outgoing::Stanza(Arc::new(node)));
         }
         self.push(Outgoing::Close);
     }

@@ -1,6 +1,7 @@
 //! All that the server knows: accounts, connections being paired, faults, and the journal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use wa_core::wire::Node;
@@ -128,6 +129,11 @@ impl State {
 
     /// Writes a stanza into the journal and wakes whoever waits for one.
     pub(crate) fn note(&mut self, subject: Subject, direction: Direction, node: &Node) {
+        self.note_shared(subject, direction, Arc::new(node.clone()));
+    }
+
+    /// [`Self::note`] of a stanza that many devices get.
+    pub(crate) fn note_shared(&mut self, subject: Subject, direction: Direction, node: Arc<Node>) {
         tracing::trace!(?subject, ?direction, tag = %node.tag, "stanza");
         self.journal.note(subject, direction, node);
         self.ring();
@@ -144,9 +150,10 @@ impl State {
     }
 
     /// Sends a stanza on the device's connection, if it has one; nothing is kept.
-    pub(crate) fn transmit(&mut self, key: DeviceKey, node: Node) {
+    pub(crate) fn transmit(&mut self, key: DeviceKey, node: impl Into<Arc<Node>>) {
+        let node = node.into();
         if self.device(key).is_some_and(|device| device.session.is_some()) {
-            self.note(Subject::Device(key), Direction::ToClient, &node);
+            self.note_shared(Subject::Device(key), Direction::ToClient, Arc::clone(&node));
         }
         if let Some(session) = self.device(key).and_then(|device| device.session.as_ref()) {
             session.push(Outgoing::Stanza(node));

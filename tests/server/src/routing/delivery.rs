@@ -1,5 +1,7 @@
 //! How stanzas reach a device: at once, or with the backlog of its next login.
 
+use std::sync::Arc;
+
 use wa_core::wire::{Content, Node};
 use wa_types::Jid;
 
@@ -12,10 +14,11 @@ use crate::state::State;
 impl State {
     /// Queues a stanza that the device must acknowledge, and sends it if the device is there. `false` when the
     /// device's queue is full, or the device does not exist.
-    pub(crate) fn deliver(&mut self, key: DeviceKey, node: Node) -> bool {
+    pub(crate) fn deliver(&mut self, key: DeviceKey, node: impl Into<Arc<Node>>) -> bool {
+        let node = node.into();
         let Some(device) = self.device_mut(key) else { return false };
         let live = device.session.as_ref().is_some_and(|session| session.resume == Resume::Live);
-        if !device.queue.push(node.clone(), live) {
+        if !device.queue.push(Arc::clone(&node), live) {
             tracing::warn!(?key, "queue full, stanza dropped");
             return false;
         }
@@ -60,7 +63,7 @@ impl State {
         let first = total.saturating_sub(before);
         let left = device.queue.unsent_backlog();
         for (index, node) in batch.into_iter().enumerate() {
-            self.send_with_faults(key, node.attr("offline", first + index));
+            self.send_with_faults(key, Arc::new(Arc::unwrap_or_clone(node).attr("offline", first + index)));
         }
         if left == 0 {
             self.finish_backlog(key, total);
@@ -79,13 +82,13 @@ impl State {
     }
 
     /// Sends one delivery, with what is set to go wrong with it.
-    fn send_with_faults(&mut self, key: DeviceKey, mut node: Node) {
+    fn send_with_faults(&mut self, key: DeviceKey, mut node: Arc<Node>) {
         let is_message = node.tag == "message";
         if is_message && self.faults.take_garble(key) {
-            each_ciphertext(&mut node, &mut |bytes| garble(bytes));
+            each_ciphertext(Arc::make_mut(&mut node), &mut |bytes| garble(bytes));
         }
         if is_message && let Some(size) = self.faults.take_inflate(key) {
-            each_ciphertext(&mut node, &mut |bytes| bytes.resize(size, 0x33));
+            each_ciphertext(Arc::make_mut(&mut node), &mut |bytes| bytes.resize(size, 0x33));
         }
         let twice = self.faults.take_duplicate(key);
         let hold = self.faults.take_reorder(key);
@@ -95,7 +98,7 @@ impl State {
             session.held = Some(node);
         } else {
             if twice {
-                self.transmit(key, node.clone());
+                self.transmit(key, Arc::clone(&node));
             }
             self.transmit(key, node);
         }

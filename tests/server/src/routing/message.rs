@@ -2,6 +2,7 @@
 //! Protocol: messages, "DM stanza" and "Server ack of a message"; receiving, "Resend".
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wa_core::wire::Node;
 use wa_types::Jid;
@@ -219,7 +220,8 @@ impl State {
             return;
         }
         let Some(delay) = self.faults.ack_delay(to) else { return self.transmit(to, ack) };
-        self.note(Subject::Device(to), Direction::ToClient, &ack);
+        let ack = Arc::new(ack);
+        self.note_shared(Subject::Device(to), Direction::ToClient, Arc::clone(&ack));
         let Some(session) = self.device(to).and_then(|device| device.session.as_ref()) else { return };
         let (outbox, cancel) = (session.outbox.clone(), session.cancel.clone());
         tokio::spawn(async move {
