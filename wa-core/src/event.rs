@@ -107,8 +107,8 @@ pub struct Paired {
     pub business_name: Option<String>,
 }
 
-/// A message, decrypted and stored.
-#[derive(Debug, Clone, PartialEq)]
+/// A message, decrypted and stored. `Debug` does not show the sender's name for itself.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageReceived {
     /// Its number in the inbox; [`crate::Events::confirm`] takes it.
@@ -129,6 +129,22 @@ pub struct MessageReceived {
     pub is_backlog: bool,
     /// What it says.
     pub message: Message,
+}
+
+impl std::fmt::Debug for MessageReceived {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageReceived")
+            .field("seq", &self.seq)
+            .field("chat", &self.chat)
+            .field("sender", &self.sender)
+            .field("from_me", &self.from_me)
+            .field("id", &self.id)
+            .field("timestamp", &self.timestamp)
+            .field("push_name", &self.push_name.as_ref().map(|_| ".."))
+            .field("is_backlog", &self.is_backlog)
+            .field("message", &self.message)
+            .finish()
+    }
 }
 
 /// A message that could not be read.

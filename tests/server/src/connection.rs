@@ -268,7 +268,7 @@ async fn send_frame(writer: &mut Writer, payload: &[u8]) -> Option<()> {
 fn read_node(payload: &[u8]) -> Result<Node, String> {
     let body = wire::unpack(payload).map_err(|error| error.to_string())?;
     let document = wire::decode(&body).map_err(|error| error.to_string())?;
-    Ok(document.root().to_owned())
+    Ok(document.root().to_node())
 }
 
 /// The writing side: orders to frames, many of them in one message.

@@ -243,7 +243,7 @@ impl Connection {
         self.open.keep_alive.received(now);
         self.frames.push(bytes).map_err(|_| CloseReason::BadFrame)?;
         while let Some(frame) = self.frames.next_frame().map_err(|_| CloseReason::BadFrame)? {
-            self.open.handle_frame(now, frame)?;
+            self.open.handle_frame(frame)?;
         }
         Ok(())
     }
@@ -266,11 +266,10 @@ impl Connection {
         match open.keep_alive.due(now, &mut *open.random) {
             Due::Nothing => Ok(()),
             Due::Dead => Err(CloseReason::DeadSocket),
-            Due::Ping if !open.requests.is_empty() => Ok(()),
             Due::Ping => {
                 let id = open.next_id();
                 let ping = iq::IqRequest::to_node(&iq::ping::Ping, &id);
-                open.write(now, &ping).map_err(|_| CloseReason::BadFrame)?;
+                open.write(&ping).map_err(|_| CloseReason::BadFrame)?;
                 open.keep_alive.sent(now);
                 Ok(())
             }
@@ -306,8 +305,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`RequestError::NotConnected`], [`RequestError::Encode`].
-    pub fn send(&mut self, now: Instant, node: &Node) -> Result<(), RequestError> {
-        self.open.write(now, node)
+    pub fn send(&mut self, node: &Node) -> Result<(), RequestError> {
+        self.open.write(node)
     }
 
     /// Sends a request; its answer comes as [`Output::Answer`] under the id returned here, within `limit`.
@@ -348,7 +347,7 @@ impl Inner {
         stanza: SmolStr,
         limit: Duration,
     ) -> Result<RequestId, RequestError> {
-        self.write(now, node)?;
+        self.write(node)?;
         self.keep_alive.sent(now);
         self.next_request += 1;
         let request = RequestId(self.next_request);
@@ -359,7 +358,7 @@ impl Inner {
         Ok(request)
     }
 
-    fn write(&mut self, _now: Instant, node: &Node) -> Result<(), RequestError> {
+    fn write(&mut self, node: &Node) -> Result<(), RequestError> {
         let State::Open(transport) = &mut self.state else { return Err(RequestError::NotConnected) };
         let frame = FrameStart::new(&mut self.outgoing);
         if let Err(error) = wire::encode_into(node, &mut self.outgoing) {
@@ -373,7 +372,7 @@ impl Inner {
         }
     }
 
-    fn handle_frame(&mut self, now: Instant, frame: &mut [u8]) -> Result<(), CloseReason> {
+    fn handle_frame(&mut self, frame: &mut [u8]) -> Result<(), CloseReason> {
         let State::Open(transport) = &mut self.state else { return self.handle_handshake(frame) };
         let plain = transport.receiver.open(frame).map_err(|_| CloseReason::BadFrame)?;
         let body = match wire::unpack(plain) {
@@ -386,7 +385,7 @@ impl Inner {
             }
         };
         match wire::decode(&body) {
-            Ok(document) => self.handle_document(now, document),
+            Ok(document) => self.handle_document(document),
             Err(error) => {
                 tracing::warn!(%error, bytes = body.len(), "a frame that is no stanza was dropped");
                 Ok(())
@@ -394,12 +393,12 @@ impl Inner {
         }
     }
 
-    fn handle_document(&mut self, now: Instant, document: Document<'_>) -> Result<(), CloseReason> {
+    fn handle_document(&mut self, document: Document<'_>) -> Result<(), CloseReason> {
         self.handshake_deadline = None;
         let iq = Reader::new(document.root());
         tracing::trace!(node = ?iq.node(), "received");
         if !iq.is("iq") || !(iq.attr_is("type", "result") || iq.attr_is("type", "error")) {
-            return self.handle_stanza(now, document.root());
+            return self.handle_stanza(document.root());
         }
         let id = iq.text_opt("id").unwrap_or_default();
         if let Some(request) = self.requests.take(Answers::Iq, &id) {
@@ -436,7 +435,7 @@ impl Inner {
         Ok(())
     }
 
-    fn handle_stanza(&mut self, now: Instant, node: NodeRef<'_>) -> Result<(), CloseReason> {
+    fn handle_stanza(&mut self, node: NodeRef<'_>) -> Result<(), CloseReason> {
         self.handshake_deadline = None;
         let stanza = Reader::new(node);
         tracing::trace!(?node, "received");
@@ -445,7 +444,7 @@ impl Inner {
                 let own = &self.credentials.own;
                 match InboundMessage::read(stanza, |jid| own.contains(jid)) {
                     Ok(message) => self.push(Incoming::Message(Box::new(message))),
-                    Err(error) => self.refuse(now, stanza, nack::PARSING, &error),
+                    Err(error) => self.refuse(stanza, nack::PARSING, &error),
                 }
             }
             "receipt" => match InboundReceipt::read(stanza) {
@@ -453,7 +452,7 @@ impl Inner {
                     let ack = ack::for_stanza(stanza);
                     self.push(Incoming::Receipt { receipt: Box::new(receipt), ack });
                 }
-                Err(error) => self.refuse(now, stanza, nack::PARSING, &error),
+                Err(error) => self.refuse(stanza, nack::PARSING, &error),
             },
             "ack" => {
                 // Receipts are acknowledged too, under the id of somebody else's message.
@@ -465,13 +464,13 @@ impl Inner {
                     self.outputs.push_back(Output::Answer(request, answer));
                 }
             }
-            "iq" => self.handle_iq(now, stanza),
+            "iq" => self.handle_iq(stanza),
             "notification" => match Notification::read(stanza) {
                 Ok(notification) => {
                     let ack = ack::for_stanza(stanza);
                     self.push(Incoming::Notification { notification, ack });
                 }
-                Err(error) => self.refuse(now, stanza, nack::PARSING, &error),
+                Err(error) => self.refuse(stanza, nack::PARSING, &error),
             },
             "ib" => self.push(Incoming::Ib(Ib::read(stanza))),
             "success" => {
@@ -483,34 +482,34 @@ impl Inner {
             "failure" => return Err(CloseReason::Refused(Failure::read(stanza))),
             "stream:error" => return Err(StreamError::read(stanza).into()),
             "xmlstreamend" => return Err(CloseReason::StreamEnd),
-            "presence" | "chatstate" => self.push(Incoming::Other(node.to_owned())),
+            "presence" | "chatstate" => self.push(Incoming::Other(node.to_node())),
             "call" => {
-                self.answer(now, &ack::for_stanza(stanza));
-                self.push(Incoming::Other(node.to_owned()));
+                self.answer(&ack::for_stanza(stanza));
+                self.push(Incoming::Other(node.to_node()));
             }
             _ => {
                 if stanza.text_opt("id").is_some() && stanza.text_opt("from").is_some() {
                     let ack = ack::for_stanza(stanza).attr("error", u32::from(nack::UNRECOGNIZED_STANZA));
-                    self.answer(now, &ack);
+                    self.answer(&ack);
                 }
-                self.push(Incoming::Other(node.to_owned()));
+                self.push(Incoming::Other(node.to_node()));
             }
         }
         Ok(())
     }
 
-    fn handle_iq(&mut self, now: Instant, iq: Reader<'_>) {
+    fn handle_iq(&mut self, iq: Reader<'_>) {
         let id = iq.text_opt("id").unwrap_or_default();
         if iq.attr_is("xmlns", "urn:xmpp:ping") || iq.attr_is("xmlns", "w:p") {
-            self.answer(now, &iq::result(&id));
+            self.answer(&iq::result(&id));
             return;
         }
         match PairingRequest::read(iq) {
             Ok(Some(request)) => self.push(Incoming::Pairing { iq_id: id.into_owned(), request }),
-            Ok(None) => self.answer(now, &iq::error(&id, 501, "feature-not-implemented")),
+            Ok(None) => self.answer(&iq::error(&id, 501, "feature-not-implemented")),
             Err(error) => {
                 tracing::warn!(%error, "a malformed request of the server");
-                self.answer(now, &iq::error(&id, 400, "bad-request"));
+                self.answer(&iq::error(&id, 400, "bad-request"));
             }
         }
     }
@@ -520,15 +519,15 @@ impl Inner {
     }
 
     /// Refuses a malformed stanza for good; redelivered, it would be as malformed.
-    fn refuse(&mut self, now: Instant, stanza: Reader<'_>, code: u16, error: &StanzaError) {
+    fn refuse(&mut self, stanza: Reader<'_>, code: u16, error: &StanzaError) {
         tracing::warn!(%error, code, "a malformed stanza was refused");
         if stanza.text_opt("id").is_some() && stanza.text_opt("from").is_some() {
-            self.answer(now, &ack::for_stanza(stanza).attr("error", u32::from(code)));
+            self.answer(&ack::for_stanza(stanza).attr("error", u32::from(code)));
         }
     }
 
-    fn answer(&mut self, now: Instant, node: &Node) {
-        if let Err(error) = self.write(now, node) {
+    fn answer(&mut self, node: &Node) {
+        if let Err(error) = self.write(node) {
             tracing::warn!(%error, "an answer could not be written");
         }
     }

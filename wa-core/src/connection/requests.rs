@@ -71,9 +71,4 @@ impl Requests {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
-
-    /// Whether any question waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.stanzas.is_empty()
-    }
 }

@@ -285,7 +285,7 @@ impl Session {
     fn write(&mut self, now: std::time::Instant, stanza: Outgoing) {
         match stanza {
             Outgoing::Stanza(node) => {
-                if let Err(error) = self.connection.send(now, &node) {
+                if let Err(error) = self.connection.send(&node) {
                     tracing::warn!(%error, ?node, "a stanza could not be sent");
                 }
             }

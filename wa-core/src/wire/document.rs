@@ -151,7 +151,7 @@ impl<'d> NodeRef<'d> {
     /// A copy that outlives the document, up to forty times as large as the body. [`Document::into_owned`] costs
     /// far less.
     #[must_use]
-    pub fn to_owned(&self) -> Node {
+    pub fn to_node(&self) -> Node {
         // By reference, so that it comes before `ToOwned` wherever the cursor itself is behind a reference.
         Node {
             tag: self.tag().into_name(),
@@ -161,9 +161,7 @@ impl<'d> NodeRef<'d> {
                 Some(Item::Bytes(bytes)) => Content::Bytes(bytes.to_vec()),
                 Some(Item::Text(text)) => Content::Text(text.as_str().into_owned()),
                 Some(Item::Jid(jid)) => Content::Text(jid.to_string()),
-                Some(Item::List(_)) => {
-                    Content::Nodes(self.children().map(|child| child.to_owned()).collect())
-                }
+                Some(Item::List(_)) => Content::Nodes(self.children().map(|child| child.to_node()).collect()),
             },
         }
     }

@@ -24,7 +24,7 @@
 //! let body = wire::unpack(&frame)?;
 //! let document = wire::decode(&body)?;
 //! assert_eq!(document.root().tag(), "iq");
-//! assert_eq!(document.root().to_owned(), ping);
+//! assert_eq!(document.root().to_node(), ping);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

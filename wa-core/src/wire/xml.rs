@@ -25,7 +25,7 @@ impl NodeRef<'_> {
     /// [`Node::to_xml`] of a copy.
     #[must_use]
     pub fn to_xml(self) -> String {
-        self.to_owned().to_xml()
+        self.to_node().to_xml()
     }
 }
 

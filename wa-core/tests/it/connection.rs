@@ -115,7 +115,7 @@ impl Pair {
         while let Some(frame) = self.frames.next_frame().unwrap() {
             let plain = self.server.receiver.open(frame).unwrap();
             let body = wire::unpack(plain).unwrap();
-            nodes.push(wire::decode(&body).unwrap().root().to_owned());
+            nodes.push(wire::decode(&body).unwrap().root().to_node());
         }
         nodes
     }
@@ -238,12 +238,32 @@ fn silence_is_pinged_and_a_dead_socket_is_noticed() {
 }
 
 #[test]
+fn a_socket_that_dies_while_a_request_waits_is_noticed_long_before_the_request_times_out() {
+    let mut pair = Pair::open();
+    pair.greet();
+    let begun = pair.now;
+    pair.client.request(pair.now, |id| Ping.to_node(id), Duration::from_secs(600)).unwrap();
+    pair.sent();
+    // Something else comes: the line lives, and the request is as unanswered as before. Then nothing any more.
+    pair.now += Duration::from_secs(1);
+    pair.receive(&Node::new("ib")).unwrap();
+    let dead = loop {
+        let next = pair.client.poll_timeout();
+        if let Err(reason) = pair.client.handle_timeout(next) {
+            assert!(next < begun + Duration::from_secs(90), "{:?}", next - begun);
+            break reason;
+        }
+    };
+    assert!(matches!(dead, CloseReason::DeadSocket), "{dead:?}");
+}
+
+#[test]
 fn a_server_that_does_not_speak_is_left() {
     let (_, trust) = server_identity();
     let credentials = Credentials::new(curve25519::generate(&mut SystemRandom), Vec::new(), trust);
     let now = Instant::now();
     let mut client = Connection::new(credentials, now, NOW, Box::new(SystemRandom));
-    assert!(matches!(client.send(now, &Node::new("x")), Err(RequestError::NotConnected)));
+    assert!(matches!(client.send(&Node::new("x")), Err(RequestError::NotConnected)));
     assert!(client.handle_timeout(now).is_ok());
     assert!(matches!(client.handle_timeout(now + HANDSHAKE_LIMIT), Err(CloseReason::DeadSocket)));
 }

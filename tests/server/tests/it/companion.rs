@@ -324,7 +324,7 @@ impl Wire {
                 if let Some(frame) = self.buffer.next_frame().expect("frame") {
                     let payload = self.transport.receiver.open(frame).expect("opens").to_vec();
                     let body = wire::unpack(&payload).expect("unpacks");
-                    return Some(wire::decode(&body).expect("decodes").root().to_owned());
+                    return Some(wire::decode(&body).expect("decodes").root().to_node());
                 }
                 let bytes = self.socket.recv().await.ok()??;
                 self.buffer.push(&bytes).expect("room");
