@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wa_store::{
-    Account, AccountReader, Changes, DeviceList, DeviceListReader, IdentityReader, InboxEntry, InboxReader,
-    LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    Account, AccountReader, Changes, DeviceList, DeviceListReader, Group, GroupReader, IdentityReader,
+    InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName,
+    SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress};
 
@@ -111,6 +111,16 @@ impl SenderKeyReader for FaultyStore {
 impl DeviceListReader for FaultyStore {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.inner.device_lists(users)
+    }
+}
+
+impl GroupReader for FaultyStore {
+    fn groups(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Group>>> {
+        self.inner.groups(groups)
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.key_holders(groups)
     }
 }
 

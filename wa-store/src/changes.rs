@@ -3,7 +3,8 @@
 use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 
 use crate::records::{
-    Account, DeviceList, InboxEntry, LidMapping, MessageKey, PreKeyRecord, SenderKeyName, SignedPreKeyRecord,
+    Account, DeviceList, Group, InboxEntry, LidMapping, MessageKey, PreKeyRecord, SenderKeyName,
+    SignedPreKeyRecord,
 };
 
 /// What one protocol step writes: made by the step, handed to [`Store::commit`](crate::Store::commit).
@@ -93,6 +94,26 @@ impl Changes {
     /// Removes the list of a user's devices, if there is one.
     pub fn delete_device_list(&mut self, user: Jid) -> &mut Self {
         self.push(Change::DeleteDeviceList(user))
+    }
+
+    /// Replaces what is known of a group.
+    pub fn put_group(&mut self, group: Group) -> &mut Self {
+        self.push(Change::PutGroup(Box::new(group)))
+    }
+
+    /// Forgets a group, if it is known. The devices that have our key of it stay.
+    pub fn delete_group(&mut self, group: Jid) -> &mut Self {
+        self.push(Change::DeleteGroup(group))
+    }
+
+    /// Replaces which devices have our own key of a group.
+    pub fn put_key_holders(&mut self, group: Jid, record: Vec<u8>) -> &mut Self {
+        self.push(Change::PutKeyHolders { group, record })
+    }
+
+    /// Forgets which devices have our own key of a group.
+    pub fn delete_key_holders(&mut self, group: Jid) -> &mut Self {
+        self.push(Change::DeleteKeyHolders(group))
     }
 
     /// Writes which phone number a LID stands for; replaces what was known about that LID.
@@ -239,6 +260,19 @@ pub enum Change {
     },
     /// [`Changes::delete_device_list`].
     DeleteDeviceList(Jid),
+    /// [`Changes::put_group`]: kept under its own address.
+    PutGroup(Box<Group>),
+    /// [`Changes::delete_group`].
+    DeleteGroup(Jid),
+    /// [`Changes::put_key_holders`].
+    PutKeyHolders {
+        /// Of which group.
+        group: Jid,
+        /// The devices, opaque.
+        record: Vec<u8>,
+    },
+    /// [`Changes::delete_key_holders`].
+    DeleteKeyHolders(Jid),
     /// [`Changes::put_lid_mapping`].
     PutLidMapping(LidMapping),
     /// [`Changes::push_inbox`]: adds the entry and marks its key as seen.
@@ -284,6 +318,12 @@ impl std::fmt::Debug for Change {
                 write!(f, "PutDeviceList({user:?}, {} devices)", list.devices.len())
             }
             Self::DeleteDeviceList(user) => write!(f, "DeleteDeviceList({user:?})"),
+            Self::PutGroup(group) => write!(f, "PutGroup({:?}, {} members)", group.jid, group.members.len()),
+            Self::DeleteGroup(group) => write!(f, "DeleteGroup({group:?})"),
+            Self::PutKeyHolders { group, record } => {
+                write!(f, "PutKeyHolders({group:?}, {} bytes)", record.len())
+            }
+            Self::DeleteKeyHolders(group) => write!(f, "DeleteKeyHolders({group:?})"),
             Self::PutLidMapping(mapping) => write!(f, "PutLidMapping({:?}, {:?})", mapping.lid, mapping.pn),
             Self::PushInbox(entry) => write!(f, "PushInbox({}, {:?})", entry.seq, entry.message),
             Self::ConfirmInbox { seq } => write!(f, "ConfirmInbox({seq})"),

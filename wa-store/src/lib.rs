@@ -29,9 +29,10 @@ pub use changes::{Change, Changes};
 pub use error::{BoxError, Remedy, StoreError};
 pub use memory::MemoryStore;
 pub use records::{
-    Account, AccountReader, AdvSecret, Device, DeviceList, DeviceListReader, IdentityReader, InboxEntry,
-    InboxReader, LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName,
-    SenderKeyReader, SessionReader, SignedPreKeyRecord,
+    Account, AccountReader, AddressingMode, AdvSecret, Device, DeviceList, DeviceListReader, Group,
+    GroupDescription, GroupMember, GroupReader, GroupRole, IdentityReader, InboxEntry, InboxReader,
+    LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName, SenderKeyReader,
+    SessionReader, SignedPreKeyRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

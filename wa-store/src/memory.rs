@@ -10,9 +10,9 @@ use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 use crate::changes::{Change, Changes};
 use crate::error::StoreError;
 use crate::records::{
-    Account, AccountReader, DeviceList, DeviceListReader, IdentityReader, InboxEntry, InboxReader,
-    LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord,
+    Account, AccountReader, DeviceList, DeviceListReader, Group, GroupReader, IdentityReader, InboxEntry,
+    InboxReader, LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName,
+    SenderKeyReader, SessionReader, SignedPreKeyRecord,
 };
 use crate::store::{Store, StoreFuture};
 
@@ -119,6 +119,16 @@ impl DeviceListReader for MemoryStore {
     }
 }
 
+impl GroupReader for MemoryStore {
+    fn groups(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Group>>> {
+        self.each(groups, |state, group| state.groups.get(group).cloned())
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.each(groups, |state, group| state.key_holders.get(group).cloned())
+    }
+}
+
 impl LidMapReader for MemoryStore {
     fn lids_of(&self, pns: &[Jid]) -> StoreFuture<'_, Vec<Option<LidMapping>>> {
         self.each(pns, |state, pn| {
@@ -158,6 +168,8 @@ struct State {
     signed_pre_keys: BTreeMap<PreKeyId, SignedPreKeyRecord>,
     sender_keys: HashMap<SenderKeyName, Vec<u8>>,
     device_lists: HashMap<Jid, DeviceList>,
+    groups: HashMap<Jid, Group>,
+    key_holders: HashMap<Jid, Vec<u8>>,
     /// By LID.
     pns: HashMap<Jid, KnownLid>,
     /// The LIDs in `pns` of each phone number.
@@ -206,6 +218,10 @@ impl State {
             Change::DeleteSenderKey(name) => drop(self.sender_keys.remove(&name)),
             Change::PutDeviceList { user, list } => drop(self.device_lists.insert(user, list)),
             Change::DeleteDeviceList(user) => drop(self.device_lists.remove(&user)),
+            Change::PutGroup(group) => drop(self.groups.insert(group.jid.clone(), *group)),
+            Change::DeleteGroup(group) => drop(self.groups.remove(&group)),
+            Change::PutKeyHolders { group, record } => drop(self.key_holders.insert(group, record)),
+            Change::DeleteKeyHolders(group) => drop(self.key_holders.remove(&group)),
             Change::PutLidMapping(mapping) => self.put_lid_mapping(mapping),
             Change::PushInbox(entry) => {
                 self.last_inbox_seq = entry.seq;

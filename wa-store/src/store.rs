@@ -6,7 +6,7 @@ use std::pin::Pin;
 use crate::changes::Changes;
 use crate::error::StoreError;
 use crate::records::{
-    AccountReader, DeviceListReader, IdentityReader, InboxReader, LidMapReader, PreKeyReader,
+    AccountReader, DeviceListReader, GroupReader, IdentityReader, InboxReader, LidMapReader, PreKeyReader,
     SenderKeyReader, SessionReader,
 };
 
@@ -34,6 +34,7 @@ pub trait Store:
     + PreKeyReader
     + SenderKeyReader
     + DeviceListReader
+    + GroupReader
     + LidMapReader
     + InboxReader
     + Send

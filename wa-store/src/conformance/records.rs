@@ -20,6 +20,8 @@ checks! {
     "signed pre-keys are read in the order asked" => signed_pre_keys,
     "sender keys are kept per group and sender" => sender_keys,
     "device lists are read as they were written" => device_lists,
+    "groups are read as they were written" => groups,
+    "key holders are kept per group" => key_holders,
     "a LID leads to the phone number written last" => pns_of,
     "a phone number leads to its newest LID" => lids_of,
 }
@@ -37,6 +39,8 @@ async fn empty_slices(bench: &Bench<'_>) -> Outcome {
     reads("signed_pre_keys(&[])", store.signed_pre_keys(&[]), vec![]).await?;
     reads("sender_keys(&[])", store.sender_keys(&[]), vec![]).await?;
     reads("device_lists(&[])", store.device_lists(&[]), vec![]).await?;
+    reads("groups(&[])", store.groups(&[]), vec![]).await?;
+    reads("key_holders(&[])", store.key_holders(&[]), vec![]).await?;
     reads("lids_of(&[])", store.lids_of(&[]), vec![]).await?;
     reads("pns_of(&[])", store.pns_of(&[]), vec![]).await?;
     reads("seen(&[])", store.seen(&[]), vec![]).await
@@ -242,6 +246,43 @@ async fn device_lists(bench: &Bench<'_>) -> Outcome {
     .await?;
     let expected = vec![None, None, Some(sample::device_list(2)), None];
     reads("device_lists after one was replaced and one deleted", store.device_lists(&asked), expected).await
+}
+
+async fn groups(bench: &Bench<'_>) -> Outcome {
+    let store = bench.open().await?;
+    let asked = [sample::group(2), sample::group(3), sample::group(1), sample::group(2)];
+    commit(&*store, |changes| {
+        changes.put_group(sample::group_info(1, 1)).put_group(sample::bare_group_info(2));
+    })
+    .await?;
+    let [bare, full] = [sample::bare_group_info(2), sample::group_info(1, 1)].map(Some);
+    let expected = vec![bare.clone(), None, full, bare];
+    reads("groups with a miss and a repeat", store.groups(&asked), expected).await?;
+    commit(&*store, |changes| {
+        changes.put_group(sample::group_info(1, 2)).delete_group(sample::group(2));
+        changes.delete_group(sample::group(3));
+    })
+    .await?;
+    let expected = vec![None, None, Some(sample::group_info(1, 2)), None];
+    reads("groups after one was replaced and one deleted", store.groups(&asked), expected).await
+}
+
+async fn key_holders(bench: &Bench<'_>) -> Outcome {
+    let store = bench.open().await?;
+    let asked = [sample::group(2), sample::group(3), sample::group(1), sample::group(2)];
+    commit(&*store, |changes| {
+        changes.put_key_holders(sample::group(1), vec![1]).put_key_holders(sample::group(2), vec![2]);
+    })
+    .await?;
+    let expected = vec![Some(vec![2]), None, Some(vec![1]), Some(vec![2])];
+    reads("key_holders with a miss and a repeat", store.key_holders(&asked), expected).await?;
+    commit(&*store, |changes| {
+        changes.put_key_holders(sample::group(1), vec![3]).delete_key_holders(sample::group(2));
+        changes.delete_group(sample::group(1)).delete_key_holders(sample::group(3));
+    })
+    .await?;
+    let expected = vec![None, None, Some(vec![3]), None];
+    reads("key_holders after one was replaced and one deleted", store.key_holders(&asked), expected).await
 }
 
 async fn pns_of(bench: &Bench<'_>) -> Outcome {

@@ -6,8 +6,8 @@ use wa_types::{
 };
 
 use crate::records::{
-    Account, AdvSecret, Device, DeviceList, InboxEntry, LidMapping, MessageKey, PreKeyRecord, SenderKeyName,
-    SignedPreKeyRecord,
+    Account, AddressingMode, AdvSecret, Device, DeviceList, Group, GroupDescription, GroupMember, GroupRole,
+    InboxEntry, LidMapping, MessageKey, PreKeyRecord, SenderKeyName, SignedPreKeyRecord,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -104,6 +104,55 @@ pub(super) fn device_list(seed: u8) -> DeviceList {
         timestamp: UnixSeconds(1_754_500_000),
         hash: Some("2:A1b2C3d4".to_owned()),
         fetched: UnixMillis(1_754_500_000_123),
+    }
+}
+
+/// Every field set.
+pub(super) fn group_info(number: u32, seed: u8) -> Group {
+    let member = |pn, lid, role, is_unreachable| GroupMember { pn, lid, role, is_unreachable };
+    Group {
+        subject: format!("Friends {seed} ☕"),
+        description: Some(GroupDescription { id: format!("{seed:08X}"), text: "No\nspoilers".to_owned() }),
+        addressing: AddressingMode::Lid,
+        members: vec![
+            member(Some(user(1)), Some(lid(1)), GroupRole::SuperAdmin, false),
+            member(None, Some(lid(2)), GroupRole::Admin, false),
+            member(Some(user(3)), None, GroupRole::Member, true),
+        ],
+        size: u32::MAX,
+        is_announcement: true,
+        is_locked: true,
+        expiration_s: 604_800,
+        is_community: true,
+        parent: Some(group(number + 1)),
+        is_default_subgroup: true,
+        creator: Some(lid(1)),
+        created: UnixSeconds(1_754_500_000),
+        member_version: Some("17".to_owned()),
+        fetched: UnixMillis(1_754_500_000_123 + u64::from(seed)),
+        ..bare_group_info(number)
+    }
+}
+
+/// No field set that need not be.
+pub(super) fn bare_group_info(number: u32) -> Group {
+    Group {
+        jid: group(number),
+        subject: String::new(),
+        description: None,
+        addressing: AddressingMode::Pn,
+        members: Vec::new(),
+        size: 0,
+        is_announcement: false,
+        is_locked: false,
+        expiration_s: 0,
+        is_community: false,
+        parent: None,
+        is_default_subgroup: false,
+        creator: None,
+        created: UnixSeconds(0),
+        member_version: None,
+        fetched: UnixMillis(0),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Unfit, ok, sample};
 use crate::changes::Changes;
-use crate::records::{Account, DeviceList, InboxEntry, LidMapping, PreKeyRecord, SignedPreKeyRecord};
+use crate::records::{Account, DeviceList, Group, InboxEntry, LidMapping, PreKeyRecord, SignedPreKeyRecord};
 use crate::store::Store;
 use wa_types::{PublicKey, UnixMillis};
 
@@ -20,6 +20,8 @@ pub(super) struct Snapshot {
     signed_pre_keys: Vec<Option<SignedPreKeyRecord>>,
     sender_keys: Vec<Option<Vec<u8>>>,
     device_lists: Vec<Option<DeviceList>>,
+    groups: Vec<Option<Group>>,
+    key_holders: Vec<Option<Vec<u8>>>,
     lids: Vec<Option<LidMapping>>,
     pns: Vec<Option<LidMapping>>,
     inbox: Vec<InboxEntry>,
@@ -47,6 +49,8 @@ impl Snapshot {
                 store.sender_keys(&keys(|number| sample::sender_key_name(number, 0))).await,
             )?,
             device_lists: ok("device_lists", store.device_lists(&keys(sample::user)).await)?,
+            groups: ok("groups", store.groups(&keys(sample::group)).await)?,
+            key_holders: ok("key_holders", store.key_holders(&keys(sample::group)).await)?,
             lids: ok("lids_of", store.lids_of(&keys(sample::user)).await)?,
             pns: ok("pns_of", store.pns_of(&keys(sample::lid)).await)?,
             inbox: ok("inbox", store.inbox(0, usize::MAX).await)?,
@@ -67,6 +71,8 @@ pub(super) fn put_one_of_each(changes: &mut Changes, number: u32, seed: u8, seq:
         .put_signed_pre_key(sample::signed_pre_key(number + 1, seed))
         .put_sender_key(sample::sender_key_name(number, 0), vec![seed; 400])
         .put_device_list(sample::user(number), sample::device_list(seed))
+        .put_group(sample::group_info(number, seed))
+        .put_key_holders(sample::group(number), vec![seed; 300])
         .put_lid_mapping(sample::lid_mapping(number, number, u64::from(seed)))
         .push_inbox(sample::entry(seq, number))
         .mark_seen(sample::message((number + 1) % BREADTH), UnixMillis(u64::from(seed)));

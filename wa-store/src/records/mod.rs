@@ -8,14 +8,16 @@
 //! | [`pre_key`] | our one-time and signed pre-keys |
 //! | [`sender_key`] | one sender's key in one group |
 //! | [`device_list`] | which devices a user has |
+//! | [`group`] | who is in a group, how it is addressed, and which devices have our key of it |
 //! | [`lid_map`] | which phone number a LID stands for |
 //! | [`inbox`] | messages decrypted and not yet confirmed by the application, and which ones came before |
 //!
 //! The records that a store keeps field by field are exhaustive on purpose: a new field must not compile until it is
-//! stored. [`Account`] and [`DeviceList`] come with an encoding of their own, for stores that keep them as one blob.
+//! stored. [`Account`], [`DeviceList`] and [`Group`] come with an encoding of their own, for stores that keep them as one blob.
 
 pub mod account;
 pub mod device_list;
+pub mod group;
 pub mod identity;
 pub mod inbox;
 pub mod lid_map;
@@ -25,6 +27,7 @@ pub mod session;
 
 pub use account::{Account, AccountReader, AdvSecret};
 pub use device_list::{Device, DeviceList, DeviceListReader};
+pub use group::{AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole};
 pub use identity::IdentityReader;
 pub use inbox::{InboxEntry, InboxReader, MessageKey};
 pub use lid_map::{LidMapReader, LidMapping};

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::query::run;
-use super::{account, device_list, error, identity, inbox, lid_map, pre_key, sender_key, session};
+use super::{account, device_list, error, group, identity, inbox, lid_map, pre_key, sender_key, session};
 use crate::changes::Change;
 use crate::error::StoreError;
 
@@ -51,6 +51,10 @@ fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::DeleteSenderKey(name) => sender_key::delete(connection, name),
         Change::PutDeviceList { user, list } => device_list::put(connection, user, list),
         Change::DeleteDeviceList(user) => device_list::delete(connection, user),
+        Change::PutGroup(known) => group::put(connection, known),
+        Change::DeleteGroup(jid) => group::delete(connection, jid),
+        Change::PutKeyHolders { group: jid, record } => group::put_holders(connection, jid, record),
+        Change::DeleteKeyHolders(jid) => group::delete_holders(connection, jid),
         Change::PutLidMapping(mapping) => lid_map::put(connection, mapping),
         Change::PushInbox(entry) => inbox::push(connection, entry),
         Change::ConfirmInbox { seq } => inbox::confirm(connection, *seq),
@@ -65,6 +69,7 @@ fn wipe(connection: &Connection) -> Result<(), StoreError> {
         .execute_batch(
             "DELETE FROM account; DELETE FROM session; DELETE FROM identity; DELETE FROM pre_key;
              DELETE FROM signed_pre_key; DELETE FROM sender_key; DELETE FROM device_list; DELETE FROM lid_map;
+             DELETE FROM group_info; DELETE FROM key_holders;
              DELETE FROM inbox; DELETE FROM seen; UPDATE inbox_last SET seq = 0",
         )
         .map_err(error::of)

@@ -27,6 +27,7 @@ mod builder;
 mod commit;
 mod device_list;
 mod error;
+mod group;
 mod identity;
 mod inbox;
 mod lid_map;

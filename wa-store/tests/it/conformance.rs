@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use wa_store::conformance::{self, Factory};
 use wa_store::{
-    Account, AccountReader, Change, Changes, DeviceList, DeviceListReader, IdentityReader, InboxEntry,
-    InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, PreKeyReader, PreKeyRecord,
-    SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    Account, AccountReader, Change, Changes, DeviceList, DeviceListReader, Group, GroupReader,
+    IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, PreKeyReader,
+    PreKeyRecord, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
+    StoreFuture,
 };
 use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress};
 
@@ -27,7 +28,7 @@ impl Factory for Memory {
 #[tokio::test]
 async fn the_memory_store_passes() {
     let report = conformance::run(&Memory).await.unwrap();
-    assert_eq!((report.passed.len(), report.skipped.len()), (32, 5), "{report:?}");
+    assert_eq!((report.passed.len(), report.skipped.len()), (34, 5), "{report:?}");
 }
 
 #[cfg(feature = "sqlite")]
@@ -66,7 +67,7 @@ mod sqlite {
     async fn the_sqlite_store_passes() {
         for durability in [Durability::PowerLoss, Durability::ProcessEnd] {
             let report = conformance::run(&Files::new(durability)).await.unwrap();
-            assert_eq!((report.passed.len(), report.skipped.len()), (37, 0), "{report:?}");
+            assert_eq!((report.passed.len(), report.skipped.len()), (39, 0), "{report:?}");
         }
     }
 
@@ -385,6 +386,16 @@ impl SenderKeyReader for Faulty {
 impl DeviceListReader for Faulty {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.answers(users, |inner, keys| inner.device_lists(keys))
+    }
+}
+
+impl GroupReader for Faulty {
+    fn groups(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Group>>> {
+        self.answers(groups, |inner, keys| inner.groups(keys))
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.answers(groups, |inner, keys| inner.key_holders(keys))
     }
 }
 

@@ -45,6 +45,16 @@ CREATE TABLE device_list (
     record BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE group_info (
+    jid TEXT NOT NULL UNIQUE,
+    record BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE key_holders (
+    group_jid TEXT NOT NULL UNIQUE,
+    record BLOB NOT NULL
+) STRICT;
+
 -- A replaced row gets a new, higher rowid: the rowid tells which mapping was written last.
 CREATE TABLE lid_map (
     lid TEXT NOT NULL UNIQUE,

@@ -1,0 +1,291 @@
+//! Groups: who is in one, and how it is addressed; and which devices have our own key of it. Protocol: groups and
+//! communities, "Group object", "What a client should keep per group".
+
+use prost::Message;
+use wa_types::{Jid, UnixMillis, UnixSeconds};
+
+use crate::error::StoreError;
+use crate::store::StoreFuture;
+
+/// A group as last told by the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its address.
+    pub jid: Jid,
+    /// Its name; empty when the server hides it.
+    pub subject: String,
+    /// What it says about itself.
+    pub description: Option<GroupDescription>,
+    /// Under which of their two addresses its members are written to.
+    pub addressing: AddressingMode,
+    /// Its members, in the server's order.
+    pub members: Vec<GroupMember>,
+    /// How many members it has; in announcement groups they may not all be listed.
+    pub size: u32,
+    /// Only admins send messages.
+    pub is_announcement: bool,
+    /// Only admins change its name, description and picture.
+    pub is_locked: bool,
+    /// After how many seconds messages disappear; 0 for never.
+    pub expiration_s: u32,
+    /// It is a community: a roof over groups, without messages of its own.
+    pub is_community: bool,
+    /// The community that it belongs to.
+    pub parent: Option<Jid>,
+    /// It is the announcement group of its community.
+    pub is_default_subgroup: bool,
+    /// Who made it.
+    pub creator: Option<Jid>,
+    /// When it was made.
+    pub created: UnixSeconds,
+    /// The server's version of the list of members.
+    pub member_version: Option<String>,
+    /// When we asked, or heard of its last change.
+    pub fetched: UnixMillis,
+}
+
+/// The text under a group's name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupDescription {
+    /// Its version: whoever replaces it must name it.
+    pub id: String,
+    /// The text.
+    pub text: String,
+}
+
+/// Under which of their two addresses a group's members are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AddressingMode {
+    /// By phone number.
+    #[default]
+    Pn,
+    /// By LID.
+    Lid,
+}
+
+impl AddressingMode {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pn => "pn",
+            Self::Lid => "lid",
+        }
+    }
+}
+
+/// One member of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMember {
+    /// The member's phone number user; in groups addressed by LID it may be hidden.
+    pub pn: Option<Jid>,
+    /// The member's LID user, where it is known.
+    pub lid: Option<Jid>,
+    /// What the member may do.
+    pub role: GroupRole,
+    /// The server takes no messages for this member.
+    pub is_unreachable: bool,
+}
+
+impl GroupMember {
+    /// The member's address in a group of this mode; the other one when that is the only one known.
+    #[must_use]
+    pub fn address(&self, mode: AddressingMode) -> Option<&Jid> {
+        match mode {
+            AddressingMode::Pn => self.pn.as_ref().or(self.lid.as_ref()),
+            AddressingMode::Lid => self.lid.as_ref().or(self.pn.as_ref()),
+        }
+    }
+
+    /// Whether this is the member's address, whichever of the two; devices are not compared.
+    #[must_use]
+    pub fn is_user(&self, user: &Jid) -> bool {
+        [&self.pn, &self.lid].into_iter().flatten().any(|address| address.is_same_user(user))
+    }
+}
+
+/// What a member of a group may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum GroupRole {
+    /// Write, unless only admins do.
+    #[default]
+    Member,
+    /// Add and remove others, and change settings.
+    Admin,
+    /// An admin whom nobody removes: the creator.
+    SuperAdmin,
+}
+
+impl Group {
+    /// The member of this address, whichever of the two.
+    #[must_use]
+    pub fn member(&self, user: &Jid) -> Option<&GroupMember> {
+        self.members.iter().find(|member| member.is_user(user))
+    }
+
+    /// As bytes that [`Self::decode`] reads, in this version of the library and in later ones.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let text = |jid: &Option<Jid>| jid.as_ref().map(Jid::to_string);
+        RawGroup {
+            jid: self.jid.to_string(),
+            subject: self.subject.clone(),
+            description: self.description.as_ref().map(|description| RawDescription {
+                id: description.id.clone(),
+                text: description.text.clone(),
+            }),
+            is_lid: self.addressing == AddressingMode::Lid,
+            members: self.members.iter().map(RawMember::of).collect(),
+            size: self.size,
+            is_announcement: self.is_announcement,
+            is_locked: self.is_locked,
+            expiration_s: self.expiration_s,
+            is_community: self.is_community,
+            parent: text(&self.parent),
+            is_default_subgroup: self.is_default_subgroup,
+            creator: text(&self.creator),
+            created: self.created.0,
+            member_version: self.member_version.clone(),
+            fetched: self.fetched.0,
+        }
+        .encode_to_vec()
+    }
+
+    /// Reads what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let raw = RawGroup::decode(bytes).map_err(|error| StoreError::corrupt(WHAT, error))?;
+        Ok(Self {
+            jid: jid(&raw.jid)?,
+            subject: raw.subject,
+            description: raw
+                .description
+                .map(|description| GroupDescription { id: description.id, text: description.text }),
+            addressing: if raw.is_lid { AddressingMode::Lid } else { AddressingMode::Pn },
+            members: raw.members.into_iter().map(RawMember::read).collect::<Result<_, StoreError>>()?,
+            size: raw.size,
+            is_announcement: raw.is_announcement,
+            is_locked: raw.is_locked,
+            expiration_s: raw.expiration_s,
+            is_community: raw.is_community,
+            parent: raw.parent.as_deref().map(jid).transpose()?,
+            is_default_subgroup: raw.is_default_subgroup,
+            creator: raw.creator.as_deref().map(jid).transpose()?,
+            created: UnixSeconds(raw.created),
+            member_version: raw.member_version,
+            fetched: UnixMillis(raw.fetched),
+        })
+    }
+}
+
+fn jid(text: &str) -> Result<Jid, StoreError> {
+    text.parse().map_err(|error: wa_types::JidError| StoreError::corrupt(WHAT, error))
+}
+
+/// Reads groups. Written by [`Changes::put_group`](crate::Changes::put_group) and
+/// [`Changes::put_key_holders`](crate::Changes::put_key_holders).
+pub trait GroupReader {
+    /// These groups, in the order asked; `None` where none is known.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn groups(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Group>>>;
+
+    /// Which devices have our own key of each of these groups, in the order asked; `None` where nothing is known.
+    /// Opaque here; `wa-core`'s `e2e` reads it.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>>;
+}
+
+const WHAT: &str = "group";
+
+#[derive(Clone, PartialEq, Message)]
+struct RawGroup {
+    #[prost(string, tag = "1")]
+    jid: String,
+    #[prost(string, tag = "2")]
+    subject: String,
+    #[prost(message, optional, tag = "3")]
+    description: Option<RawDescription>,
+    #[prost(bool, tag = "4")]
+    is_lid: bool,
+    #[prost(message, repeated, tag = "5")]
+    members: Vec<RawMember>,
+    #[prost(uint32, tag = "6")]
+    size: u32,
+    #[prost(bool, tag = "7")]
+    is_announcement: bool,
+    #[prost(bool, tag = "8")]
+    is_locked: bool,
+    #[prost(uint32, tag = "9")]
+    expiration_s: u32,
+    #[prost(bool, tag = "10")]
+    is_community: bool,
+    #[prost(string, optional, tag = "11")]
+    parent: Option<String>,
+    #[prost(bool, tag = "12")]
+    is_default_subgroup: bool,
+    #[prost(string, optional, tag = "13")]
+    creator: Option<String>,
+    #[prost(uint64, tag = "14")]
+    created: u64,
+    #[prost(string, optional, tag = "15")]
+    member_version: Option<String>,
+    #[prost(uint64, tag = "16")]
+    fetched: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RawDescription {
+    #[prost(string, tag = "1")]
+    id: String,
+    #[prost(string, tag = "2")]
+    text: String,
+}
+
+/// Most members are two numbers of users: the servers are known by the field.
+#[derive(Clone, PartialEq, Message)]
+struct RawMember {
+    #[prost(string, optional, tag = "1")]
+    pn: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    lid: Option<String>,
+    #[prost(uint32, tag = "3")]
+    role: u32,
+    #[prost(bool, tag = "4")]
+    is_unreachable: bool,
+}
+
+impl RawMember {
+    fn of(member: &GroupMember) -> Self {
+        let user = |jid: &Option<Jid>| jid.as_ref().map(|jid| jid.user().to_owned());
+        Self {
+            pn: user(&member.pn),
+            lid: user(&member.lid),
+            role: match member.role {
+                GroupRole::Member => 0,
+                GroupRole::Admin => 1,
+                GroupRole::SuperAdmin => 2,
+            },
+            is_unreachable: member.is_unreachable,
+        }
+    }
+
+    fn read(self) -> Result<GroupMember, StoreError> {
+        Ok(GroupMember {
+            pn: self.pn.map(Jid::pn),
+            lid: self.lid.map(Jid::lid),
+            role: match self.role {
+                0 => GroupRole::Member,
+                1 => GroupRole::Admin,
+                2 => GroupRole::SuperAdmin,
+                _ => return Err(StoreError::Corrupt { what: WHAT, source: None }),
+            },
+            is_unreachable: self.is_unreachable,
+        })
+    }
+}
