@@ -6,6 +6,7 @@
 //! | [`address`] | where a Signal session leads: [`SignalAddress`] |
 //! | [`ids`] | [`MessageId`], [`PreKeyId`], [`RegistrationId`] |
 //! | [`keys`] | [`PublicKey`], [`PrivateKey`], [`KeyPair`], [`Signature`] |
+//! | [`phone`] | [`PhoneNumber`], as users type it |
 //! | [`time`] | [`UnixSeconds`] and [`UnixMillis`]: the wire has both |
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
@@ -14,10 +15,12 @@ pub mod address;
 pub mod ids;
 pub mod jid;
 pub mod keys;
+pub mod phone;
 pub mod time;
 
 pub use address::{Domain, SignalAddress};
 pub use ids::{MessageId, PreKeyId, RegistrationId};
 pub use jid::{Jid, JidError, Server};
 pub use keys::{KeyPair, PrivateKey, PublicKey, PublicKeyError, Signature};
+pub use phone::{PhoneNumber, PhoneNumberError};
 pub use time::{UnixMillis, UnixSeconds};

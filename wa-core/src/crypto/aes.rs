@@ -1,6 +1,8 @@
-//! AES-256 in the two modes that the protocol uses.
+//! AES-256 in the modes that the protocol uses.
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::cipher::{self, EncryptingKey, EncryptionContext, UnboundCipherKey};
+use aws_lc_rs::iv::FixedLength;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 
@@ -94,4 +96,13 @@ pub fn cbc_decrypt(key: &[u8; 32], iv: &[u8; 16], ciphertext: &[u8]) -> Result<V
         .len();
     buffer.truncate(size);
     Ok(buffer)
+}
+
+/// AES-256-CTR in place, with a 128-bit big-endian counter that starts at `iv`. Encrypts, and decrypts what it
+/// encrypted; nothing is authenticated.
+pub fn ctr_apply(key: &[u8; 32], iv: [u8; 16], buffer: &mut [u8]) {
+    let key = UnboundCipherKey::new(&cipher::AES_256, key).expect("32 bytes are an AES-256 key");
+    EncryptingKey::ctr(key)
+        .and_then(|key| key.less_safe_encrypt(buffer, EncryptionContext::Iv128(FixedLength::from(iv))))
+        .expect("AES-256 in counter mode takes any buffer");
 }

@@ -1,4 +1,6 @@
-//! SHA-256, HMAC-SHA256 and HKDF-SHA256.
+//! SHA-256, HMAC-SHA256, HKDF-SHA256 and PBKDF2 over it.
+
+use std::num::NonZeroU32;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -60,5 +62,19 @@ pub fn hkdf_sha256(ikm: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) {
 pub fn hkdf_array<const N: usize>(ikm: &[u8], salt: &[u8], info: &[u8]) -> zeroize::Zeroizing<[u8; N]> {
     let mut out = zeroize::Zeroizing::new([0; N]);
     hkdf_sha256(ikm, salt, info, out.as_mut_slice());
+    out
+}
+
+/// PBKDF2-HMAC-SHA256, 32 bytes. Slow on purpose: about a millisecond per 8,000 rounds.
+#[must_use]
+pub fn pbkdf2_sha256(password: &[u8], salt: &[u8], rounds: NonZeroU32) -> zeroize::Zeroizing<[u8; 32]> {
+    let mut out = zeroize::Zeroizing::new([0; 32]);
+    aws_lc_rs::pbkdf2::derive(
+        aws_lc_rs::pbkdf2::PBKDF2_HMAC_SHA256,
+        rounds,
+        salt,
+        password,
+        out.as_mut_slice(),
+    );
     out
 }

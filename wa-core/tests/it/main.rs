@@ -5,6 +5,8 @@ mod connection;
 mod e2e;
 mod noise;
 mod pairing;
+mod pairing_code;
+mod pairing_passkey;
 mod signal;
 mod stanza;
 #[allow(dead_code, unreachable_pub, reason = "not every domain needs all of it")]
