@@ -13,8 +13,9 @@ use crate::wire::Node;
 
 /// What happened to an account.
 ///
-/// Messages are delivered at least once and in the order in which the server sent them: one that the application did
-/// not confirm comes again after a restart, with the same id. All other events are told once.
+/// What was received is durable: [`Event::Message`], [`Event::OwnDevice`] and [`Event::Undecodable`]
+/// are delivered at least once and in the order in which the server sent them; one that the application did not confirm
+/// comes again after a restart, with the same [number](Event::inbox_number). All other events are told once.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
@@ -55,8 +56,15 @@ pub enum Event {
         /// How many stanzas it had, by the server's count.
         count: u32,
     },
-    /// A message.
+    /// A message: of a direct chat, a group, the status feed or a channel.
     Message(Box<MessageReceived>),
+    /// A message of our phone, or of another own device, about protocol matters: keys, history, settings. It belongs to
+    /// no chat of the application; [`Message::own_device_kind`] tells what it is about. Those that this version handles
+    /// itself are not told.
+    OwnDevice(Box<MessageReceived>),
+    /// A message that was decrypted and is no message that we can read. The sender does not send it again: this is all
+    /// there is of it.
+    Undecodable(Box<Undecodable>),
     /// A message that could not be read. It was acknowledged where asking again is hopeless; otherwise the sender was
     /// asked for it again, and it may come as [`Event::Message`] later.
     Undecryptable(Box<Undecryptable>),
@@ -76,6 +84,23 @@ pub enum Event {
         error: String,
     },
 }
+
+impl Event {
+    /// The number under which the inbox keeps this event until [`crate::Events::confirm`]; `None` for events that are
+    /// told once.
+    #[must_use]
+    pub const fn inbox_number(&self) -> Option<InboxNumber> {
+        match self {
+            Self::Message(message) | Self::OwnDevice(message) => Some(message.number),
+            Self::Undecodable(undecodable) => Some(undecodable.number),
+            _ => None,
+        }
+    }
+}
+
+/// Names a durable event of one account. Later events have higher numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InboxNumber(pub(crate) u64);
 
 /// A QR code to show.
 #[derive(Clone, PartialEq, Eq)]
@@ -112,11 +137,13 @@ pub struct Paired {
 #[non_exhaustive]
 pub struct MessageReceived {
     /// Its number in the inbox; [`crate::Events::confirm`] takes it.
-    pub(crate) seq: u64,
+    pub number: InboxNumber,
     /// The chat that it belongs to.
     pub chat: Jid,
     /// The device that wrote it.
     pub sender: Jid,
+    /// The sender's other address, where it is known: the LID of a phone number, the phone number of a LID.
+    pub sender_alt: Option<Jid>,
     /// Whether our own account wrote it, on another device.
     pub from_me: bool,
     /// Its id.
@@ -127,6 +154,8 @@ pub struct MessageReceived {
     pub push_name: Option<String>,
     /// It came with the backlog of the time away.
     pub is_backlog: bool,
+    /// Set when it could not be read as it was first sent, and who made up for it.
+    pub recovered: Option<RecoveredBy>,
     /// What it says.
     pub message: Message,
 }
@@ -134,16 +163,63 @@ pub struct MessageReceived {
 impl std::fmt::Debug for MessageReceived {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MessageReceived")
-            .field("seq", &self.seq)
+            .field("number", &self.number)
             .field("chat", &self.chat)
             .field("sender", &self.sender)
+            .field("sender_alt", &self.sender_alt)
             .field("from_me", &self.from_me)
             .field("id", &self.id)
             .field("timestamp", &self.timestamp)
             .field("push_name", &self.push_name.as_ref().map(|_| ".."))
             .field("is_backlog", &self.is_backlog)
+            .field("recovered", &self.recovered)
             .field("message", &self.message)
             .finish()
+    }
+}
+
+/// Who gave us a message that we could not read at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecoveredBy {
+    /// The sender sent it again.
+    Sender,
+    /// Our own phone had it.
+    Phone,
+}
+
+/// A payload that was decrypted and could not be read as a message.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Undecodable {
+    /// Its number in the inbox; [`crate::Events::confirm`] takes it.
+    pub number: InboxNumber,
+    /// The chat that it belongs to.
+    pub chat: Jid,
+    /// The device that wrote it.
+    pub sender: Jid,
+    /// The sender's other address, where it is known.
+    pub sender_alt: Option<Jid>,
+    /// Whether our own account wrote it, on another device.
+    pub from_me: bool,
+    /// Its id.
+    pub id: MessageId,
+    /// When the server took it.
+    pub timestamp: UnixSeconds,
+    /// The bytes, decrypted; with their padding when that is what does not hold.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Undecodable {
+    /// The bytes by their number.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Undecodable")
+            .field("number", &self.number)
+            .field("chat", &self.chat)
+            .field("sender", &self.sender)
+            .field("id", &self.id)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
     }
 }
 

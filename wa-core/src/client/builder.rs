@@ -93,7 +93,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Messages count as taken only when [`Events::confirm`] says so, not when the next event is asked for.
+    /// Durable events count as taken only when [`Events::confirm`] says so, not when the next event is asked for.
     pub const fn confirm_by_hand(mut self) -> Self {
         self.confirms_by_hand = true;
         self

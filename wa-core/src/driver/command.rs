@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
 use crate::error::{CallError, SendError, Sent};
+use crate::event::InboxNumber;
 use crate::message::Message;
 
 /// One request of a handle. Each is answered, also when the actor ends: then the reply is dropped.
@@ -23,7 +24,7 @@ pub(crate) enum Job {
     },
     /// The application has this inbox entry.
     Confirm {
-        seq: u64,
+        number: InboxNumber,
     },
     /// Come back now, whatever the back-off says.
     Reconnect {

@@ -24,7 +24,7 @@ mod session;
 mod status;
 mod upkeep;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use wa_store::{Account, Changes, SignedPreKeyRecord, Store, StoreError};
+use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreError};
 
 pub use self::status::Status;
 
@@ -164,6 +164,8 @@ struct Step {
     receipts: Vec<OutboundReceipt>,
     sends: Vec<StagedSend>,
     events: Vec<Event>,
+    /// What this step put into the inbox: the store does not know it yet.
+    accepted: HashSet<MessageKey>,
 }
 
 impl Step {
@@ -558,7 +560,7 @@ impl Actor {
         }
         for job in asked {
             match job {
-                Job::Confirm { seq } => self.confirms.push(seq),
+                Job::Confirm { number } => self.confirms.push(number.0),
                 job => job.refuse(),
             }
         }

@@ -71,8 +71,8 @@ impl Actor {
     pub(super) async fn handle_job(&mut self, job: Job, step: &mut Step) {
         match job {
             Job::Send(job) => self.outbox.push(*job),
-            Job::Confirm { seq } => {
-                self.confirms.push(seq);
+            Job::Confirm { number } => {
+                self.confirms.push(number.0);
                 self.confirm_at.get_or_insert_with(|| clock::now() + CONFIRM_AFTER);
             }
             Job::MarkRead { chat, sender, ids, reply } => {

@@ -22,9 +22,6 @@ pub enum DecryptError {
     /// The sending companion is not vouched for by its account.
     #[error("the sender's device identity does not hold")]
     DeviceIdentity(#[source] IdentityError),
-    /// It opened, and is padded wrongly or no message. The sender's fault; asking again does not help.
-    #[error("the plaintext is no message")]
-    Malformed,
     /// The sender did not encrypt for this device; the phone has the message.
     #[error("not encrypted for this device")]
     Unavailable,
@@ -46,11 +43,7 @@ impl DecryptError {
         match self {
             Self::Signal(error) => error.retry_code(),
             Self::DeviceIdentity(_) => Some(12),
-            Self::Malformed
-            | Self::Unavailable
-            | Self::MissingSecret
-            | Self::NoContent
-            | Self::ForeignCopy => None,
+            Self::Unavailable | Self::MissingSecret | Self::NoContent | Self::ForeignCopy => None,
         }
     }
 }
@@ -60,6 +53,9 @@ impl DecryptError {
 pub enum Outcome {
     /// For the application.
     Content(Message),
+    /// It opened, and is padded wrongly or no message. The sender's fault; asking again does not help. These bytes are
+    /// all there is, with the padding if that is what does not hold.
+    Undecodable(Vec<u8>),
     /// Nothing for the application: only keys.
     Silent,
     /// It came before: acknowledge and drop it.
@@ -129,14 +125,15 @@ impl Opening<'_> {
         is_new_identity: &mut bool,
     ) -> Result<Outcome, DecryptError> {
         if let Some(plain) = &message.plaintext {
-            return Message::decode(plain.clone()).map(Outcome::Content).map_err(|_| DecryptError::Malformed);
+            let decoded = Message::decode(plain.clone());
+            return Ok(decoded.map_or_else(|_| Outcome::Undecodable(plain.clone()), Outcome::Content));
         }
         if message.encs.is_empty() {
             let is_unavailable = message.is_unavailable;
             return Err(if is_unavailable { DecryptError::Unavailable } else { DecryptError::NoContent });
         }
         let peer = if place.from_me { Peer::OwnDevice } else { Peer::Contact };
-        let mut content = None;
+        let (mut content, mut undecodable) = (None, None);
         let mut has_opened = false;
         // What to say when no part has content.
         let mut fault = DecryptError::NoContent;
@@ -166,24 +163,33 @@ impl Opening<'_> {
                 }
             };
             has_opened = true;
-            let plain =
-                if enc.is_padded { unpad(&padded).map_err(|_| DecryptError::Malformed)? } else { &padded };
-            let decoded = Message::decode(plain.to_vec()).map_err(|_| DecryptError::Malformed)?;
+            let Ok(plain) = (if enc.is_padded { unpad(&padded) } else { Ok(padded.as_slice()) }) else {
+                undecodable.get_or_insert(padded);
+                continue;
+            };
+            let Ok(decoded) = Message::decode(plain.to_vec()) else {
+                undecodable.get_or_insert_with(|| plain.to_vec());
+                continue;
+            };
             if enc.kind != EncKind::SenderKey {
                 self.take_distribution(message, &decoded, ratchets)?;
             }
             if decoded.has_content() {
-                let unwrapped = self.unwrap_copy(decoded, place)?;
+                let Some(unwrapped) = self.unwrap_copy(decoded, place)? else {
+                    undecodable.get_or_insert_with(|| plain.to_vec());
+                    continue;
+                };
                 // Only our own devices may tell us about keys, history and addresses.
                 if place.from_me || !unwrapped.is_for_own_devices() {
                     content = Some(unwrapped);
                 }
             }
         }
-        match content {
-            Some(content) => Ok(Outcome::Content(content)),
-            None if has_opened => Ok(Outcome::Silent),
-            None => Err(fault),
+        match (content, undecodable) {
+            (Some(content), _) => Ok(Outcome::Content(content)),
+            (None, Some(bytes)) => Ok(Outcome::Undecodable(bytes)),
+            (None, None) if has_opened => Ok(Outcome::Silent),
+            (None, None) => Err(fault),
         }
     }
 
@@ -230,18 +236,19 @@ impl Opening<'_> {
         Ok(ratchets.process_distribution(name, bytes)?)
     }
 
-    /// The message inside a copy that another own device sent us; its chat becomes the place's.
-    fn unwrap_copy(&self, message: Message, place: &mut Place) -> Result<Message, DecryptError> {
+    /// The message inside a copy that another own device sent us; its chat becomes the place's. `None` when there is
+    /// no message inside that we can read.
+    fn unwrap_copy(&self, message: Message, place: &mut Place) -> Result<Option<Message>, DecryptError> {
         if !message.is_device_sent() {
-            return Ok(message);
+            return Ok(Some(message));
         }
         if !place.from_me {
             return Err(DecryptError::ForeignCopy);
         }
-        let (destination, inner) = message.device_sent().ok_or(DecryptError::Malformed)?;
+        let Some((destination, inner)) = message.device_sent() else { return Ok(None) };
         if let Some(Ok(chat)) = destination.map(str::parse::<Jid>) {
             place.chat = chat.to_chat();
         }
-        Ok(inner)
+        Ok(Some(inner))
     }
 }

@@ -62,19 +62,25 @@ impl Message {
         raw::has_others(&self.bytes, &beside::ALL)
     }
 
-    /// Whether it is about keys, history or addresses of an account: to be believed from own devices only.
-    /// Protocol: receiving, "Protocol messages received".
+    /// What it is about, when it is about keys, history or addresses of an account: to be believed from own devices
+    /// only. Protocol: receiving, "Protocol messages received".
+    #[must_use]
+    pub fn own_device_kind(&self) -> Option<OwnDeviceKind> {
+        let protocol = text::unwrap(&self.decoded).protocol_message.as_ref()?;
+        Some(match protocol.r#type() {
+            Type::HistorySyncNotification => OwnDeviceKind::History,
+            Type::AppStateSyncKeyShare => OwnDeviceKind::AppStateKeys,
+            Type::AppStateSyncKeyRequest => OwnDeviceKind::AppStateKeyRequest,
+            Type::PeerDataOperationRequestMessage => OwnDeviceKind::PhoneRequest,
+            Type::PeerDataOperationRequestResponseMessage => OwnDeviceKind::PhoneAnswer,
+            Type::LidMigrationMappingSync => OwnDeviceKind::Addresses,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is to be believed from own devices only.
     pub(crate) fn is_for_own_devices(&self) -> bool {
-        let Some(protocol) = &text::unwrap(&self.decoded).protocol_message else { return false };
-        matches!(
-            protocol.r#type(),
-            Type::HistorySyncNotification
-                | Type::AppStateSyncKeyShare
-                | Type::AppStateSyncKeyRequest
-                | Type::PeerDataOperationRequestMessage
-                | Type::PeerDataOperationRequestResponseMessage
-                | Type::LidMigrationMappingSync
-        )
+        self.own_device_kind().is_some()
     }
 
     /// What may be sent on of a message that may have been received: not its group keys, and not its secret, which
@@ -144,6 +150,24 @@ pub enum Kind {
     Protocol,
     /// Anything else: [`Message::encoded`] has it whole.
     Other,
+}
+
+/// What a message between our own devices is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OwnDeviceKind {
+    /// Where a part of the past can be fetched.
+    History,
+    /// Keys of the state that our devices share.
+    AppStateKeys,
+    /// Another device lacks such keys.
+    AppStateKeyRequest,
+    /// A request to the phone.
+    PhoneRequest,
+    /// The phone's answer to a request.
+    PhoneAnswer,
+    /// Which LIDs and phone numbers are one user.
+    Addresses,
 }
 
 #[cfg(test)]

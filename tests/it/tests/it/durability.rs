@@ -101,8 +101,8 @@ async fn confirmed_by_hand_means_by_hand() {
     for _ in 0..4 {
         messages.push(alice.message().await);
     }
-    alice.events.confirm(&messages[1]).await;
-    alice.events.confirm(&messages[3]).await;
+    alice.events.confirm(messages[1].number).await;
+    alice.events.confirm(messages[3].number).await;
     let store = alice.stop().await;
     let built = builder(&scene.server, Arc::clone(&store)).confirm_by_hand();
     let (client, mut events) = built.connect().await.unwrap();

@@ -78,9 +78,6 @@ impl Actor {
                 step.reply(RetryRequest { message, count, code, registration_id, keys }.to_node());
                 step.reply(ack::for_message(message, None));
             }
-            (None, DecryptError::Malformed) => {
-                step.reply(ack::for_message(message, Some(nack::INVALID_PROTOBUF)))
-            }
             (None, DecryptError::MissingSecret) => {
                 step.reply(ack::for_message(message, Some(nack::MISSING_SECRET)))
             }

@@ -5,7 +5,7 @@ mod answer;
 mod load;
 mod place;
 mod receipt;
-mod stored;
+pub(super) mod stored;
 
 use std::collections::HashSet;
 
@@ -50,12 +50,11 @@ impl Actor {
             Some(own) => self.load_for(&stanzas, &own).await?,
             None => HashSet::new(),
         };
-        let mut fresh = HashSet::new();
         for stanza in stanzas {
             match stanza {
                 Incoming::Message(message) => {
                     let Some(own) = self.own() else { continue };
-                    self.handle_message(&message, &own, &seen, &mut fresh, step);
+                    self.handle_message(&message, &own, &seen, step);
                 }
                 Incoming::Receipt { receipt, ack } => {
                     self.handle_receipt(*receipt, step);
@@ -84,7 +83,6 @@ impl Actor {
         message: &InboundMessage,
         own: &OwnAddress,
         seen: &HashSet<MessageKey>,
-        fresh: &mut HashSet<MessageKey>,
         step: &mut Step,
     ) {
         let mut place = Place::of(message, own);
@@ -102,7 +100,7 @@ impl Actor {
             self.directory.learn(pair, now, &mut step.changes);
         }
         let key = key_of(&message.id, &place);
-        if seen.contains(&key) || fresh.contains(&key) {
+        if seen.contains(&key) || step.accepted.contains(&key) {
             self.acknowledge(message, &place, step);
             return;
         }
@@ -124,10 +122,8 @@ impl Actor {
             step.events.push(Event::IdentityChanged { device: message.sender().clone() });
         }
         match outcome {
-            Outcome::Content(content) => {
-                fresh.insert(key);
-                self.accept(message, place, content, now, step);
-            }
+            Outcome::Content(content) => self.accept(message, key, place, content, step),
+            Outcome::Undecodable(bytes) => self.accept_undecodable(message, key, place, bytes, step),
             Outcome::Silent | Outcome::Duplicate => self.acknowledge(message, &place, step),
             Outcome::Failed(error) => self.give_up(message, place, error, step),
         }

@@ -1,15 +1,80 @@
-//! What an inbox entry holds.
+//! What an inbox entry holds: one durable event, as bytes.
 
 use prost::Message as _;
 use wa_store::InboxEntry;
-use wa_types::UnixSeconds;
+use wa_types::{Jid, UnixSeconds};
 
-use crate::event::MessageReceived;
+use crate::event::{Event, InboxNumber, MessageReceived, RecoveredBy, Undecodable};
 use crate::message::Message;
 
-/// A received message as the inbox keeps it.
+/// An event that the inbox keeps until the application confirms it.
+pub(in crate::driver) enum StoredEvent {
+    /// [`Event::Message`].
+    Message(Box<MessageReceived>),
+    /// [`Event::OwnDevice`].
+    OwnDevice(Box<MessageReceived>),
+    /// [`Event::Undecodable`].
+    Undecodable(Box<Undecodable>),
+}
+
+impl StoredEvent {
+    /// Its number in the inbox.
+    pub(in crate::driver) const fn number(&self) -> InboxNumber {
+        match self {
+            Self::Message(received) | Self::OwnDevice(received) => received.number,
+            Self::Undecodable(undecodable) => undecodable.number,
+        }
+    }
+
+    /// What the application hears.
+    pub(in crate::driver) fn into_event(self) -> Event {
+        match self {
+            Self::Message(received) => Event::Message(received),
+            Self::OwnDevice(received) => Event::OwnDevice(received),
+            Self::Undecodable(undecodable) => Event::Undecodable(undecodable),
+        }
+    }
+
+    /// The payload of its entry.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Message(received) => RawEvent::of(received, What::Message).encode_to_vec(),
+            Self::OwnDevice(received) => RawEvent::of(received, What::OwnDevice).encode_to_vec(),
+            Self::Undecodable(undecodable) => RawEvent {
+                chat: undecodable.chat.to_string(),
+                sender: undecodable.sender.to_string(),
+                sender_alt: undecodable.sender_alt.as_ref().map(Jid::to_string),
+                from_me: undecodable.from_me,
+                timestamp: undecodable.timestamp.0,
+                what: Some(What::Undecodable(undecodable.bytes.clone())),
+                ..RawEvent::default()
+            }
+            .encode_to_vec(),
+        }
+    }
+
+    /// Reads an entry; `None` when it is damaged.
+    pub(super) fn read(entry: &InboxEntry) -> Option<Self> {
+        let mut raw = RawEvent::decode(entry.payload.as_slice()).ok()?;
+        Some(match raw.what.take()? {
+            What::Message(message) => Self::Message(Box::new(raw.into_received(entry, message)?)),
+            What::OwnDevice(message) => Self::OwnDevice(Box::new(raw.into_received(entry, message)?)),
+            What::Undecodable(bytes) => Self::Undecodable(Box::new(Undecodable {
+                number: InboxNumber(entry.seq),
+                chat: raw.chat.parse().ok()?,
+                sender: raw.sender.parse().ok()?,
+                sender_alt: raw.other_address(),
+                from_me: raw.from_me,
+                id: entry.message.id.clone(),
+                timestamp: UnixSeconds(raw.timestamp),
+                bytes,
+            })),
+        })
+    }
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct StoredMessage {
+struct RawEvent {
     #[prost(string, tag = "1")]
     chat: String,
     #[prost(string, tag = "2")]
@@ -22,35 +87,125 @@ pub(super) struct StoredMessage {
     push_name: Option<String>,
     #[prost(bool, tag = "6")]
     is_backlog: bool,
-    #[prost(bytes = "vec", tag = "7")]
-    message: Vec<u8>,
+    #[prost(string, optional, tag = "7")]
+    sender_alt: Option<String>,
+    /// 1 the sender, 2 our phone.
+    #[prost(uint32, tag = "8")]
+    recovered: u32,
+    #[prost(oneof = "What", tags = "16, 17, 18")]
+    what: Option<What>,
 }
 
-impl StoredMessage {
-    pub(super) fn of(received: &MessageReceived) -> Self {
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum What {
+    #[prost(bytes, tag = "16")]
+    Message(Vec<u8>),
+    #[prost(bytes, tag = "17")]
+    OwnDevice(Vec<u8>),
+    #[prost(bytes, tag = "18")]
+    Undecodable(Vec<u8>),
+}
+
+impl RawEvent {
+    fn of(received: &MessageReceived, what: fn(Vec<u8>) -> What) -> Self {
         Self {
             chat: received.chat.to_string(),
             sender: received.sender.to_string(),
+            sender_alt: received.sender_alt.as_ref().map(Jid::to_string),
             from_me: received.from_me,
             timestamp: received.timestamp.0,
             push_name: received.push_name.clone(),
             is_backlog: received.is_backlog,
-            message: received.message.encoded().to_vec(),
+            recovered: match received.recovered {
+                None => 0,
+                Some(RecoveredBy::Sender) => 1,
+                Some(RecoveredBy::Phone) => 2,
+            },
+            what: Some(what(received.message.encoded().to_vec())),
         }
     }
 
-    pub(super) fn read(entry: &InboxEntry) -> Option<MessageReceived> {
-        let stored = Self::decode(entry.payload.as_slice()).ok()?;
+    fn into_received(self, entry: &InboxEntry, message: Vec<u8>) -> Option<MessageReceived> {
         Some(MessageReceived {
-            seq: entry.seq,
-            chat: stored.chat.parse().ok()?,
-            sender: stored.sender.parse().ok()?,
-            from_me: stored.from_me,
+            number: InboxNumber(entry.seq),
+            chat: self.chat.parse().ok()?,
+            sender: self.sender.parse().ok()?,
+            sender_alt: self.other_address(),
+            from_me: self.from_me,
             id: entry.message.id.clone(),
-            timestamp: UnixSeconds(stored.timestamp),
-            push_name: stored.push_name,
-            is_backlog: stored.is_backlog,
-            message: Message::decode(stored.message).ok()?,
+            timestamp: UnixSeconds(self.timestamp),
+            push_name: self.push_name,
+            is_backlog: self.is_backlog,
+            recovered: match self.recovered {
+                1 => Some(RecoveredBy::Sender),
+                2 => Some(RecoveredBy::Phone),
+                _ => None,
+            },
+            message: Message::decode(message).ok()?,
         })
+    }
+
+    fn other_address(&self) -> Option<Jid> {
+        self.sender_alt.as_ref()?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wa_store::MessageKey;
+    use wa_types::{MessageId, UnixMillis};
+
+    use super::*;
+
+    fn received(message: Message) -> Box<MessageReceived> {
+        Box::new(MessageReceived {
+            number: InboxNumber(7),
+            chat: Jid::pn("15551234567"),
+            sender: Jid::lid("98765432109876").with_device(3),
+            sender_alt: Some(Jid::pn("15551234567").with_device(3)),
+            from_me: false,
+            id: MessageId::new("3EB0"),
+            timestamp: UnixSeconds(1_700_000_000),
+            push_name: Some("Ana".to_owned()),
+            is_backlog: true,
+            recovered: Some(RecoveredBy::Phone),
+            message,
+        })
+    }
+
+    fn again(event: &StoredEvent) -> Option<StoredEvent> {
+        let message = MessageKey { chat: Jid::STATUS, sender: Jid::STATUS, id: MessageId::new("3EB0") };
+        StoredEvent::read(&InboxEntry { seq: 7, message, received: UnixMillis(0), payload: event.encode() })
+    }
+
+    #[test]
+    fn what_is_stored_is_read_again() {
+        let message = received(Message::text("hello"));
+        let stored = again(&StoredEvent::Message(message.clone())).unwrap().into_event();
+        assert!(matches!(stored, Event::Message(read) if read == message));
+        let own = received(Message::text("keys"));
+        let stored = again(&StoredEvent::OwnDevice(own.clone())).unwrap().into_event();
+        assert!(matches!(stored, Event::OwnDevice(read) if read == own));
+        let undecodable = Box::new(Undecodable {
+            number: InboxNumber(7),
+            chat: own.chat.clone(),
+            sender: own.sender.clone(),
+            sender_alt: None,
+            from_me: true,
+            id: own.id.clone(),
+            timestamp: own.timestamp,
+            bytes: vec![1, 2, 0xFF],
+        });
+        let stored = again(&StoredEvent::Undecodable(undecodable.clone())).unwrap().into_event();
+        assert!(matches!(stored, Event::Undecodable(read) if read == undecodable));
+    }
+
+    #[test]
+    fn a_damaged_entry_is_known_as_one() {
+        let message = MessageKey { chat: Jid::STATUS, sender: Jid::STATUS, id: MessageId::new("3EB0") };
+        for payload in [vec![], vec![0xFF; 9], RawEvent::default().encode_to_vec()] {
+            let entry = InboxEntry { seq: 7, message: message.clone(), received: UnixMillis(0), payload };
+            assert!(StoredEvent::read(&entry).is_none());
+        }
     }
 }
