@@ -18,7 +18,7 @@ use wa_core::wire::{self, Node};
 use wa_proto::wa6::ClientPayload;
 
 use crate::hub::Hub;
-use crate::login::{Party, refusal};
+use crate::login::{Party, Refusal};
 use crate::session::{OUTBOX, Outgoing, Resume, Session};
 use crate::socket::{Reader, Writer};
 use crate::stanza::not_well_formed;
@@ -42,18 +42,21 @@ pub(crate) async fn serve(hub: Arc<Hub>, mut reader: Reader, mut writer: Writer)
 
     let cancel = hub.shutdown.child_token();
     let (outbox, orders) = mpsc::channel(OUTBOX);
-    let opened = ClientPayload::decode(payload.as_slice()).map_err(|_| 400).and_then(|payload| {
-        let mut state = hub.state();
-        let admission = state.admit(payload, static_key)?;
-        let id = state.next_id();
-        Ok((state.open(admission, Session::new(id, outbox.clone(), cancel.clone())), id))
-    });
-    let (party, id) = match opened {
+    let opened =
+        ClientPayload::decode(payload.as_slice()).map_err(|_| Refusal::new(400)).and_then(|payload| {
+            let mut state = hub.state();
+            let admission = state.admit(payload, static_key)?;
+            let id = state.next_id();
+            let session = Session::new(id, outbox.clone(), cancel.clone());
+            let halted = session.halted.clone();
+            Ok((state.open(admission, session), id, halted))
+        });
+    let (party, id, halted) = match opened {
         Ok(opened) => opened,
-        Err(reason) => {
-            tracing::debug!(reason, "login refused");
+        Err(refusal) => {
+            tracing::debug!(reason = refusal.reason, "login refused");
             let mut out = Vec::new();
-            if wire::encode(&refusal(reason)).is_ok_and(|bytes| sender.seal_frame(&bytes, &mut out).is_ok()) {
+            if wire::encode(&refusal.node()).is_ok_and(|bytes| sender.seal_frame(&bytes, &mut out).is_ok()) {
                 let _gone = writer.send(out).await;
             }
             writer.close().await;
@@ -61,10 +64,17 @@ pub(crate) async fn serve(hub: Arc<Hub>, mut reader: Reader, mut writer: Writer)
             return;
         }
     };
-    let write = write(Arc::clone(&hub), writer, sender, orders, party, cancel.clone());
+    let write = write(
+        Arc::clone(&hub),
+        writer,
+        sender,
+        orders,
+        party,
+        Ends { cancel: cancel.clone(), halted: halted.clone() },
+    );
     let writing = tokio::spawn(write);
     let mut connection =
-        Connection { hub: Arc::clone(&hub), reader, receiver, buffer, outbox, party, cancel };
+        Connection { hub: Arc::clone(&hub), reader, receiver, buffer, outbox, party, id, cancel, halted };
     connection.read().await;
     hub.state().connection_ended(party, id);
     // A writer that was told to close still has its last stanza to send; any other one has no reader any more.
@@ -85,7 +95,9 @@ struct Connection {
     buffer: FrameBuffer,
     outbox: mpsc::Sender<Outgoing>,
     party: Party,
+    id: u64,
     cancel: CancellationToken,
+    halted: CancellationToken,
 }
 
 impl Connection {
@@ -104,12 +116,15 @@ impl Connection {
                 }
             }
             tokio::select! {
+                biased;
                 () = self.cancel.cancelled() => return,
+                () = self.halted.cancelled() => return self.cancel.cancelled().await,
                 bytes = self.reader.recv() => {
                     let Some(bytes) = bytes else { return };
                     if self.buffer.push(&bytes).is_err() || self.take_frames().is_err() {
                         return;
                     }
+                    self.pause().await;
                 }
                 () = sleep_until(wake) => {
                     if !self.wake_up() {
@@ -152,7 +167,26 @@ impl Connection {
         let mut state = self.hub.state();
         match self.party {
             Party::Unpaired(connection) => state.handle_unpaired(connection, node),
-            Party::Device(key) => state.handle(key, node),
+            Party::Device(key) => {
+                // What a client wrote before it heard of its connection's end is lost with it.
+                let session = state.device(key).and_then(|device| device.session.as_ref());
+                if session.is_some_and(|session| session.connection == self.id) && !self.halted.is_cancelled()
+                {
+                    state.handle(key, node);
+                }
+            }
+        }
+    }
+
+    /// Reads no further for as long as a fault says.
+    async fn pause(&self) {
+        let Party::Device(key) = self.party else { return };
+        let pause = self.hub.state().faults.read_pause(key);
+        if let Some(pause) = pause {
+            tokio::select! {
+                () = self.cancel.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
         }
     }
 
@@ -278,8 +312,9 @@ async fn write(
     mut sender: Sender,
     mut orders: mpsc::Receiver<Outgoing>,
     party: Party,
-    cancel: CancellationToken,
+    ends: Ends,
 ) {
+    let Ends { cancel, halted } = ends;
     let device = match party {
         Party::Device(key) => Some(key),
         Party::Unpaired(_) => None,
@@ -287,7 +322,9 @@ async fn write(
     let mut batch = Vec::new();
     loop {
         tokio::select! {
+            biased;
             () = cancel.cancelled() => return writer.abort(),
+            () = halted.cancelled() => return lie_dead(orders, &cancel).await,
             count = orders.recv_many(&mut batch, BATCH) => if count == 0 {
                 return writer.close().await;
             },
@@ -299,6 +336,10 @@ async fn write(
                 Outgoing::Stanza(node) => encode(node, writing.compress),
                 Outgoing::HalfOf(node) => encode(node, writing.compress),
                 Outgoing::Raw(bytes) => Some(bytes.clone()),
+                Outgoing::Break => {
+                    end = Some(End::Cut);
+                    break;
+                }
                 Outgoing::Close => {
                     end = Some(End::Orderly);
                     break;
@@ -339,6 +380,24 @@ async fn write(
                 cancel.cancel();
                 return;
             }
+        }
+    }
+}
+
+/// What ends a connection from outside, and what makes it half open.
+struct Ends {
+    cancel: CancellationToken,
+    halted: CancellationToken,
+}
+
+/// A half-open connection: what is to be written is lost, until the server learns that the client is gone.
+async fn lie_dead(mut orders: mpsc::Receiver<Outgoing>, cancel: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            order = orders.recv() => if matches!(order, None | Some(Outgoing::Close)) {
+                return cancel.cancel();
+            },
         }
     }
 }

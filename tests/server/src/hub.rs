@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -26,16 +26,18 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
         let (bell, changes) = watch::channel(0);
-        Self {
+        let hub = Arc::new(Self {
             state: Mutex::new(State::new(config.clone(), bell)),
             authority: Authority::new(),
             config,
             shutdown: CancellationToken::new(),
             changes,
             phones: Mutex::new(HashMap::new()),
-        }
+        });
+        hub.state().hub = Arc::downgrade(&hub);
+        hub
     }
 
     /// The state, locked. Never held across an await.

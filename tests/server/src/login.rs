@@ -1,6 +1,8 @@
 //! From the client's payload to a session: registration or login, or a refusal. Protocol: transport, "ClientPayload",
 //! "failure" and "What a test server must do".
 
+use std::time::Duration;
+
 use wa_core::wire::Node;
 use wa_proto::wa6::ClientPayload;
 use wa_proto::wa6::client_payload::DevicePairingRegistrationData;
@@ -30,23 +32,28 @@ impl State {
     /// Decides what a payload may do.
     ///
     /// # Errors
-    /// The reason of the `failure` to send.
-    pub(crate) fn admit(&mut self, payload: ClientPayload, noise_key: PublicKey) -> Result<Admission, u16> {
-        let agent = payload.user_agent.as_ref().ok_or(409_u16)?;
+    /// What the `failure` to send says.
+    pub(crate) fn admit(
+        &mut self,
+        payload: ClientPayload,
+        noise_key: PublicKey,
+    ) -> Result<Admission, Refusal> {
+        let agent = payload.user_agent.as_ref().ok_or(Refusal::new(409))?;
         let revision = agent.app_version.as_ref().and_then(|version| version.tertiary).unwrap_or(0);
         if revision < self.config.minimum_revision {
-            return Err(405);
+            return Err(Refusal::new(405));
         }
         if let Some(registration) = &payload.device_pairing_data {
-            let keys = registered_keys(registration).ok_or(400_u16)?;
+            let keys = registered_keys(registration).ok_or(Refusal::new(400))?;
             let push_name = payload.push_name.filter(|name| !name.is_empty());
             return Ok(Admission::Registration { noise_key, keys: Box::new(keys), push_name });
         }
-        let username = payload.username.ok_or(400_u16)?;
+        let username = payload.username.ok_or(Refusal::new(400))?;
         let number = u16::try_from(payload.device.unwrap_or(0)).unwrap_or(u16::MAX);
-        let key = self.device_key(&Jid::pn(username.to_string()).with_device(number)).ok_or(401_u16)?;
+        let key =
+            self.device_key(&Jid::pn(username.to_string()).with_device(number)).ok_or(Refusal::new(401))?;
         if self.device(key).is_none_or(|device| device.noise_key != Some(noise_key)) {
-            return Err(401);
+            return Err(Refusal::new(401));
         }
         match self.faults.take_refusal(key) {
             Some(reason) => Err(reason),
@@ -137,13 +144,31 @@ impl State {
     }
 }
 
-/// The `failure` of a refused login.
-pub(crate) fn refusal(reason: u16) -> Node {
-    let node = failure(reason);
-    match reason {
-        402 => node.attr("code", 101_u32).attr("expire", 3600_u32),
-        403 => node.attr("logout_message_header", "Account locked"),
-        _ => node,
+/// Why a login is refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: u16,
+    /// The code and the seconds of a temporary ban.
+    ban: Option<(u16, u64)>,
+}
+
+impl Refusal {
+    pub(crate) fn new(reason: u16) -> Self {
+        Self { reason, ban: (reason == 402).then_some((101, 3600)) }
+    }
+
+    pub(crate) fn ban(code: u16, expire: Duration) -> Self {
+        Self { reason: 402, ban: Some((code, expire.as_secs())) }
+    }
+
+    /// The `failure` to send.
+    pub(crate) fn node(self) -> Node {
+        let node = failure(self.reason);
+        match self.ban {
+            Some((code, expire)) => node.attr("code", code).attr("expire", expire),
+            None if self.reason == 403 => node.attr("logout_message_header", "Account locked"),
+            None => node,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use wa_types::{Jid, PublicKey};
 
 use crate::account::DeviceKey;
 use crate::config::Config;
-use crate::faults::Faults;
+use crate::faults::{Faults, Scope};
 use crate::hub::Hub;
 use crate::journal::{Direction, Subject};
 use crate::listen::{Endpoint, listen};
@@ -39,7 +39,7 @@ impl TestServer {
     /// A server with these settings.
     #[expect(clippy::unused_async, reason = "phones are tasks: a runtime must be there")]
     pub async fn with(config: Config) -> Self {
-        Self { hub: Arc::new(Hub::new(config)) }
+        Self { hub: Hub::new(config) }
     }
 
     /// Opens connections in memory.
@@ -77,7 +77,7 @@ impl TestServer {
     /// What is to go wrong, for every device.
     #[must_use]
     pub fn faults(&self) -> Faults {
-        Faults::new(Arc::clone(&self.hub), None)
+        Faults::new(Arc::clone(&self.hub), Scope::Everyone)
     }
 
     /// What is to go wrong for one device.
@@ -86,15 +86,30 @@ impl TestServer {
     /// When no account has this address.
     #[must_use]
     pub fn faults_of(&self, device: &Jid) -> Faults {
-        Faults::new(Arc::clone(&self.hub), Some(self.key(device)))
+        Faults::new(Arc::clone(&self.hub), Scope::Device(self.key(device)))
+    }
+
+    /// What is to go wrong for all devices of one account.
+    ///
+    /// # Panics
+    /// When no account has this address.
+    #[must_use]
+    pub fn faults_of_account(&self, user: &Jid) -> Faults {
+        Faults::new(Arc::clone(&self.hub), Scope::Account(self.key(user).account))
     }
 
     /// Breaks a device's connection, as a lost network does. `false` when it has none. What is sent to the device from
     /// now on waits for its next login.
     pub fn disconnect(&self, device: &Jid) -> bool {
         let key = self.key(device);
-        let session = self.hub.state().take_session(key);
-        session.inspect(|session| session.cancel.cancel()).is_some()
+        self.hub.state().break_off(key)
+    }
+
+    /// Makes a device's connection half open: the server neither reads nor writes any more, and nobody closes it until
+    /// the device logs in anew. `false` when it has none.
+    pub fn half_open(&self, device: &Jid) -> bool {
+        let key = self.key(device);
+        self.hub.state().halt(key)
     }
 
     /// Breaks every companion's connection.
@@ -103,9 +118,7 @@ impl TestServer {
         let accounts = 0..state.accounts.len();
         let devices: Vec<DeviceKey> = accounts.flat_map(|account| state.devices_of(account)).collect();
         for key in devices.into_iter().filter(|key| key.number != 0) {
-            if let Some(session) = state.take_session(key) {
-                session.cancel.cancel();
-            }
+            state.break_off(key);
         }
     }
 
@@ -269,6 +282,12 @@ impl TestServer {
         if let Some(device) = self.hub.state().device_mut(key) {
             device.keys.one_time.truncate(left);
         }
+    }
+
+    /// Tells a device how many one-time pre-keys the server has left of it, as it does when they run low.
+    pub fn tell_low_pre_keys(&self, device: &Jid) {
+        let key = self.key(device);
+        self.hub.state().tell_low_pre_keys(key);
     }
 
     /// Closes every connection and every phone.

@@ -7,6 +7,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wa_core::wire::Node;
 
+use crate::faults::Held;
+
 /// What the writing half of a connection is told to do.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
@@ -16,6 +18,8 @@ pub(crate) enum Outgoing {
     Raw(Vec<u8>),
     /// Send only the first half of this stanza's frame, then drop the connection.
     HalfOf(Node),
+    /// Drop the connection.
+    Break,
     /// Close in good order.
     Close,
 }
@@ -44,8 +48,10 @@ pub(crate) struct Session {
     pub(crate) resume: Resume,
     pub(crate) pull: bool,
     pub(crate) available: bool,
-    /// A delivery that a fault holds back until the next one went out.
-    pub(crate) held: Option<Arc<Node>>,
+    /// Stanzas that a fault holds back until others have passed.
+    pub(crate) held: Vec<Held>,
+    /// Cancelled when the connection is half open: nothing is read or written any more.
+    pub(crate) halted: CancellationToken,
     /// The accounts whose presence it asked for.
     pub(crate) watching: BTreeSet<usize>,
 }
@@ -60,7 +66,8 @@ impl Session {
             resume: Resume::Live,
             pull: true,
             available: false,
-            held: None,
+            held: Vec::new(),
+            halted: CancellationToken::new(),
             watching: BTreeSet::new(),
         }
     }

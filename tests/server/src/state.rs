@@ -1,7 +1,7 @@
 //! All that the server knows: accounts, connections being paired, faults, and the journal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 use wa_core::wire::Node;
@@ -10,9 +10,9 @@ use wa_types::{Jid, Server, UnixMillis};
 use crate::account::{Account, Device, DeviceKey, DeviceKeys};
 use crate::config::Config;
 use crate::faults::FaultBook;
+use crate::hub::Hub;
 use crate::journal::{Direction, Journal, Subject};
 use crate::pairing::Pairings;
-use crate::session::Outgoing;
 
 /// The server's whole memory. One lock guards it; every stanza is handled to its end under that lock.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct State {
     last_micros: u64,
     next_id: u64,
     bell: watch::Sender<u64>,
+    /// For what happens later; nobody to call before the server runs.
+    pub(crate) hub: Weak<Hub>,
 }
 
 impl State {
@@ -43,6 +45,7 @@ impl State {
             last_micros: 0,
             next_id: 0,
             bell,
+            hub: Weak::new(),
         }
     }
 
@@ -147,17 +150,6 @@ impl State {
     /// Notes the last stanza of a connection that ends.
     pub(crate) fn note_last(&mut self, key: DeviceKey, node: &Node) {
         self.note(Subject::Device(key), Direction::ToClient, node);
-    }
-
-    /// Sends a stanza on the device's connection, if it has one; nothing is kept.
-    pub(crate) fn transmit(&mut self, key: DeviceKey, node: impl Into<Arc<Node>>) {
-        let node = node.into();
-        if self.device(key).is_some_and(|device| device.session.is_some()) {
-            self.note_shared(Subject::Device(key), Direction::ToClient, Arc::clone(&node));
-        }
-        if let Some(session) = self.device(key).and_then(|device| device.session.as_ref()) {
-            session.push(Outgoing::Stanza(node));
-        }
     }
 }
 

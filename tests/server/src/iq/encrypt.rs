@@ -144,8 +144,9 @@ fn missing_keys(state: &mut State, asked: &Node) -> Answer {
 /// A device's bundle, with a one-time key that nobody else gets; `None` when the device does not exist.
 fn bundle(state: &mut State, key: DeviceKey) -> Option<Vec<Node>> {
     let limit = state.config.low_pre_keys;
+    let exhausted = state.faults.take_without_one_time(key);
     let device = state.device_mut(key)?;
-    let one_time = device.keys.take_one_time();
+    let one_time = if exhausted { None } else { device.keys.take_one_time() };
     let keys = &device.keys;
     let mut parts = vec![
         Node::new("registration").bytes(keys.registration),
@@ -162,17 +163,26 @@ fn bundle(state: &mut State, key: DeviceKey) -> Option<Vec<Node>> {
 
     let left = device.keys.one_time.len();
     if device.keys.uploaded && left <= limit && !device.keys.told_low {
+        state.tell_low_pre_keys(key);
+    }
+    Some(parts)
+}
+
+impl State {
+    /// Tells a device how many one-time pre-keys are left of it.
+    pub(crate) fn tell_low_pre_keys(&mut self, key: DeviceKey) {
+        let (id, now) = (self.next_id(), self.now_seconds());
+        let Some(device) = self.device_mut(key) else { return };
         device.keys.told_low = true;
-        let (id, now) = (state.next_id(), state.now_seconds());
+        let left = device.keys.one_time.len();
         let notification = Node::new("notification")
             .attr("type", "encrypt")
             .attr("from", Jid::SERVER)
             .attr("id", id)
             .attr("t", now)
             .child(Node::new("count").attr("value", left));
-        state.deliver(key, notification);
+        self.deliver(key, notification);
     }
-    Some(parts)
 }
 
 fn identities(state: &State, asked: &Node) -> Answer {

@@ -294,7 +294,7 @@ impl Phone {
             match order {
                 Some(Outgoing::Stanza(node)) => self.handle(&node),
                 Some(Outgoing::Raw(_)) => {}
-                Some(Outgoing::HalfOf(_) | Outgoing::Close) | None => break,
+                Some(Outgoing::HalfOf(_) | Outgoing::Break | Outgoing::Close) | None => break,
             }
         }
         self.hub.state().connection_ended(Party::Device(self.inner.key), connection);

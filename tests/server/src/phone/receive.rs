@@ -32,7 +32,12 @@ impl Phone {
         let bytes = enc.content_bytes().unwrap_or_default();
 
         let mut phone = self.lock();
-        let decrypted = phone.keys.decrypt(device, peer, &kind, bytes);
+        let refused = self.hub.state().faults.take_undecryptable(self.inner.key);
+        let decrypted = if refused {
+            Err(Unreadable::Signal(SignalError::BadMac))
+        } else {
+            phone.keys.decrypt(device, peer, &kind, bytes)
+        };
         let message = match decrypted {
             Ok(plaintext) => Message::decode(plaintext.as_slice()).ok(),
             Err(Unreadable::Signal(SignalError::Duplicate { .. })) => {

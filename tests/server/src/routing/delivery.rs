@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wa_core::wire::{Content, Node};
+use wa_core::wire::Node;
 use wa_types::Jid;
 
 use crate::account::DeviceKey;
@@ -16,14 +16,19 @@ impl State {
     /// device's queue is full, or the device does not exist.
     pub(crate) fn deliver(&mut self, key: DeviceKey, node: impl Into<Arc<Node>>) -> bool {
         let node = node.into();
+        let interleaves = self.faults.interleaves(key);
         let Some(device) = self.device_mut(key) else { return false };
-        let live = device.session.as_ref().is_some_and(|session| session.resume == Resume::Live);
+        let live = device.session.as_ref().is_some_and(|session| match session.resume {
+            Resume::Passive => false,
+            Resume::Running { .. } => interleaves,
+            Resume::Live => true,
+        });
         if !device.queue.push(Arc::clone(&node), live) {
             tracing::warn!(?key, "queue full, stanza dropped");
             return false;
         }
         if live {
-            self.send_with_faults(key, node);
+            self.transmit(key, node);
         }
         true
     }
@@ -63,7 +68,7 @@ impl State {
         let first = total.saturating_sub(before);
         let left = device.queue.unsent_backlog();
         for (index, node) in batch.into_iter().enumerate() {
-            self.send_with_faults(key, Arc::new(Arc::unwrap_or_clone(node).attr("offline", first + index)));
+            self.transmit(key, Arc::unwrap_or_clone(node).attr("offline", first + index));
         }
         if left == 0 {
             self.finish_backlog(key, total);
@@ -77,33 +82,7 @@ impl State {
             session.resume = Resume::Live;
         }
         for node in device.queue.take_unsent(usize::MAX, false) {
-            self.send_with_faults(key, node);
-        }
-    }
-
-    /// Sends one delivery, with what is set to go wrong with it.
-    fn send_with_faults(&mut self, key: DeviceKey, mut node: Arc<Node>) {
-        let is_message = node.tag == "message";
-        if is_message && self.faults.take_garble(key) {
-            each_ciphertext(Arc::make_mut(&mut node), &mut |bytes| garble(bytes));
-        }
-        if is_message && let Some(size) = self.faults.take_inflate(key) {
-            each_ciphertext(Arc::make_mut(&mut node), &mut |bytes| bytes.resize(size, 0x33));
-        }
-        let twice = self.faults.take_duplicate(key);
-        let hold = self.faults.take_reorder(key);
-        let Some(session) = self.device_mut(key).and_then(|device| device.session.as_mut()) else { return };
-        let held = session.held.take();
-        if hold {
-            session.held = Some(node);
-        } else {
-            if twice {
-                self.transmit(key, Arc::clone(&node));
-            }
             self.transmit(key, node);
-        }
-        if let Some(held) = held {
-            self.transmit(key, held);
         }
     }
 
@@ -135,35 +114,5 @@ impl State {
     /// Sends any stanza to a device that is online, past all queues.
     pub(crate) fn inject(&mut self, key: DeviceKey, node: Node) {
         self.transmit(key, node);
-    }
-}
-
-/// Spoils the end; the version byte and the start of a Signal message stay, so that only its secrets are wrong.
-fn garble(bytes: &mut [u8]) {
-    let kept = bytes.len().saturating_sub(24);
-    bytes.iter_mut().skip(kept).for_each(|byte| *byte ^= 0x55);
-}
-
-/// Changes the bytes of every `enc` of a message.
-fn each_ciphertext(node: &mut Node, change: &mut impl FnMut(&mut Vec<u8>)) {
-    if let Content::Nodes(children) = &mut node.content {
-        for child in children.iter_mut().filter(|child| child.tag == "enc") {
-            if let Content::Bytes(bytes) = &mut child.content {
-                change(bytes);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stanza::Read;
-
-    #[test]
-    fn the_end_of_a_ciphertext_is_garbled() {
-        let mut node = Node::new("message").child(Node::new("enc").bytes(vec![0; 40]));
-        each_ciphertext(&mut node, &mut |bytes| bytes.push(1));
-        assert_eq!(node.child_bytes("enc").map(<[u8]>::len), Some(41));
     }
 }

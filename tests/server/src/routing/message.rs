@@ -2,14 +2,11 @@
 //! Protocol: messages, "DM stanza" and "Server ack of a message"; receiving, "Resend".
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use wa_core::wire::Node;
 use wa_types::Jid;
 
 use crate::account::{DeviceKey, phash};
-use crate::journal::{Direction, Subject};
-use crate::session::Outgoing;
 use crate::stanza::{Read, malformed};
 use crate::state::State;
 
@@ -35,16 +32,12 @@ impl State {
             return;
         };
         let to = node.attr_jid("to");
-        let checked = match self.faults.take_nack(from) {
-            Some(code) => Err(Refusal(code)),
-            None => self.check(from, &id, to.clone(), node),
-        };
-        match checked {
+        match self.check(from, &id, to.clone(), node) {
             Ok(checked) => self.route(from, node, &checked),
             Err(Refusal(code)) => {
                 tracing::debug!(id, code, "message refused");
                 let ack = ack(&id, to.as_ref()).attr("t", self.now_seconds()).attr("error", code);
-                self.send_ack(from, ack);
+                self.transmit(from, ack);
             }
         }
     }
@@ -128,7 +121,7 @@ impl State {
         let time = device.recent.note(checked.id, now) / 1_000_000;
         let ack = ack(checked.id, Some(&checked.to)).attr("t", time);
         let ack = ack.attr_opt("phash", self.corrected_phash(from, node, checked));
-        self.send_ack(from, ack);
+        self.transmit(from, ack);
 
         let is_new_contact = checked.recipient != from.account
             && self
@@ -212,26 +205,6 @@ impl State {
             }
         };
         (!is_right).then_some(with_sender)
-    }
-
-    /// Sends a message's ack, unless it is to be lost or late.
-    fn send_ack(&mut self, to: DeviceKey, ack: Node) {
-        if self.faults.take_drop_ack(to) {
-            return;
-        }
-        let Some(delay) = self.faults.ack_delay(to) else { return self.transmit(to, ack) };
-        let ack = Arc::new(ack);
-        self.note_shared(Subject::Device(to), Direction::ToClient, Arc::clone(&ack));
-        let Some(session) = self.device(to).and_then(|device| device.session.as_ref()) else { return };
-        let (outbox, cancel) = (session.outbox.clone(), session.cancel.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = cancel.cancelled() => {}
-                () = tokio::time::sleep(delay) => {
-                    let _gone = outbox.try_send(Outgoing::Stanza(ack));
-                }
-            }
-        });
     }
 }
 

@@ -18,17 +18,12 @@ use wa_core::wire::Node;
 
 use crate::account::DeviceKey;
 use crate::iq;
-use crate::journal::{Direction, Subject};
 use crate::stanza::{Read, malformed};
 use crate::state::State;
 
 impl State {
     /// Handles one stanza of a device that is logged in, to its end.
-    pub(crate) fn handle(&mut self, from: DeviceKey, node: &Node) {
-        self.note(Subject::Device(from), Direction::FromClient, node);
-        if self.faults.writing(Some(from)).dead {
-            return;
-        }
+    pub(crate) fn dispatch(&mut self, from: DeviceKey, node: &Node) {
         match node.tag.as_ref() {
             "iq" => {
                 if let Some(answer) = iq::answer(self, from, node) {

@@ -355,6 +355,11 @@ impl Wire {
         }
     }
 
+    /// Reads until the end, whatever comes.
+    pub(crate) async fn drain(&mut self) {
+        while matches!(self.socket.recv().await, Ok(Some(_))) {}
+    }
+
     pub(crate) async fn request(&mut self, kind: &str, namespace: &str, children: Vec<Node>) -> Node {
         self.next_id += 1;
         let id = format!("q{}", self.next_id);

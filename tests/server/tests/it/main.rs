@@ -4,5 +4,6 @@ mod companion;
 mod faults;
 mod messages;
 mod pairing;
+mod scripts;
 mod sockets;
 mod stanzas;

@@ -8,7 +8,7 @@ use crate::companion::{Companion, Wire, attr, phash, text};
 use crate::pairing::{linked, log_in};
 
 /// Sends a text to these devices of `to`.
-async fn send(
+pub(crate) async fn send(
     companion: &mut Companion,
     wire: &mut Wire,
     to: &Jid,
