@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use wa_store::{
     Account, AccountReader, Changes, DeviceList, DeviceListReader, Group, GroupReader, IdentityReader,
-    InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName,
-    SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, PreKeyReader,
+    PreKeyRecord, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
+    StoreFuture,
 };
-use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress};
+use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
 /// Sees every commit of a [`FaultyStore`].
 pub trait CommitHook: std::fmt::Debug + Send + Sync {
@@ -145,5 +146,23 @@ impl InboxReader for FaultyStore {
 
     fn seen(&self, keys: &[MessageKey]) -> StoreFuture<'_, Vec<bool>> {
         self.inner.seen(keys)
+    }
+}
+
+impl OutboxReader for FaultyStore {
+    fn outbox_pending(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<OutboxEntry>> {
+        self.inner.outbox_pending(after, limit)
+    }
+
+    fn outbox_by_ids(&self, ids: &[MessageId]) -> StoreFuture<'_, Vec<Option<OutboxEntry>>> {
+        self.inner.outbox_by_ids(ids)
+    }
+
+    fn outbox_by_key(&self, key: &str) -> StoreFuture<'_, Option<OutboxEntry>> {
+        self.inner.outbox_by_key(key)
+    }
+
+    fn last_outbox_seq(&self) -> StoreFuture<'_, u64> {
+        self.inner.last_outbox_seq()
     }
 }

@@ -1,10 +1,10 @@
 //! Everything that one protocol step writes, all or nothing.
 
-use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress, UnixMillis};
+use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 
 use crate::records::{
-    Account, DeviceList, Group, InboxEntry, LidMapping, MessageKey, PreKeyRecord, SenderKeyName,
-    SignedPreKeyRecord,
+    Account, DeviceList, Group, InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord,
+    SenderKeyName, SignedPreKeyRecord,
 };
 
 /// What one protocol step writes: made by the step, handed to [`Store::commit`](crate::Store::commit).
@@ -140,6 +140,29 @@ impl Changes {
     /// Forgets the messages that were seen before this time; inbox entries stay.
     pub fn forget_seen_before(&mut self, time: UnixMillis) -> &mut Self {
         self.push(Change::ForgetSeenBefore(time))
+    }
+
+    /// Writes a message that is to be sent. It replaces the entries of the same number, the same id and the same
+    /// idempotency key.
+    pub fn put_outbox(&mut self, entry: OutboxEntry) -> &mut Self {
+        self.push(Change::PutOutbox(Box::new(entry)))
+    }
+
+    /// Takes the entry of this number, if it is there, to a state; one that is further stays. With
+    /// [`OutboxState::Acked`], `at` is kept as the time of the ack, whatever the state. Of two failures the first stays.
+    pub fn set_outbox_state(&mut self, seq: u64, state: OutboxState, at: UnixMillis) -> &mut Self {
+        self.push(Change::SetOutboxState { seq, state, at })
+    }
+
+    /// The same for the entry of this id, which is how receipts name it; one that is as far stays altogether as it is.
+    pub fn set_outbox_state_of(&mut self, id: MessageId, state: OutboxState, at: UnixMillis) -> &mut Self {
+        self.push(Change::SetOutboxStateOf { id, state, at })
+    }
+
+    /// Removes the entries that are neither queued nor written and were taken before this time; of those left, the
+    /// newest stay whose payloads are no more than `keep_bytes` bytes together.
+    pub fn trim_outbox(&mut self, before: UnixMillis, keep_bytes: u64) -> &mut Self {
+        self.push(Change::TrimOutbox { before, keep_bytes })
     }
 
     /// Removes everything: the account, all records, and what is known of used inbox numbers. The changes added
@@ -291,6 +314,33 @@ pub enum Change {
     },
     /// [`Changes::forget_seen_before`].
     ForgetSeenBefore(UnixMillis),
+    /// [`Changes::put_outbox`].
+    PutOutbox(Box<OutboxEntry>),
+    /// [`Changes::set_outbox_state`].
+    SetOutboxState {
+        /// The entry's number.
+        seq: u64,
+        /// How far it is.
+        state: OutboxState,
+        /// Since when.
+        at: UnixMillis,
+    },
+    /// [`Changes::set_outbox_state_of`].
+    SetOutboxStateOf {
+        /// The entry's id.
+        id: MessageId,
+        /// How far it is.
+        state: OutboxState,
+        /// Since when.
+        at: UnixMillis,
+    },
+    /// [`Changes::trim_outbox`].
+    TrimOutbox {
+        /// Older ones go.
+        before: UnixMillis,
+        /// How much stays.
+        keep_bytes: u64,
+    },
     /// [`Changes::wipe`].
     Wipe,
 }
@@ -329,6 +379,14 @@ impl std::fmt::Debug for Change {
             Self::ConfirmInbox { seq } => write!(f, "ConfirmInbox({seq})"),
             Self::MarkSeen { key, .. } => write!(f, "MarkSeen({key:?})"),
             Self::ForgetSeenBefore(time) => write!(f, "ForgetSeenBefore({})", time.0),
+            Self::PutOutbox(entry) => {
+                write!(f, "PutOutbox({}, {:?}, {:?})", entry.seq, entry.id, entry.state)
+            }
+            Self::SetOutboxState { seq, state, .. } => write!(f, "SetOutboxState({seq}, {state:?})"),
+            Self::SetOutboxStateOf { id, state, .. } => write!(f, "SetOutboxStateOf({id:?}, {state:?})"),
+            Self::TrimOutbox { before, keep_bytes } => {
+                write!(f, "TrimOutbox({}, {keep_bytes} bytes)", before.0)
+            }
             Self::Wipe => f.write_str("Wipe"),
         }
     }

@@ -31,8 +31,8 @@ pub use memory::MemoryStore;
 pub use records::{
     Account, AccountReader, AddressingMode, AdvSecret, Device, DeviceList, DeviceListReader, Group,
     GroupDescription, GroupMember, GroupReader, GroupRole, IdentityReader, InboxEntry, InboxReader,
-    LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord,
+    LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord,
+    SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

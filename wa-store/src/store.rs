@@ -6,8 +6,8 @@ use std::pin::Pin;
 use crate::changes::Changes;
 use crate::error::StoreError;
 use crate::records::{
-    AccountReader, DeviceListReader, GroupReader, IdentityReader, InboxReader, LidMapReader, PreKeyReader,
-    SenderKeyReader, SessionReader,
+    AccountReader, DeviceListReader, GroupReader, IdentityReader, InboxReader, LidMapReader, OutboxReader,
+    PreKeyReader, SenderKeyReader, SessionReader,
 };
 
 /// What every call of a store returns; boxed, so that a store can be an `Arc<dyn Store>`.
@@ -37,6 +37,7 @@ pub trait Store:
     + GroupReader
     + LidMapReader
     + InboxReader
+    + OutboxReader
     + Send
     + Sync
     + Debug

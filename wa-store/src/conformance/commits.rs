@@ -3,10 +3,11 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::snapshot::{BREADTH, Snapshot, put_one_of_each};
+use super::snapshot::{BREADTH, Snapshot, outbox_state, put_one_of_each};
 use super::{Bench, Outcome, Unfit, checks, commit, ok, reads, same, sample};
 use crate::changes::Changes;
 use crate::memory::MemoryStore;
+use crate::records::OutboxState;
 use crate::store::{Store, StoreFuture};
 use wa_types::UnixMillis;
 
@@ -73,6 +74,7 @@ async fn refused_commit(bench: &Bench<'_>) -> Outcome {
         changes.delete_pre_key(sample::pre_key_id(3)).delete_signed_pre_key(sample::pre_key_id(3));
         changes.delete_sender_key(sample::sender_key_name(2, 0)).delete_device_list(sample::user(2));
         changes.confirm_inbox(1).forget_seen_before(UnixMillis(u64::MAX));
+        changes.set_outbox_state(1, OutboxState::Read, UnixMillis(1)).trim_outbox(UnixMillis(u64::MAX), 0);
         changes.push_inbox(sample::entry(4, 5)); // 4 was used a few lines above
         if store.commit(changes).await.is_ok() {
             return Err(Unfit::Broken("a commit that uses an inbox number twice succeeded".to_owned()));
@@ -299,7 +301,7 @@ fn random_change(changes: &mut Changes, dice: &mut Dice, seq: &mut u64) {
     let [seed, ..] = dice.below(256).to_le_bytes();
     let time = u64::from(dice.below(8)) * 1000;
     let address = sample::address(number, 0);
-    match dice.below(17) {
+    match dice.below(20) {
         0 => changes.put_account(sample::account(seed)),
         1 | 2 => changes.put_session(address, vec![seed; usize::from(seed) * 10]),
         3 => changes.delete_session(address),
@@ -318,6 +320,19 @@ fn random_change(changes: &mut Changes, dice: &mut Dice, seq: &mut u64) {
             changes.push_inbox(sample::entry(*seq, number))
         }
         15 => changes.confirm_inbox(seq.saturating_sub(u64::from(dice.below(4)))),
+        16 => {
+            let seq = u64::from(dice.below(12));
+            changes.put_outbox(sample::outbox_entry(seq, number, outbox_state(seed)))
+        }
+        17 if seed < 128 => {
+            let seq = u64::from(dice.below(12));
+            changes.set_outbox_state(seq, outbox_state(seed), UnixMillis(time))
+        }
+        17 => {
+            let id = sample::outbox_entry(0, number, outbox_state(seed)).id;
+            changes.set_outbox_state_of(id, outbox_state(seed), UnixMillis(time))
+        }
+        18 if seed < 64 => changes.trim_outbox(UnixMillis(time), u64::from(seed)),
         _ if seed < 64 => changes.forget_seen_before(UnixMillis(time)),
         _ => changes.mark_seen(sample::message(number), UnixMillis(time)),
     };

@@ -7,7 +7,8 @@ use wa_types::{
 
 use crate::records::{
     Account, AddressingMode, AdvSecret, Device, DeviceList, Group, GroupDescription, GroupMember, GroupRole,
-    InboxEntry, LidMapping, MessageKey, PreKeyRecord, SenderKeyName, SignedPreKeyRecord,
+    InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord, SenderKeyName,
+    SignedPreKeyRecord,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -172,4 +173,20 @@ pub(super) fn message(number: u32) -> MessageKey {
 pub(super) fn entry(seq: u64, number: u32) -> InboxEntry {
     let received = UnixMillis(seq.saturating_mul(1000));
     InboxEntry { seq, message: message(number), received, payload: format!("message {number}").into_bytes() }
+}
+
+/// Every field set. Entries of the same number have the same id and the same key.
+pub(super) fn outbox_entry(seq: u64, number: u32, state: OutboxState) -> OutboxEntry {
+    OutboxEntry {
+        seq,
+        chat: group(number % 3),
+        id: MessageId::new(format!("3EB0{number:018X}")),
+        idempotency_key: Some(format!("order {number} ☕")),
+        created: UnixMillis(seq.saturating_mul(1000)),
+        deadline: Some(UnixMillis(seq.saturating_mul(1000).saturating_add(60_000))),
+        state,
+        at: UnixMillis(1_754_500_000_123),
+        acked: Some(UnixMillis(1_754_500_000_000)),
+        payload: format!("outgoing {number}").into_bytes(),
+    }
 }

@@ -2,9 +2,12 @@
 
 use super::{Unfit, ok, sample};
 use crate::changes::Changes;
-use crate::records::{Account, DeviceList, Group, InboxEntry, LidMapping, PreKeyRecord, SignedPreKeyRecord};
+use crate::records::{
+    Account, DeviceList, Group, InboxEntry, LidMapping, OutboxEntry, OutboxState, PreKeyRecord,
+    SignedPreKeyRecord,
+};
 use crate::store::Store;
-use wa_types::{PublicKey, UnixMillis};
+use wa_types::{MessageId, PublicKey, UnixMillis};
 
 /// How many values of each record are looked at.
 pub(super) const BREADTH: u32 = 6;
@@ -27,6 +30,9 @@ pub(super) struct Snapshot {
     inbox: Vec<InboxEntry>,
     last_inbox_seq: u64,
     seen: Vec<bool>,
+    outbox: Vec<Option<OutboxEntry>>,
+    outbox_pending: Vec<OutboxEntry>,
+    last_outbox_seq: u64,
 }
 
 impl Snapshot {
@@ -56,6 +62,9 @@ impl Snapshot {
             inbox: ok("inbox", store.inbox(0, usize::MAX).await)?,
             last_inbox_seq: ok("last_inbox_seq", store.last_inbox_seq().await)?,
             seen: ok("seen", store.seen(&keys(sample::message)).await)?,
+            outbox: ok("outbox_by_ids", store.outbox_by_ids(&keys(outbox_id)).await)?,
+            outbox_pending: ok("outbox_pending", store.outbox_pending(0, usize::MAX).await)?,
+            last_outbox_seq: ok("last_outbox_seq", store.last_outbox_seq().await)?,
         })
     }
 }
@@ -75,5 +84,18 @@ pub(super) fn put_one_of_each(changes: &mut Changes, number: u32, seed: u8, seq:
         .put_key_holders(sample::group(number), vec![seed; 300])
         .put_lid_mapping(sample::lid_mapping(number, number, u64::from(seed)))
         .push_inbox(sample::entry(seq, number))
-        .mark_seen(sample::message((number + 1) % BREADTH), UnixMillis(u64::from(seed)));
+        .mark_seen(sample::message((number + 1) % BREADTH), UnixMillis(u64::from(seed)))
+        .put_outbox(sample::outbox_entry(seq, number, outbox_state(seed)));
+}
+
+/// A state; every rank has its seeds.
+pub(super) const fn outbox_state(seed: u8) -> OutboxState {
+    match OutboxState::new(seed % 7, 9) {
+        Some(state) => state,
+        None => OutboxState::Queued,
+    }
+}
+
+fn outbox_id(number: u32) -> MessageId {
+    sample::outbox_entry(0, number, OutboxState::Queued).id
 }

@@ -11,6 +11,7 @@
 //! | [`group`] | who is in a group, how it is addressed, and which devices have our key of it |
 //! | [`lid_map`] | which phone number a LID stands for |
 //! | [`inbox`] | messages decrypted and not yet confirmed by the application, and which ones came before |
+//! | [`outbox`] | messages to be sent, and those sent lately |
 //!
 //! The records that a store keeps field by field are exhaustive on purpose: a new field must not compile until it is
 //! stored. [`Account`], [`DeviceList`] and [`Group`] come with an encoding of their own, for stores that keep them as one blob.
@@ -21,6 +22,7 @@ pub mod group;
 pub mod identity;
 pub mod inbox;
 pub mod lid_map;
+pub mod outbox;
 pub mod pre_key;
 pub mod sender_key;
 pub mod session;
@@ -31,6 +33,7 @@ pub use group::{AddressingMode, Group, GroupDescription, GroupMember, GroupReade
 pub use identity::IdentityReader;
 pub use inbox::{InboxEntry, InboxReader, MessageKey};
 pub use lid_map::{LidMapReader, LidMapping};
+pub use outbox::{OutboxEntry, OutboxReader, OutboxState};
 pub use pre_key::{PreKeyReader, PreKeyRecord, SignedPreKeyRecord};
 pub use sender_key::{SenderKeyName, SenderKeyReader};
 pub use session::SessionReader;

@@ -3,7 +3,9 @@
 use rusqlite::Connection;
 
 use super::query::run;
-use super::{account, device_list, error, group, identity, inbox, lid_map, pre_key, sender_key, session};
+use super::{
+    account, device_list, error, group, identity, inbox, lid_map, outbox, pre_key, sender_key, session,
+};
 use crate::changes::Change;
 use crate::error::StoreError;
 
@@ -60,6 +62,10 @@ fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::ConfirmInbox { seq } => inbox::confirm(connection, *seq),
         Change::MarkSeen { key, at } => inbox::mark_seen(connection, key, *at),
         Change::ForgetSeenBefore(time) => inbox::forget_seen_before(connection, *time),
+        Change::PutOutbox(entry) => outbox::put(connection, entry),
+        Change::SetOutboxState { seq, state, at } => outbox::set_state(connection, *seq, *state, *at),
+        Change::SetOutboxStateOf { id, state, at } => outbox::set_state_of(connection, id, *state, *at),
+        Change::TrimOutbox { before, keep_bytes } => outbox::trim(connection, *before, *keep_bytes),
         Change::Wipe => wipe(connection),
     }
 }
@@ -70,7 +76,7 @@ fn wipe(connection: &Connection) -> Result<(), StoreError> {
             "DELETE FROM account; DELETE FROM session; DELETE FROM identity; DELETE FROM pre_key;
              DELETE FROM signed_pre_key; DELETE FROM sender_key; DELETE FROM device_list; DELETE FROM lid_map;
              DELETE FROM group_info; DELETE FROM key_holders;
-             DELETE FROM inbox; DELETE FROM seen; UPDATE inbox_last SET seq = 0",
+             DELETE FROM inbox; DELETE FROM seen; DELETE FROM outbox; UPDATE inbox_last SET seq = 0",
         )
         .map_err(error::of)
 }

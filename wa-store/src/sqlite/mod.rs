@@ -33,6 +33,7 @@ mod inbox;
 mod lid_map;
 mod migrations;
 mod open;
+mod outbox;
 mod pre_key;
 mod query;
 mod queue;

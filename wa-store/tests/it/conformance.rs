@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use wa_store::conformance::{self, Factory};
 use wa_store::{
     Account, AccountReader, Change, Changes, DeviceList, DeviceListReader, Group, GroupReader,
-    IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, PreKeyReader,
-    PreKeyRecord, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
-    StoreFuture,
+    IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, OutboxEntry,
+    OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, SenderKeyName, SenderKeyReader, SessionReader,
+    SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
-use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress};
+use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
 struct Memory;
 
@@ -28,7 +28,7 @@ impl Factory for Memory {
 #[tokio::test]
 async fn the_memory_store_passes() {
     let report = conformance::run(&Memory).await.unwrap();
-    assert_eq!((report.passed.len(), report.skipped.len()), (34, 5), "{report:?}");
+    assert_eq!((report.passed.len(), report.skipped.len()), (41, 5), "{report:?}");
 }
 
 #[cfg(feature = "sqlite")]
@@ -67,7 +67,7 @@ mod sqlite {
     async fn the_sqlite_store_passes() {
         for durability in [Durability::PowerLoss, Durability::ProcessEnd] {
             let report = conformance::run(&Files::new(durability)).await.unwrap();
-            assert_eq!((report.passed.len(), report.skipped.len()), (39, 0), "{report:?}");
+            assert_eq!((report.passed.len(), report.skipped.len()), (46, 0), "{report:?}");
         }
     }
 
@@ -124,6 +124,11 @@ enum Fault {
     LateCommits,
     EmptyWhenReopened,
     LosesNumbersWhenReopened,
+    StatesGoBack,
+    LosesReceipts,
+    NeverTrims,
+    TrimsPending,
+    UnorderedOutbox,
 }
 
 /// Every fault, and a part of the check that must find it.
@@ -149,6 +154,11 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::LateCommits, "order of their first poll"),
     (Fault::EmptyWhenReopened, "a reopened store knows"),
     (Fault::LosesNumbersWhenReopened, "when a store is reopened"),
+    (Fault::StatesGoBack, "never goes back"),
+    (Fault::LosesReceipts, "raises an outbox entry by its id"),
+    (Fault::NeverTrims, "are trimmed"),
+    (Fault::TrimsPending, "are trimmed"),
+    (Fault::UnorderedOutbox, "pending outbox entries"),
 ];
 
 #[tokio::test]
@@ -232,6 +242,8 @@ impl Faulty {
             Fault::NeverSeen => list.retain(|change| !matches!(change, Change::MarkSeen { .. })),
             Fault::AppliesBackwards => list.reverse(),
             Fault::IgnoresWipe => list.retain(|change| !matches!(change, Change::Wipe)),
+            Fault::LosesReceipts => list.retain(|change| !matches!(change, Change::SetOutboxStateOf { .. })),
+            Fault::NeverTrims => list.retain(|change| !matches!(change, Change::TrimOutbox { .. })),
             Fault::LosesTheFlag => list.iter_mut().for_each(|change| {
                 if let Change::PutPreKey(record) = change {
                     record.uploaded = false;
@@ -274,6 +286,40 @@ impl Store for Faulty {
                 }
                 Ok(())
             }),
+            Fault::StatesGoBack if changes.iter().any(sets_state) => Box::pin(async move {
+                for change in changes {
+                    let again = match &change {
+                        Change::SetOutboxState { seq, state, at } => {
+                            let found = self.inner.outbox_pending(seq.saturating_sub(1), 1).await?.pop();
+                            found.filter(|entry| entry.seq == *seq).map(|entry| OutboxEntry {
+                                state: *state,
+                                at: *at,
+                                ..entry
+                            })
+                        }
+                        _ => None,
+                    };
+                    self.inner.commit([change].into_iter().collect()).await?;
+                    let mut changes = Changes::new();
+                    again.into_iter().for_each(|entry| {
+                        changes.put_outbox(entry);
+                    });
+                    self.inner.commit(changes).await?;
+                }
+                Ok(())
+            }),
+            Fault::TrimsPending
+                if changes.iter().any(|change| matches!(change, Change::TrimOutbox { .. })) =>
+            {
+                Box::pin(async move {
+                    let mut finish = Changes::new();
+                    for entry in self.inner.outbox_pending(0, usize::MAX).await? {
+                        finish.set_outbox_state(entry.seq, OutboxState::Failed(1), entry.at);
+                    }
+                    self.inner.commit(finish).await?;
+                    self.inner.commit(changes).await
+                })
+            }
             Fault::TakesAnyNumber => Box::pin(async move {
                 match self.inner.commit(changes).await {
                     Err(StoreError::InboxOrder { .. }) => Ok(()),
@@ -321,6 +367,10 @@ impl Store for Faulty {
             }),
         }
     }
+}
+
+const fn sets_state(change: &Change) -> bool {
+    matches!(change, Change::SetOutboxState { .. })
 }
 
 /// The messages of the suite's samples.
@@ -446,5 +496,30 @@ impl InboxReader for Faulty {
 
     fn seen(&self, keys: &[MessageKey]) -> StoreFuture<'_, Vec<bool>> {
         self.inner.seen(keys)
+    }
+}
+
+impl OutboxReader for Faulty {
+    fn outbox_pending(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<OutboxEntry>> {
+        let read = self.inner.outbox_pending(after, limit);
+        Box::pin(async move {
+            let mut entries = read.await?;
+            if self.fault == Fault::UnorderedOutbox {
+                entries.sort_by_key(|entry| entry.seq.to_string());
+            }
+            Ok(entries)
+        })
+    }
+
+    fn outbox_by_ids(&self, ids: &[MessageId]) -> StoreFuture<'_, Vec<Option<OutboxEntry>>> {
+        self.inner.outbox_by_ids(ids)
+    }
+
+    fn outbox_by_key(&self, key: &str) -> StoreFuture<'_, Option<OutboxEntry>> {
+        self.inner.outbox_by_key(key)
+    }
+
+    fn last_outbox_seq(&self) -> StoreFuture<'_, u64> {
+        self.inner.last_outbox_seq()
     }
 }

@@ -89,3 +89,22 @@ CREATE TABLE seen (
     at_ms INTEGER NOT NULL,
     PRIMARY KEY (chat, sender, message_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What is queued or written has a state below 2. The payload is last: a look at the states reads none of a long one.
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY,
+    chat TEXT NOT NULL,
+    message_id TEXT NOT NULL UNIQUE,
+    idempotency_key TEXT,
+    created_ms INTEGER NOT NULL,
+    deadline_ms INTEGER,
+    state INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    acked_ms INTEGER,
+    payload BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX outbox_pending ON outbox (seq) WHERE state < 2;
+
+CREATE UNIQUE INDEX outbox_key ON outbox (idempotency_key) WHERE idempotency_key IS NOT NULL;

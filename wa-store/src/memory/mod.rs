@@ -1,20 +1,23 @@
 //! A store in memory: for tests, and for accounts that end with the process.
 
+mod outbox;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress, UnixMillis};
+use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 
 use crate::changes::{Change, Changes};
 use crate::error::StoreError;
 use crate::records::{
     Account, AccountReader, DeviceList, DeviceListReader, Group, GroupReader, IdentityReader, InboxEntry,
-    InboxReader, LidMapReader, LidMapping, MessageKey, PreKeyReader, PreKeyRecord, SenderKeyName,
-    SenderKeyReader, SessionReader, SignedPreKeyRecord,
+    InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord,
+    SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord,
 };
 use crate::store::{Store, StoreFuture};
+use outbox::Outbox;
 
 /// A store that keeps everything in memory and nothing beyond its own life. Every call is ready at once.
 #[derive(Default)]
@@ -159,6 +162,25 @@ impl InboxReader for MemoryStore {
     }
 }
 
+impl OutboxReader for MemoryStore {
+    fn outbox_pending(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<OutboxEntry>> {
+        self.with(move |state| Ok(state.outbox.pending(after, limit)))
+    }
+
+    fn outbox_by_ids(&self, ids: &[MessageId]) -> StoreFuture<'_, Vec<Option<OutboxEntry>>> {
+        self.each(ids, |state, id| state.outbox.by_id(id).cloned())
+    }
+
+    fn outbox_by_key(&self, key: &str) -> StoreFuture<'_, Option<OutboxEntry>> {
+        let key = key.to_owned();
+        self.with(move |state| Ok(state.outbox.by_key(&key).cloned()))
+    }
+
+    fn last_outbox_seq(&self) -> StoreFuture<'_, u64> {
+        self.with(|state| Ok(state.outbox.last_seq()))
+    }
+}
+
 #[derive(Default)]
 struct State {
     account: Option<Account>,
@@ -179,6 +201,7 @@ struct State {
     inbox: BTreeMap<u64, InboxEntry>,
     last_inbox_seq: u64,
     seen: HashMap<MessageKey, UnixMillis>,
+    outbox: Outbox,
 }
 
 struct KnownLid {
@@ -231,6 +254,10 @@ impl State {
             Change::ConfirmInbox { seq } => drop(self.inbox.remove(&seq)),
             Change::MarkSeen { key, at } => drop(self.seen.insert(key, at)),
             Change::ForgetSeenBefore(time) => self.seen.retain(|_, at| *at >= time),
+            Change::PutOutbox(entry) => self.outbox.put(*entry),
+            Change::SetOutboxState { seq, state, at } => self.outbox.set_state(seq, state, at),
+            Change::SetOutboxStateOf { id, state, at } => self.outbox.set_state_of(&id, state, at),
+            Change::TrimOutbox { before, keep_bytes } => self.outbox.trim(before, keep_bytes),
             Change::Wipe => *self = Self::default(),
         }
     }
