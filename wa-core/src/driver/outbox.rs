@@ -283,7 +283,7 @@ impl Actor {
         let Some(requester) = self.requester().cloned().filter(|_| !addresses.is_empty()) else { return };
         let devices = addresses.iter().map(SignalAddress::to_jid).collect();
         self.fetches.spawn(async move {
-            let result = requester.ask(FetchBundles { devices }, REQUEST_LIMIT).await;
+            let result = requester.ask(FetchBundles { devices, is_renewal: false }, REQUEST_LIMIT).await;
             Fetched::Bundles { addresses, result }
         });
     }

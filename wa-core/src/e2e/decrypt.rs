@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::pairing::SignedDeviceIdentity;
 use crate::pairing::adv::{self, IdentityError};
 use crate::signal::{LocalIdentity, Peer, PreKeySignalMessage, SignalError, unpad};
-use crate::stanza::message::{EncKind, InboundMessage};
+use crate::stanza::message::{EncKind, InboundMessage, Unavailable};
 
 /// Why a message could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +23,8 @@ pub enum DecryptError {
     #[error("the sender's device identity does not hold")]
     DeviceIdentity(#[source] IdentityError),
     /// The sender did not encrypt for this device; the phone has the message.
-    #[error("not encrypted for this device")]
-    Unavailable,
+    #[error("not encrypted for this device: {0:?}")]
+    Unavailable(Unavailable),
     /// It is encrypted with the secret of an earlier message, that we do not have.
     #[error("the secret that it is encrypted with is missing")]
     MissingSecret,
@@ -43,7 +43,7 @@ impl DecryptError {
         match self {
             Self::Signal(error) => error.retry_code(),
             Self::DeviceIdentity(_) => Some(12),
-            Self::Unavailable | Self::MissingSecret | Self::NoContent | Self::ForeignCopy => None,
+            Self::Unavailable(_) | Self::MissingSecret | Self::NoContent | Self::ForeignCopy => None,
         }
     }
 }
@@ -129,8 +129,7 @@ impl Opening<'_> {
             return Ok(decoded.map_or_else(|_| Outcome::Undecodable(plain.clone()), Outcome::Content));
         }
         if message.encs.is_empty() {
-            let is_unavailable = message.is_unavailable;
-            return Err(if is_unavailable { DecryptError::Unavailable } else { DecryptError::NoContent });
+            return Err(message.unavailable.map_or(DecryptError::NoContent, DecryptError::Unavailable));
         }
         let peer = if place.from_me { Peer::OwnDevice } else { Peer::Contact };
         let (mut content, mut undecodable) = (None, None);

@@ -7,5 +7,6 @@ pub mod encrypt;
 pub mod phash;
 pub mod ratchets;
 pub mod recipients;
+pub mod retry;
 
 pub use decrypt::DecryptError;

@@ -38,8 +38,45 @@ pub struct InboundMessage {
     pub plaintext: Option<Vec<u8>>,
     /// The sender companion's signed device identity.
     pub device_identity: Option<Vec<u8>>,
-    /// The sender did not encrypt for this device.
-    pub is_unavailable: bool,
+    /// The sender did not encrypt for this device, and why.
+    pub unavailable: Option<Unavailable>,
+}
+
+/// Why there is nothing for this device in a message. Protocol: receiving, "Placeholders".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// The sender did not know this device; the phone has the message.
+    Plain,
+    /// To be viewed once, on the phone.
+    ViewOnce,
+    /// Of a hosted account.
+    Hosted,
+    /// A bot's, meant for the phone.
+    Bot,
+}
+
+impl Unavailable {
+    fn read(stanza: Reader<'_>) -> Option<Self> {
+        let subtype = stanza.text_opt("subtype");
+        let of_name = |name: &str| match name {
+            "view_once" | "view_once_unavailable_fanout" => Some(Self::ViewOnce),
+            "hosted_unavailable_fanout" => Some(Self::Hosted),
+            "bot_unavailable_fanout" => Some(Self::Bot),
+            _ => None,
+        };
+        let named = subtype.as_deref().and_then(of_name);
+        let Some(mark) = stanza.child_opt("unavailable") else { return named };
+        Some(named.or_else(|| mark.text_opt("type").as_deref().and_then(of_name)).unwrap_or_else(|| {
+            if mark.attr_is("hosted", "true") {
+                Self::Hosted
+            } else if stanza.child_opt("bot").is_some() {
+                Self::Bot
+            } else {
+                Self::Plain
+            }
+        }))
+    }
 }
 
 /// One encrypted part.
@@ -160,7 +197,7 @@ impl InboundMessage {
             device_identity: stanza
                 .child_opt("device-identity")
                 .map(|identity| identity.content().into_owned()),
-            is_unavailable: stanza.child_opt("unavailable").is_some(),
+            unavailable: Unavailable::read(stanza),
             from,
         })
     }

@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 use wa_types::{Jid, MessageId, UnixSeconds};
 
+use super::retry::RetryAsked;
 use super::{Reader, StanzaError};
 use crate::wire::Node;
 
@@ -29,6 +30,8 @@ pub struct InboundReceipt {
     pub timestamp: Option<UnixSeconds>,
     /// It came with the backlog.
     pub is_offline: bool,
+    /// What a retry receipt asks for; none when that is malformed.
+    pub retry: Option<Box<RetryAsked>>,
 }
 
 /// The `type` of a receipt.
@@ -79,15 +82,20 @@ impl InboundReceipt {
         let listed = stanza.child_opt("list").into_iter().flat_map(|list| list.children_of("item"));
         let mut ids = vec![id.clone()];
         ids.extend(listed.filter_map(|item| item.message_id().ok()).take(IDS_LIMIT));
+        let kind = ReceiptKind::from_name(stanza.text_opt("type").as_deref());
+        let retry = (kind == ReceiptKind::Retry).then(|| RetryAsked::read(stanza)).and_then(|asked| {
+            asked.inspect_err(|error| tracing::warn!(%error, "a malformed retry receipt")).ok()
+        });
         Ok(Self {
             id,
             from: stanza.jid("from")?,
             participant: stanza.jid_opt("participant")?,
             recipient: stanza.jid_opt("recipient")?,
-            kind: ReceiptKind::from_name(stanza.text_opt("type").as_deref()),
+            kind,
             ids,
             timestamp: stanza.time_opt("t"),
             is_offline: stanza.node().attr("offline").is_some(),
+            retry: retry.map(Box::new),
         })
     }
 }

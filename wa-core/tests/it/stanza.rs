@@ -2,15 +2,15 @@
 
 use serde_json::Value as Json;
 use wa_core::stanza::iq::encrypt::{
-    BundleAnswer, CountPreKeys, FetchBundles, SignedKey, UploadPreKeys, key_node,
+    BundleAnswer, CountPreKeys, FetchBundles, KeyDigest, SignedKey, UploadPreKeys, key_node,
 };
 use wa_core::stanza::iq::usync::FetchDevices;
 use wa_core::stanza::iq::{IqRefusal, IqRequest, md, passive, ping};
-use wa_core::stanza::message::{Class, EncKind, InboundMessage, OutboundMessage};
+use wa_core::stanza::message::{Class, EncKind, InboundMessage, OutboundMessage, Unavailable};
 use wa_core::stanza::notification::Notification;
 use wa_core::stanza::pairing::{PairingRequest, pair_device_sign};
 use wa_core::stanza::receipt::{InboundReceipt, OutboundReceipt, ReceiptKind};
-use wa_core::stanza::retry::{RetryKeys, RetryRequest};
+use wa_core::stanza::retry::{Origin, RetryKeys, RetryRequest};
 use wa_core::stanza::stream::{Failure, StreamError, Success};
 use wa_core::stanza::{Reader, StanzaError, ack, ib, iq};
 use wa_core::wire::{self, Document, Node};
@@ -79,7 +79,7 @@ fn every_retry_vector_holds() {
         });
         let small = |key: &str| fields[key].as_u64().map(|number| u8::try_from(number).unwrap());
         let request = RetryRequest {
-            message: &message,
+            origin: &Origin::of(&message),
             count: small("count").unwrap(),
             code: small("error"),
             registration_id: RegistrationId(
@@ -91,6 +91,80 @@ fn every_retry_vector_holds() {
         let expected = canonical_json(&case["node"]).replace(":0@", "@");
         assert_eq!(canonical(&request.to_node()), expected, "{}", case["name"]);
     }
+}
+
+#[test]
+fn a_request_is_read_as_the_other_side_wrote_it() {
+    let device_identity = [9; 80];
+    let signed =
+        SignedKey { id: PreKeyId::FIRST, key: PublicKey::new([2; 32]), signature: Signature::new([3; 64]) };
+    let keys = RetryKeys {
+        identity: PublicKey::new([1; 32]),
+        one_time: Some((PreKeyId::MAX, PublicKey::new([4; 32]))),
+        signed,
+        device_identity: &device_identity,
+    };
+    let sent = message(&inbound("900:7@lid").child(enc("msg"))).unwrap();
+    let origin = Origin::of(&sent);
+    let registration_id = RegistrationId(0x0102_0304);
+    let request = |keys| {
+        let node = RetryRequest { origin: &origin, count: 2, code: Some(7), registration_id, keys }.to_node();
+        node.attr("from", jid!("1:5@lid"))
+    };
+    let read = |node: &Node| with(node, InboundReceipt::read).unwrap();
+    let receipt = read(&request(Some(keys)));
+    assert_eq!(receipt.kind, ReceiptKind::Retry);
+    let asked = receipt.retry.unwrap();
+    assert_eq!((asked.count, asked.code, asked.registration_id), (2, Some(7), Some(registration_id)));
+    let bundle = asked.keys.unwrap();
+    assert_eq!(
+        (bundle.registration_id, bundle.identity, bundle.signed),
+        (registration_id, keys.identity, signed)
+    );
+    assert_eq!(bundle.one_time, keys.one_time);
+    assert_eq!(bundle.device_identity.as_deref(), Some(&device_identity[..]));
+
+    assert_eq!(read(&request(None)).retry.unwrap().keys, None);
+    // What cannot be right is no request at all; the receipt is one all the same.
+    let base = || Node::new("receipt").attr("id", "A").attr("from", jid!("1@lid")).attr("type", "retry");
+    let retry = |count: &'static str| Node::new("retry").attr("count", count);
+    assert_eq!(read(&base()).retry, None);
+    assert_eq!(read(&base().child(retry("1")).child(Node::new("keys"))).retry, None);
+    assert_eq!(read(&base().child(retry("many"))).retry.unwrap().count, u8::MAX);
+    assert_eq!(read(&base().child(retry("300"))).retry.unwrap().count, u8::MAX);
+}
+
+#[test]
+fn why_there_is_nothing_for_us_is_told_apart() {
+    let mark = || Node::new("unavailable");
+    let read = |node: Node| message(&node).unwrap().unavailable;
+    let empty = || inbound("1@lid");
+    assert_eq!(read(empty()), None);
+    assert_eq!(read(empty().child(mark())), Some(Unavailable::Plain));
+    assert_eq!(read(empty().child(mark().attr("hosted", "true"))), Some(Unavailable::Hosted));
+    assert_eq!(read(empty().child(mark().attr("type", "view_once"))), Some(Unavailable::ViewOnce));
+    let named = empty().attr("subtype", "view_once_unavailable_fanout");
+    assert_eq!(read(named.child(mark())), Some(Unavailable::ViewOnce));
+    assert_eq!(read(empty().child(mark()).child(Node::new("bot"))), Some(Unavailable::Bot));
+    assert_eq!(read(empty().child(mark().attr("type", "tomorrow"))), Some(Unavailable::Plain));
+}
+
+#[test]
+fn the_digest_of_our_keys_is_read() {
+    let id = |byte: u8| Node::new("id").bytes(vec![0, 0, byte]);
+    let digest = Node::new("digest")
+        .child(Node::new("registration").bytes(vec![0, 0, 0, 9]))
+        .child(Node::new("identity").bytes(vec![1; 32]))
+        .child(Node::new("skey").child(id(4)))
+        .child(Node::new("list").child(id(5)).child(id(6)))
+        .child(Node::new("hash").bytes(vec![7; 20]));
+    let reply = |child: Node| Node::new("iq").attr("type", "result").child(child);
+    let keys = with(&reply(digest.clone()), KeyDigest::read).unwrap().unwrap();
+    assert_eq!((keys.registration_id, keys.signed_id.get()), (RegistrationId(9), 4));
+    assert_eq!(keys.one_time.iter().map(|id| id.get()).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!(with(&Node::new("iq"), KeyDigest::read).unwrap(), None);
+    let short = Node::new("digest").child(Node::new("hash").bytes(vec![7; 19]));
+    assert!(with(&reply(short), KeyDigest::read).is_err());
 }
 
 /// A spelling in which the order of attributes and of children does not matter.
@@ -145,7 +219,7 @@ fn requests_have_the_shapes_of_the_chapters() {
             iq("set", "urn:xmpp:whatsapp:dirty", "  <clean type=\"groups\" timestamp=\"5\"/>"),
         ),
         (
-            FetchBundles { devices }.to_node("7"),
+            FetchBundles { devices, is_renewal: false }.to_node("7"),
             iq(
                 "get",
                 "encrypt",

@@ -13,7 +13,7 @@ use crate::signal::PreKey;
 use crate::stanza::ack::{self, nack};
 use crate::stanza::message::InboundMessage;
 use crate::stanza::receipt::OutboundReceipt;
-use crate::stanza::retry::{RetryKeys, RetryRequest};
+use crate::stanza::retry::{Origin, RetryKeys, RetryRequest};
 
 /// From this request on, the sender gets our keys for a new session.
 const KEYS_FROM: u8 = 2;
@@ -75,7 +75,10 @@ impl Actor {
                 let registration_id = self.account.registration_id;
                 // 0 is "unknown", and left out.
                 let code = Some(code).filter(|code| *code != 0);
-                step.reply(RetryRequest { message, count, code, registration_id, keys }.to_node());
+                step.reply(
+                    RetryRequest { origin: &Origin::of(message), count, code, registration_id, keys }
+                        .to_node(),
+                );
                 step.reply(ack::for_message(message, None));
             }
             (None, DecryptError::MissingSecret) => {

@@ -1,5 +1,5 @@
 //! `encrypt`: our own pre-keys on the server, and the bundles of others.
-//! Protocol: prekeys and devices, "Count", "Upload", "Fetching bundles".
+//! Protocol: prekeys and devices, "Count" to "Signed prekey rotation".
 
 use wa_types::{Jid, PreKeyId, PublicKey, RegistrationId, Signature};
 
@@ -90,11 +90,88 @@ impl IqRequest for UploadPreKeys {
     }
 }
 
+/// Makes another signed pre-key the current one.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "a request is made by its caller")]
+pub struct RotateSignedPreKey {
+    /// The new one.
+    pub signed: SignedKey,
+}
+
+impl IqRequest for RotateSignedPreKey {
+    const NAMESPACE: &'static str = "encrypt";
+    const KIND: IqKind = IqKind::Set;
+    type Reply = ();
+
+    fn body(&self) -> Vec<Node> {
+        vec![Node::new("rotate").child(self.signed.to_node())]
+    }
+
+    fn read(_: Reader<'_>) -> Result<(), StanzaError> {
+        Ok(())
+    }
+}
+
+/// Asks which of our keys the server has. Refused with 404 when it has none.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyDigest;
+
+/// What the server has of our keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerKeys {
+    /// Our registration id.
+    pub registration_id: RegistrationId,
+    /// Our identity.
+    pub identity: PublicKey,
+    /// The id of the signed pre-key.
+    pub signed_id: PreKeyId,
+    /// The one-time pre-keys, in the order of the hash.
+    pub one_time: Vec<PreKeyId>,
+    /// SHA-1 over the keys themselves.
+    pub hash: [u8; 20],
+}
+
+/// How many ids of one answer are looked at: several full supplies.
+const DIGEST_LIMIT: usize = 8192;
+
+impl IqRequest for KeyDigest {
+    const NAMESPACE: &'static str = "encrypt";
+    const KIND: IqKind = IqKind::Get;
+    /// `None` when the answer has no digest: the server has no keys.
+    type Reply = Option<ServerKeys>;
+
+    fn body(&self) -> Vec<Node> {
+        vec![Node::new("digest")]
+    }
+
+    fn read(reply: Reader<'_>) -> Result<Self::Reply, StanzaError> {
+        let Some(digest) = reply.child_opt("digest") else { return Ok(None) };
+        let skey = digest.child("skey")?;
+        let ids = digest.child("list")?.children_of("id").take(DIGEST_LIMIT);
+        let read_id = |id: Reader<'_>| {
+            <[u8; 3]>::try_from(id.content().as_ref())
+                .ok()
+                .and_then(PreKeyId::from_bytes)
+                .ok_or_else(|| id.invalid("id"))
+        };
+        Ok(Some(ServerKeys {
+            registration_id: RegistrationId(u32::from_be_bytes(digest.array("registration")?)),
+            identity: digest.public_key("identity")?,
+            signed_id: PreKeyId::from_bytes(skey.array("id")?).ok_or_else(|| skey.invalid("id"))?,
+            one_time: ids.map(read_id).collect::<Result<_, _>>()?,
+            hash: digest.array("hash")?,
+        }))
+    }
+}
+
 /// Asks for what is needed to open sessions with these devices. Every answered device costs it a one-time pre-key.
 #[derive(Debug, Clone)]
 pub struct FetchBundles {
     /// Devices, device 0 without its number.
     pub devices: Vec<Jid>,
+    /// There was a session, and it is worth nothing: the device may have another identity now.
+    pub is_renewal: bool,
 }
 
 /// The keys of one device.
@@ -132,7 +209,9 @@ impl IqRequest for FetchBundles {
     type Reply = Vec<(Jid, BundleAnswer)>;
 
     fn body(&self) -> Vec<Node> {
-        let users = self.devices.iter().map(|jid| Node::new("user").attr("jid", jid));
+        let reason = self.is_renewal.then_some("identity");
+        let users =
+            self.devices.iter().map(|jid| Node::new("user").attr("jid", jid).attr_opt("reason", reason));
         vec![Node::new("key").children(users)]
     }
 
@@ -159,6 +238,14 @@ fn read_answer(user: Reader<'_>) -> BundleAnswer {
 }
 
 fn read_bundle(keys: Reader<'_>) -> Result<Bundle, StanzaError> {
+    read_keys(keys, RegistrationId(u32::from_be_bytes(keys.array("registration")?)))
+}
+
+/// Reads a device's keys, wherever its registration id stands.
+pub(in crate::stanza) fn read_keys(
+    keys: Reader<'_>,
+    registration_id: RegistrationId,
+) -> Result<Bundle, StanzaError> {
     if keys.child_opt("type").is_some_and(|kind| *kind.content() != KEY_TYPE) {
         return Err(keys.invalid("type"));
     }
@@ -166,7 +253,7 @@ fn read_bundle(keys: Reader<'_>) -> Result<Bundle, StanzaError> {
     let signature = signed.array("signature").map(Signature::new)?;
     let (id, key) = read_key(signed)?;
     Ok(Bundle {
-        registration_id: RegistrationId(u32::from_be_bytes(keys.array("registration")?)),
+        registration_id,
         identity: keys.public_key("identity")?,
         signed: SignedKey { id, key, signature },
         one_time: keys.child_opt("key").map(read_key).transpose()?,
