@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wa_store::{
-    Account, AccountReader, Changes, DeviceList, DeviceListReader, Group, GroupReader, IdentityReader,
-    InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, PreKeyReader,
-    PreKeyRecord, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
-    StoreFuture,
+    Account, AccountReader, Changes, DeviceList, DeviceListReader, Group, GroupReader, HeldReader,
+    IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader,
+    PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName, SenderKeyReader, SessionReader,
+    SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -100,6 +100,18 @@ impl PreKeyReader for FaultyStore {
 
     fn signed_pre_keys(&self, ids: &[PreKeyId]) -> StoreFuture<'_, Vec<Option<SignedPreKeyRecord>>> {
         self.inner.signed_pre_keys(ids)
+    }
+}
+
+impl RepairReader for FaultyStore {
+    fn repairs(&self, limit: usize) -> StoreFuture<'_, Vec<RepairRecord>> {
+        self.inner.repairs(limit)
+    }
+}
+
+impl HeldReader for FaultyStore {
+    fn held(&self, users: &[Jid]) -> StoreFuture<'_, Vec<bool>> {
+        self.inner.held(users)
     }
 }
 

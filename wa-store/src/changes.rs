@@ -4,7 +4,7 @@ use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 
 use crate::records::{
     Account, DeviceList, Group, InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord,
-    SenderKeyName, SignedPreKeyRecord,
+    RepairRecord, SenderKeyName, SignedPreKeyRecord,
 };
 
 /// What one protocol step writes: made by the step, handed to [`Store::commit`](crate::Store::commit).
@@ -66,6 +66,12 @@ impl Changes {
         self.push(Change::DeletePreKey(id))
     }
 
+    /// Removes the oldest uploaded one-time pre-keys but this many. `next` is the id of the key that is made next: ids
+    /// from there on are from before their wrap, and so the oldest.
+    pub fn trim_pre_keys(&mut self, keep: usize, next: PreKeyId) -> &mut Self {
+        self.push(Change::TrimPreKeys { keep, next })
+    }
+
     /// Writes a signed pre-key. Which one is current is told by the account.
     pub fn put_signed_pre_key(&mut self, record: SignedPreKeyRecord) -> &mut Self {
         self.push(Change::PutSignedPreKey(Box::new(record)))
@@ -74,6 +80,26 @@ impl Changes {
     /// Removes a signed pre-key, if there is one.
     pub fn delete_signed_pre_key(&mut self, id: PreKeyId) -> &mut Self {
         self.push(Change::DeleteSignedPreKey(id))
+    }
+
+    /// Writes an open repair; replaces that of the same message.
+    pub fn put_repair(&mut self, record: RepairRecord) -> &mut Self {
+        self.push(Change::PutRepair(record))
+    }
+
+    /// Removes the open repair of a message, if there is one.
+    pub fn delete_repair(&mut self, message: MessageKey) -> &mut Self {
+        self.push(Change::DeleteRepair(message))
+    }
+
+    /// Holds a user: without a device number.
+    pub fn hold(&mut self, user: Jid) -> &mut Self {
+        self.push(Change::Hold(user))
+    }
+
+    /// Holds a user no longer, if it was held.
+    pub fn release(&mut self, user: Jid) -> &mut Self {
+        self.push(Change::Release(user))
     }
 
     /// Writes a sender's key in a group.
@@ -261,10 +287,25 @@ pub enum Change {
     PutPreKey(PreKeyRecord),
     /// [`Changes::delete_pre_key`].
     DeletePreKey(PreKeyId),
+    /// [`Changes::trim_pre_keys`].
+    TrimPreKeys {
+        /// How many of the uploaded ones stay.
+        keep: usize,
+        /// The id that is given out next.
+        next: PreKeyId,
+    },
     /// [`Changes::put_signed_pre_key`].
     PutSignedPreKey(Box<SignedPreKeyRecord>),
     /// [`Changes::delete_signed_pre_key`].
     DeleteSignedPreKey(PreKeyId),
+    /// [`Changes::put_repair`].
+    PutRepair(RepairRecord),
+    /// [`Changes::delete_repair`].
+    DeleteRepair(MessageKey),
+    /// [`Changes::hold`].
+    Hold(Jid),
+    /// [`Changes::release`].
+    Release(Jid),
     /// [`Changes::put_sender_key`].
     PutSenderKey {
         /// Whose, and where.
@@ -358,8 +399,13 @@ impl std::fmt::Debug for Change {
             Self::DeleteIdentity(address) => write!(f, "DeleteIdentity({address:?})"),
             Self::PutPreKey(record) => write!(f, "PutPreKey({}, uploaded: {})", record.id, record.uploaded),
             Self::DeletePreKey(id) => write!(f, "DeletePreKey({id})"),
+            Self::TrimPreKeys { keep, next } => write!(f, "TrimPreKeys({keep}, {next})"),
             Self::PutSignedPreKey(record) => write!(f, "PutSignedPreKey({})", record.id),
             Self::DeleteSignedPreKey(id) => write!(f, "DeleteSignedPreKey({id})"),
+            Self::PutRepair(record) => write!(f, "PutRepair({:?})", record.message),
+            Self::DeleteRepair(message) => write!(f, "DeleteRepair({message:?})"),
+            Self::Hold(user) => write!(f, "Hold({user:?})"),
+            Self::Release(user) => write!(f, "Release({user:?})"),
             Self::PutSenderKey { name, record } => {
                 write!(f, "PutSenderKey({name:?}, {} bytes)", record.len())
             }

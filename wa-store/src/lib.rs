@@ -30,9 +30,10 @@ pub use error::{BoxError, Remedy, StoreError};
 pub use memory::MemoryStore;
 pub use records::{
     Account, AccountReader, AddressingMode, AdvSecret, Device, DeviceList, DeviceListReader, Group,
-    GroupDescription, GroupMember, GroupReader, GroupRole, IdentityReader, InboxEntry, InboxReader,
-    LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord,
-    SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord,
+    GroupDescription, GroupMember, GroupReader, GroupRole, HeldReader, IdentityReader, InboxEntry,
+    InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, OutboxState, PreKeyReader,
+    PreKeyRecord, RepairReader, RepairRecord, SenderKeyName, SenderKeyReader, SessionReader,
+    SignedPreKeyRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use crate::changes::Changes;
 use crate::error::StoreError;
 use crate::records::{
-    AccountReader, DeviceListReader, GroupReader, IdentityReader, InboxReader, LidMapReader, OutboxReader,
-    PreKeyReader, SenderKeyReader, SessionReader,
+    AccountReader, DeviceListReader, GroupReader, HeldReader, IdentityReader, InboxReader, LidMapReader,
+    OutboxReader, PreKeyReader, RepairReader, SenderKeyReader, SessionReader,
 };
 
 /// What every call of a store returns; boxed, so that a store can be an `Arc<dyn Store>`.
@@ -32,6 +32,8 @@ pub trait Store:
     + SessionReader
     + IdentityReader
     + PreKeyReader
+    + RepairReader
+    + HeldReader
     + SenderKeyReader
     + DeviceListReader
     + GroupReader

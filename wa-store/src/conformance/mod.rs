@@ -25,6 +25,7 @@
 //! | `records.rs` | each record: read, replaced, deleted, in slices with misses and repeats |
 //! | `inbox.rs` | order, numbers, confirmations, seen messages |
 //! | `outbox.rs` | pending ones in order, ids and keys, states, trimming |
+//! | `repairs.rs` | open repairs, held users, old pre-keys |
 //! | `commits.rs` | all or nothing, order, wipe, many at once, dropped futures, a full disk |
 //! | `kept.rs` | what a reopened store still knows |
 //! | `sample.rs`, `snapshot.rs` | invented values; all that a store says about them |
@@ -34,6 +35,7 @@ mod inbox;
 mod kept;
 mod outbox;
 mod records;
+mod repairs;
 mod sample;
 mod snapshot;
 
@@ -85,7 +87,8 @@ where
 pub async fn run(factory: &dyn Factory) -> Result<Report, Failure> {
     let bench = Bench { factory, used: AtomicU32::new(0) };
     let mut report = Report::default();
-    let all = [records::CHECKS, inbox::CHECKS, outbox::CHECKS, commits::CHECKS, kept::CHECKS];
+    let all =
+        [records::CHECKS, repairs::CHECKS, inbox::CHECKS, outbox::CHECKS, commits::CHECKS, kept::CHECKS];
     for Check { name, run } in all.into_iter().flatten() {
         match run(&bench).await {
             Ok(()) => report.passed.push(name),

@@ -7,7 +7,7 @@ use wa_types::{
 
 use crate::records::{
     Account, AddressingMode, AdvSecret, Device, DeviceList, Group, GroupDescription, GroupMember, GroupRole,
-    InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord, SenderKeyName,
+    InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord, SenderKeyName,
     SignedPreKeyRecord,
 };
 
@@ -167,6 +167,11 @@ pub(super) fn message(number: u32) -> MessageKey {
         sender: user(number % 5).with_device(3),
         id: MessageId::new(format!("3EB0{number:016X}")),
     }
+}
+
+pub(super) fn repair(number: u32, since: u64) -> RepairRecord {
+    let state = format!("asked {number}").into_bytes();
+    RepairRecord { message: message(number), since: UnixMillis(since), state }
 }
 
 /// Received at `1000 * seq` ms.

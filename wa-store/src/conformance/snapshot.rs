@@ -3,7 +3,7 @@
 use super::{Unfit, ok, sample};
 use crate::changes::Changes;
 use crate::records::{
-    Account, DeviceList, Group, InboxEntry, LidMapping, OutboxEntry, OutboxState, PreKeyRecord,
+    Account, DeviceList, Group, InboxEntry, LidMapping, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord,
     SignedPreKeyRecord,
 };
 use crate::store::Store;
@@ -21,6 +21,8 @@ pub(super) struct Snapshot {
     unuploaded: Vec<PreKeyRecord>,
     pre_key_count: usize,
     signed_pre_keys: Vec<Option<SignedPreKeyRecord>>,
+    repairs: Vec<RepairRecord>,
+    held: Vec<bool>,
     sender_keys: Vec<Option<Vec<u8>>>,
     device_lists: Vec<Option<DeviceList>>,
     groups: Vec<Option<Group>>,
@@ -50,6 +52,8 @@ impl Snapshot {
             unuploaded: ok("unuploaded_pre_keys", store.unuploaded_pre_keys(usize::MAX).await)?,
             pre_key_count: ok("pre_key_count", store.pre_key_count().await)?,
             signed_pre_keys: ok("signed_pre_keys", store.signed_pre_keys(&pre_key_ids).await)?,
+            repairs: ok("repairs", store.repairs(usize::MAX).await)?,
+            held: ok("held", store.held(&keys(sample::user)).await)?,
             sender_keys: ok(
                 "sender_keys",
                 store.sender_keys(&keys(|number| sample::sender_key_name(number, 0))).await,
@@ -78,6 +82,8 @@ pub(super) fn put_one_of_each(changes: &mut Changes, number: u32, seed: u8, seq:
         .put_identity(address(), sample::public_key(seed))
         .put_pre_key(sample::pre_key(number + 1, seed.is_multiple_of(2)))
         .put_signed_pre_key(sample::signed_pre_key(number + 1, seed))
+        .put_repair(sample::repair(number, u64::from(seed)))
+        .hold(sample::user(number))
         .put_sender_key(sample::sender_key_name(number, 0), vec![seed; 400])
         .put_device_list(sample::user(number), sample::device_list(seed))
         .put_group(sample::group_info(number, seed))

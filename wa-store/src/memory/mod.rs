@@ -3,7 +3,7 @@
 mod outbox;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,9 +12,10 @@ use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 use crate::changes::{Change, Changes};
 use crate::error::StoreError;
 use crate::records::{
-    Account, AccountReader, DeviceList, DeviceListReader, Group, GroupReader, IdentityReader, InboxEntry,
-    InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord,
-    SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord,
+    Account, AccountReader, DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader,
+    InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, PreKeyReader,
+    PreKeyRecord, RepairReader, RepairRecord, SenderKeyName, SenderKeyReader, SessionReader,
+    SignedPreKeyRecord,
 };
 use crate::store::{Store, StoreFuture};
 use outbox::Outbox;
@@ -110,6 +111,22 @@ impl PreKeyReader for MemoryStore {
     }
 }
 
+impl RepairReader for MemoryStore {
+    fn repairs(&self, limit: usize) -> StoreFuture<'_, Vec<RepairRecord>> {
+        self.with(move |state| {
+            let mut open: Vec<&RepairRecord> = state.repairs.values().collect();
+            open.sort_by_key(|record| (record.since, &record.message));
+            Ok(open.into_iter().take(limit).cloned().collect())
+        })
+    }
+}
+
+impl HeldReader for MemoryStore {
+    fn held(&self, users: &[Jid]) -> StoreFuture<'_, Vec<bool>> {
+        self.each(users, |state, user| state.held.contains(user))
+    }
+}
+
 impl SenderKeyReader for MemoryStore {
     fn sender_keys(&self, names: &[SenderKeyName]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.each(names, |state, name| state.sender_keys.get(name).cloned())
@@ -188,6 +205,8 @@ struct State {
     identities: HashMap<SignalAddress, PublicKey>,
     pre_keys: BTreeMap<PreKeyId, PreKeyRecord>,
     signed_pre_keys: BTreeMap<PreKeyId, SignedPreKeyRecord>,
+    repairs: HashMap<MessageKey, RepairRecord>,
+    held: HashSet<Jid>,
     sender_keys: HashMap<SenderKeyName, Vec<u8>>,
     device_lists: HashMap<Jid, DeviceList>,
     groups: HashMap<Jid, Group>,
@@ -235,8 +254,13 @@ impl State {
             Change::DeleteIdentity(address) => drop(self.identities.remove(&address)),
             Change::PutPreKey(record) => drop(self.pre_keys.insert(record.id, record)),
             Change::DeletePreKey(id) => drop(self.pre_keys.remove(&id)),
+            Change::TrimPreKeys { keep, next } => self.trim_pre_keys(keep, next),
             Change::PutSignedPreKey(record) => drop(self.signed_pre_keys.insert(record.id, *record)),
             Change::DeleteSignedPreKey(id) => drop(self.signed_pre_keys.remove(&id)),
+            Change::PutRepair(record) => drop(self.repairs.insert(record.message.clone(), record)),
+            Change::DeleteRepair(message) => drop(self.repairs.remove(&message)),
+            Change::Hold(user) => drop(self.held.insert(user)),
+            Change::Release(user) => drop(self.held.remove(&user)),
             Change::PutSenderKey { name, record } => drop(self.sender_keys.insert(name, record)),
             Change::DeleteSenderKey(name) => drop(self.sender_keys.remove(&name)),
             Change::PutDeviceList { user, list } => drop(self.device_lists.insert(user, list)),
@@ -259,6 +283,16 @@ impl State {
             Change::SetOutboxStateOf { id, state, at } => self.outbox.set_state_of(&id, state, at),
             Change::TrimOutbox { before, keep_bytes } => self.outbox.trim(before, keep_bytes),
             Change::Wipe => *self = Self::default(),
+        }
+    }
+
+    fn trim_pre_keys(&mut self, keep: usize, next: PreKeyId) {
+        let mut uploaded: Vec<PreKeyId> =
+            self.pre_keys.values().filter(|key| key.uploaded).map(|key| key.id).collect();
+        // The newest first.
+        uploaded.sort_by_key(|id| (*id >= next, std::cmp::Reverse(*id)));
+        for id in uploaded.into_iter().skip(keep) {
+            self.pre_keys.remove(&id);
         }
     }
 

@@ -10,6 +10,8 @@
 //! | [`device_list`] | which devices a user has |
 //! | [`group`] | who is in a group, how it is addressed, and which devices have our key of it |
 //! | [`lid_map`] | which phone number a LID stands for |
+//! | [`repair`] | messages that could not be read, and are being asked for again |
+//! | [`held`] | users whose identity changed, and who are not trusted yet |
 //! | [`inbox`] | messages decrypted and not yet confirmed by the application, and which ones came before |
 //! | [`outbox`] | messages to be sent, and those sent lately |
 //!
@@ -19,21 +21,25 @@
 pub mod account;
 pub mod device_list;
 pub mod group;
+pub mod held;
 pub mod identity;
 pub mod inbox;
 pub mod lid_map;
 pub mod outbox;
 pub mod pre_key;
+pub mod repair;
 pub mod sender_key;
 pub mod session;
 
 pub use account::{Account, AccountReader, AdvSecret};
 pub use device_list::{Device, DeviceList, DeviceListReader};
 pub use group::{AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole};
+pub use held::HeldReader;
 pub use identity::IdentityReader;
 pub use inbox::{InboxEntry, InboxReader, MessageKey};
 pub use lid_map::{LidMapReader, LidMapping};
 pub use outbox::{OutboxEntry, OutboxReader, OutboxState};
 pub use pre_key::{PreKeyReader, PreKeyRecord, SignedPreKeyRecord};
+pub use repair::{RepairReader, RepairRecord};
 pub use sender_key::{SenderKeyName, SenderKeyReader};
 pub use session::SessionReader;

@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use super::query::run;
 use super::{
-    account, device_list, error, group, identity, inbox, lid_map, outbox, pre_key, sender_key, session,
+    account, device_list, error, group, held, identity, inbox, lid_map, outbox, pre_key, repair, sender_key,
+    session,
 };
 use crate::changes::Change;
 use crate::error::StoreError;
@@ -47,8 +48,13 @@ fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::DeleteIdentity(address) => identity::delete(connection, address),
         Change::PutPreKey(record) => pre_key::put(connection, record),
         Change::DeletePreKey(id) => pre_key::delete(connection, *id),
+        Change::TrimPreKeys { keep, next } => pre_key::trim(connection, *keep, *next),
         Change::PutSignedPreKey(record) => pre_key::put_signed(connection, record),
         Change::DeleteSignedPreKey(id) => pre_key::delete_signed(connection, *id),
+        Change::PutRepair(record) => repair::put(connection, record),
+        Change::DeleteRepair(message) => repair::delete(connection, message),
+        Change::Hold(user) => held::hold(connection, user),
+        Change::Release(user) => held::release(connection, user),
         Change::PutSenderKey { name, record } => sender_key::put(connection, name, record),
         Change::DeleteSenderKey(name) => sender_key::delete(connection, name),
         Change::PutDeviceList { user, list } => device_list::put(connection, user, list),
@@ -75,7 +81,7 @@ fn wipe(connection: &Connection) -> Result<(), StoreError> {
         .execute_batch(
             "DELETE FROM account; DELETE FROM session; DELETE FROM identity; DELETE FROM pre_key;
              DELETE FROM signed_pre_key; DELETE FROM sender_key; DELETE FROM device_list; DELETE FROM lid_map;
-             DELETE FROM group_info; DELETE FROM key_holders;
+             DELETE FROM group_info; DELETE FROM key_holders; DELETE FROM repair; DELETE FROM held;
              DELETE FROM inbox; DELETE FROM seen; DELETE FROM outbox; UPDATE inbox_last SET seq = 0",
         )
         .map_err(error::of)

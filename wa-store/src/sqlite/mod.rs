@@ -28,6 +28,7 @@ mod commit;
 mod device_list;
 mod error;
 mod group;
+mod held;
 mod identity;
 mod inbox;
 mod lid_map;
@@ -37,6 +38,7 @@ mod outbox;
 mod pre_key;
 mod query;
 mod queue;
+mod repair;
 mod sender_key;
 mod session;
 

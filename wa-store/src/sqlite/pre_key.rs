@@ -55,6 +55,13 @@ pub(super) fn delete(connection: &Connection, id: PreKeyId) -> Result<(), StoreE
     run(connection, "DELETE FROM pre_key WHERE id = ?1", [id.get()]).map(drop)
 }
 
+/// Deletes the oldest uploaded ones but `keep`; ids from `next` on are from before the wrap.
+pub(super) fn trim(connection: &Connection, keep: usize, next: PreKeyId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM pre_key WHERE id IN (SELECT id FROM pre_key WHERE uploaded <> 0 \
+               ORDER BY id >= ?1, id DESC LIMIT -1 OFFSET ?2)";
+    run(connection, sql, (next.get(), limit(keep))).map(drop)
+}
+
 pub(super) fn put_signed(connection: &Connection, record: &SignedPreKeyRecord) -> Result<(), StoreError> {
     let sql = "INSERT OR REPLACE INTO signed_pre_key (id, private_key, public_key, signature, created_s) \
                VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use wa_store::conformance::{self, Factory};
 use wa_store::{
-    Account, AccountReader, Change, Changes, DeviceList, DeviceListReader, Group, GroupReader,
+    Account, AccountReader, Change, Changes, DeviceList, DeviceListReader, Group, GroupReader, HeldReader,
     IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, OutboxEntry,
-    OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, SenderKeyName, SenderKeyReader, SessionReader,
-    SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName,
+    SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -424,6 +424,18 @@ impl PreKeyReader for Faulty {
 
     fn signed_pre_keys(&self, ids: &[PreKeyId]) -> StoreFuture<'_, Vec<Option<SignedPreKeyRecord>>> {
         self.answers(ids, |inner, keys| inner.signed_pre_keys(keys))
+    }
+}
+
+impl RepairReader for Faulty {
+    fn repairs(&self, limit: usize) -> StoreFuture<'_, Vec<RepairRecord>> {
+        self.inner.repairs(limit)
+    }
+}
+
+impl HeldReader for Faulty {
+    fn held(&self, users: &[Jid]) -> StoreFuture<'_, Vec<bool>> {
+        self.inner.held(users)
     }
 }
 

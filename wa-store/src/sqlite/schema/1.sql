@@ -33,6 +33,19 @@ CREATE TABLE signed_pre_key (
     created_s INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE repair (
+    chat TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (chat, sender, message_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE held (
+    user_jid TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sender_key (
     group_jid TEXT NOT NULL,
     sender TEXT NOT NULL,
