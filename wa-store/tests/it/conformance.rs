@@ -28,7 +28,7 @@ impl Factory for Memory {
 #[tokio::test]
 async fn the_memory_store_passes() {
     let report = conformance::run(&Memory).await.unwrap();
-    assert_eq!((report.passed.len(), report.skipped.len()), (41, 5), "{report:?}");
+    assert_eq!(report.skipped.len(), 5, "{report:?}");
 }
 
 #[cfg(feature = "sqlite")]
@@ -67,7 +67,7 @@ mod sqlite {
     async fn the_sqlite_store_passes() {
         for durability in [Durability::PowerLoss, Durability::ProcessEnd] {
             let report = conformance::run(&Files::new(durability)).await.unwrap();
-            assert_eq!((report.passed.len(), report.skipped.len()), (46, 0), "{report:?}");
+            assert_eq!(report.skipped.len(), 0, "{report:?}");
         }
     }
 
