@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wa_store::{
-    Account, AccountReader, Changes, DeviceList, DeviceListReader, Group, GroupReader, HeldReader,
-    IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader,
-    PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName, SenderKeyReader, SessionReader,
-    SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    Account, AccountReader, Changes, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group,
+    GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey,
+    OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName,
+    SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -77,6 +77,10 @@ impl SessionReader for FaultyStore {
     fn sessions(&self, addresses: &[SignalAddress]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.inner.sessions(addresses)
     }
+
+    fn known_devices(&self, users: &[SignalAddress]) -> StoreFuture<'_, Vec<Vec<u16>>> {
+        self.inner.known_devices(users)
+    }
 }
 
 impl IdentityReader for FaultyStore {
@@ -144,6 +148,12 @@ impl LidMapReader for FaultyStore {
 
     fn pns_of(&self, lids: &[Jid]) -> StoreFuture<'_, Vec<Option<LidMapping>>> {
         self.inner.pns_of(lids)
+    }
+}
+
+impl ChatKeyReader for FaultyStore {
+    fn chat_keys(&self, addresses: &[Jid]) -> StoreFuture<'_, Vec<Option<ChatKey>>> {
+        self.inner.chat_keys(addresses)
     }
 }
 

@@ -3,8 +3,8 @@
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 
 use crate::records::{
-    Account, DeviceList, Group, InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord,
-    RepairRecord, SenderKeyName, SignedPreKeyRecord,
+    Account, ChatKey, DeviceList, Group, InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState,
+    PreKeyRecord, RepairRecord, SenderKeyName, SignedPreKeyRecord,
 };
 
 /// What one protocol step writes: made by the step, handed to [`Store::commit`](crate::Store::commit).
@@ -145,6 +145,11 @@ impl Changes {
     /// Writes which phone number a LID stands for; replaces what was known about that LID.
     pub fn put_lid_mapping(&mut self, mapping: LidMapping) -> &mut Self {
         self.push(Change::PutLidMapping(mapping))
+    }
+
+    /// Writes to which chat an address leads; replaces what was known about that address.
+    pub fn put_chat_key(&mut self, known: ChatKey) -> &mut Self {
+        self.push(Change::PutChatKey(known))
     }
 
     /// Keeps a decrypted message until the application confirms it, and marks it as seen at its `received` time.
@@ -339,6 +344,8 @@ pub enum Change {
     DeleteKeyHolders(Jid),
     /// [`Changes::put_lid_mapping`].
     PutLidMapping(LidMapping),
+    /// [`Changes::put_chat_key`].
+    PutChatKey(ChatKey),
     /// [`Changes::push_inbox`]: adds the entry and marks its key as seen.
     PushInbox(InboxEntry),
     /// [`Changes::confirm_inbox`].
@@ -421,6 +428,7 @@ impl std::fmt::Debug for Change {
             }
             Self::DeleteKeyHolders(group) => write!(f, "DeleteKeyHolders({group:?})"),
             Self::PutLidMapping(mapping) => write!(f, "PutLidMapping({:?}, {:?})", mapping.lid, mapping.pn),
+            Self::PutChatKey(known) => write!(f, "PutChatKey({:?}, {:?})", known.address, known.key),
             Self::PushInbox(entry) => write!(f, "PushInbox({}, {:?})", entry.seq, entry.message),
             Self::ConfirmInbox { seq } => write!(f, "ConfirmInbox({seq})"),
             Self::MarkSeen { key, .. } => write!(f, "MarkSeen({key:?})"),

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use crate::changes::Changes;
 use crate::error::StoreError;
 use crate::records::{
-    AccountReader, DeviceListReader, GroupReader, HeldReader, IdentityReader, InboxReader, LidMapReader,
-    OutboxReader, PreKeyReader, RepairReader, SenderKeyReader, SessionReader,
+    AccountReader, ChatKeyReader, DeviceListReader, GroupReader, HeldReader, IdentityReader, InboxReader,
+    LidMapReader, OutboxReader, PreKeyReader, RepairReader, SenderKeyReader, SessionReader,
 };
 
 /// What every call of a store returns; boxed, so that a store can be an `Arc<dyn Store>`.
@@ -38,6 +38,7 @@ pub trait Store:
     + DeviceListReader
     + GroupReader
     + LidMapReader
+    + ChatKeyReader
     + InboxReader
     + OutboxReader
     + Send

@@ -24,6 +24,8 @@ checks! {
     "key holders are kept per group" => key_holders,
     "a LID leads to the phone number written last" => pns_of,
     "a phone number leads to its newest LID" => lids_of,
+    "an address leads to the chat written last" => chat_keys,
+    "the known devices of a user are those with a session or an identity key" => known_devices,
 }
 
 async fn a_new_store_is_empty(bench: &Bench<'_>) -> Outcome {
@@ -43,6 +45,8 @@ async fn empty_slices(bench: &Bench<'_>) -> Outcome {
     reads("key_holders(&[])", store.key_holders(&[]), vec![]).await?;
     reads("lids_of(&[])", store.lids_of(&[]), vec![]).await?;
     reads("pns_of(&[])", store.pns_of(&[]), vec![]).await?;
+    reads("chat_keys(&[])", store.chat_keys(&[]), vec![]).await?;
+    reads("known_devices(&[])", store.known_devices(&[]), vec![]).await?;
     reads("seen(&[])", store.seen(&[]), vec![]).await
 }
 
@@ -344,4 +348,51 @@ async fn lids_of(bench: &Bench<'_>) -> Outcome {
     let asked = [sample::user(2), sample::user(9), sample::user(1), sample::user(2)];
     let [one, two] = [sample::lid_mapping(2, 1, 400), sample::lid_mapping(1, 2, 900)].map(Some);
     reads("lids_of with a miss and a repeat", store.lids_of(&asked), vec![two.clone(), None, one, two]).await
+}
+
+async fn chat_keys(bench: &Bench<'_>) -> Outcome {
+    let store = bench.open().await?;
+    for seed in [1, 2, 4] {
+        commit(&*store, |changes| {
+            changes.put_chat_key(sample::chat_key(1, seed)).put_chat_key(sample::chat_key(2, seed));
+        })
+        .await?;
+        let asked = [sample::lid(2), sample::user(1), sample::lid(1), sample::lid(2)];
+        let [one, two] = [1, 2].map(|number| Some(sample::chat_key(number, seed)));
+        let expected = vec![two.clone(), None, one, two];
+        reads("chat_keys with a miss and a repeat", store.chat_keys(&asked), expected).await?;
+    }
+    Ok(())
+}
+
+async fn known_devices(bench: &Bench<'_>) -> Outcome {
+    let store = bench.open().await?;
+    let of = |user: &str, domain, device| SignalAddress::new(user, domain, device);
+    // Users whose names begin with another's, and the same name in another domain, are others.
+    commit(&*store, |changes| {
+        changes
+            .put_session(of("1555", Domain::Pn, 10), vec![1])
+            .put_session(of("1555", Domain::Pn, 9), vec![1])
+            .put_identity(of("1555", Domain::Pn, 9), sample::public_key(1))
+            .put_identity(of("1555", Domain::Pn, 0), sample::public_key(1))
+            .put_session(of("1555", Domain::Lid, 4), vec![1])
+            .put_session(of("15550", Domain::Pn, 5), vec![1])
+            .put_session(of("155", Domain::Pn, 6), vec![1])
+            .put_session(of("1000", Domain::Pn, u16::MAX), vec![1]);
+    })
+    .await?;
+    let asked = [
+        of("1000", Domain::Pn, 0),
+        of("1555", Domain::Pn, 77),
+        of("7", Domain::Pn, 0),
+        of("1555", Domain::Lid, 0),
+    ];
+    let expected = vec![vec![u16::MAX], vec![0, 9, 10], vec![], vec![4]];
+    reads("known_devices", store.known_devices(&asked), expected).await?;
+    commit(&*store, |changes| {
+        changes.delete_session(of("1555", Domain::Pn, 9)).delete_session(of("1555", Domain::Pn, 10));
+    })
+    .await?;
+    let expected = vec![vec![0, 9]];
+    reads("known_devices after a deletion", store.known_devices(&asked[1..2]), expected).await
 }

@@ -6,9 +6,9 @@ use wa_types::{
 };
 
 use crate::records::{
-    Account, AddressingMode, AdvSecret, Device, DeviceList, Group, GroupDescription, GroupMember, GroupRole,
-    InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord, SenderKeyName,
-    SignedPreKeyRecord,
+    Account, AddressingMode, AdvSecret, ChatKey, Device, DeviceList, Group, GroupDescription, GroupMember,
+    GroupRole, InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord,
+    SenderKeyName, SignedPreKeyRecord,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -159,6 +159,15 @@ pub(super) fn bare_group_info(number: u32) -> Group {
 
 pub(super) fn lid_mapping(lid_number: u32, pn_number: u32, learned: u64) -> LidMapping {
     LidMapping { lid: lid(lid_number), pn: user(pn_number), learned: UnixMillis(learned) }
+}
+
+/// LID `number` leads to the phone number of the same user.
+pub(super) fn chat_key(number: u32, seed: u8) -> ChatKey {
+    ChatKey {
+        address: lid(number),
+        key: user(number + u32::from(seed)),
+        lid: seed.is_multiple_of(2).then(|| lid(number)),
+    }
 }
 
 pub(super) fn message(number: u32) -> MessageKey {

@@ -3,8 +3,8 @@
 use super::{Unfit, ok, sample};
 use crate::changes::Changes;
 use crate::records::{
-    Account, DeviceList, Group, InboxEntry, LidMapping, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord,
-    SignedPreKeyRecord,
+    Account, ChatKey, DeviceList, Group, InboxEntry, LidMapping, OutboxEntry, OutboxState, PreKeyRecord,
+    RepairRecord, SignedPreKeyRecord,
 };
 use crate::store::Store;
 use wa_types::{MessageId, PublicKey, UnixMillis};
@@ -29,6 +29,8 @@ pub(super) struct Snapshot {
     key_holders: Vec<Option<Vec<u8>>>,
     lids: Vec<Option<LidMapping>>,
     pns: Vec<Option<LidMapping>>,
+    chat_keys: Vec<Option<ChatKey>>,
+    known_devices: Vec<Vec<u16>>,
     inbox: Vec<InboxEntry>,
     last_inbox_seq: u64,
     seen: Vec<bool>,
@@ -63,6 +65,8 @@ impl Snapshot {
             key_holders: ok("key_holders", store.key_holders(&keys(sample::group)).await)?,
             lids: ok("lids_of", store.lids_of(&keys(sample::user)).await)?,
             pns: ok("pns_of", store.pns_of(&keys(sample::lid)).await)?,
+            chat_keys: ok("chat_keys", store.chat_keys(&keys(sample::lid)).await)?,
+            known_devices: ok("known_devices", store.known_devices(&addresses).await)?,
             inbox: ok("inbox", store.inbox(0, usize::MAX).await)?,
             last_inbox_seq: ok("last_inbox_seq", store.last_inbox_seq().await)?,
             seen: ok("seen", store.seen(&keys(sample::message)).await)?,
@@ -89,6 +93,7 @@ pub(super) fn put_one_of_each(changes: &mut Changes, number: u32, seed: u8, seq:
         .put_group(sample::group_info(number, seed))
         .put_key_holders(sample::group(number), vec![seed; 300])
         .put_lid_mapping(sample::lid_mapping(number, number, u64::from(seed)))
+        .put_chat_key(sample::chat_key(number, seed))
         .push_inbox(sample::entry(seq, number))
         .mark_seen(sample::message((number + 1) % BREADTH), UnixMillis(u64::from(seed)))
         .put_outbox(sample::outbox_entry(seq, number, outbox_state(seed)));

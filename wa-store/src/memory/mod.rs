@@ -3,7 +3,7 @@
 mod outbox;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,10 +12,10 @@ use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 use crate::changes::{Change, Changes};
 use crate::error::StoreError;
 use crate::records::{
-    Account, AccountReader, DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader,
-    InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader, PreKeyReader,
-    PreKeyRecord, RepairReader, RepairRecord, SenderKeyName, SenderKeyReader, SessionReader,
-    SignedPreKeyRecord,
+    Account, AccountReader, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group, GroupReader,
+    HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry,
+    OutboxReader, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName, SenderKeyReader,
+    SessionReader, SignedPreKeyRecord,
 };
 use crate::store::{Store, StoreFuture};
 use outbox::Outbox;
@@ -82,6 +82,16 @@ impl AccountReader for MemoryStore {
 impl SessionReader for MemoryStore {
     fn sessions(&self, addresses: &[SignalAddress]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.each(addresses, |state, address| state.sessions.get(address).cloned())
+    }
+
+    fn known_devices(&self, users: &[SignalAddress]) -> StoreFuture<'_, Vec<Vec<u16>>> {
+        self.each(users, |state, user| {
+            let device = |number| SignalAddress::new(user.user(), user.domain(), number);
+            let range = device(0)..=device(u16::MAX);
+            let sessions = state.sessions.range(range.clone()).map(|(address, _)| address.device());
+            let identities = state.identities.range(range).map(|(address, _)| address.device());
+            sessions.chain(identities).collect::<BTreeSet<u16>>().into_iter().collect()
+        })
     }
 }
 
@@ -162,6 +172,12 @@ impl LidMapReader for MemoryStore {
     }
 }
 
+impl ChatKeyReader for MemoryStore {
+    fn chat_keys(&self, addresses: &[Jid]) -> StoreFuture<'_, Vec<Option<ChatKey>>> {
+        self.each(addresses, |state, address| state.chat_keys.get(address).cloned())
+    }
+}
+
 impl InboxReader for MemoryStore {
     fn inbox(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<InboxEntry>> {
         self.with(move |state| {
@@ -201,8 +217,8 @@ impl OutboxReader for MemoryStore {
 #[derive(Default)]
 struct State {
     account: Option<Account>,
-    sessions: HashMap<SignalAddress, Vec<u8>>,
-    identities: HashMap<SignalAddress, PublicKey>,
+    sessions: BTreeMap<SignalAddress, Vec<u8>>,
+    identities: BTreeMap<SignalAddress, PublicKey>,
     pre_keys: BTreeMap<PreKeyId, PreKeyRecord>,
     signed_pre_keys: BTreeMap<PreKeyId, SignedPreKeyRecord>,
     repairs: HashMap<MessageKey, RepairRecord>,
@@ -217,6 +233,7 @@ struct State {
     lids: HashMap<Jid, Vec<Jid>>,
     /// How many mappings were written.
     lids_written: u64,
+    chat_keys: HashMap<Jid, ChatKey>,
     inbox: BTreeMap<u64, InboxEntry>,
     last_inbox_seq: u64,
     seen: HashMap<MessageKey, UnixMillis>,
@@ -270,6 +287,7 @@ impl State {
             Change::PutKeyHolders { group, record } => drop(self.key_holders.insert(group, record)),
             Change::DeleteKeyHolders(group) => drop(self.key_holders.remove(&group)),
             Change::PutLidMapping(mapping) => self.put_lid_mapping(mapping),
+            Change::PutChatKey(known) => drop(self.chat_keys.insert(known.address.clone(), known)),
             Change::PushInbox(entry) => {
                 self.last_inbox_seq = entry.seq;
                 self.seen.insert(entry.message.clone(), entry.received);

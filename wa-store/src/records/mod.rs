@@ -12,6 +12,7 @@
 //! | [`lid_map`] | which phone number a LID stands for |
 //! | [`repair`] | messages that could not be read, and are being asked for again |
 //! | [`held`] | users whose identity changed, and who are not trusted yet |
+//! | [`chat_key`] | under which address the application knows a chat |
 //! | [`inbox`] | messages decrypted and not yet confirmed by the application, and which ones came before |
 //! | [`outbox`] | messages to be sent, and those sent lately |
 //!
@@ -19,6 +20,7 @@
 //! stored. [`Account`], [`DeviceList`] and [`Group`] come with an encoding of their own, for stores that keep them as one blob.
 
 pub mod account;
+pub mod chat_key;
 pub mod device_list;
 pub mod group;
 pub mod held;
@@ -32,6 +34,7 @@ pub mod sender_key;
 pub mod session;
 
 pub use account::{Account, AccountReader, AdvSecret};
+pub use chat_key::{ChatKey, ChatKeyReader};
 pub use device_list::{Device, DeviceList, DeviceListReader};
 pub use group::{AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole};
 pub use held::HeldReader;

@@ -11,4 +11,11 @@ pub trait SessionReader {
     /// # Errors
     /// Any [`StoreError`](crate::StoreError).
     fn sessions(&self, addresses: &[SignalAddress]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>>;
+
+    /// The numbers of the devices of each of these users with which we have a session or whose identity key we know,
+    /// in the order asked, lowest first. The device numbers of the addresses asked for do not matter.
+    ///
+    /// # Errors
+    /// Any [`StoreError`](crate::StoreError).
+    fn known_devices(&self, users: &[SignalAddress]) -> StoreFuture<'_, Vec<Vec<u16>>>;
 }

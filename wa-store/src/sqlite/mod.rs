@@ -24,6 +24,7 @@
 
 mod account;
 mod builder;
+mod chat_key;
 mod commit;
 mod device_list;
 mod error;

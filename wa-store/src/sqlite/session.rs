@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use wa_types::SignalAddress;
 
 use super::SqliteStore;
-use super::query::{column, each, run};
+use super::query::{all, column, each, run};
 use crate::error::StoreError;
 use crate::records::SessionReader;
 use crate::store::StoreFuture;
@@ -22,6 +22,28 @@ impl SessionReader for SqliteStore {
                 |address| [address.to_string()],
                 |row| column(row, 0, WHAT),
             )
+        })
+    }
+
+    fn known_devices(&self, users: &[SignalAddress]) -> StoreFuture<'_, Vec<Vec<u16>>> {
+        let users = users.to_vec();
+        self.read(move |connection| {
+            // All devices of a user have one prefix, up to the full stop; what comes after that character is a slash.
+            let sql = "SELECT address FROM session WHERE address > ?1 AND address < ?2 \
+                       UNION SELECT address FROM identity WHERE address > ?1 AND address < ?2";
+            let one = |user: &SignalAddress| {
+                let text = SignalAddress::new(user.user(), user.domain(), 0).to_string();
+                let prefix = text.trim_end_matches('0').trim_end_matches('.');
+                let range = [format!("{prefix}."), format!("{prefix}/")];
+                let mut devices = all(connection, WHAT, sql, range, |row| {
+                    let address = column::<String>(row, 0, WHAT)?;
+                    let device = address.rsplit_once('.').and_then(|(_, device)| device.parse().ok());
+                    device.ok_or(StoreError::Corrupt { what: WHAT, source: None })
+                })?;
+                devices.sort_unstable();
+                Ok(devices)
+            };
+            users.iter().map(one).collect()
         })
     }
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use wa_store::conformance::{self, Factory};
 use wa_store::{
-    Account, AccountReader, Change, Changes, DeviceList, DeviceListReader, Group, GroupReader, HeldReader,
-    IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, OutboxEntry,
-    OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName,
-    SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    Account, AccountReader, Change, Changes, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group,
+    GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MemoryStore,
+    MessageKey, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader,
+    RepairRecord, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
+    StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -394,6 +395,10 @@ impl SessionReader for Faulty {
     fn sessions(&self, addresses: &[SignalAddress]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.answers(addresses, |inner, keys| inner.sessions(keys))
     }
+
+    fn known_devices(&self, users: &[SignalAddress]) -> StoreFuture<'_, Vec<Vec<u16>>> {
+        self.inner.known_devices(users)
+    }
 }
 
 impl IdentityReader for Faulty {
@@ -488,6 +493,12 @@ impl LidMapReader for Faulty {
             }
             Ok(found)
         })
+    }
+}
+
+impl ChatKeyReader for Faulty {
+    fn chat_keys(&self, addresses: &[Jid]) -> StoreFuture<'_, Vec<Option<ChatKey>>> {
+        self.answers(addresses, |inner, keys| inner.chat_keys(keys))
     }
 }
 

@@ -77,6 +77,12 @@ CREATE TABLE lid_map (
 
 CREATE INDEX lid_map_pn ON lid_map (pn, learned_ms);
 
+CREATE TABLE chat_key (
+    address TEXT PRIMARY KEY,
+    chat_key TEXT NOT NULL,
+    lid TEXT
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE inbox (
     seq INTEGER PRIMARY KEY,
     chat TEXT NOT NULL,
