@@ -360,7 +360,7 @@ impl Actor {
                     self.forget_identity(&user, lid.as_ref(), step).await?;
                 }
             }
-            Notification::Other { .. } => {}
+            Notification::Group(_) | Notification::Other { .. } => {}
         }
         Ok(())
     }

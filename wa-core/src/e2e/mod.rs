@@ -4,6 +4,7 @@
 pub mod addressing;
 pub mod decrypt;
 pub mod encrypt;
+pub mod group;
 pub mod phash;
 pub mod ratchets;
 pub mod recipients;

@@ -1,5 +1,6 @@
 //! `<ack>`, both directions. Protocol: messages, "Server ack of a message"; receiving, "ack", "Negative acks".
 
+use wa_store::AddressingMode;
 use wa_types::UnixSeconds;
 
 use super::Reader;
@@ -15,6 +16,8 @@ pub struct MessageAck {
     pub error: Option<u16>,
     /// The server's view of the participants, when it differs from ours.
     pub phash: Option<String>,
+    /// How the group is addressed, as the server sees it.
+    pub addressing: Option<AddressingMode>,
 }
 
 impl MessageAck {
@@ -25,6 +28,7 @@ impl MessageAck {
             timestamp: stanza.time_opt("t"),
             error: stanza.text_opt("error").map(|code| code.parse().unwrap_or(0)),
             phash: stanza.text_opt("phash").map(std::borrow::Cow::into_owned),
+            addressing: super::group::read_mode(stanza),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `<message>`, both directions. Protocol: messages, "DM stanza"; receiving, "Inbound `message`".
 
+use wa_store::AddressingMode;
 use wa_types::{Jid, MessageId, Server, UnixSeconds};
 
 use super::{Reader, StanzaError};
@@ -271,6 +272,62 @@ impl Class {
     #[must_use]
     pub const fn media(media: &'static str) -> Self {
         Self { kind: "media", media: Some(media), edit: None, hides_failure: false }
+    }
+}
+
+/// A message to a group on its way out: one ciphertext for all, and our key for the devices that lack it. Protocol:
+/// messages, "Groups".
+#[derive(Debug)]
+pub struct OutboundGroupMessage<'m> {
+    /// The group.
+    pub to: &'m Jid,
+    /// The message's id.
+    pub id: &'m MessageId,
+    /// What the content is.
+    pub class: Class,
+    /// How the group is addressed.
+    pub addressing: AddressingMode,
+    /// The participant hash of all devices, ours included.
+    pub phash: &'m str,
+    /// Our key, for each device that lacks it.
+    pub keys: Vec<(Jid, EncKind, Vec<u8>)>,
+    /// The content, under our key.
+    pub content: Vec<u8>,
+    /// Our own signed device identity, needed when any key is in a pkmsg.
+    pub device_identity: Option<&'m [u8]>,
+}
+
+impl OutboundGroupMessage<'_> {
+    /// The stanza.
+    #[must_use]
+    pub fn into_node(self) -> Node {
+        let class = self.class;
+        let opens_session = self.keys.iter().any(|(_, kind, _)| *kind == EncKind::PreKey);
+        let mut node = Node::new("message")
+            .attr("to", self.to)
+            .attr("id", self.id)
+            .attr("type", class.kind)
+            .attr("addressing_mode", self.addressing.as_str())
+            .attr("phash", self.phash)
+            .attr_opt("edit", class.edit);
+        if !self.keys.is_empty() {
+            let keys = self.keys.into_iter().map(|(jid, kind, bytes)| {
+                let enc = Node::new("enc").attr("v", "2").attr("type", kind.as_str()).bytes(bytes);
+                Node::new("to").attr("jid", jid).child(enc)
+            });
+            node = node.child(Node::new("participants").children(keys));
+        }
+        let content = Node::new("enc")
+            .attr("v", "2")
+            .attr("type", EncKind::SenderKey.as_str())
+            .attr_opt("mediatype", class.media)
+            .attr_opt("decrypt-fail", class.hides_failure.then_some("hide"))
+            .bytes(self.content);
+        let node = node.child(content);
+        match self.device_identity {
+            Some(identity) if opens_session => node.child(Node::new("device-identity").bytes(identity)),
+            _ => node,
+        }
     }
 }
 

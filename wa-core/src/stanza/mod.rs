@@ -4,6 +4,7 @@
 //! One file per tag, one per namespace of [`iq`].
 
 pub mod ack;
+pub mod group;
 pub mod ib;
 pub mod iq;
 pub mod message;

@@ -3,6 +3,7 @@
 
 mod connection;
 mod e2e;
+mod groups;
 mod noise;
 mod pairing;
 mod pairing_code;

@@ -2,6 +2,7 @@
 //! Protocol: transport, "Stanza bookkeeping"; IQ catalogue.
 
 pub mod encrypt;
+pub mod groups;
 pub mod md;
 pub mod passive;
 pub mod ping;
@@ -23,6 +24,11 @@ pub trait IqRequest {
     /// What the answer says.
     type Reply;
 
+    /// Whom it is for.
+    fn to(&self) -> Jid {
+        Jid::SERVER
+    }
+
     /// The children of the request.
     fn body(&self) -> Vec<Node>;
 
@@ -36,7 +42,7 @@ pub trait IqRequest {
     fn to_node(&self, id: &str) -> Node {
         Node::new("iq")
             .attr("id", id)
-            .attr("to", Jid::SERVER)
+            .attr("to", self.to())
             .attr("type", Self::KIND.as_str())
             .attr("xmlns", Self::NAMESPACE)
             .children(self.body())

@@ -1,4 +1,8 @@
 //! `<notification>`: what changed on the server. Protocol: receiving, "Notifications"; prekeys and devices.
+//!
+//! Types with much to say have a file of their own.
+
+pub mod groups;
 
 use wa_types::Jid;
 
@@ -27,6 +31,8 @@ pub enum Notification {
         /// The user's LID, where the stanza has one.
         lid: Option<Jid>,
     },
+    /// Something happened in a group.
+    Group(Box<groups::GroupNotification>),
     /// Anything else, by its type.
     Other {
         /// The notification's `type`.
@@ -56,6 +62,9 @@ impl Notification {
             "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
             "account_sync" if stanza.child_opt("devices").is_some() => {
                 return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() });
+            }
+            "w:gp2" => {
+                return groups::GroupNotification::read(stanza).map(Box::new).map(Self::Group);
             }
             _ => {}
         }
