@@ -49,7 +49,7 @@ mod stanza;
 mod state;
 
 pub use config::Config;
-pub use faults::{Act, CertificateFault, Faults, Filter, StreamEnd};
+pub use faults::{Act, CertificateFault, Chaos, Fault, FaultPlan, Faults, Filter, StreamEnd, Stroke};
 pub use journal::Direction;
 pub use listen::Endpoint;
 pub use pairing::ScanError;

@@ -55,7 +55,8 @@ impl State {
         if self.device(key).is_none_or(|device| device.noise_key != Some(noise_key)) {
             return Err(Refusal::new(401));
         }
-        match self.faults.take_refusal(key) {
+        let at_random = self.chaos_refuses_login(key).then_some(Refusal::new(503));
+        match self.faults.take_refusal(key).or(at_random) {
             Some(reason) => Err(reason),
             None => Ok(Admission::Login {
                 key,

@@ -13,7 +13,7 @@ use wa_types::{Jid, PublicKey};
 
 use crate::account::DeviceKey;
 use crate::config::Config;
-use crate::faults::{Faults, Scope};
+use crate::faults::{Chaos, FaultPlan, Faults, Scope};
 use crate::hub::Hub;
 use crate::journal::{Direction, Subject};
 use crate::listen::{Endpoint, listen};
@@ -96,6 +96,14 @@ impl TestServer {
     #[must_use]
     pub fn faults_of_account(&self, user: &Jid) -> Faults {
         Faults::new(Arc::clone(&self.hub), Scope::Account(self.key(user).account))
+    }
+
+    /// Lets faults happen at random until the answer is dropped, in place of those that did.
+    ///
+    /// # Panics
+    /// When the plan names an address that no account has.
+    pub fn chaos(&self, plan: FaultPlan) -> Chaos {
+        Chaos::begin(&self.hub, plan)
     }
 
     /// Breaks a device's connection, as a lost network does. `false` when it has none. What is sent to the device from

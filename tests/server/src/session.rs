@@ -50,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) available: bool,
     /// Stanzas that a fault holds back until others have passed.
     pub(crate) held: Vec<Held>,
+    /// After how many more stanzas a fault cuts the connection.
+    pub(crate) doom: Option<u32>,
     /// Cancelled when the connection is half open: nothing is read or written any more.
     pub(crate) halted: CancellationToken,
     /// The accounts whose presence it asked for.
@@ -67,6 +69,7 @@ impl Session {
             pull: true,
             available: false,
             held: Vec::new(),
+            doom: None,
             halted: CancellationToken::new(),
             watching: BTreeSet::new(),
         }

@@ -9,7 +9,7 @@ use wa_types::{Jid, Server, UnixMillis};
 
 use crate::account::{Account, Device, DeviceKey, DeviceKeys};
 use crate::config::Config;
-use crate::faults::FaultBook;
+use crate::faults::{ChaosState, FaultBook};
 use crate::hub::Hub;
 use crate::journal::{Direction, Journal, Subject};
 use crate::pairing::Pairings;
@@ -23,6 +23,7 @@ pub(crate) struct State {
     by_lid: HashMap<String, usize>,
     pub(crate) pairings: Pairings,
     pub(crate) faults: FaultBook,
+    pub(crate) chaos: Option<ChaosState>,
     pub(crate) journal: Journal,
     /// The time of the last message, microseconds; no two messages share one.
     last_micros: u64,
@@ -42,6 +43,7 @@ impl State {
             by_lid: HashMap::new(),
             pairings: Pairings::default(),
             faults: FaultBook::default(),
+            chaos: None,
             last_micros: 0,
             next_id: 0,
             bell,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use wa_core::wire::Node;
 use wa_types::Jid;
 
-use super::script::{Fate, Verdict, is_delivery, set};
+use super::chaos::{DOOM, HOLD};
+use super::script::{Act, Fate, Verdict, is_delivery, set};
 use crate::account::DeviceKey;
 use crate::journal::{Direction, Subject};
 use crate::session::Outgoing;
@@ -30,6 +31,10 @@ pub(super) enum Later {
     Send(Arc<Node>),
     /// A stanza arrives at the server.
     Receive(Arc<Node>),
+    /// What was held back goes.
+    Release,
+    /// The connection breaks.
+    Break,
 }
 
 impl State {
@@ -124,7 +129,16 @@ impl State {
         match what {
             Later::Send(node) => self.put(key, node),
             Later::Receive(node) => self.dispatch(key, &node),
+            Later::Release => self.release_all(key),
+            Later::Break => {
+                self.break_off(key);
+            }
         }
+    }
+
+    /// Whether a phone is to say that it cannot read the message that it just got.
+    pub(crate) fn is_unreadable(&mut self, phone: DeviceKey) -> bool {
+        self.faults.take_undecryptable(phone) || self.chaos_blinds(phone)
     }
 
     fn verdict(&mut self, key: DeviceKey, direction: Direction, node: &mut Arc<Node>) -> Verdict {
@@ -132,7 +146,38 @@ impl State {
         if key.number == 0 && verdict.fate.as_ref().is_some_and(needs_socket) {
             verdict.fate = None;
         }
+        if self.is_doomed(key) {
+            self.break_off(key);
+            verdict.fate = Some(Fate::Drop);
+        }
+        if verdict.fate.is_none()
+            && !verdict.twice
+            && let Some(turn) = self.turn_of(key, direction, node)
+        {
+            verdict.apply(&turn.act, node);
+            if matches!(turn.act, Act::After(_)) {
+                self.later(key, HOLD, Later::Release);
+            }
+            if let Some(doom) = turn.doom {
+                self.doom(key, doom);
+            }
+        }
         verdict
+    }
+
+    /// The connection breaks after so many more stanzas, or after a while.
+    fn doom(&mut self, key: DeviceKey, stanzas: u32) {
+        let Some(session) = self.device_mut(key).and_then(|device| device.session.as_mut()) else { return };
+        session.doom = Some(session.doom.map_or(stanzas, |doom| doom.min(stanzas)));
+        self.later(key, DOOM, Later::Break);
+    }
+
+    /// Counts one stanza. Whether the connection breaks before it.
+    fn is_doomed(&mut self, key: DeviceKey) -> bool {
+        let session = self.device_mut(key).and_then(|device| device.session.as_mut());
+        let Some(doom) = session.and_then(|session| session.doom.as_mut()) else { return false };
+        *doom = doom.saturating_sub(1);
+        *doom == 0
     }
 
     fn put(&mut self, key: DeviceKey, node: Arc<Node>) {
@@ -173,7 +218,17 @@ impl State {
             if item.left == 0 { free.push(item) } else { held.push(item) }
         }
         session.held = held;
-        for item in free {
+        self.let_go(key, free);
+    }
+
+    fn release_all(&mut self, key: DeviceKey) {
+        let session = self.device_mut(key).and_then(|device| device.session.as_mut());
+        let held = session.map(|session| std::mem::take(&mut session.held)).unwrap_or_default();
+        self.let_go(key, held);
+    }
+
+    fn let_go(&mut self, key: DeviceKey, items: Vec<Held>) {
+        for item in items {
             match item.direction {
                 Direction::ToClient => self.put(key, item.node),
                 Direction::FromClient => self.dispatch(key, &item.node),

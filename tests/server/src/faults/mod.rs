@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `script` | single faults: which stanza, and what happens to it |
 //! | `book` | all that is set to go wrong, by device, account, and for everyone |
+//! | `chaos` | random faults from a seed |
 //! | `edge` | where it happens: each stanza on its way in or out |
 
 mod book;
+mod chaos;
 mod edge;
 mod script;
 
@@ -20,6 +22,8 @@ use crate::hub::Hub;
 use crate::login::Refusal;
 
 pub(crate) use self::book::FaultBook;
+pub(crate) use self::chaos::ChaosState;
+pub use self::chaos::{Chaos, Fault, FaultPlan, Stroke};
 pub(crate) use self::edge::Held;
 pub use self::script::{Act, Filter, StreamEnd};
 

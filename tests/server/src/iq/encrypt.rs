@@ -144,7 +144,7 @@ fn missing_keys(state: &mut State, asked: &Node) -> Answer {
 /// A device's bundle, with a one-time key that nobody else gets; `None` when the device does not exist.
 fn bundle(state: &mut State, key: DeviceKey) -> Option<Vec<Node>> {
     let limit = state.config.low_pre_keys;
-    let exhausted = state.faults.take_without_one_time(key);
+    let exhausted = state.faults.take_without_one_time(key) || state.chaos_takes_pre_key(key);
     let device = state.device_mut(key)?;
     let one_time = if exhausted { None } else { device.keys.take_one_time() };
     let keys = &device.keys;

@@ -6,11 +6,13 @@
 //! | `keys` | identity, pre-keys, sessions: what encrypts and decrypts |
 //! | `link` | scanning QR codes, signing and removing companions |
 //! | `send` | messages out, and resends |
+//! | `seen` | which messages it read |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
 mod keys;
 mod link;
 mod receive;
+mod seen;
 mod send;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -63,6 +65,7 @@ struct PhoneState {
     sent: send::SentMessages,
     /// How often the phone asked for a message again.
     retries: HashMap<(Jid, String), u32>,
+    seen: seen::Seen,
     messages: VecDeque<PhoneMessage>,
     receipts: VecDeque<PhoneReceipt>,
     /// Ends the phone's session with the server; `None` while the phone is off.
@@ -172,6 +175,7 @@ impl Phone {
             waiting: HashMap::new(),
             sent: send::SentMessages::default(),
             retries: HashMap::new(),
+            seen: seen::Seen::default(),
             messages: VecDeque::new(),
             receipts: VecDeque::new(),
             online: None,

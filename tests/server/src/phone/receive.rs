@@ -32,7 +32,7 @@ impl Phone {
         let bytes = enc.content_bytes().unwrap_or_default();
 
         let mut phone = self.lock();
-        let refused = self.hub.state().faults.take_undecryptable(self.inner.key);
+        let refused = self.hub.state().is_unreadable(self.inner.key);
         let decrypted = if refused {
             Err(Unreadable::Signal(SignalError::BadMac))
         } else {
@@ -63,7 +63,10 @@ impl Phone {
             return self.transmit(&ack(node).attr("error", 491_u32));
         };
         let is_peer = node.attr_text("category").as_deref() == Some("peer");
-        if !is_peer && let Some(message) = self.read_message(node, &id, &from, from_me, message) {
+        if !is_peer
+            && let Some(message) = self.read_message(node, &id, &from, from_me, message)
+            && phone.seen.note(device.account, &id)
+        {
             phone.messages.push_back(message);
             if phone.messages.len() > KEPT {
                 phone.messages.pop_front();
