@@ -98,6 +98,25 @@ pub struct Sent {
     pub timestamp: UnixSeconds,
 }
 
+/// There will be no connection now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReconnectError {
+    /// The account is banned for a while. The client comes back by itself when that is over, unless it was told to stay
+    /// away.
+    #[error("the account is banned until {until:?}")]
+    Banned {
+        /// When the ban ends.
+        until: UnixSeconds,
+    },
+    /// The device was unlinked: [`crate::Client::forget`] it, and pair again.
+    #[error("the device was unlinked")]
+    LoggedOut,
+    /// The client was shut down.
+    #[error("the client was shut down")]
+    Shutdown,
+}
+
 /// Any other call failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wa_store::Store;
 
-use super::{Client, Events, Inner, Status};
+use super::{Client, Events, Inner, ReconnectPolicy, Status};
 use crate::driver::config::Config;
 use crate::driver::{self, Actor, JOBS_CAPACITY};
 use crate::error::StartError;
@@ -25,6 +25,7 @@ pub struct ClientBuilder {
     connector: Option<Arc<dyn Connector>>,
     trust_root: TrustRoot,
     version: ClientVersion,
+    reconnect: ReconnectPolicy,
     profile: DeviceProfile,
     push_name: Option<String>,
     event_capacity: usize,
@@ -38,6 +39,7 @@ impl ClientBuilder {
             connector: None,
             trust_root: TrustRoot::WHATSAPP,
             version: ClientVersion::BUILT_IN,
+            reconnect: ReconnectPolicy::default(),
             profile: DeviceProfile::default(),
             push_name: None,
             event_capacity: EVENT_CAPACITY,
@@ -57,9 +59,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Which release to present as. The server refuses old ones; see the `version` module for the current one.
+    /// Which release to present as. The server refuses old ones; see the `version` module for the current one, and
+    /// [`Client::set_version`].
     pub const fn version(mut self, version: ClientVersion) -> Self {
         self.version = version;
+        self
+    }
+
+    /// When to come back after a connection ended.
+    pub const fn reconnect(mut self, policy: ReconnectPolicy) -> Self {
+        self.reconnect = policy;
         self
     }
 
@@ -110,6 +119,7 @@ impl ClientBuilder {
             connector: self.connector.unwrap_or_else(live),
             trust_root: self.trust_root,
             version: self.version,
+            reconnect: self.reconnect,
             profile: self.profile,
             push_name: self.push_name,
             event_capacity: self.event_capacity,
@@ -117,11 +127,12 @@ impl ClientBuilder {
         let (jobs, asked) = mpsc::channel(JOBS_CAPACITY);
         let (events, receiver) = mpsc::channel(self.event_capacity);
         let (status, watched) = watch::channel(Status::Connecting);
+        let (ended, watched_end) = watch::channel(None);
         let stop = CancellationToken::new();
-        let actor = Actor::new(config, self.store, account, events, status);
+        let actor = Actor::new(config, self.store, account, events, status, ended);
         let task = driver::spawn(actor.run(asked, stop.clone()));
         let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);
-        Ok((Client { inner: Arc::new(Inner::new(jobs, watched, stop, task)) }, events))
+        Ok((Client { inner: Arc::new(Inner::new(jobs, watched, watched_end, stop, task)) }, events))
     }
 }
 

@@ -16,12 +16,14 @@ use wa_types::{Jid, MessageId};
 pub use builder::ClientBuilder;
 pub use events::Events;
 
-pub use crate::driver::Status;
+pub use crate::driver::{ReconnectPolicy, Status};
 
+use crate::connection::CloseReason;
 use crate::driver::command::{Job, SendJob};
-use crate::error::{CallError, SendError, Sent};
+use crate::error::{CallError, ReconnectError, SendError, Sent};
 use crate::event::MessageReceived;
 use crate::message::Message;
+use crate::noise::client_payload::ClientVersion;
 
 /// A handle to one account. Cheap to clone; all clones are the same account, and the account's tasks end when the last
 /// one is dropped.
@@ -34,6 +36,7 @@ pub struct Client {
 struct Inner {
     jobs: mpsc::Sender<Job>,
     status: watch::Receiver<Status>,
+    ended: watch::Receiver<Option<CloseReason>>,
     /// Ends the tasks when the last handle goes.
     stop: CancellationToken,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
@@ -94,18 +97,31 @@ impl Client {
     }
 
     /// Tells the server whether somebody is looking. While available, delivery receipts count as active, and presences
-    /// of others come in. It holds for this connection: say it again after [`crate::Event::Connected`].
+    /// of others come in. It holds until it is changed, or this client ends: every login says it again. Without a
+    /// connection it is said with the next one.
     ///
     /// # Errors
-    /// [`CallError`].
+    /// [`CallError::Shutdown`].
     pub async fn set_available(&self, is_available: bool) -> Result<(), CallError> {
-        self.call(|reply| Job::SetPresence { is_available, reply }).await?
+        self.call(|reply| Job::SetPresence { is_available, reply }).await
     }
 
     /// What the account is doing right now.
     #[must_use]
     pub fn status(&self) -> Status {
-        *self.inner.status.borrow()
+        // Without its task an account does nothing, whatever it did last.
+        let is_over = self.inner.status.has_changed().is_err();
+        match *self.inner.status.borrow() {
+            Status::LoggedOut => Status::LoggedOut,
+            _ if is_over => Status::Closed,
+            status => status,
+        }
+    }
+
+    /// Why there is no connection: how the last one ended. `None` while logged in, and before the first attempt ended.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.inner.ended.borrow().clone()
     }
 
     /// Waits until the account is logged in. `false` when it will not be by itself: it is closed or logged out.
@@ -121,11 +137,31 @@ impl Client {
 
     /// Connects now, if there is no connection: after [`crate::Event::Closed`], or instead of waiting. Returns once the
     /// attempt is under way; [`Self::ready`] waits for its end.
-    pub async fn reconnect(&self) {
-        let (reply, done) = oneshot::channel();
-        if self.inner.jobs.send(Job::Reconnect { reply }).await.is_ok() {
-            let _ = done.await;
-        }
+    ///
+    /// # Errors
+    /// [`ReconnectError`]: the server wants to hear nothing of this account now, or ever.
+    pub async fn reconnect(&self) -> Result<(), ReconnectError> {
+        self.call(|reply| Job::Reconnect { reply }).await.unwrap_or(Err(ReconnectError::Shutdown))
+    }
+
+    /// Presents as this release from the next connection on, until this client ends. When the server does not serve the
+    /// present one any more ([`CloseReason::VersionRefused`]), this and [`Self::reconnect`] bring the account back:
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "http")]
+    /// # async fn example(client: wa_core::Client, event: wa_core::Event) -> Result<(), Box<dyn std::error::Error>> {
+    /// use wa_core::connection::CloseReason;
+    /// if let wa_core::Event::Closed { reason: CloseReason::VersionRefused { .. } } = event {
+    ///     client.set_version(wa_core::client::version::fetch_current().await?).await;
+    ///     client.reconnect().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Give the same version to the builder at the next start.
+    pub async fn set_version(&self, version: ClientVersion) {
+        let _ = self.inner.jobs.send(Job::SetVersion { version }).await;
     }
 
     /// Ends the connection in good order, and stays away until [`Self::reconnect`]. Messages whose ack has not come
@@ -175,10 +211,11 @@ impl Inner {
     fn new(
         jobs: mpsc::Sender<Job>,
         status: watch::Receiver<Status>,
+        ended: watch::Receiver<Option<CloseReason>>,
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { jobs, status, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self { jobs, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 }
 

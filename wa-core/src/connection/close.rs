@@ -1,10 +1,11 @@
 //! Why a connection ended, and what that means for the next one.
 //! Protocol: transport, "failure", "stream:error", "Reconnecting".
 
-use std::time::Duration;
+use wa_types::UnixSeconds;
 
 use crate::noise::HandshakeError;
-use crate::stanza::stream::{Failure, StreamError};
+use crate::noise::client_payload::ClientVersion;
+use crate::stanza::stream::{Failure, Refusal, StreamError};
 
 /// Why a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,12 +20,30 @@ pub enum CloseReason {
     /// This device was unlinked. The keys are worthless: pair again.
     #[error("this device was unlinked")]
     LoggedOut,
-    /// Another connection of this device took over. Coming back would take turns for ever.
+    /// Another connection of this device took over.
     #[error("another connection of this device took over")]
     Replaced,
+    /// Another connection of this device took over again, soon after we came back: somebody else runs with the same
+    /// keys, and the two would take turns for ever. End the other one, or this one.
+    #[error("another connection of this device takes over again and again")]
+    Conflict,
     /// The server refused the login.
-    #[error("the server refused the login with reason {}", .0.reason)]
-    Refused(Failure),
+    #[error("the server refused the login: {:?}", .0.reason)]
+    Refused(Box<Failure>),
+    /// The account is banned for a while.
+    #[error("the account is banned until {until:?}")]
+    Banned {
+        /// When the ban ends.
+        until: UnixSeconds,
+        /// What the server said; `None` when it said so before the last restart.
+        failure: Option<Box<Failure>>,
+    },
+    /// The server does not serve this release of the client any more.
+    #[error("the server does not serve version {version} any more")]
+    VersionRefused {
+        /// What we said we are.
+        version: ClientVersion,
+    },
     /// The server does not speak, or is not whom our trust root vouches for.
     #[error("the handshake failed")]
     Handshake(#[source] HandshakeError),
@@ -54,7 +73,7 @@ pub enum CloseReason {
     StoreFailed,
 }
 
-/// What to do after a connection ended.
+/// What to do after a connection ended. [`crate::Client`] does it by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextStep {
@@ -64,8 +83,12 @@ pub enum NextStep {
     Backoff,
     /// Come back much later: the server asked for fewer connections.
     SlowBackoff,
-    /// Do not come back before this much time has passed, and not unasked.
-    StopFor(Duration),
+    /// Come back once, after a pause.
+    Once,
+    /// Come back then, and not before, also when asked.
+    NotBefore(UnixSeconds),
+    /// Come back with another version of the client.
+    OtherVersion,
     /// Do not come back until the application asks for it.
     Stop,
     /// Never come back with these keys.
@@ -79,29 +102,58 @@ impl CloseReason {
         match self {
             Self::RestartRequired => NextStep::Now,
             Self::LoggedOut => NextStep::LoggedOut,
-            Self::Requested | Self::Replaced | Self::PairingTimeout => NextStep::Stop,
-            Self::Refused(failure) => match failure.reason {
-                401 | 403 | 406 => NextStep::LoggedOut,
-                402 => failure.expires_in.map_or(NextStep::Stop, NextStep::StopFor),
-                500 | 503 => NextStep::Backoff,
-                429 => NextStep::SlowBackoff,
-                _ => NextStep::Stop,
-            },
+            Self::Replaced => NextStep::Once,
+            Self::Banned { until, .. } => NextStep::NotBefore(*until),
+            Self::VersionRefused { .. } => NextStep::OtherVersion,
+            Self::Requested | Self::Conflict | Self::PairingTimeout => NextStep::Stop,
+            Self::Refused(failure) => after_refusal(failure.reason),
             // A wrong root key or a tampered certificate does not mend itself.
             Self::Handshake(HandshakeError::Certificate(error)) if !error.may_be_our_clock() => {
                 NextStep::Stop
             }
-            Self::StreamError(StreamError::Conflict) => NextStep::Stop,
-            Self::StreamError(StreamError::Code(429)) => NextStep::SlowBackoff,
+            Self::StreamError(error) => after_stream_error(*error),
             Self::Handshake(_)
             | Self::Network(_)
             | Self::DeadSocket
             | Self::StreamEnd
-            | Self::StreamError(_)
             | Self::BadFrame
             | Self::Overflow
             | Self::StoreFailed => NextStep::Backoff,
         }
+    }
+}
+
+const fn after_refusal(reason: Refusal) -> NextStep {
+    match reason {
+        Refusal::LoggedOut | Refusal::Locked | Refusal::Banned => NextStep::LoggedOut,
+        Refusal::ServerTrouble | Refusal::Unavailable => NextStep::Backoff,
+        Refusal::RateLimited => NextStep::SlowBackoff,
+        Refusal::ClientTooOld => NextStep::OtherVersion,
+        // A ban without an end in sight.
+        Refusal::TemporaryBan
+        | Refusal::Generic
+        | Refusal::BadUserAgent
+        | Refusal::TokenExpired
+        | Refusal::TokenInvalid
+        | Refusal::NotFound
+        | Refusal::ClientUnknown
+        | Refusal::Experimental
+        | Refusal::Other(_) => NextStep::Stop,
+    }
+}
+
+const fn after_stream_error(error: StreamError) -> NextStep {
+    match error {
+        StreamError::RestartRequired => NextStep::Now,
+        StreamError::LoggedOut => NextStep::LoggedOut,
+        StreamError::Replaced => NextStep::Once,
+        StreamError::UnknownConflict => NextStep::Stop,
+        StreamError::RateLimited => NextStep::SlowBackoff,
+        StreamError::Unacknowledged
+        | StreamError::NotWellFormed
+        | StreamError::ServerTrouble(_)
+        | StreamError::Code(_)
+        | StreamError::Unknown => NextStep::Backoff,
     }
 }
 

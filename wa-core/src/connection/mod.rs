@@ -479,7 +479,7 @@ impl Inner {
                     self.push(Incoming::Success(Success::read(stanza)));
                 }
             }
-            "failure" => return Err(CloseReason::Refused(Failure::read(stanza))),
+            "failure" => return Err(CloseReason::Refused(Box::new(Failure::read(stanza)))),
             "stream:error" => return Err(StreamError::read(stanza).into()),
             "xmlstreamend" => return Err(CloseReason::StreamEnd),
             "presence" | "chatstate" => self.push(Incoming::Other(node.to_node())),

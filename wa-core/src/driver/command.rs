@@ -3,9 +3,10 @@
 use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
-use crate::error::{CallError, SendError, Sent};
+use crate::error::{CallError, ReconnectError, SendError, Sent};
 use crate::event::InboxNumber;
 use crate::message::Message;
+use crate::noise::client_payload::ClientVersion;
 
 /// One request of a handle. Each is answered, also when the actor ends: then the reply is dropped.
 pub(crate) enum Job {
@@ -20,7 +21,7 @@ pub(crate) enum Job {
     /// Whether others see us as online, and we see their receipts as active.
     SetPresence {
         is_available: bool,
-        reply: oneshot::Sender<Result<(), CallError>>,
+        reply: oneshot::Sender<()>,
     },
     /// The application has this inbox entry.
     Confirm {
@@ -28,7 +29,11 @@ pub(crate) enum Job {
     },
     /// Come back now, whatever the back-off says.
     Reconnect {
-        reply: oneshot::Sender<()>,
+        reply: oneshot::Sender<Result<(), ReconnectError>>,
+    },
+    /// Present as this release from the next connection on.
+    SetVersion {
+        version: ClientVersion,
     },
     /// End the connection, and stay away.
     Disconnect {
@@ -59,14 +64,17 @@ impl Job {
             Self::Send(job) => {
                 let _ = job.reply.send(Err(SendError::Shutdown));
             }
-            Self::MarkRead { reply, .. }
-            | Self::SetPresence { reply, .. }
-            | Self::Logout { reply }
-            | Self::Forget { reply } => {
+            Self::MarkRead { reply, .. } | Self::Logout { reply } | Self::Forget { reply } => {
                 let _ = reply.send(Err(CallError::Shutdown));
             }
+            Self::Reconnect { reply } => {
+                let _ = reply.send(Err(ReconnectError::Shutdown));
+            }
             // A dropped reply says enough.
-            Self::Confirm { .. } | Self::Reconnect { .. } | Self::Disconnect { .. } => {}
+            Self::Confirm { .. }
+            | Self::SetPresence { .. }
+            | Self::SetVersion { .. }
+            | Self::Disconnect { .. } => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ReconnectPolicy;
 use crate::noise::TrustRoot;
 use crate::noise::client_payload::{ClientVersion, DeviceProfile};
 use crate::transport::Connector;
@@ -11,7 +12,9 @@ use crate::transport::Connector;
 pub(crate) struct Config {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) trust_root: TrustRoot,
+    /// Which release to present as at first.
     pub(crate) version: ClientVersion,
+    pub(crate) reconnect: ReconnectPolicy,
     pub(crate) profile: DeviceProfile,
     pub(crate) push_name: Option<String>,
     /// How many events wait for the application before no more stanzas are taken.

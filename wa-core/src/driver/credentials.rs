@@ -9,7 +9,7 @@ use super::config::Config;
 use crate::connection::{CloseReason, Credentials};
 use crate::crypto::{Random, curve25519};
 use crate::noise::certificate::Validity;
-use crate::noise::client_payload::{Login, Registration};
+use crate::noise::client_payload::{ClientVersion, Login, Registration};
 use crate::noise::{ClientPayload, KnownServer, RoutingInfo};
 use crate::signal::SignedPreKey;
 
@@ -36,6 +36,7 @@ pub(super) fn create(random: &mut impl Random, now: UnixMillis) -> (Account, Sig
 pub(super) fn for_connection(
     account: &Account,
     signed: &SignedPreKeyRecord,
+    version: ClientVersion,
     config: &Config,
 ) -> Result<Credentials, CloseReason> {
     let payload = match &account.jid {
@@ -43,7 +44,7 @@ pub(super) fn for_connection(
             let mut login = Login::new(jid, account.login_counter)
                 .map_err(|_| CloseReason::Network(io::ErrorKind::InvalidData))?;
             login.lid_migrated = account.lid_migrated;
-            ClientPayload::new(config.version, login)
+            ClientPayload::new(version, login)
         }
         None => {
             let signed = (signed.id, signed.key_pair.public, signed.signature);
@@ -53,7 +54,7 @@ pub(super) fn for_connection(
                 signed,
                 config.profile.clone(),
             );
-            ClientPayload::new(config.version, registration)
+            ClientPayload::new(version, registration)
         }
     };
     let payload = payload.with_push_name(config.push_name.clone());

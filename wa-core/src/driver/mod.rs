@@ -17,6 +17,7 @@ pub(crate) mod config;
 mod credentials;
 mod directory;
 mod inbox;
+mod link;
 mod outbox;
 mod pairing;
 mod reconnect;
@@ -30,37 +31,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreError};
 
+pub use self::reconnect::ReconnectPolicy;
 pub use self::status::Status;
 
 use self::command::Job;
 use self::config::Config;
 use self::directory::Directory;
+use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::outbox::{Outbox, StagedSend};
 use self::pairing::QrRotation;
 use self::reconnect::Backoff;
-use self::session::{BATCH, Command, Outgoing, Requester, Telling, Told};
+use self::session::{BATCH, Line, Outgoing, Requester, Told};
 use self::upkeep::{Backlog, Fetched};
-use crate::connection::{CloseReason, Incoming, NextStep};
+use crate::connection::{CloseReason, Incoming};
 use crate::crypto::SystemRandom;
 use crate::e2e::addressing::OwnAddress;
 use crate::e2e::ratchets::Ratchets;
 use crate::event::Event;
+use crate::noise::client_payload::ClientVersion;
 use crate::signal::LocalIdentity;
 use crate::stanza::receipt::OutboundReceipt;
 use crate::wire::Node;
-
-/// How many batches of stanzas wait between the connection and the actor.
-const TOLD_CAPACITY: usize = 4;
-
-/// How many stanzas of a login wait between the connection and the actor.
-const LOGIN_CAPACITY: usize = 64;
-
-/// How long a connection may take to say goodbye.
-const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 /// After a failure of the store, what it holds is read again this much later.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -109,8 +104,15 @@ pub(crate) struct Actor {
     outbox: Outbox,
     link: Link,
     sessions: JoinSet<CloseReason>,
+    /// Questions of the account: those that can be are asked again on the next connection.
     fetches: JoinSet<Fetched>,
+    /// Questions about this connection; they end with it.
+    greetings: JoinSet<Fetched>,
+    /// What the questions of the account see of the connection.
+    line: watch::Sender<Line>,
     backoff: Backoff,
+    /// Which release we present as.
+    version: ClientVersion,
     qr: Option<QrRotation>,
     backlog: Option<Backlog>,
     events: mpsc::Sender<Event>,
@@ -125,35 +127,15 @@ pub(crate) struct Actor {
     next_seq: u64,
     confirms: Vec<u64>,
     confirm_at: Option<Instant>,
+    /// Whether others see us as online, on this connection.
     is_available: bool,
+    /// Whether the application wants that, on every connection; `None` while it never said.
+    wants_available: Option<bool>,
     /// Pre-keys are on their way to the server.
     is_supplying_pre_keys: bool,
     status: watch::Sender<Status>,
-}
-
-/// The connection, as far as the actor sees it.
-enum Link {
-    /// None; the next attempt is made then, or not at all.
-    Down {
-        retry_at: Option<Instant>,
-    },
-    Up {
-        requester: Requester,
-        login: mpsc::Receiver<Told>,
-        told: mpsc::Receiver<Vec<Told>>,
-        phase: Phase,
-    },
-}
-
-/// How far the login of a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// The server has not proved who it is.
-    Handshake,
-    /// Up to the server's word that traffic flows; stanzas are not taken before it.
-    Login,
-    /// Stanzas are taken.
-    Open,
+    /// Why there is no connection.
+    ended: watch::Sender<Option<CloseReason>>,
 }
 
 /// What one step of the actor did, and is still to be made true by its commit.
@@ -189,8 +171,11 @@ impl Actor {
         (account, signed_pre_key): (Account, SignedPreKeyRecord),
         events: mpsc::Sender<Event>,
         status: watch::Sender<Status>,
+        ended: watch::Sender<Option<CloseReason>>,
     ) -> Self {
         Self {
+            version: config.version,
+            backoff: Backoff::new(config.reconnect),
             config,
             store,
             account,
@@ -202,7 +187,8 @@ impl Actor {
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
             fetches: JoinSet::new(),
-            backoff: Backoff::default(),
+            greetings: JoinSet::new(),
+            line: watch::Sender::new(Line::Coming),
             qr: None,
             backlog: None,
             events,
@@ -214,8 +200,10 @@ impl Actor {
             confirms: Vec::new(),
             confirm_at: None,
             is_available: false,
+            wants_available: None,
             is_supplying_pre_keys: false,
             status,
+            ended,
         }
     }
 
@@ -242,10 +230,8 @@ impl Actor {
                     self.handle_end(reason).await;
                 }
                 // Every end is taken, a panic's as well: it must not stand before the next answer.
-                Some(fetched) = self.fetches.join_next() => match fetched {
-                    Ok(fetched) => self.handle_fetched(fetched).await,
-                    Err(error) => tracing::error!(%error, "a question of the account failed"),
-                },
+                Some(fetched) = self.fetches.join_next() => self.handle_answer(fetched).await,
+                Some(fetched) = self.greetings.join_next() => self.handle_answer(fetched).await,
                 slot = events.reserve(), if !self.undelivered.is_empty() => match slot {
                     Ok(slot) => if let Some(event) = self.undelivered.pop_front() { slot.send(event) },
                     // Nobody hears the events any more; what is stored comes again at the next start.
@@ -263,6 +249,13 @@ impl Actor {
             self.deliver();
         }
         self.shut_down(&mut jobs, asked).await;
+    }
+
+    async fn handle_answer(&mut self, fetched: Result<Fetched, JoinError>) {
+        match fetched {
+            Ok(fetched) => self.handle_fetched(fetched).await,
+            Err(error) => tracing::error!(%error, "a question of the account failed"),
+        }
     }
 
     /// While the application does not take its events, the server keeps its stanzas; and what is stored comes first.
@@ -337,6 +330,7 @@ impl Actor {
     async fn fail_at_start(&mut self, error: &StoreError) {
         tracing::error!(%error, "the store failed at the start");
         let _ = self.events.try_send(Event::StoreFailed { error: error.to_string() });
+        self.ended.send_replace(Some(CloseReason::StoreFailed));
         self.status.send_replace(Status::Closed);
         if let Err(error) = self.store.close().await {
             tracing::warn!(%error, "the store did not close in good order");
@@ -368,146 +362,6 @@ impl Actor {
         }
     }
 
-    /// Opens a connection, unless there is one.
-    async fn connect(&mut self) {
-        if matches!(self.link, Link::Up { .. }) {
-            return;
-        }
-        if self.account_is_doubtful {
-            match open(&*self.store).await {
-                Ok((account, signed)) => (self.account, self.signed_pre_key) = (account, signed),
-                Err(error) => {
-                    tracing::error!(%error, "the store fails on");
-                    self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
-                    return self.set_down(&CloseReason::StoreFailed);
-                }
-            }
-            self.account_is_doubtful = false;
-        }
-        if self.account.logged_out {
-            self.status.send_replace(Status::LoggedOut);
-            return;
-        }
-        let credentials = match credentials::for_connection(&self.account, &self.signed_pre_key, &self.config)
-        {
-            Ok(credentials) => credentials,
-            Err(reason) => {
-                self.status.send_replace(Status::Closed);
-                self.undelivered.push_back(Event::Closed { reason });
-                return;
-            }
-        };
-        let (commands, received) = mpsc::channel::<Command>(BATCH);
-        let (stanzas, told) = mpsc::channel(TOLD_CAPACITY);
-        let (greetings, login) = mpsc::channel(LOGIN_CAPACITY);
-        let connector = Arc::clone(&self.config.connector);
-        let telling = Telling { login: greetings, stanzas };
-        self.sessions.spawn(session::run(connector, credentials, received, telling));
-        let requester = Requester::new(commands);
-        self.link = Link::Up { requester, login, told, phase: Phase::Handshake };
-        self.status.send_replace(Status::Connecting);
-    }
-
-    /// The connection's task ended.
-    async fn handle_end(&mut self, reason: CloseReason) {
-        if matches!(self.link, Link::Down { .. }) {
-            return;
-        }
-        let reason = match &self.qr {
-            Some(codes) if codes.is_through(clock::now()) => CloseReason::PairingTimeout,
-            _ => reason,
-        };
-        tracing::info!(%reason, "the connection ended");
-        self.take_last_words().await;
-        let Link::Up { phase, .. } = self.link else { return };
-        if phase == Phase::Handshake && may_be_the_handshake(&reason) {
-            // Whatever went wrong with the short handshake, the full one is next. It may have been the network: the
-            // store keeps the certificate.
-            self.account.server_certificate = None;
-        }
-        let is_logout = reason.next_step() == NextStep::LoggedOut && self.account.is_paired();
-        if is_logout {
-            self.account.logged_out = true;
-            let mut changes = Changes::new();
-            changes.put_account(self.account.clone());
-            if let Err(error) = self.store.commit(changes).await {
-                tracing::error!(%error, "the store failed");
-            }
-        }
-        self.set_down(&reason);
-    }
-
-    /// What arrived before a connection ended still counts, as far as there is room for it; the rest comes again.
-    async fn take_last_words(&mut self) {
-        let takes_stanzas = self.takes_stanzas();
-        let Link::Up { login, told, .. } = &mut self.link else { return };
-        let mut words = Vec::new();
-        while let Ok(word) = login.try_recv() {
-            words.push(word);
-        }
-        while takes_stanzas && let Ok(batch) = told.try_recv() {
-            words.extend(batch);
-        }
-        if !words.is_empty() {
-            self.step(words.into_iter(), std::iter::empty()).await;
-        }
-    }
-
-    fn set_down(&mut self, reason: &CloseReason) {
-        self.link = Link::Down { retry_at: None };
-        self.qr = None;
-        self.backlog = None;
-        self.is_available = false;
-        self.is_supplying_pre_keys = false;
-        // A new set: answers of the old connection, those that are there already too, are nobody's any more.
-        self.fetches = JoinSet::new();
-        // What waits here was never sent; who waits for an ack learns of the loss by the connection's task.
-        self.outbox.fail_all(&crate::error::SendError::NotConnected);
-        let now = clock::now();
-        let retry_in = match reason.next_step() {
-            NextStep::Now => Some(Duration::ZERO),
-            NextStep::Backoff => Some(self.backoff.next(now, false, &mut self.random)),
-            NextStep::SlowBackoff => Some(self.backoff.next(now, true, &mut self.random)),
-            NextStep::StopFor(_) | NextStep::Stop | NextStep::LoggedOut => None,
-        };
-        let reason = reason.clone();
-        match retry_in {
-            Some(retry_in) => {
-                self.link = Link::Down { retry_at: Some(now + retry_in) };
-                self.status.send_replace(Status::Waiting);
-                self.undelivered.push_back(Event::Disconnected { reason, retry_in });
-            }
-            None if self.account.logged_out => {
-                if self.status.send_replace(Status::LoggedOut) != Status::LoggedOut {
-                    self.undelivered.push_back(Event::LoggedOut { reason });
-                }
-            }
-            None => {
-                self.status.send_replace(Status::Closed);
-                self.undelivered.push_back(Event::Closed { reason });
-            }
-        }
-    }
-
-    /// Ends the connection from our side.
-    async fn disconnect(&mut self, reason: &CloseReason) {
-        if matches!(self.link, Link::Up { .. }) {
-            // Letting go of the commands makes the task flush and close.
-            self.link = Link::Down { retry_at: None };
-            self.end_session().await;
-        }
-        self.set_down(reason);
-    }
-
-    /// Waits for the end of a connection that was let go of; a peer that takes no bytes is not waited for for long.
-    async fn end_session(&mut self) {
-        let ended = async { while self.sessions.join_next().await.is_some() {} };
-        if tokio::time::timeout(CLOSE_LIMIT, ended).await.is_err() {
-            tracing::debug!("the connection did not close in good order");
-            self.sessions.shutdown().await;
-        }
-    }
-
     fn next_wake(&self) -> Option<Instant> {
         let retry = match &self.link {
             Link::Down { retry_at } => *retry_at,
@@ -520,12 +374,7 @@ impl Actor {
 
     async fn handle_timers(&mut self) {
         let now = clock::now();
-        if let Link::Down { retry_at: Some(at) } = self.link
-            && now >= at
-        {
-            self.link = Link::Down { retry_at: None };
-            self.connect().await;
-        }
+        self.retry(now).await;
         if self.read_again_at.is_some_and(|at| now >= at) {
             self.read_again_at = None;
         }
@@ -566,40 +415,16 @@ impl Actor {
         }
         self.flush_confirms().await;
         self.link = Link::Down { retry_at: None };
+        self.line.send_replace(Line::Gone);
         self.end_session().await;
         self.fetches.shutdown().await;
+        self.greetings.shutdown().await;
         self.outbox.fail_all(&crate::error::SendError::Shutdown);
+        self.ended.send_replace(Some(CloseReason::Requested));
         self.status.send_replace(Status::Closed);
         if let Err(error) = self.store.close().await {
             tracing::warn!(%error, "the store did not close in good order");
         }
-    }
-}
-
-/// Whether a connection that ended before the server proved who it is may have ended for our short handshake.
-const fn may_be_the_handshake(reason: &CloseReason) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-    matches!(
-        reason,
-        CloseReason::Handshake(_)
-            | CloseReason::BadFrame
-            | CloseReason::DeadSocket
-            | CloseReason::Network(UnexpectedEof | ConnectionReset | BrokenPipe)
-    )
-}
-
-/// Waits for stanzas; for ever while there is no connection. Cancel safe.
-async fn receive(link: &mut Link, into: &mut Vec<Vec<Told>>, takes_stanzas: bool) {
-    let Link::Up { login, told, .. } = link else { return pending().await };
-    tokio::select! {
-        biased;
-        // In order: the login precedes all else.
-        Some(greeting) = login.recv() => into.push(vec![greeting]),
-        count = told.recv_many(into, TOLD_CAPACITY), if takes_stanzas && login.is_empty() => if count == 0 {
-            // The connection's task is at its end; it tells why when it is joined.
-            pending().await
-        },
-        else => pending().await,
     }
 }
 

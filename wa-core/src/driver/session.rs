@@ -1,11 +1,12 @@
 //! One connection's life: socket ↔ [`Connection`]. It ends with the reason why.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::clock;
 use super::outbox::AckReply;
@@ -83,29 +84,60 @@ pub(super) struct Telling {
     pub(super) stanzas: mpsc::Sender<Vec<Told>>,
 }
 
-/// Asks the server; cheap to clone. It fails with [`RequestError::NotConnected`] once its connection is gone.
+/// What the questions of an account see of its connection.
+#[derive(Debug, Clone)]
+pub(super) enum Line {
+    /// Logged in.
+    Up(mpsc::Sender<Command>),
+    /// None, but one comes by itself.
+    Coming,
+    /// None, and none comes by itself.
+    Gone,
+}
+
+/// Asks the server; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Requester {
     commands: mpsc::Sender<Command>,
+    line: watch::Receiver<Line>,
 }
 
 impl Requester {
-    pub(super) const fn new(commands: mpsc::Sender<Command>) -> Self {
-        Self { commands }
+    pub(super) const fn new(commands: mpsc::Sender<Command>, line: watch::Receiver<Line>) -> Self {
+        Self { commands, line }
     }
 
-    /// Sends a request and reads its answer. Always ends: with the answer, the time limit, or the connection.
-    pub(super) async fn ask<R: IqRequest + Send + 'static>(
+    pub(super) fn commands(&self) -> mpsc::Sender<Command> {
+        self.commands.clone()
+    }
+
+    /// Sends a request and reads its answer. Always ends within the limit: with the answer, with
+    /// [`RequestError::Timeout`], or with [`RequestError::ConnectionLost`]. An idempotent request that a lost
+    /// connection left unanswered is asked once more, on the next one, if that stands within the limit.
+    pub(super) async fn ask<R: IqRequest + Send + Sync + 'static>(
         &self,
         request: R,
         limit: Duration,
     ) -> Result<R::Reply, RequestError> {
-        let (reply, answer) = oneshot::channel();
-        let build = Box::new(move |id: &str| request.to_node(id));
-        let command = Command::Request { build, limit, reply };
-        self.commands.send(command).await.map_err(|_| RequestError::NotConnected)?;
-        let document = answer.await.map_err(|_| RequestError::ConnectionLost)??;
-        R::read(Reader::new(document.root())).map_err(|error: StanzaError| RequestError::Malformed(error))
+        let (request, deadline) = (Arc::new(request), Instant::now() + limit);
+        let lost = match put(&self.commands, &request, deadline).await {
+            Err(lost @ (RequestError::ConnectionLost | RequestError::NotConnected)) if R::IDEMPOTENT => lost,
+            answer => return answer,
+        };
+        let mut line = self.line.clone();
+        let next = line.wait_for(|line| match line {
+            Line::Up(commands) => !commands.same_channel(&self.commands),
+            Line::Coming => false,
+            Line::Gone => true,
+        });
+        let next = match timeout_at(deadline, next).await {
+            Ok(Ok(line)) => line.clone(),
+            Ok(Err(_)) | Err(_) => return Err(lost),
+        };
+        match next {
+            Line::Up(commands) => put(&commands, &request, deadline).await,
+            Line::Coming | Line::Gone => Err(lost),
+        }
     }
 
     /// Hands over stanzas in order; `false` when the connection is gone.
@@ -114,9 +146,28 @@ impl Requester {
     }
 }
 
+/// Asks on one connection.
+async fn put<R: IqRequest + Send + Sync + 'static>(
+    commands: &mpsc::Sender<Command>,
+    request: &Arc<R>,
+    deadline: Instant,
+) -> Result<R::Reply, RequestError> {
+    let (reply, answer) = oneshot::channel();
+    let request = Arc::clone(request);
+    let build = Box::new(move |id: &str| request.to_node(id));
+    let limit = deadline.saturating_duration_since(Instant::now());
+    let asked = async {
+        let command = Command::Request { build, limit, reply };
+        commands.send(command).await.map_err(|_| RequestError::NotConnected)?;
+        answer.await.map_err(|_| RequestError::ConnectionLost)?
+    };
+    let document = timeout_at(deadline, asked).await.map_err(|_| RequestError::Timeout)??;
+    R::read(Reader::new(document.root())).map_err(|error: StanzaError| RequestError::Malformed(error))
+}
+
 /// Opens a connection and drives it to its end. Owns the socket: returning, or being dropped, closes it.
 pub(super) async fn run(
-    connector: std::sync::Arc<dyn Connector>,
+    connector: Arc<dyn Connector>,
     credentials: Credentials,
     commands: mpsc::Receiver<Command>,
     telling: Telling,

@@ -1,5 +1,7 @@
 //! What the account is doing, as its actor tells the handles.
 
+use wa_types::UnixMillis;
+
 /// What an account is doing right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -10,8 +12,11 @@ pub enum Status {
     Pairing,
     /// Logged in: messages can be sent.
     Ready,
-    /// The connection was lost; the next attempt comes by itself.
-    Waiting,
+    /// There is no connection; the next attempt comes by itself.
+    Waiting {
+        /// When, by our own clock.
+        until: UnixMillis,
+    },
     /// No connection, and none comes by itself.
     Closed,
     /// The device was unlinked.

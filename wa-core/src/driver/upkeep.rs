@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
 use wa_store::{Changes, PreKeyRecord, StoreError};
 use wa_types::{Jid, PreKeyId, SignalAddress};
 
 use super::command::Job;
 use super::session::Requester;
-use super::{Actor, CONFIRM_AFTER, Link, Phase, Status, Step, clock};
+use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
 use crate::error::{CallError, SendError};
@@ -80,16 +81,15 @@ impl Actor {
                 let _ = reply.send(done);
             }
             Job::SetPresence { is_available, reply } => {
-                let done = self.set_presence(is_available, step);
-                let _ = reply.send(done);
-            }
-            Job::Reconnect { reply } => {
-                if matches!(self.link, Link::Down { .. }) {
-                    self.backoff.reset();
-                    self.connect().await;
-                }
+                self.wants_available = Some(is_available);
+                self.send_presence(step);
                 let _ = reply.send(());
             }
+            Job::Reconnect { reply } => {
+                let done = self.reconnect().await;
+                let _ = reply.send(done);
+            }
+            Job::SetVersion { version } => self.set_version(version),
             Job::Disconnect { reply } => {
                 self.disconnect(&CloseReason::Requested).await;
                 let _ = reply.send(());
@@ -128,8 +128,9 @@ impl Actor {
         Ok(())
     }
 
-    fn set_presence(&mut self, is_available: bool, step: &mut Step) -> Result<(), CallError> {
-        self.is_ready()?;
+    /// Tells the server what the application wants others to see; at once, and after every login.
+    fn send_presence(&mut self, step: &mut Step) {
+        let Some(is_available) = self.wants_available.filter(|_| self.is_ready().is_ok()) else { return };
         self.is_available = is_available;
         let name = self.account.push_name.as_deref().or(self.config.push_name.as_deref());
         step.reply(
@@ -137,7 +138,6 @@ impl Actor {
                 .attr("type", if is_available { "available" } else { "unavailable" })
                 .attr_opt("name", name),
         );
-        Ok(())
     }
 
     /// Unlinks this device. The server's answer is waited for a little; whatever it says, the keys are done with.
@@ -169,6 +169,8 @@ impl Actor {
         self.store.commit(all).await.map_err(|error| CallError::Store(error.to_string()))?;
         self.account = account;
         self.signed_pre_key = signed;
+        // Answers about the former account are nobody's any more.
+        self.fetches = JoinSet::new();
         self.ratchets.forget_all();
         self.directory.forget_all();
         self.confirms.clear();
@@ -188,6 +190,7 @@ impl Actor {
         }
         self.backoff.connected(clock::now());
         self.account.login_counter = self.account.login_counter.saturating_add(1);
+        self.account.banned_until = None;
         if let Some(lid) = success.lid.filter(Jid::is_lid) {
             if let Some(pair) = self.account.jid.as_ref().and_then(|pn| AddressPair::new(pn, &lid)) {
                 let store = std::sync::Arc::clone(&self.store);
@@ -207,7 +210,7 @@ impl Actor {
 
     fn ask_for_traffic(&mut self) {
         let Some(requester) = self.requester().cloned() else { return };
-        self.fetches.spawn(async move { Fetched::Active(requester.ask(SetActive, REQUEST_LIMIT).await) });
+        self.greetings.spawn(async move { Fetched::Active(requester.ask(SetActive, REQUEST_LIMIT).await) });
     }
 
     /// Offers the keys that were made and not taken yet, and as many new ones as a full supply needs. They are stored
@@ -237,7 +240,7 @@ impl Actor {
             signed: self.signed_pre_key(),
         };
         self.is_supplying_pre_keys = true;
-        self.fetches.spawn(upload(requester, request, records));
+        self.greetings.spawn(upload(requester, request, records));
         Ok(())
     }
 
@@ -303,11 +306,10 @@ impl Actor {
 
     /// The server's word that traffic flows, or not. Without it this connection is of no use.
     async fn handle_active(&mut self, result: Result<(), RequestError>, step: &mut Step) {
-        let Link::Up { phase, .. } = &mut self.link else { return };
         match result {
             Ok(()) => {
-                *phase = Phase::Open;
-                self.status.send_replace(Status::Ready);
+                self.set_ready();
+                self.send_presence(step);
                 step.events.push(Event::Connected);
             }
             // The connection's task tells why.

@@ -208,11 +208,51 @@ fn the_server_ends_a_connection_in_its_ways() {
     let frame = pair.seal(&[2]);
     assert!(matches!(pair.client.handle_bytes(pair.now, &frame), Err(CloseReason::StreamEnd)));
     let failure = |reason: u32| end(&Node::new("failure").attr("reason", reason)).next_step();
-    let steps = [401, 402, 403, 405, 406, 409, 500, 503].map(failure);
-    use NextStep::{Backoff, LoggedOut, Stop};
-    assert_eq!(steps, [LoggedOut, Stop, LoggedOut, Stop, LoggedOut, Stop, Backoff, Backoff]);
-    let conflict = Node::new("stream:error").child(Node::new("conflict").attr("type", "new"));
-    assert_eq!(end(&conflict).next_step(), Stop);
+    use NextStep::{Backoff, LoggedOut, Now, Once, OtherVersion, SlowBackoff, Stop};
+    let failures: &[(u32, NextStep)] = &[
+        (400, Stop),
+        (401, LoggedOut),
+        (402, Stop),
+        (403, LoggedOut),
+        (405, OtherVersion),
+        (406, LoggedOut),
+        (409, Stop),
+        (413, Stop),
+        (414, Stop),
+        (415, Stop),
+        (418, Stop),
+        (429, SlowBackoff),
+        (500, Backoff),
+        (501, Stop),
+        (503, Backoff),
+        (599, Stop),
+        (0, Stop),
+    ];
+    for (reason, step) in failures {
+        assert_eq!(failure(*reason), *step, "{reason}");
+    }
+    let error = |code: u32| end(&Node::new("stream:error").attr("code", code)).next_step();
+    let errors: &[(u32, NextStep)] = &[
+        (401, LoggedOut),
+        (409, Once),
+        (429, SlowBackoff),
+        (500, Backoff),
+        (503, Backoff),
+        (515, Now),
+        (516, LoggedOut),
+        (599, Backoff),
+        (600, Backoff),
+    ];
+    for (code, step) in errors {
+        assert_eq!(error(*code), *step, "{code}");
+    }
+    let conflict = |kind: &'static str| {
+        end(&Node::new("stream:error").child(Node::new("conflict").attr("type", kind))).next_step()
+    };
+    assert_eq!(["new", "replaced", "device_removed"].map(conflict), [Stop, Once, LoggedOut]);
+    for child in ["ack", "xml-not-well-formed", "novelty"] {
+        assert_eq!(end(&Node::new("stream:error").child(Node::new(child))).next_step(), Backoff, "{child}");
+    }
     let mut frame = pair.seal(b"x");
     *frame.last_mut().unwrap() ^= 1;
     assert!(matches!(pair.client.handle_bytes(pair.now, &frame), Err(CloseReason::BadFrame)));

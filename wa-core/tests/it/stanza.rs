@@ -11,7 +11,7 @@ use wa_core::stanza::notification::Notification;
 use wa_core::stanza::pairing::{PairingRequest, pair_device_sign};
 use wa_core::stanza::receipt::{InboundReceipt, OutboundReceipt, ReceiptKind};
 use wa_core::stanza::retry::{Origin, RetryKeys, RetryRequest};
-use wa_core::stanza::stream::{Failure, StreamError, Success};
+use wa_core::stanza::stream::{BanCause, Failure, Refusal, StreamError, Success};
 use wa_core::stanza::{Reader, StanzaError, ack, ib, iq};
 use wa_core::wire::{self, Document, Node};
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, RegistrationId, Signature, UnixSeconds};
@@ -388,20 +388,30 @@ fn notifications_and_stream_ends_are_told_apart() {
         (code(516), StreamError::LoggedOut),
         (code(401), StreamError::LoggedOut),
         (code(409), StreamError::Replaced),
-        (code(503), StreamError::Code(503)),
+        (code(429), StreamError::RateLimited),
+        (code(503), StreamError::ServerTrouble(503)),
+        (code(413), StreamError::Code(413)),
         (conflict("replaced"), StreamError::Replaced),
         (conflict("device_removed"), StreamError::LoggedOut),
-        (conflict("new"), StreamError::Conflict),
+        (conflict("new"), StreamError::UnknownConflict),
         (conflict("new").attr("code", 401), StreamError::LoggedOut),
-        (Node::new("stream:error").child(Node::new("ack")), StreamError::ProtocolFault),
-        (Node::new("stream:error").child(Node::new("xml-not-well-formed")), StreamError::ProtocolFault),
+        (Node::new("stream:error").child(Node::new("ack")), StreamError::Unacknowledged),
+        (Node::new("stream:error").child(Node::new("xml-not-well-formed")), StreamError::NotWellFormed),
         (Node::new("stream:error"), StreamError::Unknown),
     ];
     for (node, expected) in cases {
         assert_eq!(with(&node, StreamError::read), expected, "{}", node.to_xml());
     }
     let failure = with(&Node::new("failure").attr("reason", "99999").attr("expire", "60"), Failure::read);
-    assert_eq!((failure.reason, failure.expires_in.map(|time| time.as_secs())), (0, Some(60)));
+    assert_eq!(
+        (failure.reason, failure.expires_in.map(|time| time.as_secs())),
+        (Refusal::Other(0), Some(60))
+    );
+    let banned = Node::new("failure").attr("reason", 402).attr("code", 104).attr("appeal_token", "T0K3N");
+    let banned = with(&banned, Failure::read);
+    assert_eq!((banned.reason, banned.ban), (Refusal::TemporaryBan, Some(BanCause::SameMessageToTooMany)));
+    assert_eq!(banned.details.get("appeal_token").map(String::as_str), Some("T0K3N"), "told only once");
+    assert!(!format!("{banned:?}").contains("T0K3N"));
     let success = with(&Node::new("success").attr("t", "x").attr("lid", "@@"), Success::read);
     assert_eq!((success.timestamp, success.lid), (None, None));
 }

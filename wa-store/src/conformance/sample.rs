@@ -43,6 +43,7 @@ pub(super) fn account(seed: u8) -> Account {
     account.routing_info = Some(vec![0, seed]);
     account.server_certificate = Some(vec![seed; 300]);
     account.logged_out = true;
+    account.banned_until = Some(UnixSeconds(1_754_003_600));
     account
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use prost::Message;
-use wa_types::{Jid, KeyPair, PreKeyId, PrivateKey, PublicKey, RegistrationId};
+use wa_types::{Jid, KeyPair, PreKeyId, PrivateKey, PublicKey, RegistrationId, UnixSeconds};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::StoreError;
@@ -54,6 +54,8 @@ pub struct Account {
     pub server_certificate: Option<Vec<u8>>,
     /// The link was ended, here or on the phone: nothing but a new pairing helps.
     pub logged_out: bool,
+    /// The server wants to hear nothing of this account before then.
+    pub banned_until: Option<UnixSeconds>,
 }
 
 impl Account {
@@ -86,6 +88,7 @@ impl Account {
             routing_info: None,
             server_certificate: None,
             logged_out: false,
+            banned_until: None,
         }
     }
 
@@ -121,6 +124,7 @@ impl Account {
             routing_info: self.routing_info.clone(),
             server_certificate: self.server_certificate.clone(),
             logged_out: self.logged_out,
+            banned_until: self.banned_until.map(|until| until.0),
         };
         let raw = Wiped(raw);
         // One allocation of the final size: a growing one would leave copies of the secrets behind.
@@ -167,6 +171,7 @@ impl Account {
             routing_info: raw.routing_info.clone(),
             server_certificate: raw.server_certificate.clone(),
             logged_out: raw.logged_out,
+            banned_until: raw.banned_until.map(UnixSeconds),
         })
     }
 }
@@ -287,6 +292,8 @@ struct RawAccount {
     server_certificate: Option<Vec<u8>>,
     #[prost(bool, tag = "21")]
     logged_out: bool,
+    #[prost(uint64, optional, tag = "22")]
+    banned_until: Option<u64>,
 }
 
 impl fmt::Debug for RawAccount {

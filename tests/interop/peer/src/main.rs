@@ -85,7 +85,11 @@ fn remember(received: &mut HashMap<String, MessageReceived>, message: MessageRec
 async fn carry_out(client: &Client, command: Command, received: &HashMap<String, MessageReceived>) {
     match command {
         Command::Pair => failed("pair", "this device is paired"),
-        Command::Connect => client.reconnect().await,
+        Command::Connect => {
+            if let Err(error) = client.reconnect().await {
+                failed("connect", &error.to_string());
+            }
+        }
         Command::Disconnect => {
             client.disconnect().await;
             write(&json!({ "event": "disconnected" }));

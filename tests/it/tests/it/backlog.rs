@@ -52,7 +52,7 @@ async fn a_connection_lost_amid_the_backlog_loses_nothing_and_repeats_nothing() 
     }
     let mut received = Vec::new();
     while received.len() < texts.len() {
-        alice.client.reconnect().await;
+        alice.client.reconnect().await.unwrap();
         for _ in 0..60 {
             received.extend(alice.texts(1).await);
         }
@@ -60,7 +60,7 @@ async fn a_connection_lost_amid_the_backlog_loses_nothing_and_repeats_nothing() 
         server.wait_offline(&alice.jid).await;
     }
     assert_eq!(received, texts);
-    alice.client.reconnect().await;
+    alice.client.reconnect().await.unwrap();
     server.wait_drained(&alice.jid).await;
     bob.send_text(phone.pn(), "live").await.unwrap();
     assert_eq!(alice.texts(1).await, ["live"]);

@@ -242,7 +242,7 @@ async fn an_application_that_does_not_read_stops_the_intake_and_nothing_else() {
     assert!(scene.server.queued_for(&alice.jid) > 100, "the server keeps what is not taken");
     // A new connection comes up all the same.
     alice.client.disconnect().await;
-    alice.client.reconnect().await;
+    alice.client.reconnect().await.unwrap();
     assert!(alice.client.ready().await);
     alice.send_text(scene.bob.pn(), "after the reconnect").await;
     assert_eq!(alice.texts(1000).await, numbers(0..1000));

@@ -9,4 +9,5 @@ mod messages;
 mod pairing;
 mod peers;
 mod receipts;
+mod reconnect;
 mod sockets;

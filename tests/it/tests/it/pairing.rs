@@ -39,7 +39,7 @@ async fn qr_codes_rotate_until_they_run_out() {
     }
     assert_eq!(client.status(), Status::Closed);
 
-    client.reconnect().await;
+    client.reconnect().await.unwrap();
     let text = next_qr(&mut events).await;
     assert!(server.phone("alice").scan(&text).await.is_ok(), "a new code links");
 }
@@ -172,7 +172,7 @@ async fn a_pairing_that_could_not_be_stored_did_not_happen() {
     assert_eq!(store.account().await.unwrap().unwrap().jid, None);
     store.set_full(false);
 
-    client.reconnect().await;
+    client.reconnect().await.unwrap();
     let text = next_qr(&mut events).await;
     phone.scan(&text).await.unwrap();
     assert!(client.ready().await);
@@ -193,7 +193,7 @@ async fn a_companion_that_logged_out_vanishes_and_can_be_linked_anew() {
 
     alice.client.forget().await.unwrap();
     assert_eq!(alice.client.status(), Status::Closed);
-    alice.client.reconnect().await;
+    alice.client.reconnect().await.unwrap();
     let text = next_qr(&mut alice.events).await;
     let again = phone.scan(&text).await.unwrap();
     assert_ne!(again, alice.jid);

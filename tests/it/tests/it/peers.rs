@@ -102,6 +102,6 @@ async fn a_reader_that_is_away_hears_everything_in_order_from_several_senders() 
             expected.push(format!("{name} {number}"));
         }
     }
-    alice.client.reconnect().await;
+    alice.client.reconnect().await.unwrap();
     assert_eq!(alice.texts(20).await, expected);
 }

@@ -82,7 +82,7 @@ async fn receipts_of_a_batch_are_joined() {
     for number in 0..40 {
         bob.send_text(alice_phone.pn(), &number.to_string()).await.unwrap();
     }
-    alice.client.reconnect().await;
+    alice.client.reconnect().await.unwrap();
     alice.texts(40).await;
     server.wait_drained(&alice.jid).await;
     let receipts = server.nodes_of(&alice.jid);

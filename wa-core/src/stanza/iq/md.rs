@@ -39,6 +39,7 @@ pub struct CleanDirty {
 impl IqRequest for CleanDirty {
     const NAMESPACE: &'static str = "urn:xmpp:whatsapp:dirty";
     const KIND: IqKind = IqKind::Set;
+    const IDEMPOTENT: bool = true;
     type Reply = ();
 
     fn body(&self) -> Vec<Node> {

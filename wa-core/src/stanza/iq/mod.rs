@@ -21,6 +21,9 @@ pub trait IqRequest {
     const NAMESPACE: &'static str;
     /// Whether it asks or changes.
     const KIND: IqKind;
+    /// Whether asking twice does no more than asking once: then it is asked again when the connection was lost before
+    /// the answer. By default what only asks is.
+    const IDEMPOTENT: bool = matches!(Self::KIND, IqKind::Get);
     /// What the answer says.
     type Reply;
 
