@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::group::GroupMode;
+
 /// Settings of a [`TestServer`](crate::TestServer). `Default` is what most tests want.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -29,6 +31,10 @@ pub struct Config {
     pub edge_routing: Option<Vec<u8>>,
     /// Tell new companions that the account's chats are keyed by LID.
     pub lid_migrated: bool,
+    /// How members of new groups are addressed.
+    pub new_groups: GroupMode,
+    /// How many members a group may have.
+    pub group_size: usize,
     /// How many stanzas per device [`stanzas_of`](crate::TestServer::stanzas_of) remembers.
     pub journal: usize,
 }
@@ -48,6 +54,8 @@ impl Default for Config {
             low_pre_keys: 10,
             edge_routing: None,
             lid_migrated: true,
+            new_groups: GroupMode::default(),
+            group_size: 1024,
             journal: 256,
         }
     }

@@ -24,6 +24,7 @@
 //! | `listen`, `socket`, `admin` | real sockets, sockets in memory, the HTTP calls |
 //! | `connection`, `login`, `pairing` | from the first byte to a session |
 //! | `state`, `account`, `queue`, `dedupe`, `journal` | what the server knows |
+//! | `group` | groups and their members |
 //! | `routing`, `iq` | where stanzas go; requests, one file per namespace |
 
 mod account;
@@ -33,6 +34,7 @@ mod config;
 mod connection;
 mod dedupe;
 mod faults;
+mod group;
 mod hub;
 mod iq;
 mod journal;
@@ -50,6 +52,7 @@ mod state;
 
 pub use config::Config;
 pub use faults::{Act, CertificateFault, Chaos, Fault, FaultPlan, Faults, Filter, StreamEnd, Stroke};
+pub use group::GroupMode;
 pub use journal::Direction;
 pub use listen::Endpoint;
 pub use pairing::ScanError;

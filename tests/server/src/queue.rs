@@ -93,6 +93,12 @@ impl Queue {
         self.items.iter().filter(|item| item.backlog && !item.sent).count()
     }
 
+    /// One of the last stanzas that did not go out yet, to be changed.
+    pub(crate) fn find_waiting(&mut self, wanted: impl Fn(&Node) -> bool) -> Option<&mut Arc<Node>> {
+        let last = self.items.iter_mut().rev().take(LAST);
+        last.filter(|item| !item.sent).map(|item| &mut item.node).find(|node| wanted(node))
+    }
+
     /// How many stanzas wait for an acknowledgement.
     pub(crate) fn len(&self) -> usize {
         self.items.len()
@@ -112,6 +118,9 @@ impl Queue {
         place.and_then(|place| self.items.remove(place)).is_some()
     }
 }
+
+/// How far back a receipt looks for one that it can join.
+const LAST: usize = 64;
 
 /// What a client acknowledged.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use wa_types::{Jid, PublicKey};
 use crate::account::DeviceKey;
 use crate::config::Config;
 use crate::faults::{Chaos, FaultPlan, Faults, Scope};
+use crate::group::GroupMode;
 use crate::hub::Hub;
 use crate::journal::{Direction, Subject};
 use crate::listen::{Endpoint, listen};
@@ -296,6 +297,13 @@ impl TestServer {
     pub fn tell_low_pre_keys(&self, device: &Jid) {
         let key = self.key(device);
         self.hub.state().tell_low_pre_keys(key);
+    }
+
+    /// Turns a group to the other kind of addresses, as the real server does at any time: nobody is told, and messages
+    /// in the old mode are refused with 421. Whether there is such a group.
+    pub fn set_group_mode(&self, group: &Jid, mode: GroupMode) -> bool {
+        let mut state = self.hub.state();
+        state.groups.find_mut(group).map(|group| group.mode = mode).is_some()
     }
 
     /// Closes every connection and every phone.

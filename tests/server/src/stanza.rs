@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use wa_core::wire::{Node, Value};
+use wa_core::wire::{Content, Node, Value};
 use wa_types::Jid;
 
 /// Attributes and children of a node, read leniently: what is absent or of another form is `None`.
@@ -43,7 +43,11 @@ impl Read for Node {
     }
 
     fn content_text(&self) -> Option<&str> {
-        std::str::from_utf8(self.content_bytes()?).ok()
+        match &self.content {
+            Content::Text(text) => Some(text),
+            Content::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
     }
 }
 

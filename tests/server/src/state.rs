@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
+use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::wire::Node;
 use wa_types::{Jid, Server, UnixMillis};
 
 use crate::account::{Account, Device, DeviceKey, DeviceKeys};
 use crate::config::Config;
 use crate::faults::{ChaosState, FaultBook};
+use crate::group::Groups;
 use crate::hub::Hub;
 use crate::journal::{Direction, Journal, Subject};
 use crate::pairing::Pairings;
@@ -21,6 +23,9 @@ pub(crate) struct State {
     pub(crate) accounts: Vec<Account>,
     by_pn: HashMap<String, usize>,
     by_lid: HashMap<String, usize>,
+    pub(crate) groups: Groups,
+    /// News of groups that go out with the answer to the request at hand.
+    pub(crate) news: Vec<(DeviceKey, Arc<Node>)>,
     pub(crate) pairings: Pairings,
     pub(crate) faults: FaultBook,
     pub(crate) chaos: Option<ChaosState>,
@@ -41,6 +46,8 @@ impl State {
             accounts: Vec::new(),
             by_pn: HashMap::new(),
             by_lid: HashMap::new(),
+            groups: Groups::default(),
+            news: Vec::new(),
             pairings: Pairings::default(),
             faults: FaultBook::default(),
             chaos: None,
@@ -118,6 +125,13 @@ impl State {
     pub(crate) fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
+    }
+
+    /// A code that nobody guesses, 22 characters.
+    pub(crate) fn new_code(&mut self) -> String {
+        use base64::Engine as _;
+        let bytes: [u8; 16] = SystemRandom.array();
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// Wall time in seconds, for stanzas.

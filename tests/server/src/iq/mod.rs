@@ -72,7 +72,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "abt" | "w" => props::answer(iq),
             "status" => status::answer(state, from, iq, is_set),
             "w:m" => media::answer(iq),
-            "w:g2" => groups::answer(iq),
+            "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");
                 Answer::Error(501)
@@ -89,6 +89,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
 
 /// What a request sets off once its answer is on its way.
 pub(crate) fn after(state: &mut State, from: DeviceKey, iq: &Node) {
+    state.send_news();
     if iq.attr_text("type").as_deref() != Some("set") {
         return;
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use wa_core::wire::Node;
 use wa_types::Jid;
 
+use super::group::Fanout;
 use crate::account::{DeviceKey, phash};
 use crate::stanza::{Read, malformed};
 use crate::state::State;
@@ -20,8 +21,14 @@ struct Checked<'a> {
     is_direct: bool,
 }
 
+/// Who gets a message.
+enum Receivers<'a> {
+    User(Checked<'a>),
+    Many(Fanout<'a>),
+}
+
 /// Why a message is refused; goes into the ack.
-struct Refusal(u16);
+pub(super) struct Refusal(pub(super) u16);
 
 impl State {
     pub(super) fn handle_message(&mut self, from: DeviceKey, node: &Node) {
@@ -32,8 +39,9 @@ impl State {
             return;
         };
         let to = node.attr_jid("to");
-        match self.check(from, &id, to.clone(), node) {
-            Ok(checked) => self.route(from, node, &checked),
+        match self.check_any(from, &id, to.clone(), node) {
+            Ok(Receivers::User(checked)) => self.route(from, node, &checked),
+            Ok(Receivers::Many(fanout)) => self.fan_out(from, &id, node, &fanout),
             Err(Refusal(code)) => {
                 tracing::debug!(id, code, "message refused");
                 let ack = ack(&id, to.as_ref()).attr("t", self.now_seconds()).attr("error", code);
@@ -42,19 +50,40 @@ impl State {
         }
     }
 
-    fn check<'a>(
-        &self,
+    fn check_any<'a>(
+        &mut self,
         from: DeviceKey,
         id: &'a str,
         to: Option<Jid>,
         node: &'a Node,
-    ) -> Result<Checked<'a>, Refusal> {
+    ) -> Result<Receivers<'a>, Refusal> {
         let to = to.ok_or(Refusal(400))?;
         if node.attr_text("type").is_none_or(|kind| kind.is_empty()) {
             return Err(Refusal(479));
         }
+        let fanout = if to.is_group() {
+            self.check_group(from, &to, node)?
+        } else if to.is_status() {
+            self.check_status(node)?
+        } else {
+            return self.check(from, id, to, node).map(Receivers::User);
+        };
+        check_identity(from, node, fanout.copies.values().copied())?;
+        if fanout.receivers.iter().any(|key| self.device(*key).is_some_and(|device| device.queue.is_full())) {
+            return Err(Refusal(503));
+        }
+        Ok(Receivers::Many(fanout))
+    }
+
+    fn check<'a>(
+        &self,
+        from: DeviceKey,
+        id: &'a str,
+        to: Jid,
+        node: &'a Node,
+    ) -> Result<Checked<'a>, Refusal> {
         if !to.is_user() {
-            // Groups, channels and lists: nobody made one here.
+            // Channels and lists: nobody made one here.
             return Err(Refusal(404));
         }
         let recipient = self.account_of(&to).ok_or(Refusal(404))?;
@@ -75,11 +104,7 @@ impl State {
             }
             _ => return Err(Refusal(400)),
         };
-        let establishes = copies.iter().any(|(_, enc)| enc.attr_text("type").as_deref() == Some("pkmsg"));
-        if establishes && from.number != 0 && node.child_bytes("device-identity").is_none_or(<[u8]>::is_empty)
-        {
-            return Err(Refusal(400));
-        }
+        check_identity(from, node, copies.iter().map(|(_, enc)| *enc))?;
         if is_direct && node.attr_text("category").as_deref() == Some("peer") && recipient != from.account {
             return Err(Refusal(400));
         }
@@ -209,20 +234,37 @@ impl State {
 }
 
 /// `<ack class="message">`, its `from` being where the message went.
-fn ack(id: &str, to: Option<&Jid>) -> Node {
+pub(super) fn ack(id: &str, to: Option<&Jid>) -> Node {
     Node::new("ack").attr("class", "message").attr("id", id).attr("from", to.unwrap_or(&Jid::SERVER))
 }
 
-fn check_enc(enc: &Node) -> Result<&Node, Refusal> {
+/// Whoever begins a session from a companion must show that it is one.
+fn check_identity<'a>(
+    from: DeviceKey,
+    node: &Node,
+    mut encs: impl Iterator<Item = &'a Node>,
+) -> Result<(), Refusal> {
+    let establishes = encs.any(|enc| enc.attr_text("type").as_deref() == Some("pkmsg"));
+    let is_shown = node.child_bytes("device-identity").is_some_and(|identity| !identity.is_empty());
+    if establishes && from.number != 0 && !is_shown { Err(Refusal(400)) } else { Ok(()) }
+}
+
+/// A ciphertext for one device.
+pub(super) fn check_enc(enc: &Node) -> Result<&Node, Refusal> {
+    if enc.attr_text("type").as_deref() == Some("skmsg") { Err(Refusal(400)) } else { check_any_enc(enc) }
+}
+
+/// A ciphertext for one device or for a group.
+pub(super) fn check_any_enc(enc: &Node) -> Result<&Node, Refusal> {
     let version = enc.attr_text("v");
     let kind = enc.attr_text("type");
     let known = matches!(version.as_deref(), None | Some("2" | "3"))
-        && matches!(kind.as_deref(), Some("pkmsg" | "msg"))
+        && matches!(kind.as_deref(), Some("pkmsg" | "msg" | "skmsg"))
         && enc.content_bytes().is_some_and(|bytes| !bytes.is_empty());
     if known { Ok(enc) } else { Err(Refusal(400)) }
 }
 
-fn copy_attrs(mut to: Node, from: &Node, names: &[&'static str]) -> Node {
+pub(super) fn copy_attrs(mut to: Node, from: &Node, names: &[&'static str]) -> Node {
     for &name in names {
         to = to.attr_opt(name, from.get(name).cloned());
     }
@@ -230,4 +272,4 @@ fn copy_attrs(mut to: Node, from: &Node, names: &[&'static str]) -> Node {
 }
 
 /// Children that receivers get as they are.
-const PASSED: [&str; 4] = ["meta", "biz", "bot", "reporting"];
+pub(super) const PASSED: [&str; 4] = ["meta", "biz", "bot", "reporting"];

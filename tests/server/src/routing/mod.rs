@@ -3,16 +3,20 @@
 //! | File | Subject |
 //! |---|---|
 //! | `message` | checks, acknowledges and fans out messages |
-//! | `receipt` | receipts and acks |
+//! | `group`, `status` | messages with many receivers |
+//! | `receipt`, `group_receipt` | receipts and acks |
 //! | `presence` | presence, typing, calls |
 //! | `delivery` | the queue of each device, the backlog after a login |
 //! | `devices` | telling others that a device came or went |
 
 mod delivery;
 pub(crate) mod devices;
+mod group;
+mod group_receipt;
 mod message;
 mod presence;
 mod receipt;
+mod status;
 
 use wa_core::wire::Node;
 

@@ -1,7 +1,10 @@
 //! Presence, typing and calls: only for who is there, nothing is kept (but calls).
 //! Protocol: receiving, "Presence and chat state" and "Calls".
 
+use std::sync::Arc;
+
 use wa_core::wire::Node;
+use wa_types::Jid;
 
 use crate::account::DeviceKey;
 use crate::session::Resume;
@@ -94,6 +97,9 @@ impl State {
 
     pub(super) fn handle_chatstate(&mut self, from: DeviceKey, node: &Node) {
         let Some(to) = node.attr_jid("to") else { return self.transmit(from, malformed()) };
+        if to.is_group() {
+            return self.tell_typing(from, &to, node);
+        }
         let Some(account) = self.account_of(&to).filter(|account| *account != from.account) else { return };
         let state = Node::new("chatstate")
             .attr("from", self.jid_of(from, &to).to_user())
@@ -102,6 +108,26 @@ impl State {
             let session = self.device(target).and_then(|device| device.session.as_ref());
             if session.is_some_and(|session| session.resume == Resume::Live) {
                 self.transmit(target, state.clone());
+            }
+        }
+    }
+
+    /// Members that are there see who types.
+    fn tell_typing(&mut self, from: DeviceKey, group: &Jid, node: &Node) {
+        let Some(found) = self.groups.find(group) else { return };
+        if !found.members.contains_key(&from.account) {
+            return;
+        }
+        let state = Node::new("chatstate")
+            .attr("from", group)
+            .attr("participant", self.jid_of(from, &found.mode.sample()).to_user())
+            .children(node.nodes().iter().cloned());
+        let state = Arc::new(state);
+        let members = self.members_of(group).into_iter().filter(|member| *member != from.account);
+        for target in members.flat_map(|member| self.devices_of(member)).collect::<Vec<_>>() {
+            let session = self.device(target).and_then(|device| device.session.as_ref());
+            if session.is_some_and(|session| session.resume == Resume::Live) {
+                self.transmit(target, Arc::clone(&state));
             }
         }
     }

@@ -43,6 +43,9 @@ impl State {
                 }
             }
         }
+        if to.is_group() || to.is_status() {
+            return self.route_group_receipt(from, &to, kind.as_deref(), node);
+        }
         let Some(target) = self.device_key(&to) else {
             if to.is_user() {
                 tracing::debug!(?to, "receipt to nobody");

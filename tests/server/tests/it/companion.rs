@@ -361,13 +361,19 @@ impl Wire {
     }
 
     pub(crate) async fn request(&mut self, kind: &str, namespace: &str, children: Vec<Node>) -> Node {
+        self.request_to(&Jid::SERVER, kind, namespace, children).await
+    }
+
+    pub(crate) async fn request_to(
+        &mut self,
+        to: &Jid,
+        kind: &str,
+        namespace: &str,
+        children: Vec<Node>,
+    ) -> Node {
         self.next_id += 1;
         let id = format!("q{}", self.next_id);
-        let iq = Node::new("iq")
-            .attr("to", Jid::SERVER)
-            .attr("type", kind)
-            .attr("xmlns", namespace)
-            .attr("id", &id);
+        let iq = Node::new("iq").attr("to", to).attr("type", kind).attr("xmlns", namespace).attr("id", &id);
         let iq = if children.is_empty() { iq } else { iq.children(children) };
         self.send(&iq).await;
         self.expect_where(|node| node.tag == "iq" && attr(node, "id") == id).await
@@ -378,6 +384,7 @@ impl Wire {
         let receipt = Node::new("receipt")
             .attr("id", attr(stanza, "id"))
             .attr_opt("to", stanza.get("from").cloned())
+            .attr_opt("participant", stanza.get("participant").cloned())
             .attr_opt("recipient", stanza.get("recipient").cloned());
         let own = stanza.get("recipient").is_some();
         self.send(&receipt.attr_opt("type", own.then_some("sender"))).await;

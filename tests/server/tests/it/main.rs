@@ -3,6 +3,7 @@
 mod chaos;
 mod companion;
 mod faults;
+mod groups;
 mod messages;
 mod pairing;
 mod scripts;

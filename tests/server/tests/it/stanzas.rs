@@ -39,7 +39,7 @@ async fn requests_are_answered_or_refused() {
         ("get", "abt", vec![Node::new("props").attr("protocol", "1")], ""),
         ("get", "status", vec![Node::new("privacy")], ""),
         ("set", "w:m", vec![Node::new("media_conn")], ""),
-        ("get", "w:g2", vec![Node::new("query")], "404"),
+        ("get", "w:g2", vec![Node::new("query")], "400"),
         ("whatever", "w:p", vec![], "400"),
     ];
     for (kind, namespace, children, code) in cases {
