@@ -35,6 +35,10 @@ pub struct Config {
     pub new_groups: GroupMode,
     /// How many members a group may have.
     pub group_size: usize,
+    /// How long after a message its ack goes out; at once without this.
+    pub ack_delay: Option<Duration>,
+    /// Look for message keys that were used twice: see [`reused_keys`](crate::TestServer::reused_keys).
+    pub detect_key_reuse: bool,
     /// How many stanzas per device [`stanzas_of`](crate::TestServer::stanzas_of) remembers.
     pub journal: usize,
 }
@@ -56,6 +60,8 @@ impl Default for Config {
             lid_migrated: true,
             new_groups: GroupMode::default(),
             group_size: 1024,
+            ack_delay: None,
+            detect_key_reuse: false,
             journal: 256,
         }
     }

@@ -12,6 +12,8 @@ pub(crate) type Copy = (DeviceKey, u32);
 pub(crate) struct Recent {
     order: VecDeque<String>,
     sends: HashMap<String, Send>,
+    /// How often an id came that was there before.
+    pub(crate) repeated: u64,
 }
 
 #[derive(Debug)]
@@ -24,6 +26,7 @@ impl Recent {
     /// Notes a send; returns its time, which is that of the first send with this id.
     pub(crate) fn note(&mut self, id: &str, now: u64) -> u64 {
         if let Some(send) = self.sends.get(id) {
+            self.repeated += 1;
             return send.time;
         }
         self.order.push_back(id.to_owned());

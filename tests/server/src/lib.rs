@@ -25,6 +25,7 @@
 //! | `connection`, `login`, `pairing` | from the first byte to a session |
 //! | `state`, `account`, `queue`, `dedupe`, `journal` | what the server knows |
 //! | `group` | groups and their members |
+//! | `metrics`, `key_reuse` | what it counts; message keys that were used twice |
 //! | `routing`, `iq` | where stanzas go; requests, one file per namespace |
 
 mod account;
@@ -38,8 +39,10 @@ mod group;
 mod hub;
 mod iq;
 mod journal;
+mod key_reuse;
 mod listen;
 mod login;
+mod metrics;
 mod pairing;
 mod phone;
 mod queue;
@@ -54,7 +57,9 @@ pub use config::Config;
 pub use faults::{Act, CertificateFault, Chaos, Fault, FaultPlan, Faults, Filter, StreamEnd, Stroke};
 pub use group::GroupMode;
 pub use journal::Direction;
+pub use key_reuse::KeyReuse;
 pub use listen::Endpoint;
+pub use metrics::Metrics;
 pub use pairing::ScanError;
 pub use phone::{Addressing, Phone, PhoneMessage, PhoneReceipt, ScanOptions, SendError, Sent};
 pub use server::{Mark, TestServer};

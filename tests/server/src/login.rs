@@ -82,6 +82,7 @@ impl State {
     }
 
     fn log_in(&mut self, key: DeviceKey, mut session: Session, is_passive: bool, pull: bool) {
+        self.metrics.logins += 1;
         session.pull = pull;
         session.resume = Resume::Passive;
         let was_available = self.is_available(key.account);

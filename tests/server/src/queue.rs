@@ -14,8 +14,18 @@ pub(crate) struct Queued {
     pub(crate) node: Arc<Node>,
     /// Whether it went out on the device's present connection.
     pub(crate) sent: bool,
+    /// Whether it went out on an earlier one.
+    pub(crate) again: bool,
     /// Whether it was here before that connection logged in.
     pub(crate) backlog: bool,
+}
+
+/// A stanza that is to go out.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    pub(crate) node: Arc<Node>,
+    /// Whether it went out before.
+    pub(crate) again: bool,
 }
 
 /// The stanzas of one device, oldest first.
@@ -50,7 +60,7 @@ impl Queue {
         if self.is_full() {
             return false;
         }
-        self.items.push_back(Queued { node, sent, backlog: false });
+        self.items.push_back(Queued { node, sent, again: false, backlog: false });
         true
     }
 
@@ -63,6 +73,7 @@ impl Queue {
     pub(crate) fn rewind(&mut self) -> Backlog {
         let mut backlog = Backlog::default();
         for item in &mut self.items {
+            item.again |= item.sent;
             item.sent = false;
             item.backlog = true;
             match item.node.tag.as_ref() {
@@ -76,14 +87,14 @@ impl Queue {
     }
 
     /// Up to `count` stanzas that wait to be sent, of the backlog or of all; they count as sent now.
-    pub(crate) fn take_unsent(&mut self, count: usize, backlog_only: bool) -> Vec<Arc<Node>> {
+    pub(crate) fn take_unsent(&mut self, count: usize, backlog_only: bool) -> Vec<Unsent> {
         self.items
             .iter_mut()
             .filter(|item| !item.sent && (item.backlog || !backlog_only))
             .take(count)
             .map(|item| {
                 item.sent = true;
-                Arc::clone(&item.node)
+                Unsent { node: Arc::clone(&item.node), again: item.again }
             })
             .collect()
     }

@@ -17,7 +17,9 @@ use crate::faults::{Chaos, FaultPlan, Faults, Scope};
 use crate::group::GroupMode;
 use crate::hub::Hub;
 use crate::journal::{Direction, Subject};
+use crate::key_reuse::KeyReuse;
 use crate::listen::{Endpoint, listen};
+use crate::metrics::Metrics;
 use crate::phone::Phone;
 use crate::session::{Outgoing, Session};
 use crate::socket::MemoryConnector;
@@ -276,6 +278,25 @@ impl TestServer {
         if timeout(PATIENCE, self.hub.wait(drained)).await.is_err() {
             self.give_up(device, "not everything was acknowledged");
         }
+    }
+
+    /// What the server did so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.hub.state().measure()
+    }
+
+    /// The message keys that any device used twice, phones included. Looks only if
+    /// [`detect_key_reuse`](crate::Config::detect_key_reuse) is on.
+    #[must_use]
+    pub fn reused_keys(&self) -> Vec<KeyReuse> {
+        self.hub.state().seen_keys.reused().to_vec()
+    }
+
+    /// How many message keys [`Self::reused_keys`] looked at.
+    #[must_use]
+    pub fn seen_keys(&self) -> usize {
+        self.hub.state().seen_keys.len()
     }
 
     /// How many one-time pre-keys a device has on the server.

@@ -14,6 +14,8 @@ use crate::faults::{ChaosState, FaultBook};
 use crate::group::Groups;
 use crate::hub::Hub;
 use crate::journal::{Direction, Journal, Subject};
+use crate::key_reuse::SeenKeys;
+use crate::metrics::Metrics;
 use crate::pairing::Pairings;
 
 /// The server's whole memory. One lock guards it; every stanza is handled to its end under that lock.
@@ -30,6 +32,8 @@ pub(crate) struct State {
     pub(crate) faults: FaultBook,
     pub(crate) chaos: Option<ChaosState>,
     pub(crate) journal: Journal,
+    pub(crate) metrics: Metrics,
+    pub(crate) seen_keys: SeenKeys,
     /// The time of the last message, microseconds; no two messages share one.
     last_micros: u64,
     next_id: u64,
@@ -51,6 +55,8 @@ impl State {
             pairings: Pairings::default(),
             faults: FaultBook::default(),
             chaos: None,
+            metrics: Metrics::default(),
+            seen_keys: SeenKeys::default(),
             last_micros: 0,
             next_id: 0,
             bell,

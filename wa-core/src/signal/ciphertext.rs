@@ -106,6 +106,12 @@ impl<'a> SignalMessage<'a> {
         self.counter
     }
 
+    /// What the message key encrypted, as it is on the wire.
+    #[must_use]
+    pub const fn ciphertext(&self) -> &'a [u8] {
+        self.ciphertext
+    }
+
     /// Checks the MAC, then decrypts.
     pub(super) fn open(
         &self,

@@ -8,7 +8,7 @@ use wa_core::wire::Node;
 use wa_types::Jid;
 
 use super::chaos::{DOOM, HOLD};
-use super::script::{Act, Fate, Verdict, is_delivery, set};
+use super::script::{Act, Fate, Verdict, is_delivery, is_message_ack, set};
 use crate::account::DeviceKey;
 use crate::journal::{Direction, Subject};
 use crate::session::Outgoing;
@@ -78,6 +78,8 @@ impl State {
     pub(crate) fn handle(&mut self, from: DeviceKey, node: &Node) {
         let mut node = Arc::new(node.clone());
         self.note_shared(Subject::Device(from), Direction::FromClient, Arc::clone(&node));
+        self.metrics.received += 1;
+        self.note_ciphertexts(from, &node);
         if self.faults.writing(Some(from)).dead {
             return;
         }
@@ -162,6 +164,9 @@ impl State {
                 self.doom(key, doom);
             }
         }
+        if verdict.fate.is_none() && direction == Direction::ToClient && is_message_ack(node) {
+            verdict.fate = self.config.ack_delay.map(Fate::Delay);
+        }
         verdict
     }
 
@@ -185,6 +190,7 @@ impl State {
             return;
         }
         self.note_shared(Subject::Device(key), Direction::ToClient, Arc::clone(&node));
+        self.metrics.sent += 1;
         if let Some(session) = self.device(key).and_then(|device| device.session.as_ref()) {
             session.push(Outgoing::Stanza(node));
         }

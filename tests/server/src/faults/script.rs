@@ -222,6 +222,11 @@ pub(super) fn is_delivery(node: &Node) -> bool {
     matches!(node.tag.as_ref(), "message" | "receipt" | "notification" | "call")
 }
 
+/// Whether a stanza to a client is the ack of a message.
+pub(super) fn is_message_ack(node: &Node) -> bool {
+    node.tag == "ack" && node.attr_text("class").as_deref() == Some("message")
+}
+
 /// Gives an attribute another value.
 pub(super) fn set(node: &mut Node, name: &'static str, value: impl Into<Value>) {
     *node = std::mem::replace(node, Node::new("")).attr(name, value);

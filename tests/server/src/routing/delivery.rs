@@ -6,7 +6,7 @@ use wa_core::wire::Node;
 use wa_types::Jid;
 
 use crate::account::DeviceKey;
-use crate::queue::Acknowledged;
+use crate::queue::{Acknowledged, Unsent};
 use crate::session::Resume;
 use crate::stanza::ib;
 use crate::state::State;
@@ -27,6 +27,7 @@ impl State {
             tracing::warn!(?key, "queue full, stanza dropped");
             return false;
         }
+        self.metrics.routed += 1;
         if live {
             self.transmit(key, node);
         }
@@ -67,7 +68,8 @@ impl State {
         let batch = device.queue.take_unsent(count, true);
         let first = total.saturating_sub(before);
         let left = device.queue.unsent_backlog();
-        for (index, node) in batch.into_iter().enumerate() {
+        self.metrics.redelivered += batch.iter().filter(|unsent| unsent.again).count() as u64;
+        for (index, Unsent { node, .. }) in batch.into_iter().enumerate() {
             self.transmit(key, Arc::unwrap_or_clone(node).attr("offline", first + index));
         }
         if left == 0 {
@@ -81,7 +83,7 @@ impl State {
         if let Some(session) = device.session.as_mut() {
             session.resume = Resume::Live;
         }
-        for node in device.queue.take_unsent(usize::MAX, false) {
+        for Unsent { node, .. } in device.queue.take_unsent(usize::MAX, false) {
             self.transmit(key, node);
         }
     }

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod companion;
+mod counting;
 mod faults;
 mod groups;
 mod messages;
