@@ -51,10 +51,16 @@ pub enum Event {
         /// How we learned it.
         reason: CloseReason,
     },
-    /// The backlog of the time away is through.
+    /// A backlog of the time away comes in: told when it begins, and every few hundred stanzas.
+    /// [`Event::BacklogDone`] follows.
+    Backlog(BacklogProgress),
+    /// The backlog of the time away is through. Told after every login, also when there was none.
     BacklogDone {
-        /// How many stanzas it had, by the server's count.
+        /// How many stanzas it had: by the server's count, or by ours when it is not complete.
         count: u32,
+        /// Whether the server said so. Otherwise nothing of it came for too long; what is still to come comes as it
+        /// does.
+        is_complete: bool,
     },
     /// A message: of a direct chat, a group, the status feed or a channel.
     Message(Box<MessageReceived>),
@@ -101,6 +107,28 @@ impl Event {
 /// Names a durable event of one account. Later events have higher numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InboxNumber(pub(crate) u64);
+
+/// How much of a backlog there is, and how much of it was received. The counts are the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BacklogProgress {
+    /// How many stanzas there are in all.
+    pub total: u32,
+    /// How many of them are messages.
+    pub messages: u32,
+    /// How many of them are receipts.
+    pub receipts: u32,
+    /// How many of them are notifications.
+    pub notifications: u32,
+    /// How many of them are calls.
+    pub calls: u32,
+    /// How many of them are status broadcasts.
+    pub statuses: u32,
+    /// How many of them are changes of the account's settings.
+    pub app_data: u32,
+    /// How many were received and stored so far.
+    pub done: u32,
+}
 
 /// A QR code to show.
 #[derive(Clone, PartialEq, Eq)]

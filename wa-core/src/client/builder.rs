@@ -1,6 +1,7 @@
 //! Builds a [`Client`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,9 @@ use crate::transport::Connector;
 /// How many events wait for the application unless the builder is told otherwise.
 const EVENT_CAPACITY: usize = 256;
 
+/// How long a backlog may be silent unless the builder is told otherwise.
+const BACKLOG_LIMIT: Duration = Duration::from_secs(60);
+
 /// Builds a [`Client`]; every choice has a default that suits the live service.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `connect`"]
@@ -26,6 +30,7 @@ pub struct ClientBuilder {
     trust_root: TrustRoot,
     version: ClientVersion,
     reconnect: ReconnectPolicy,
+    backlog_limit: Duration,
     profile: DeviceProfile,
     push_name: Option<String>,
     event_capacity: usize,
@@ -40,6 +45,7 @@ impl ClientBuilder {
             trust_root: TrustRoot::WHATSAPP,
             version: ClientVersion::BUILT_IN,
             reconnect: ReconnectPolicy::default(),
+            backlog_limit: BACKLOG_LIMIT,
             profile: DeviceProfile::default(),
             push_name: None,
             event_capacity: EVENT_CAPACITY,
@@ -69,6 +75,13 @@ impl ClientBuilder {
     /// When to come back after a connection ended.
     pub const fn reconnect(mut self, policy: ReconnectPolicy) -> Self {
         self.reconnect = policy;
+        self
+    }
+
+    /// How long the server may send nothing of a backlog that it announced before it counts as through: a minute by
+    /// default. [`Event::BacklogDone`](crate::Event::BacklogDone) tells it.
+    pub const fn backlog_limit(mut self, limit: Duration) -> Self {
+        self.backlog_limit = limit;
         self
     }
 
@@ -120,6 +133,7 @@ impl ClientBuilder {
             trust_root: self.trust_root,
             version: self.version,
             reconnect: self.reconnect,
+            backlog_limit: self.backlog_limit,
             profile: self.profile,
             push_name: self.push_name,
             event_capacity: self.event_capacity,

@@ -116,6 +116,8 @@ pub enum Incoming {
         receipt: Box<InboundReceipt>,
         /// Its ack.
         ack: Node,
+        /// It is of the backlog of the time away.
+        is_backlog: bool,
     },
     /// A notification.
     Notification {
@@ -123,6 +125,8 @@ pub enum Incoming {
         notification: Notification,
         /// Its ack.
         ack: Node,
+        /// It is of the backlog of the time away.
+        is_backlog: bool,
     },
     /// What the server tells about the connection.
     Ib(Vec<Ib>),
@@ -439,6 +443,7 @@ impl Inner {
         self.handshake_deadline = None;
         let stanza = Reader::new(node);
         tracing::trace!(?node, "received");
+        let is_backlog = stanza.text_opt("offline").is_some();
         match &*node.tag().as_str() {
             "message" => {
                 let own = &self.credentials.own;
@@ -450,7 +455,7 @@ impl Inner {
             "receipt" => match InboundReceipt::read(stanza) {
                 Ok(receipt) => {
                     let ack = ack::for_stanza(stanza);
-                    self.push(Incoming::Receipt { receipt: Box::new(receipt), ack });
+                    self.push(Incoming::Receipt { receipt: Box::new(receipt), ack, is_backlog });
                 }
                 Err(error) => self.refuse(stanza, nack::PARSING, &error),
             },
@@ -468,7 +473,7 @@ impl Inner {
             "notification" => match Notification::read(stanza) {
                 Ok(notification) => {
                     let ack = ack::for_stanza(stanza);
-                    self.push(Incoming::Notification { notification, ack });
+                    self.push(Incoming::Notification { notification, ack, is_backlog });
                 }
                 Err(error) => self.refuse(stanza, nack::PARSING, &error),
             },

@@ -1,6 +1,7 @@
 //! How a client behaves; made by [`crate::ClientBuilder`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ReconnectPolicy;
 use crate::noise::TrustRoot;
@@ -15,6 +16,8 @@ pub(crate) struct Config {
     /// Which release to present as at first.
     pub(crate) version: ClientVersion,
     pub(crate) reconnect: ReconnectPolicy,
+    /// A backlog of which nothing came for this long counts as through.
+    pub(crate) backlog_limit: Duration,
     pub(crate) profile: DeviceProfile,
     pub(crate) push_name: Option<String>,
     /// How many events wait for the application before no more stanzas are taken.

@@ -11,6 +11,7 @@
 //! actor never waits for the application or for the network: while the application does not take its events, no more
 //! stanzas are taken, and everything else goes on.
 
+mod backlog;
 mod clock;
 pub(crate) mod command;
 pub(crate) mod config;
@@ -38,6 +39,7 @@ use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreErr
 pub use self::reconnect::ReconnectPolicy;
 pub use self::status::Status;
 
+use self::backlog::Backlog;
 use self::command::Job;
 use self::config::Config;
 use self::directory::Directory;
@@ -46,7 +48,7 @@ use self::outbox::{Outbox, StagedSend};
 use self::pairing::QrRotation;
 use self::reconnect::Backoff;
 use self::session::{BATCH, Line, Outgoing, Requester, Told};
-use self::upkeep::{Backlog, Fetched};
+use self::upkeep::Fetched;
 use crate::connection::{CloseReason, Incoming};
 use crate::crypto::SystemRandom;
 use crate::e2e::addressing::OwnAddress;
@@ -220,7 +222,7 @@ impl Actor {
         loop {
             self.read_stored().await;
             let takes_stanzas = self.takes_stanzas();
-            let wake = self.next_wake();
+            let wake = self.next_wake(takes_stanzas);
             tokio::select! {
                 () = stop.cancelled() => break,
                 count = jobs.recv_many(&mut asked, BATCH) => if count == 0 { break },
@@ -362,13 +364,13 @@ impl Actor {
         }
     }
 
-    fn next_wake(&self) -> Option<Instant> {
+    fn next_wake(&mut self, takes_stanzas: bool) -> Option<Instant> {
         let retry = match &self.link {
             Link::Down { retry_at } => *retry_at,
             Link::Up { .. } => None,
         };
         let qr = self.qr.as_ref().map(QrRotation::next_at);
-        let backlog = self.backlog.as_ref().and_then(Backlog::next_at);
+        let backlog = self.backlog_wake(takes_stanzas);
         [retry, qr, backlog, self.confirm_at, self.read_again_at].into_iter().flatten().min()
     }
 
@@ -382,7 +384,7 @@ impl Actor {
             self.flush_confirms().await;
         }
         self.rotate_qr(now).await;
-        self.continue_backlog(now).await;
+        self.mind_backlog(now).await;
     }
 
     async fn flush_confirms(&mut self) {

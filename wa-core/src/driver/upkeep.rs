@@ -1,7 +1,7 @@
-//! What keeps an account going: login, pre-key supply, device lists, the backlog; and what handles ask for.
+//! What keeps an account going: login, pre-key supply, device lists; and what handles ask for.
 //! Protocol: transport, "Startup order"; prekeys and devices.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use wa_store::{Changes, PreKeyRecord, StoreError};
@@ -15,7 +15,7 @@ use crate::e2e::addressing::AddressPair;
 use crate::error::{CallError, SendError};
 use crate::event::Event;
 use crate::signal::PreKey;
-use crate::stanza::ib::{Ib, offline_batch};
+use crate::stanza::ib::Ib;
 use crate::stanza::iq::IqRefusal;
 use crate::stanza::iq::encrypt::{BundleAnswer, SignedKey, UploadPreKeys};
 use crate::stanza::iq::md::{CleanDirty, RemoveCompanion};
@@ -28,12 +28,6 @@ use crate::wire::Node;
 
 /// How many one-time pre-keys the server gets at a time.
 const PRE_KEYS: usize = 812;
-
-/// How many stanzas of the backlog are asked for at a time.
-const BACKLOG_BATCH: u32 = 200;
-
-/// The next batch is asked for this long after the first stanza of the one before.
-const BACKLOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the server may take to carry out a logout.
 const LOGOUT_LIMIT: Duration = Duration::from_secs(3);
@@ -54,18 +48,6 @@ pub(super) enum Fetched {
         result: Result<(), RequestError>,
     },
     Active(Result<(), RequestError>),
-}
-
-/// The backlog of the time away, while it comes in.
-#[derive(Debug)]
-pub(super) struct Backlog {
-    next_pull: Option<Instant>,
-}
-
-impl Backlog {
-    pub(super) const fn next_at(&self) -> Option<Instant> {
-        self.next_pull
-    }
 }
 
 impl Actor {
@@ -396,15 +378,8 @@ impl Actor {
 
     pub(super) fn handle_ib(&mut self, ib: Ib, step: &mut Step) {
         match ib {
-            Ib::OfflinePreview { count: 0 } => {}
-            Ib::OfflinePreview { .. } => {
-                step.reply(offline_batch(BACKLOG_BATCH));
-                self.backlog = Some(Backlog { next_pull: None });
-            }
-            Ib::OfflineDone { count } => {
-                self.backlog = None;
-                step.events.push(Event::BacklogDone { count });
-            }
+            Ib::OfflinePreview(preview) => self.begin_backlog(preview, step),
+            Ib::OfflineDone { count } => self.end_backlog(count, step),
             Ib::EdgeRouting(info) => {
                 if self.account.routing_info.as_ref() != Some(&info) {
                     self.account.routing_info = Some(info);
@@ -424,26 +399,6 @@ impl Actor {
             }
             Ib::DowngradeWebClient => tracing::warn!("the phone does not support linked devices; update it"),
             Ib::Other => {}
-        }
-    }
-
-    /// Something of the backlog came: the next batch is asked for a little later.
-    pub(super) fn note_backlog_traffic(&mut self) {
-        if let Some(backlog) = &mut self.backlog {
-            backlog.next_pull.get_or_insert_with(|| clock::now() + BACKLOG_PAUSE);
-        }
-    }
-
-    pub(super) async fn continue_backlog(&mut self, now: Instant) {
-        let Some(backlog) =
-            self.backlog.as_mut().filter(|backlog| backlog.next_pull.is_some_and(|at| now >= at))
-        else {
-            return;
-        };
-        backlog.next_pull = None;
-        if let Some(requester) = self.requester() {
-            let pull = super::Outgoing::Stanza(offline_batch(BACKLOG_BATCH));
-            requester.write(vec![pull]).await;
         }
     }
 }

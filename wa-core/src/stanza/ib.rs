@@ -7,11 +7,8 @@ use crate::wire::Node;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ib {
-    /// A backlog of this many stanzas waits; ask for it with [`offline_batch`].
-    OfflinePreview {
-        /// How many stanzas.
-        count: u32,
-    },
+    /// A backlog waits; ask for it with [`offline_batch`].
+    OfflinePreview(OfflinePreview),
     /// The backlog is through.
     OfflineDone {
         /// How many stanzas it had.
@@ -32,6 +29,26 @@ pub enum Ib {
     Other,
 }
 
+/// How many stanzas wait, in all and by kind, by the server's count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OfflinePreview {
+    /// In all.
+    pub count: u32,
+    /// Messages.
+    pub messages: u32,
+    /// Receipts.
+    pub receipts: u32,
+    /// Notifications.
+    pub notifications: u32,
+    /// Calls.
+    pub calls: u32,
+    /// Status broadcasts.
+    pub statuses: u32,
+    /// Changes of the account's own settings.
+    pub app_data: u32,
+}
+
 impl Ib {
     /// Reads all children.
     #[must_use]
@@ -41,10 +58,18 @@ impl Ib {
 }
 
 fn read_child(child: Reader<'_>) -> Ib {
-    let count = || child.number_opt("count").ok().flatten().unwrap_or(0);
+    let number = |name| child.number_opt(name).ok().flatten().unwrap_or(0);
     match &*child.node().tag().as_str() {
-        "offline_preview" => Ib::OfflinePreview { count: count() },
-        "offline" => Ib::OfflineDone { count: count() },
+        "offline_preview" => Ib::OfflinePreview(OfflinePreview {
+            count: number("count"),
+            messages: number("message"),
+            receipts: number("receipt"),
+            notifications: number("notification"),
+            calls: number("call"),
+            statuses: number("status"),
+            app_data: number("appdata"),
+        }),
+        "offline" => Ib::OfflineDone { count: number("count") },
         "edge_routing" => match child.child_opt("routing_info") {
             Some(info) => Ib::EdgeRouting(info.content().into_owned()),
             None => Ib::Other,

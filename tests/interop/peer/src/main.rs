@@ -87,7 +87,7 @@ async fn carry_out(client: &Client, command: Command, received: &HashMap<String,
         Command::Pair => failed("pair", "this device is paired"),
         Command::Connect => {
             if let Err(error) = client.reconnect().await {
-                failed("connect", &error.to_string());
+                failed("connect", error);
             }
         }
         Command::Disconnect => {

@@ -14,7 +14,7 @@ use wa_types::SignalAddress;
 
 use self::place::key_of;
 use super::session::Told;
-use super::{Actor, Link, Phase, Step, clock, credentials};
+use super::{Actor, Link, Phase, Step, backlog, clock, credentials};
 use crate::connection::Incoming;
 use crate::e2e::addressing::{AddressPair, OwnAddress, Place};
 use crate::e2e::decrypt::{DecryptError, Opening, Outcome};
@@ -50,17 +50,18 @@ impl Actor {
             Some(own) => self.load_for(&stanzas, &own).await?,
             None => HashSet::new(),
         };
+        let of_backlog = backlog::count(&stanzas);
         for stanza in stanzas {
             match stanza {
                 Incoming::Message(message) => {
                     let Some(own) = self.own() else { continue };
                     self.handle_message(&message, &own, &seen, step);
                 }
-                Incoming::Receipt { receipt, ack } => {
+                Incoming::Receipt { receipt, ack, .. } => {
                     self.handle_receipt(*receipt, step);
                     step.reply(ack);
                 }
-                Incoming::Notification { notification, ack } => {
+                Incoming::Notification { notification, ack, .. } => {
                     self.handle_notification(notification, step).await?;
                     step.reply(ack);
                 }
@@ -74,7 +75,7 @@ impl Actor {
                 Incoming::Other(node) => step.events.push(Event::Other(Box::new(node))),
             }
         }
-        self.note_backlog_traffic();
+        self.note_backlog(of_backlog, step);
         Ok(())
     }
 
