@@ -1,9 +1,13 @@
 //! Everything that a call can return.
 
+use std::time::Duration;
+
 use wa_store::StoreError;
 use wa_types::{Jid, MessageId, UnixSeconds};
 
 use crate::connection::RequestError;
+use crate::stanza::iq::IqRefusal;
+use crate::stanza::iq::groups::Invitation;
 
 /// A client could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -133,4 +137,127 @@ pub enum CallError {
     /// The client was shut down.
     #[error("the client was shut down")]
     Shutdown,
+}
+
+/// A question about groups, or a change of one, failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// It did not get through, or no answer came.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The server refused it; nothing was done.
+    #[error("the server refused it with code {code}: {reason}")]
+    Refused {
+        /// Why.
+        reason: GroupRefusal,
+        /// The server's code.
+        code: u16,
+        /// How long to wait before trying again, where the server says so.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl GroupError {
+    pub(crate) const fn refused(refusal: &IqRefusal) -> Self {
+        let code = refusal.code;
+        Self::Refused { reason: GroupRefusal::from_code(code), code, retry_after: refusal.backoff }
+    }
+}
+
+/// Why the server refuses a question about a group, or a change of one. Protocol: groups and communities, "Errors on
+/// group queries".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupRefusal {
+    /// It makes no sense to the server: our fault.
+    #[error("malformed")]
+    Malformed,
+    /// Only admins may.
+    #[error("only admins may")]
+    NotAdmin,
+    /// We are no member, or may not.
+    #[error("not a member, or not permitted")]
+    NotPermitted,
+    /// There is no such group.
+    #[error("no such group")]
+    NotFound,
+    /// Too long, or otherwise not to the server's liking.
+    #[error("not acceptable, such as too long a name")]
+    NotAcceptable,
+    /// What is known here is not what the server has: refresh first.
+    #[error("what is known of the group is out of date")]
+    OutOfDate,
+    /// No room for more members.
+    #[error("the group is full")]
+    Full,
+    /// Too many requests: wait.
+    #[error("too many requests")]
+    TooMany,
+    /// For a reason that this version does not know.
+    #[error("another reason")]
+    Other,
+}
+
+impl GroupRefusal {
+    const fn from_code(code: u16) -> Self {
+        match code {
+            400 => Self::Malformed,
+            401 => Self::NotAdmin,
+            403 | 405 => Self::NotPermitted,
+            404 => Self::NotFound,
+            406 => Self::NotAcceptable,
+            409 => Self::OutOfDate,
+            412 | 419 => Self::Full,
+            429 => Self::TooMany,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Why the server refuses one of several members. Protocol: IQ catalogue, "Groups and communities".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemberRefusal {
+    /// The user blocked us, or we may not do this to this member.
+    #[error("not permitted")]
+    NotPermitted,
+    /// The user's privacy forbids it.
+    #[error("the user's privacy forbids it")]
+    Privacy {
+        /// With this in a message to them, the user can join.
+        invitation: Option<Invitation>,
+    },
+    /// No such user, or no member.
+    #[error("no such user, or no member")]
+    NotFound,
+    /// The user left a short while ago.
+    #[error("the user left recently")]
+    LeftRecently,
+    /// The user is a member already.
+    #[error("a member already")]
+    AlreadyMember,
+    /// No room for more members.
+    #[error("the group is full")]
+    Full,
+    /// For a reason that this version does not know.
+    #[error("code {code}")]
+    Other {
+        /// The server's code; 0 for one that is no number.
+        code: u16,
+    },
+}
+
+impl MemberRefusal {
+    pub(crate) fn new(code: u16, invitation: Option<Invitation>) -> Self {
+        match code {
+            401 => Self::NotPermitted,
+            403 => Self::Privacy { invitation },
+            404 => Self::NotFound,
+            408 => Self::LeftRecently,
+            409 => Self::AlreadyMember,
+            419 => Self::Full,
+            code => Self::Other { code },
+        }
+    }
 }

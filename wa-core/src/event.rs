@@ -8,6 +8,7 @@ use crate::connection::CloseReason;
 use crate::e2e::DecryptError;
 use crate::message::Message;
 use crate::pairing::LinkError;
+pub use crate::stanza::notification::groups::GroupChange;
 use crate::stanza::receipt::ReceiptKind;
 use crate::wire::Node;
 
@@ -81,6 +82,8 @@ pub enum Event {
         /// The device whose key changed.
         device: Jid,
     },
+    /// Something happened in a group that we are or were in.
+    GroupChanged(Box<GroupChanged>),
     /// A stanza that this version has no event for.
     Other(Box<Node>),
     /// The store failed. What was being received is not acknowledged and comes again; the connection is made anew
@@ -267,6 +270,20 @@ pub struct Undecryptable {
     pub error: DecryptError,
     /// The sender was asked for it again.
     pub is_retried: bool,
+}
+
+/// Something that happened in a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupChanged {
+    /// The group.
+    pub group: Jid,
+    /// Who did it; nobody when the server did.
+    pub actor: Option<Jid>,
+    /// When, by the server's clock.
+    pub timestamp: UnixSeconds,
+    /// What happened.
+    pub change: GroupChange,
 }
 
 /// What happened to messages.

@@ -27,7 +27,7 @@ pub mod transport;
 pub mod wire;
 
 pub use client::{Client, ClientBuilder, Events, Status};
-pub use error::{CallError, SendError, Sent, StartError};
+pub use error::{CallError, GroupError, SendError, Sent, StartError};
 pub use event::{Event, MessageReceived};
 pub use message::Message;
 pub use wa_store as store;

@@ -2,6 +2,7 @@
 
 mod builder;
 mod events;
+mod groups;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -15,6 +16,7 @@ use wa_types::{Jid, MessageId};
 
 pub use builder::ClientBuilder;
 pub use events::Events;
+pub use groups::{CreatedGroup, Groups, MemberOutcome};
 
 pub use crate::driver::{ReconnectPolicy, Status};
 

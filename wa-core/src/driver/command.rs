@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
+pub(crate) use super::groups::GroupJob;
 use crate::error::{CallError, ReconnectError, SendError, Sent};
 use crate::event::InboxNumber;
 use crate::message::Message;
@@ -43,6 +44,8 @@ pub(crate) enum Job {
     Logout {
         reply: oneshot::Sender<Result<(), CallError>>,
     },
+    /// Ask about groups, or change one.
+    Group(Box<GroupJob>),
     /// Wipe the store.
     Forget {
         reply: oneshot::Sender<Result<(), CallError>>,
@@ -70,6 +73,7 @@ impl Job {
             Self::Reconnect { reply } => {
                 let _ = reply.send(Err(ReconnectError::Shutdown));
             }
+            Self::Group(job) => job.refuse(CallError::Shutdown),
             // A dropped reply says enough.
             Self::Confirm { .. }
             | Self::SetPresence { .. }

@@ -17,6 +17,7 @@ pub(crate) mod command;
 pub(crate) mod config;
 mod credentials;
 mod directory;
+mod groups;
 mod inbox;
 mod link;
 mod outbox;
@@ -43,6 +44,7 @@ use self::backlog::Backlog;
 use self::command::Job;
 use self::config::Config;
 use self::directory::Directory;
+use self::groups::Groups;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::outbox::{Outbox, StagedSend};
 use self::pairing::QrRotation;
@@ -103,6 +105,7 @@ pub(crate) struct Actor {
     random: SystemRandom,
     ratchets: Ratchets,
     directory: Directory,
+    groups: Groups,
     outbox: Outbox,
     link: Link,
     sessions: JoinSet<CloseReason>,
@@ -185,6 +188,7 @@ impl Actor {
             random: SystemRandom,
             ratchets: Ratchets::default(),
             directory: Directory::default(),
+            groups: Groups::default(),
             outbox: Outbox::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
@@ -289,6 +293,7 @@ impl Actor {
     /// Commits a step; only then do its stanzas leave and its events reach the application.
     async fn finish(&mut self, mut step: Step) {
         self.ratchets.stage(&mut step.changes);
+        self.groups.keys.stage(&mut step.changes);
         if !step.changes.is_empty() || self.confirms.len() >= CONFIRMS {
             for seq in &self.confirms {
                 step.changes.confirm_inbox(*seq);
@@ -301,6 +306,7 @@ impl Actor {
             self.confirm_at = None;
         }
         self.directory.trim();
+        self.groups.trim();
         self.undelivered.extend(step.events);
         let mut outgoing: Vec<Outgoing> = step.sends.into_iter().map(StagedSend::into_outgoing).collect();
         outgoing.extend(step.receipts.into_iter().map(|receipt| Outgoing::Stanza(receipt.into_node())));
@@ -318,6 +324,7 @@ impl Actor {
         tracing::error!(%error, "the store failed; nothing of this step was acknowledged");
         self.ratchets.forget_all();
         self.directory.forget_all();
+        self.groups.forget_all();
         for send in step.sends {
             send.fail(crate::error::SendError::Store(error.to_string()));
         }

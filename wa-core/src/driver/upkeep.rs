@@ -8,6 +8,7 @@ use wa_store::{Changes, PreKeyRecord, StoreError};
 use wa_types::{Jid, PreKeyId, SignalAddress};
 
 use super::command::Job;
+use super::groups::GroupAnswer;
 use super::session::Requester;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
@@ -48,6 +49,7 @@ pub(super) enum Fetched {
         result: Result<(), RequestError>,
     },
     Active(Result<(), RequestError>),
+    Group(Box<GroupAnswer>),
 }
 
 impl Actor {
@@ -80,6 +82,7 @@ impl Actor {
                 let done = self.logout().await;
                 let _ = reply.send(done);
             }
+            Job::Group(job) => self.handle_group_job(*job).await,
             Job::Forget { reply } => {
                 let done = self.forget().await;
                 let _ = reply.send(done);
@@ -155,6 +158,7 @@ impl Actor {
         self.fetches = JoinSet::new();
         self.ratchets.forget_all();
         self.directory.forget_all();
+        self.groups.forget_all();
         self.confirms.clear();
         self.next_seq = 1;
         self.status.send_replace(Status::Closed);
@@ -238,6 +242,7 @@ impl Actor {
             Fetched::Devices { users, result } => self.handle_devices(users, result, &mut step).await,
             Fetched::Bundles { addresses, result } => self.handle_bundles(addresses, result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
+            Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
             Fetched::Active(result) => {
                 self.handle_active(result, &mut step).await;
                 Ok(())
@@ -344,7 +349,8 @@ impl Actor {
                     self.forget_identity(&user, lid.as_ref(), step).await?;
                 }
             }
-            Notification::Group(_) | Notification::Other { .. } => {}
+            Notification::Group(group) => self.handle_group_notification(*group, step).await?,
+            Notification::Other { .. } => {}
         }
         Ok(())
     }

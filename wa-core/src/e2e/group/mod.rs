@@ -3,6 +3,7 @@
 
 pub mod fan_out;
 pub mod holders;
+pub mod membership;
 pub mod own_keys;
 
 pub use fan_out::FanOut;

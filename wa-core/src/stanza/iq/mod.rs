@@ -84,6 +84,12 @@ pub struct IqRefusal {
 }
 
 impl IqRefusal {
+    /// The refusal of the one part that a request had.
+    #[must_use]
+    pub const fn of_part(code: u16) -> Self {
+        Self { code, text: String::new(), backoff: None }
+    }
+
     /// Reads an `<iq type="error">`; `None` for any other type.
     #[must_use]
     pub fn read(iq: Reader<'_>) -> Option<Self> {

@@ -40,6 +40,14 @@ pub struct VersionedChange {
     pub to_version: Option<String>,
 }
 
+impl VersionedChange {
+    /// A change that says nothing about versions.
+    #[must_use]
+    pub const fn new(change: GroupChange) -> Self {
+        Self { change, from_version: None, to_version: None }
+    }
+}
+
 /// One thing that happened in a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

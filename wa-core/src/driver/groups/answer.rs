@@ -1,0 +1,204 @@
+//! What becomes of the server's answers about groups.
+
+use std::sync::Arc;
+
+use wa_store::{Group, SenderKeyName, StoreError};
+use wa_types::{Jid, SignalAddress};
+
+use super::Reply;
+use crate::connection::RequestError;
+use crate::driver::{Actor, Step, clock};
+use crate::e2e::addressing::AddressPair;
+use crate::stanza::iq::groups::MemberAnswer;
+use crate::stanza::notification::groups::{GroupChange, VersionedChange};
+
+/// An answer, and who waits for it.
+pub(in crate::driver) enum GroupAnswer {
+    Info {
+        group: Jid,
+        result: Result<Group, RequestError>,
+    },
+    All {
+        result: Result<Vec<Group>, RequestError>,
+        reply: Reply<Vec<Arc<Group>>>,
+    },
+    Created {
+        result: Result<(Group, Vec<MemberAnswer>), RequestError>,
+        reply: Reply<(Arc<Group>, Vec<MemberAnswer>)>,
+    },
+    Members {
+        group: Jid,
+        result: Result<Vec<MemberAnswer>, RequestError>,
+        reply: Reply<Vec<MemberAnswer>>,
+    },
+    Left {
+        group: Jid,
+        result: Result<(), RequestError>,
+        reply: Reply<()>,
+    },
+    /// Name or description.
+    Set {
+        group: Jid,
+        change: GroupChange,
+        result: Result<(), RequestError>,
+        reply: Reply<()>,
+    },
+}
+
+impl Actor {
+    pub(in crate::driver) async fn handle_group_answer(
+        &mut self,
+        answer: GroupAnswer,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        match answer {
+            GroupAnswer::Info { group, result } => self.handle_info(group, result, step).await?,
+            GroupAnswer::All { result, reply } => {
+                self.groups.all_asked = self.groups.all_asked.saturating_sub(1);
+                let result = match result {
+                    Ok(groups) => Ok(self.take_all(groups, step).await?),
+                    Err(error) => Err(error.into()),
+                };
+                if self.groups.all_asked == 0 {
+                    self.groups.changed.clear();
+                }
+                let _ = reply.send(result);
+            }
+            GroupAnswer::Created { result, reply } => {
+                let result = match result {
+                    Ok((group, answers)) => Ok((self.take_group(group, step).await?, answers)),
+                    Err(error) => Err(error.into()),
+                };
+                let _ = reply.send(result);
+            }
+            GroupAnswer::Members { group, result, reply } => {
+                if let Ok(answers) = &result {
+                    let pairs = answers.iter().filter_map(|answer| {
+                        answer.pn.as_ref().and_then(|pn| AddressPair::new(&answer.jid, pn))
+                    });
+                    self.learn_all(pairs.collect(), step).await?;
+                }
+                // Whether it was done or not: the answer may have crossed a notification.
+                self.forget_group(&group, step);
+                let _ = reply.send(result.map_err(Into::into));
+            }
+            GroupAnswer::Left { group, result, reply } => {
+                if result.is_ok() {
+                    self.end_membership(&group, step);
+                }
+                let _ = reply.send(result.map_err(Into::into));
+            }
+            GroupAnswer::Set { group, change, result, reply } => {
+                if result.is_ok()
+                    && let Some(own) = self.own()
+                {
+                    let store = Arc::clone(&self.store);
+                    if let Some(known) = self.groups.load(&*store, &group).await? {
+                        let mut known = (*known).clone();
+                        VersionedChange::new(change).apply(&mut known, None, &own);
+                        self.groups.put(known, &mut step.changes);
+                    }
+                }
+                let _ = reply.send(result.map_err(Into::into));
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_info(
+        &mut self,
+        group: Jid,
+        result: Result<Group, RequestError>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let Some(asked) = self.groups.asked.remove(&group) else { return Ok(()) };
+        if asked.is_outdated && result.is_ok() {
+            self.fetch_group(&group, None);
+            if let Some(again) = self.groups.asked.get_mut(&group) {
+                again.waiting = asked.waiting;
+            }
+            return Ok(());
+        }
+        // An answer about another group than the one that was asked about is none.
+        let result = match result {
+            Ok(info) if info.jid == group => Ok(self.take_group(info, step).await?),
+            Ok(_) => Err(RequestError::Malformed(crate::stanza::StanzaError::Invalid {
+                tag: "group".into(),
+                part: "id",
+            })),
+            Err(error) => Err(error),
+        };
+        for waiting in asked.waiting {
+            let _ = waiting.send(result.clone().map_err(Into::into));
+        }
+        Ok(())
+    }
+
+    /// Takes in a group that the server described in full.
+    pub(in crate::driver) async fn take_group(
+        &mut self,
+        mut group: Group,
+        step: &mut Step,
+    ) -> Result<Arc<Group>, StoreError> {
+        group.fetched = clock::unix_millis();
+        self.learn_all(pairs_of(&group), step).await?;
+        Ok(self.groups.put(group, &mut step.changes))
+    }
+
+    async fn take_all(&mut self, groups: Vec<Group>, step: &mut Step) -> Result<Vec<Arc<Group>>, StoreError> {
+        let now = clock::unix_millis();
+        let pairs = groups.iter().flat_map(pairs_of).collect();
+        self.learn_all(pairs, step).await?;
+        let mut all = Vec::with_capacity(groups.len());
+        for group in groups {
+            let group = Group { fetched: now, ..group };
+            if self.groups.changed.contains(&group.jid) {
+                self.groups.forget(&group.jid, &mut step.changes);
+                all.push(Arc::new(group));
+            } else {
+                all.push(self.groups.put(group, &mut step.changes));
+            }
+        }
+        Ok(all)
+    }
+
+    pub(in crate::driver) async fn learn_all(
+        &mut self,
+        pairs: Vec<AddressPair>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let store = Arc::clone(&self.store);
+        let users = pairs.iter().flat_map(|pair| [pair.pn.clone(), pair.lid.clone()]).collect();
+        self.directory.load_addresses(&*store, users).await?;
+        let now = clock::unix_millis();
+        for pair in pairs {
+            self.directory.learn(pair, now, &mut step.changes);
+        }
+        Ok(())
+    }
+
+    /// What is known of a group may be wrong: it is asked about before it is used again.
+    pub(in crate::driver) fn forget_group(&mut self, group: &Jid, step: &mut Step) {
+        self.groups.forget(group, &mut step.changes);
+    }
+
+    /// We are in this group no more: nothing of it is kept, least of all our key.
+    pub(in crate::driver) fn end_membership(&mut self, group: &Jid, step: &mut Step) {
+        self.forget_group(group, step);
+        step.changes.delete_key_holders(group.clone());
+        let own = self.own();
+        let addresses = own.iter().flat_map(|own| [Some(&own.pn), own.lid.as_ref()]).flatten();
+        for sender in addresses.filter_map(SignalAddress::from_jid) {
+            self.groups.keys.forget(SenderKeyName { group: group.clone(), sender }, &mut step.changes);
+        }
+    }
+}
+
+/// Which two addresses the members of a group have.
+fn pairs_of(group: &Group) -> Vec<AddressPair> {
+    let both = group.members.iter().filter_map(|member| member.pn.as_ref().zip(member.lid.as_ref()));
+    both.filter_map(|(pn, lid)| AddressPair::new(pn, lid)).collect()
+}
