@@ -5,6 +5,7 @@ mod backlog;
 mod connection;
 mod durability;
 mod failures;
+mod groups;
 mod messages;
 mod pairing;
 mod peers;

@@ -78,8 +78,10 @@ impl Actor {
                     });
                     self.learn_all(pairs.collect(), step).await?;
                 }
-                // Whether it was done or not: the answer may have crossed a notification.
-                self.forget_group(&group, step);
+                // Unless nothing was done: the answer may have crossed a notification, and has no version.
+                if !matches!(result, Err(RequestError::Refused(_) | RequestError::NotConnected)) {
+                    self.forget_group(&group, step);
+                }
                 let _ = reply.send(result.map_err(Into::into));
             }
             GroupAnswer::Left { group, result, reply } => {
