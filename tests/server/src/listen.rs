@@ -116,19 +116,19 @@ async fn answer(hub: Arc<Hub>, mut request: Request<Incoming>) -> Answer {
     match (request.method(), path.as_str()) {
         (&Method::GET, "/ws/chat") => upgrade(hub, &mut request),
         (&Method::GET, "/health" | "/admin/health") => text(StatusCode::OK, "ok"),
-        (&Method::POST, "/admin/mock-phone/scan-qr") => {
-            let query = request.uri().query().unwrap_or_default().to_owned();
-            let body = Limited::new(request.into_body(), MAX_BODY).collect().await;
-            match body {
-                Ok(body) => {
-                    let (status, body) = admin::scan_qr(&hub, &query, &body.to_bytes()).await;
-                    json(status, body)
-                }
-                Err(_) => text(StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
-            }
-        }
-        (_, "/ws/chat" | "/admin/mock-phone/scan-qr" | "/health") => {
+        (_, "/ws/chat" | "/health" | "/admin/health") => {
             text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+        }
+        (_, path) if path.starts_with("/admin/") => {
+            let (method, query) = (request.method().clone(), request.uri().query().map(str::to_owned));
+            let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
+                return text(StatusCode::PAYLOAD_TOO_LARGE, "body too large");
+            };
+            let query = query.unwrap_or_default();
+            match admin::answer(&hub, &method, path, &query, &body.to_bytes()).await {
+                Some((status, body)) => json(status, body),
+                None => text(StatusCode::NOT_FOUND, "not found"),
+            }
         }
         _ => text(StatusCode::NOT_FOUND, "not found"),
     }

@@ -135,10 +135,8 @@ impl TestServer {
 
     /// Sends half of a stanza's frame to a device, and breaks its connection. `false` when it has none.
     pub fn cut_mid_frame(&self, device: &Jid) -> bool {
-        let stanza = stanza::ib(Node::new("thread_metadata").attr("item", "cut short on purpose"));
         let key = self.key(device);
-        let session = self.hub.state().take_session(key);
-        session.inspect(|session| session.push(Outgoing::HalfOf(stanza))).is_some()
+        self.hub.state().cut_mid_frame(key)
     }
 
     /// Ends a device's connection with `<stream:error code>`.

@@ -24,7 +24,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wa_core::wire::Node;
+use wa_types::Jid;
 
 use super::script::{Act, StreamEnd, is_delivery};
 use crate::account::DeviceKey;
@@ -34,7 +36,8 @@ use crate::stanza::Read;
 use crate::state::State;
 
 /// What may happen at random.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Fault {
     /// A delivery to the client is lost, and the connection is cut before long.
@@ -85,7 +88,7 @@ pub enum Fault {
 pub struct FaultPlan {
     seed: u64,
     rates: BTreeMap<Fault, u32>,
-    pub(crate) accounts: Option<Vec<wa_types::Jid>>,
+    accounts: Option<Vec<Jid>>,
 }
 
 impl FaultPlan {
@@ -112,7 +115,7 @@ impl FaultPlan {
     }
 
     /// Only to the devices of these accounts; without this, to all.
-    pub fn accounts<'a>(mut self, users: impl IntoIterator<Item = &'a wa_types::Jid>) -> Self {
+    pub fn accounts<'a>(mut self, users: impl IntoIterator<Item = &'a Jid>) -> Self {
         self.accounts = Some(users.into_iter().cloned().collect());
         self
     }
@@ -128,7 +131,9 @@ pub struct Chaos {
 impl Chaos {
     pub(crate) fn begin(hub: &Arc<Hub>, plan: FaultPlan) -> Self {
         let seed = plan.seed;
-        hub.state().unleash(plan);
+        if let Err(jid) = hub.state().unleash(plan) {
+            panic!("no account of this server has the address {jid}");
+        }
         Self { hub: Arc::clone(hub), seed }
     }
 
@@ -206,11 +211,11 @@ type Stream = (String, u16, bool, &'static str);
 /// Chaos as the server keeps it.
 #[derive(Debug)]
 pub(crate) struct ChaosState {
-    seed: u64,
+    pub(crate) seed: u64,
     rates: BTreeMap<Fault, u32>,
     accounts: Option<BTreeSet<usize>>,
     streams: BTreeMap<Stream, Counted>,
-    counts: BTreeMap<Fault, u64>,
+    pub(crate) counts: BTreeMap<Fault, u64>,
     is_calm: bool,
 }
 
@@ -229,12 +234,13 @@ pub(super) struct Turn {
 
 impl State {
     /// Begins with random faults, in place of those that were.
-    pub(crate) fn unleash(&mut self, plan: FaultPlan) {
-        let of = |state: &Self, jid: &wa_types::Jid| {
-            let account = state.account_of(jid);
-            account.unwrap_or_else(|| panic!("no account of this server has the address {jid}"))
-        };
-        let accounts = plan.accounts.map(|jids| jids.iter().map(|jid| of(self, jid)).collect());
+    ///
+    /// # Errors
+    /// The address of the plan that no account has.
+    pub(crate) fn unleash(&mut self, plan: FaultPlan) -> Result<(), Jid> {
+        let account = |jid: Jid| self.account_of(&jid).ok_or(jid);
+        let accounts =
+            plan.accounts.map(|jids| jids.into_iter().map(account).collect::<Result<_, _>>()).transpose()?;
         self.chaos = Some(ChaosState {
             seed: plan.seed,
             rates: plan.rates,
@@ -243,6 +249,7 @@ impl State {
             counts: BTreeMap::new(),
             is_calm: false,
         });
+        Ok(())
     }
 
     pub(crate) fn calm(&mut self) {

@@ -12,7 +12,7 @@ use super::script::{Act, Fate, Verdict, is_delivery, is_message_ack, set};
 use crate::account::DeviceKey;
 use crate::journal::{Direction, Subject};
 use crate::session::Outgoing;
-use crate::stanza::Read;
+use crate::stanza::{Read, ib};
 use crate::state::State;
 
 /// A stanza that waits until others have passed it.
@@ -141,6 +141,13 @@ impl State {
     /// Whether a phone is to say that it cannot read the message that it just got.
     pub(crate) fn is_unreadable(&mut self, phone: DeviceKey) -> bool {
         self.faults.take_undecryptable(phone) || self.chaos_blinds(phone)
+    }
+
+    /// Sends half a frame of something, and breaks the connection. `false` when there is none.
+    pub(crate) fn cut_mid_frame(&mut self, key: DeviceKey) -> bool {
+        let is_there = self.connection_of(key).is_some();
+        self.cut(key, ib(Node::new("thread_metadata").attr("item", "cut short on purpose")));
+        is_there
     }
 
     fn verdict(&mut self, key: DeviceKey, direction: Direction, node: &mut Arc<Node>) -> Verdict {

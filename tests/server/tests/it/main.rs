@@ -1,5 +1,6 @@
 //! The server against a companion written by hand on the protocol's own layers.
 
+mod admin;
 mod chaos;
 mod companion;
 mod counting;

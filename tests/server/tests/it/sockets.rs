@@ -64,14 +64,14 @@ async fn open(endpoint: &Endpoint) -> Box<dyn StreamDebug> {
     Box::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("TLS"))
 }
 
-async fn socket(endpoint: &Endpoint) -> Box<dyn Socket> {
+pub(crate) async fn socket(endpoint: &Endpoint) -> Box<dyn Socket> {
     let stream = open(endpoint).await;
     let (web, response) = client_async(&endpoint.url, stream).await.expect("upgrades");
     assert!(response.headers().get("sec-websocket-extensions").is_none());
     Box::new(Web(web))
 }
 
-async fn http(endpoint: &Endpoint, request: String) -> String {
+pub(crate) async fn http(endpoint: &Endpoint, request: String) -> String {
     let mut stream = open(endpoint).await;
     stream.write_all(request.as_bytes()).await.expect("writes");
     let mut answer = Vec::new();
@@ -79,7 +79,7 @@ async fn http(endpoint: &Endpoint, request: String) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn post(path: &str, body: &str) -> String {
+pub(crate) fn post(path: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

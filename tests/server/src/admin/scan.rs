@@ -1,4 +1,4 @@
-//! What a test asks of a server in another process: a phone that scans.
+//! A phone that scans.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use wa_core::pairing::qr::QrCode;
 
+use super::query_value;
 use crate::hub::Hub;
 use crate::pairing::ScanError;
 use crate::phone::Phone;
@@ -15,7 +16,7 @@ use crate::phone::Phone;
 ///
 /// Which phone scans: the one of `?phone=NAME` or of the JSON; else the one of the push name that the client gave when
 /// it connected; else a new one.
-pub(crate) async fn scan_qr(hub: &Arc<Hub>, query: &str, body: &[u8]) -> (StatusCode, Value) {
+pub(super) async fn scan_qr(hub: &Arc<Hub>, query: &str, body: &[u8]) -> (StatusCode, Value) {
     let body = String::from_utf8_lossy(body);
     let parsed = serde_json::from_str::<Value>(&body).ok().filter(Value::is_object);
     let field = |name: &str| parsed.as_ref().and_then(|value| value.get(name)).and_then(Value::as_str);
@@ -49,47 +50,4 @@ fn refused(error: &ScanError) -> (StatusCode, Value) {
     };
     tracing::info!(%error, "scan failed");
     (status, json!({ "error": error.to_string() }))
-}
-
-/// A value of a query string, percent-decoded.
-fn query_value(query: &str, name: &str) -> Option<String> {
-    let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
-    pair.map(|(_, value)| percent_decoded(value)).filter(|value| !value.is_empty())
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let hex = |rest: &mut std::str::Bytes<'_>| {
-            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-            u8::try_from(high * 16 + low).ok()
-        };
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => bytes.extend(hex(&mut rest)),
-            other => bytes.push(other),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_phone_is_named_in_the_query() {
-        let cases = [
-            ("phone=alice", Some("alice")),
-            ("a=b&phone=al%20ice%21", Some("al ice!")),
-            ("phone=", None),
-            ("phone=%", None),
-            ("", None),
-        ];
-        for (query, expected) in cases {
-            assert_eq!(query_value(query, "phone").as_deref(), expected, "{query}");
-        }
-    }
 }
