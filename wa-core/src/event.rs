@@ -14,7 +14,7 @@ use crate::wire::Node;
 
 /// What happened to an account.
 ///
-/// What was received is durable: [`Event::Message`], [`Event::OwnDevice`] and [`Event::Undecodable`]
+/// What was received is durable: [`Event::Message`], [`Event::OwnDevice`], [`Event::Undecodable`], [`Event::MessageLost`]
 /// are delivered at least once and in the order in which the server sent them; one that the application did not confirm
 /// comes again after a restart, with the same [number](Event::inbox_number). All other events are told once.
 #[derive(Debug, Clone)]
@@ -72,9 +72,12 @@ pub enum Event {
     /// A message that was decrypted and is no message that we can read. The sender does not send it again: this is all
     /// there is of it.
     Undecodable(Box<Undecodable>),
-    /// A message that could not be read. It was acknowledged where asking again is hopeless; otherwise the sender was
-    /// asked for it again, and it may come as [`Event::Message`] later.
+    /// A message could not be read, and its repair began: the sender is asked for it again, and our phone too. Told
+    /// once, for information; the last word is always a durable event, now or after a restart: [`Event::Message`],
+    /// [`Event::Undecodable`] or [`Event::MessageLost`].
     Undecryptable(Box<Undecryptable>),
+    /// A message could not be read and never will be: the last word on it. See [`crate::RepairTimes`] for when.
+    MessageLost(Box<MessageLost>),
     /// What happened to messages that we sent, or to messages on another device of our own.
     Receipt(Box<Receipt>),
     /// A user's phone has another identity key than before: it was reinstalled, or is another phone.
@@ -102,6 +105,7 @@ impl Event {
         match self {
             Self::Message(message) | Self::OwnDevice(message) => Some(message.number),
             Self::Undecodable(undecodable) => Some(undecodable.number),
+            Self::MessageLost(lost) => Some(lost.number),
             _ => None,
         }
     }
@@ -268,7 +272,7 @@ pub struct Undecryptable {
     pub timestamp: UnixSeconds,
     /// Why.
     pub error: DecryptError,
-    /// The sender was asked for it again.
+    /// The sender is asked for it again; otherwise only our phone is.
     pub is_retried: bool,
 }
 
@@ -284,6 +288,49 @@ pub struct GroupChanged {
     pub timestamp: UnixSeconds,
     /// What happened.
     pub change: GroupChange,
+}
+
+/// A message that could not be read and was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageLost {
+    /// Its number in the inbox; [`crate::Events::confirm`] takes it.
+    pub number: InboxNumber,
+    /// The chat that it belongs to.
+    pub chat: Jid,
+    /// The device that wrote it.
+    pub sender: Jid,
+    /// Whether our own account wrote it, on another device.
+    pub from_me: bool,
+    /// Its id.
+    pub id: MessageId,
+    /// When the server took it.
+    pub timestamp: UnixSeconds,
+    /// Why.
+    pub why: LostReason,
+}
+
+/// Why a message was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum LostReason {
+    /// Neither its sender nor our phone sent it again in time.
+    NotAnswered,
+    /// The sender sent it again as often as it does, and each copy could not be read; our phone does not have it.
+    Unreadable,
+    /// Only the phone may show it: a view-once message, or one that was not meant for this device and that the phone
+    /// did not hand over.
+    NotForThisDevice,
+    /// Sent again it held nothing but keys: nothing is missing.
+    OnlyKeys,
+    /// Nothing in it is of a kind that this version reads.
+    NoContent,
+    /// It is encrypted with the secret of an earlier message, that we do not have.
+    MissingSecret,
+    /// It claims to be a copy of a message of our own account, and comes from another: an attempt to deceive.
+    ForeignCopy,
+    /// Too many messages could not be read at the same time, and this one was the oldest.
+    TooMany,
 }
 
 /// What happened to messages.

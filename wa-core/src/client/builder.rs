@@ -9,6 +9,7 @@ use wa_store::Store;
 
 use super::{Client, Events, Inner, ReconnectPolicy, Status};
 use crate::driver::config::Config;
+use crate::driver::repair::RepairTimes;
 use crate::driver::{self, Actor, JOBS_CAPACITY};
 use crate::error::StartError;
 use crate::noise::TrustRoot;
@@ -35,6 +36,7 @@ pub struct ClientBuilder {
     push_name: Option<String>,
     event_capacity: usize,
     confirms_by_hand: bool,
+    repair: RepairTimes,
 }
 
 impl ClientBuilder {
@@ -50,6 +52,7 @@ impl ClientBuilder {
             push_name: None,
             event_capacity: EVENT_CAPACITY,
             confirms_by_hand: false,
+            repair: RepairTimes::default(),
         }
     }
 
@@ -121,6 +124,12 @@ impl ClientBuilder {
         self
     }
 
+    /// How long a message that could not be read is asked for, and where.
+    pub const fn repair_times(mut self, times: RepairTimes) -> Self {
+        self.repair = times;
+        self
+    }
+
     /// Opens the store, makes keys if it is new, and starts connecting. Returns at once after that: the events tell
     /// how it goes, beginning with what an earlier run left unconfirmed.
     ///
@@ -137,6 +146,7 @@ impl ClientBuilder {
             profile: self.profile,
             push_name: self.push_name,
             event_capacity: self.event_capacity,
+            repair: self.repair,
         });
         let (jobs, asked) = mpsc::channel(JOBS_CAPACITY);
         let (events, receiver) = mpsc::channel(self.event_capacity);

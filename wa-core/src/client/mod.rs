@@ -18,6 +18,7 @@ pub use builder::ClientBuilder;
 pub use events::Events;
 pub use groups::{CreatedGroup, Groups, MemberOutcome};
 
+pub use crate::driver::repair::RepairTimes;
 pub use crate::driver::{ReconnectPolicy, Status};
 
 use crate::connection::CloseReason;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ReconnectPolicy;
+use super::repair::RepairTimes;
 use crate::noise::TrustRoot;
 use crate::noise::client_payload::{ClientVersion, DeviceProfile};
 use crate::transport::Connector;
@@ -22,4 +23,6 @@ pub(crate) struct Config {
     pub(crate) push_name: Option<String>,
     /// How many events wait for the application before no more stanzas are taken.
     pub(crate) event_capacity: usize,
+    /// How long a message that could not be read is asked for.
+    pub(crate) repair: RepairTimes,
 }

@@ -16,7 +16,7 @@ use wa_store::Changes;
 use wa_types::UnixSeconds;
 
 use super::session::{BATCH, Command, Line, Requester, Telling, Told};
-use super::{Actor, Status, clock, credentials, open, session};
+use super::{Actor, Status, clock, credentials, session};
 use crate::connection::{CloseReason, NextStep};
 use crate::error::ReconnectError;
 use crate::event::Event;
@@ -70,13 +70,10 @@ impl Actor {
             return;
         }
         if self.account_is_doubtful {
-            match open(&*self.store).await {
-                Ok((account, signed)) => (self.account, self.signed_pre_key) = (account, signed),
-                Err(error) => {
-                    tracing::error!(%error, "the store fails on");
-                    self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
-                    return self.set_down(&CloseReason::StoreFailed);
-                }
+            if let Err(error) = self.read_again().await {
+                tracing::error!(%error, "the store fails on");
+                self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
+                return self.set_down(&CloseReason::StoreFailed);
             }
             self.account_is_doubtful = false;
         }

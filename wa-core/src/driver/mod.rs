@@ -22,7 +22,10 @@ mod inbox;
 mod link;
 mod outbox;
 mod pairing;
+mod peer_messages;
 mod reconnect;
+pub(crate) mod repair;
+mod retries;
 mod session;
 mod status;
 mod upkeep;
@@ -48,7 +51,9 @@ use self::groups::Groups;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::outbox::{Outbox, StagedSend};
 use self::pairing::QrRotation;
+use self::peer_messages::PhoneLine;
 use self::reconnect::Backoff;
+use self::repair::Repairs;
 use self::session::{BATCH, Line, Outgoing, Requester, Told};
 use self::upkeep::Fetched;
 use crate::connection::{CloseReason, Incoming};
@@ -107,6 +112,8 @@ pub(crate) struct Actor {
     directory: Directory,
     groups: Groups,
     outbox: Outbox,
+    repairs: Repairs,
+    phone_line: PhoneLine,
     link: Link,
     sessions: JoinSet<CloseReason>,
     /// Questions of the account: those that can be are asked again on the next connection.
@@ -151,6 +158,8 @@ struct Step {
     receipts: Vec<OutboundReceipt>,
     sends: Vec<StagedSend>,
     events: Vec<Event>,
+    /// Leave after everything else: what they acknowledge was asked for again before.
+    acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
     accepted: HashSet<MessageKey>,
 }
@@ -190,6 +199,8 @@ impl Actor {
             directory: Directory::default(),
             groups: Groups::default(),
             outbox: Outbox::default(),
+            repairs: Repairs::default(),
+            phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
             fetches: JoinSet::new(),
@@ -218,6 +229,9 @@ impl Actor {
         match self.store.last_inbox_seq().await {
             Ok(last) => self.next_seq = last + 1,
             Err(error) => return self.fail_at_start(&error).await,
+        }
+        if let Err(error) = self.load_repairs().await {
+            return self.fail_at_start(&error).await;
         }
         self.connect().await;
         let events = self.events.clone();
@@ -287,6 +301,9 @@ impl Actor {
         if let Err(error) = self.send_ready(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
+        if let Err(error) = self.mend(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
         self.finish(step).await;
     }
 
@@ -311,6 +328,7 @@ impl Actor {
         let mut outgoing: Vec<Outgoing> = step.sends.into_iter().map(StagedSend::into_outgoing).collect();
         outgoing.extend(step.receipts.into_iter().map(|receipt| Outgoing::Stanza(receipt.into_node())));
         outgoing.extend(step.outgoing);
+        outgoing.extend(step.acks.into_iter().map(Outgoing::Stanza));
         if !outgoing.is_empty()
             && let Link::Up { requester, .. } = &self.link
         {
@@ -371,6 +389,12 @@ impl Actor {
         }
     }
 
+    /// After a failure of the store: what memory has of it may never have been stored.
+    async fn read_again(&mut self) -> Result<(), StoreError> {
+        (self.account, self.signed_pre_key) = open(&*self.store).await?;
+        self.load_repairs().await
+    }
+
     fn next_wake(&mut self, takes_stanzas: bool) -> Option<Instant> {
         let retry = match &self.link {
             Link::Down { retry_at } => *retry_at,
@@ -378,7 +402,10 @@ impl Actor {
         };
         let qr = self.qr.as_ref().map(QrRotation::next_at);
         let backlog = self.backlog_wake(takes_stanzas);
-        [retry, qr, backlog, self.confirm_at, self.read_again_at].into_iter().flatten().min()
+        let is_ready = *self.status.borrow() == Status::Ready;
+        let line = self.phone_line.free_at();
+        let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
+        [retry, qr, backlog, repairs, self.confirm_at, self.read_again_at].into_iter().flatten().min()
     }
 
     async fn handle_timers(&mut self) {

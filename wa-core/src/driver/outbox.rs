@@ -408,7 +408,12 @@ impl Actor {
     }
 
     /// Checks who a bundle is from, and opens a session with it.
-    fn begin_session(&mut self, address: &SignalAddress, bundle: &Bundle, step: &mut Step) -> bool {
+    pub(super) fn begin_session(
+        &mut self,
+        address: &SignalAddress,
+        bundle: &Bundle,
+        step: &mut Step,
+    ) -> bool {
         if address.device() != 0 {
             let phone = SignalAddress::new(address.user(), address.domain(), 0);
             let known = self.ratchets.identity(&phone);

@@ -48,6 +48,11 @@ pub(super) enum Fetched {
         uploaded: Vec<PreKeyRecord>,
         result: Result<(), RequestError>,
     },
+    /// The keys of our own phone.
+    PhoneKeys {
+        address: SignalAddress,
+        result: Result<Vec<(Jid, BundleAnswer)>, RequestError>,
+    },
     Active(Result<(), RequestError>),
     Group(Box<GroupAnswer>),
 }
@@ -241,6 +246,9 @@ impl Actor {
         let handled = match fetched {
             Fetched::Devices { users, result } => self.handle_devices(users, result, &mut step).await,
             Fetched::Bundles { addresses, result } => self.handle_bundles(addresses, result, &mut step).await,
+            Fetched::PhoneKeys { address, result } => {
+                self.handle_phone_keys(address, result, &mut step).await
+            }
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
             Fetched::Active(result) => {
@@ -250,6 +258,10 @@ impl Actor {
         };
         let handled = match handled {
             Ok(()) => self.send_ready(&mut step).await,
+            failed => failed,
+        };
+        let handled = match handled {
+            Ok(()) => self.mend(&mut step).await,
             failed => failed,
         };
         match handled {

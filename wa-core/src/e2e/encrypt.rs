@@ -62,11 +62,31 @@ impl Plaintexts {
     ) -> Result<(Jid, EncKind, Vec<u8>), SignalError> {
         let plaintext = if target.is_own { &self.own } else { &self.theirs };
         let ciphertext = ratchets.seal(address, plaintext)?;
-        let kind = match ciphertext.kind {
-            CiphertextKind::PreKey => EncKind::PreKey,
-            CiphertextKind::Message => EncKind::Message,
-        };
-        Ok((target.jid.clone(), kind, ciphertext.bytes))
+        Ok((target.jid.clone(), enc_kind(ciphertext.kind), ciphertext.bytes))
+    }
+}
+
+/// Seals a message for one device as it is, without a context: for messages about protocol matters. The session must be
+/// loaded. Draws two bytes for the padding.
+///
+/// # Errors
+/// [`SignalError::NoSession`], [`SignalError::InvalidSession`].
+pub fn seal(
+    message: &Message,
+    address: &SignalAddress,
+    ratchets: &mut Ratchets,
+    random: &mut impl Random,
+) -> Result<(EncKind, Vec<u8>), SignalError> {
+    let mut padded = Zeroizing::new(message.encoded().to_vec());
+    pad(&mut padded, random);
+    let ciphertext = ratchets.seal(address, &padded)?;
+    Ok((enc_kind(ciphertext.kind), ciphertext.bytes))
+}
+
+const fn enc_kind(kind: CiphertextKind) -> EncKind {
+    match kind {
+        CiphertextKind::PreKey => EncKind::PreKey,
+        CiphertextKind::Message => EncKind::Message,
     }
 }
 

@@ -6,8 +6,9 @@ mod raw;
 mod text;
 
 use prost::Message as _;
-use wa_proto::e2e;
 use wa_proto::e2e::protocol_message::Type;
+use wa_proto::web::WebMessageInfo;
+use wa_proto::{common, e2e};
 
 use crate::stanza::message::Class;
 
@@ -100,6 +101,15 @@ impl Message {
         class::of(&self.decoded)
     }
 
+    /// The phone's answer to a request of ours, if it is one.
+    pub(crate) fn phone_answer(&self) -> Option<&e2e::PeerDataOperationRequestResponseMessage> {
+        text::unwrap(&self.decoded)
+            .protocol_message
+            .as_ref()?
+            .peer_data_operation_request_response_message
+            .as_deref()
+    }
+
     /// Whether it is a copy that another own device sent us.
     pub(crate) fn is_device_sent(&self) -> bool {
         self.decoded.device_sent_message.is_some()
@@ -132,6 +142,15 @@ impl Message {
     pub fn as_text(&self) -> Option<&str> {
         text::read(&self.decoded)
     }
+}
+
+/// The key and the message of an encoded `WebMessageInfo`, as phones hand messages over. The message is taken as its
+/// bytes, so that unknown kinds survive.
+pub(crate) fn of_web_info(bytes: &[u8]) -> Option<(common::MessageKey, Message)> {
+    /// `WebMessageInfo.message`.
+    const MESSAGE: u32 = 2;
+    let info = WebMessageInfo::decode(bytes).ok()?;
+    Some((info.key, Message::decode(raw::field(bytes, MESSAGE)?.to_vec()).ok()?))
 }
 
 impl std::fmt::Debug for Message {

@@ -348,6 +348,43 @@ pub struct OutboundMessage<'m> {
     pub recipient_pn: Option<&'m Jid>,
 }
 
+/// A message to our own phone about protocol matters. Protocol: messages, "Peer messages".
+#[derive(Debug)]
+pub struct PeerMessage<'m> {
+    /// Our own account.
+    pub to: &'m Jid,
+    /// The message's id.
+    pub id: &'m MessageId,
+    /// The ciphertext for the phone.
+    pub enc: (EncKind, Vec<u8>),
+    /// Whether the server wakes the phone: `high`, `high_force`.
+    pub priority: &'static str,
+    /// Our own signed device identity, needed when the ciphertext is a pkmsg.
+    pub device_identity: Option<&'m [u8]>,
+}
+
+impl PeerMessage<'_> {
+    /// The stanza.
+    #[must_use]
+    pub fn into_node(self) -> Node {
+        let (kind, bytes) = self.enc;
+        let enc = Node::new("enc").attr("v", "2").attr("type", kind.as_str()).bytes(bytes);
+        Node::new("message")
+            .attr("to", self.to)
+            .attr("id", self.id)
+            .attr("type", "text")
+            .attr("category", "peer")
+            .attr("push_priority", self.priority)
+            .child(Node::new("meta").attr("appdata", "default"))
+            .child(enc)
+            .children(
+                self.device_identity
+                    .filter(|_| kind == EncKind::PreKey)
+                    .map(|identity| Node::new("device-identity").bytes(identity)),
+            )
+    }
+}
+
 impl OutboundMessage<'_> {
     /// The stanza.
     #[must_use]

@@ -11,4 +11,5 @@ mod pairing;
 mod peers;
 mod receipts;
 mod reconnect;
+mod repair;
 mod sockets;

@@ -1,8 +1,7 @@
 //! Peers that do what they should not, and devices that are not where they are thought to be.
 
-use wa_core::e2e::DecryptError;
 use wa_core::wire::Node;
-use wa_core::{Event, Message, SendError};
+use wa_core::{Event, LostReason, Message, SendError};
 use wa_it::Companion;
 use wa_test_server::{Direction, TestServer};
 
@@ -36,12 +35,9 @@ async fn a_forged_copy_of_an_own_message_is_not_believed() {
     };
     let forged = wa_proto::e2e::Message { device_sent_message: Some(Box::new(copy)), ..Default::default() };
     let sent = bob.send(phone.pn(), forged).await.unwrap();
-    match alice.wait(|event| matches!(event, Event::Undecryptable(_) | Event::Message(_))).await {
-        Event::Undecryptable(lost) => {
-            assert_eq!(
-                (&lost.id, &lost.error, lost.is_retried),
-                (&sent.id, &DecryptError::ForeignCopy, false)
-            );
+    match alice.wait(|event| matches!(event, Event::MessageLost(_) | Event::Message(_))).await {
+        Event::MessageLost(lost) => {
+            assert_eq!((&lost.id, lost.why), (&sent.id, LostReason::ForeignCopy));
             assert_eq!(lost.chat, *bob.lid());
         }
         other => panic!("{other:?}"),
@@ -72,8 +68,15 @@ async fn stanzas_without_anything_to_read_are_told_and_refused() {
     for node in cases {
         let id = node.get("id").unwrap().to_text().into_owned();
         assert!(server.deliver(&alice.jid, node));
-        match alice.wait(|event| matches!(event, Event::Undecryptable(_) | Event::Message(_))).await {
-            Event::Undecryptable(lost) => assert_eq!(lost.id.as_str(), id),
+        let is_told = |event: &Event| {
+            matches!(event, Event::Undecryptable(_) | Event::MessageLost(_) | Event::Message(_))
+        };
+        match alice.wait(is_told).await {
+            // What is asked for again, and what is hopeless.
+            Event::Undecryptable(started) => assert!(started.id.as_str() == id && started.is_retried),
+            Event::MessageLost(lost) => {
+                assert_eq!((lost.id.as_str(), lost.why), (id.as_str(), LostReason::NoContent));
+            }
             other => panic!("{id}: {other:?}"),
         }
     }

@@ -7,10 +7,12 @@
 //! | `link` | scanning QR codes, signing and removing companions |
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
+//! | `peer` | answers to its own companions' requests |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
 mod keys;
 mod link;
+mod peer;
 mod receive;
 mod seen;
 mod send;
@@ -36,6 +38,7 @@ use crate::session::{OUTBOX, Outgoing, Resume, Session};
 use crate::stanza::Read;
 
 pub use self::link::ScanOptions;
+pub use self::peer::Resends;
 pub use self::send::{SendError, Sent};
 
 /// A phone: scans QR codes, sends and receives messages. Cheap to clone; all clones are the same phone.
@@ -63,6 +66,10 @@ struct PhoneState {
     /// Messages that wait for the server's ack.
     waiting: HashMap<String, oneshot::Sender<Node>>,
     sent: send::SentMessages,
+    kept: peer::KeptMessages,
+    resends: Resends,
+    /// Whoever asks it for its own messages again is not heard.
+    ignores_retries: bool,
     /// How often the phone asked for a message again.
     retries: HashMap<(Jid, String), u32>,
     seen: seen::Seen,
@@ -174,6 +181,9 @@ impl Phone {
             next_key_index: 1,
             waiting: HashMap::new(),
             sent: send::SentMessages::default(),
+            kept: peer::KeptMessages::default(),
+            resends: Resends::default(),
+            ignores_retries: false,
             retries: HashMap::new(),
             seen: seen::Seen::default(),
             messages: VecDeque::new(),

@@ -63,10 +63,14 @@ impl Phone {
             return self.transmit(&ack(node).attr("error", 491_u32));
         };
         let is_peer = node.attr_text("category").as_deref() == Some("peer");
+        if is_peer && from_me {
+            self.handle_peer(&mut phone, &id, device, &message);
+        }
         if !is_peer
             && let Some(message) = self.read_message(node, &id, &from, from_me, message)
             && phone.seen.note(device.account, &id)
         {
+            phone.kept.keep(&message);
             phone.messages.push_back(message);
             if phone.messages.len() > KEPT {
                 phone.messages.pop_front();
@@ -147,7 +151,7 @@ impl Phone {
         self.acknowledge(node);
         let (Some(id), Some(from)) = (node.attr_text("id"), node.attr_jid("from")) else { return };
         let kind = node.attr_text("type").map(std::borrow::Cow::into_owned);
-        if kind.as_deref() == Some("retry") {
+        if kind.as_deref() == Some("retry") && !self.lock().ignores_retries {
             self.resend(&from, &id, node);
         }
         let mut ids = vec![MessageId::new(&id)];

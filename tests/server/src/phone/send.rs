@@ -108,6 +108,11 @@ impl Phone {
         Ok(Sent { id: MessageId::new(id), timestamp })
     }
 
+    /// Whether it is deaf to those who ask it for its messages again.
+    pub fn ignore_retries(&self, on: bool) {
+        self.lock().ignores_retries = on;
+    }
+
     /// Marks a message as read, and tells its sender.
     pub fn read(&self, message: &super::PhoneMessage) {
         let receipt = Node::new("receipt")
@@ -206,7 +211,7 @@ impl Phone {
     }
 
     /// Begins sessions with devices, from bundles of the server.
-    fn fetch_sessions(&self, phone: &mut PhoneState, devices: &[DeviceKey]) {
+    pub(super) fn fetch_sessions(&self, phone: &mut PhoneState, devices: &[DeviceKey]) {
         if devices.is_empty() {
             return;
         }

@@ -21,6 +21,8 @@ impl Actor {
         step: &mut Step,
     ) {
         self.acknowledge(stanza, &place, step);
+        let is_resend = stanza.encs.iter().any(|enc| enc.count > 0);
+        let recovered = (self.settle_repair(&key, step) || is_resend).then_some(RecoveredBy::Sender);
         let is_for_own_devices = stanza.is_peer || message.is_for_own_devices();
         let received = Box::new(MessageReceived {
             number: self.next_number(),
@@ -32,7 +34,7 @@ impl Actor {
             timestamp: stanza.timestamp,
             push_name: stanza.push_name.clone(),
             is_backlog: stanza.offline.is_some(),
-            recovered: stanza.encs.iter().any(|enc| enc.count > 0).then_some(RecoveredBy::Sender),
+            recovered,
             message,
         });
         let event = if is_for_own_devices {
@@ -54,6 +56,7 @@ impl Actor {
     ) {
         tracing::warn!(id = %stanza.id, bytes = bytes.len(), "a payload is no message; it is kept");
         step.reply(ack::for_message(stanza, Some(nack::INVALID_PROTOBUF)));
+        self.settle_repair(&key, step);
         let undecodable = Undecodable {
             number: self.next_number(),
             chat: place.chat,

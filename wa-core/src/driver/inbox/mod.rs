@@ -58,7 +58,7 @@ impl Actor {
                     self.handle_message(&message, &own, &seen, step);
                 }
                 Incoming::Receipt { receipt, ack, .. } => {
-                    self.handle_receipt(*receipt, step);
+                    self.handle_receipt(*receipt, step).await?;
                     step.reply(ack);
                 }
                 Incoming::Notification { notification, ack, .. } => {
@@ -106,7 +106,7 @@ impl Actor {
             return;
         }
         let Some(sender) = sender else {
-            return self.give_up(message, place, DecryptError::NoContent, step);
+            return self.handle_unreadable(message, key, place, DecryptError::NoContent, step);
         };
         if let Some(other) = other.filter(|other| *other != sender) {
             self.ratchets.migrate(&other, &sender, &mut step.changes);
@@ -123,10 +123,21 @@ impl Actor {
             step.events.push(Event::IdentityChanged { device: message.sender().clone() });
         }
         match outcome {
-            Outcome::Content(content) => self.accept(message, key, place, content, step),
+            Outcome::Content(content) => {
+                let is_from_phone = place.from_me && message.is_peer && message.sender().device() == 0;
+                if is_from_phone && self.take_phone_answer(&content, step) {
+                    self.acknowledge(message, &place, step);
+                } else {
+                    self.accept(message, key, place, content, step);
+                }
+            }
             Outcome::Undecodable(bytes) => self.accept_undecodable(message, key, place, bytes, step),
-            Outcome::Silent | Outcome::Duplicate => self.acknowledge(message, &place, step),
-            Outcome::Failed(error) => self.give_up(message, place, error, step),
+            Outcome::Silent => {
+                self.settle_silent(&key, step);
+                self.acknowledge(message, &place, step);
+            }
+            Outcome::Duplicate => self.acknowledge(message, &place, step),
+            Outcome::Failed(error) => self.handle_unreadable(message, key, place, error, step),
         }
     }
 }

@@ -1,14 +1,20 @@
 //! What others tell about messages.
 
+use wa_store::StoreError;
+
 use crate::driver::{Actor, Step};
 use crate::event::{Event, Receipt};
 use crate::stanza::receipt::{InboundReceipt, ReceiptKind};
 
 impl Actor {
-    pub(super) fn handle_receipt(&self, receipt: InboundReceipt, step: &mut Step) {
-        let Some(own) = self.own() else { return };
-        if matches!(receipt.kind, ReceiptKind::Retry) {
-            tracing::warn!(id = %receipt.id, "a device asks for a message again");
+    pub(super) async fn handle_receipt(
+        &mut self,
+        receipt: InboundReceipt,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let Some(own) = self.own() else { return Ok(()) };
+        if receipt.kind == ReceiptKind::Retry {
+            return self.handle_retry(&receipt, step).await;
         }
         let from = receipt.participant.clone().unwrap_or_else(|| receipt.from.clone());
         let is_own = own.is_account(&receipt.from) && !receipt.from.is_group();
@@ -29,5 +35,6 @@ impl Actor {
             ids: receipt.ids,
             timestamp: receipt.timestamp,
         })));
+        Ok(())
     }
 }

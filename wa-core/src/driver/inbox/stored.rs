@@ -4,7 +4,7 @@ use prost::Message as _;
 use wa_store::InboxEntry;
 use wa_types::{Jid, UnixSeconds};
 
-use crate::event::{Event, InboxNumber, MessageReceived, RecoveredBy, Undecodable};
+use crate::event::{Event, InboxNumber, LostReason, MessageLost, MessageReceived, RecoveredBy, Undecodable};
 use crate::message::Message;
 
 /// An event that the inbox keeps until the application confirms it.
@@ -15,6 +15,8 @@ pub(in crate::driver) enum StoredEvent {
     OwnDevice(Box<MessageReceived>),
     /// [`Event::Undecodable`].
     Undecodable(Box<Undecodable>),
+    /// [`Event::MessageLost`].
+    Lost(Box<MessageLost>),
 }
 
 impl StoredEvent {
@@ -23,6 +25,7 @@ impl StoredEvent {
         match self {
             Self::Message(received) | Self::OwnDevice(received) => received.number,
             Self::Undecodable(undecodable) => undecodable.number,
+            Self::Lost(lost) => lost.number,
         }
     }
 
@@ -32,6 +35,7 @@ impl StoredEvent {
             Self::Message(received) => Event::Message(received),
             Self::OwnDevice(received) => Event::OwnDevice(received),
             Self::Undecodable(undecodable) => Event::Undecodable(undecodable),
+            Self::Lost(lost) => Event::MessageLost(lost),
         }
     }
 
@@ -50,6 +54,15 @@ impl StoredEvent {
                 ..RawEvent::default()
             }
             .encode_to_vec(),
+            Self::Lost(lost) => RawEvent {
+                chat: lost.chat.to_string(),
+                sender: lost.sender.to_string(),
+                from_me: lost.from_me,
+                timestamp: lost.timestamp.0,
+                what: Some(What::Lost(number_of(lost.why))),
+                ..RawEvent::default()
+            }
+            .encode_to_vec(),
         }
     }
 
@@ -59,6 +72,15 @@ impl StoredEvent {
         Some(match raw.what.take()? {
             What::Message(message) => Self::Message(Box::new(raw.into_received(entry, message)?)),
             What::OwnDevice(message) => Self::OwnDevice(Box::new(raw.into_received(entry, message)?)),
+            What::Lost(why) => Self::Lost(Box::new(MessageLost {
+                number: InboxNumber(entry.seq),
+                chat: raw.chat.parse().ok()?,
+                sender: raw.sender.parse().ok()?,
+                from_me: raw.from_me,
+                id: entry.message.id.clone(),
+                timestamp: UnixSeconds(raw.timestamp),
+                why: reason_of(why),
+            })),
             What::Undecodable(bytes) => Self::Undecodable(Box::new(Undecodable {
                 number: InboxNumber(entry.seq),
                 chat: raw.chat.parse().ok()?,
@@ -92,7 +114,7 @@ struct RawEvent {
     /// 1 the sender, 2 our phone.
     #[prost(uint32, tag = "8")]
     recovered: u32,
-    #[prost(oneof = "What", tags = "16, 17, 18")]
+    #[prost(oneof = "What", tags = "16, 17, 18, 19")]
     what: Option<What>,
 }
 
@@ -104,6 +126,35 @@ enum What {
     OwnDevice(Vec<u8>),
     #[prost(bytes, tag = "18")]
     Undecodable(Vec<u8>),
+    #[prost(uint32, tag = "19")]
+    Lost(u32),
+}
+
+/// The number of a reason in entries; never given to another one.
+const fn number_of(why: LostReason) -> u32 {
+    match why {
+        LostReason::NotAnswered => 0,
+        LostReason::Unreadable => 1,
+        LostReason::NotForThisDevice => 2,
+        LostReason::OnlyKeys => 3,
+        LostReason::NoContent => 4,
+        LostReason::MissingSecret => 5,
+        LostReason::ForeignCopy => 6,
+        LostReason::TooMany => 7,
+    }
+}
+
+const fn reason_of(number: u32) -> LostReason {
+    match number {
+        1 => LostReason::Unreadable,
+        2 => LostReason::NotForThisDevice,
+        3 => LostReason::OnlyKeys,
+        4 => LostReason::NoContent,
+        5 => LostReason::MissingSecret,
+        6 => LostReason::ForeignCopy,
+        7 => LostReason::TooMany,
+        _ => LostReason::NotAnswered,
+    }
 }
 
 impl RawEvent {
