@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use wa_store::Changes;
 use wa_types::UnixSeconds;
 
-use super::session::{BATCH, Command, Line, Requester, Telling, Told};
+use super::requester::{Line, Requester};
+use super::session::{BATCH, Command, Telling, Told};
 use super::{Actor, Status, clock, credentials, session};
 use crate::connection::{CloseReason, NextStep};
 use crate::error::ReconnectError;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::clock;
 use super::outbox::AckReply;
@@ -15,8 +15,6 @@ use crate::connection::{
 };
 use crate::crypto::SystemRandom;
 use crate::noise::KnownServer;
-use crate::stanza::iq::IqRequest;
-use crate::stanza::{Reader, StanzaError};
 use crate::transport::{Connector, Socket};
 use crate::wire::{Document, Node};
 
@@ -82,87 +80,6 @@ pub(super) struct Telling {
     pub(super) login: mpsc::Sender<Told>,
     /// All else, in order.
     pub(super) stanzas: mpsc::Sender<Vec<Told>>,
-}
-
-/// What the questions of an account see of its connection.
-#[derive(Debug, Clone)]
-pub(super) enum Line {
-    /// Logged in.
-    Up(mpsc::Sender<Command>),
-    /// None, but one comes by itself.
-    Coming,
-    /// None, and none comes by itself.
-    Gone,
-}
-
-/// Asks the server; cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) struct Requester {
-    commands: mpsc::Sender<Command>,
-    line: watch::Receiver<Line>,
-}
-
-impl Requester {
-    pub(super) const fn new(commands: mpsc::Sender<Command>, line: watch::Receiver<Line>) -> Self {
-        Self { commands, line }
-    }
-
-    pub(super) fn commands(&self) -> mpsc::Sender<Command> {
-        self.commands.clone()
-    }
-
-    /// Sends a request and reads its answer. Always ends within the limit: with the answer, with
-    /// [`RequestError::Timeout`], or with [`RequestError::ConnectionLost`]. An idempotent request that a lost
-    /// connection left unanswered is asked once more, on the next one, if that stands within the limit.
-    pub(super) async fn ask<R: IqRequest + Send + Sync + 'static>(
-        &self,
-        request: R,
-        limit: Duration,
-    ) -> Result<R::Reply, RequestError> {
-        let (request, deadline) = (Arc::new(request), Instant::now() + limit);
-        let lost = match put(&self.commands, &request, deadline).await {
-            Err(lost @ (RequestError::ConnectionLost | RequestError::NotConnected)) if R::IDEMPOTENT => lost,
-            answer => return answer,
-        };
-        let mut line = self.line.clone();
-        let next = line.wait_for(|line| match line {
-            Line::Up(commands) => !commands.same_channel(&self.commands),
-            Line::Coming => false,
-            Line::Gone => true,
-        });
-        let next = match timeout_at(deadline, next).await {
-            Ok(Ok(line)) => line.clone(),
-            Ok(Err(_)) | Err(_) => return Err(lost),
-        };
-        match next {
-            Line::Up(commands) => put(&commands, &request, deadline).await,
-            Line::Coming | Line::Gone => Err(lost),
-        }
-    }
-
-    /// Hands over stanzas in order; `false` when the connection is gone.
-    pub(super) async fn write(&self, stanzas: Vec<Outgoing>) -> bool {
-        self.commands.send(Command::Write(stanzas)).await.is_ok()
-    }
-}
-
-/// Asks on one connection.
-async fn put<R: IqRequest + Send + Sync + 'static>(
-    commands: &mpsc::Sender<Command>,
-    request: &Arc<R>,
-    deadline: Instant,
-) -> Result<R::Reply, RequestError> {
-    let (reply, answer) = oneshot::channel();
-    let request = Arc::clone(request);
-    let build = Box::new(move |id: &str| request.to_node(id));
-    let limit = deadline.saturating_duration_since(Instant::now());
-    let asked = async {
-        let command = Command::Request { build, limit, reply };
-        commands.send(command).await.map_err(|_| RequestError::NotConnected)?;
-        answer.await.map_err(|_| RequestError::ConnectionLost)?
-    };
-    let document = timeout_at(deadline, asked).await.map_err(|_| RequestError::Timeout)??;
-    R::read(Reader::new(document.root())).map_err(|error: StanzaError| RequestError::Malformed(error))
 }
 
 /// Opens a connection and drives it to its end. Owns the socket: returning, or being dropped, closes it.

@@ -9,7 +9,7 @@ use wa_types::{Jid, PreKeyId, SignalAddress};
 
 use super::command::Job;
 use super::groups::GroupAnswer;
-use super::session::Requester;
+use super::requester::Requester;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
