@@ -1,7 +1,7 @@
 //! A store that fails on demand.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wa_store::{
     Account, AccountReader, Changes, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group,
@@ -28,23 +28,35 @@ pub trait CommitHook: std::fmt::Debug + Send + Sync {
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     is_full: AtomicBool,
+    /// So many reads of the inbox still succeed.
+    readable: AtomicU64,
     hook: Option<Arc<dyn CommitHook>>,
 }
 
 impl FaultyStore {
     /// A store on top of this one; it works until told otherwise.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, is_full: AtomicBool::new(false), hook: None }
+        Self { inner, is_full: AtomicBool::new(false), readable: AtomicU64::new(u64::MAX), hook: None }
     }
 
     /// A store on top of this one, whose commits the hook sees.
     pub fn with_hook(inner: Arc<dyn Store>, hook: Arc<dyn CommitHook>) -> Self {
-        Self { inner, is_full: AtomicBool::new(false), hook: Some(hook) }
+        Self { inner, is_full: AtomicBool::new(false), readable: AtomicU64::new(u64::MAX), hook: Some(hook) }
     }
 
     /// Whether commits fail.
     pub fn set_full(&self, is_full: bool) {
         self.is_full.store(is_full, Ordering::SeqCst);
+    }
+
+    /// The inbox can be read so often from now on, and then not any more.
+    pub fn set_readable(&self, times: u64) {
+        self.readable.store(times, Ordering::SeqCst);
+    }
+
+    fn read(&self) -> Result<(), StoreError> {
+        let left = self.readable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(|_| ()).map_err(|_| StoreError::Full { source: None })
     }
 }
 
@@ -159,11 +171,17 @@ impl ChatKeyReader for FaultyStore {
 
 impl InboxReader for FaultyStore {
     fn inbox(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<InboxEntry>> {
-        self.inner.inbox(after, limit)
+        Box::pin(async move {
+            self.read()?;
+            self.inner.inbox(after, limit).await
+        })
     }
 
     fn last_inbox_seq(&self) -> StoreFuture<'_, u64> {
-        self.inner.last_inbox_seq()
+        Box::pin(async move {
+            self.read()?;
+            self.inner.last_inbox_seq().await
+        })
     }
 
     fn seen(&self, keys: &[MessageKey]) -> StoreFuture<'_, Vec<bool>> {

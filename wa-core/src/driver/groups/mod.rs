@@ -16,7 +16,7 @@ use wa_store::{Changes, Group, Store, StoreError};
 use wa_types::Jid;
 
 pub(super) use self::answer::GroupAnswer;
-use super::session::Requester;
+use super::requester::Requester;
 use super::upkeep::Fetched;
 use super::{Actor, Status};
 use crate::connection::{REQUEST_LIMIT, RequestError};
