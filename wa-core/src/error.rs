@@ -6,6 +6,7 @@ use wa_store::StoreError;
 use wa_types::{Jid, MessageId, UnixSeconds};
 
 use crate::connection::RequestError;
+use crate::pairing::PairingCode;
 use crate::stanza::iq::IqRefusal;
 use crate::stanza::iq::groups::Invitation;
 
@@ -119,6 +120,92 @@ pub enum ReconnectError {
     /// The client was shut down.
     #[error("the client was shut down")]
     Shutdown,
+}
+
+/// No pairing code to show.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum PairCodeError {
+    /// A code is live, and is never replaced: show this one, or wait for [`crate::Event::PairingCodeVoid`].
+    #[error("a code is live")]
+    Live {
+        /// The live code.
+        code: PairingCode,
+        /// How long it is still good.
+        expires_in: Duration,
+    },
+    /// Another call is making a code.
+    #[error("another call is making a code")]
+    InProgress,
+    /// This device is linked.
+    #[error("this device is linked already")]
+    AlreadyPaired,
+    /// This device was unlinked: [`crate::Client::forget`] makes new keys.
+    #[error("this device was unlinked")]
+    LoggedOut,
+    /// The server refused.
+    #[error("the server refused: {why}")]
+    Refused {
+        /// Why.
+        why: CodeRefusal,
+        /// How long the server wants us to wait before we ask again.
+        retry_after: Option<Duration>,
+    },
+    /// The server did not answer as it must, or the connection was lost.
+    #[error(transparent)]
+    Request(RequestError),
+    /// There is no connection, and none comes by itself.
+    #[error("not connected")]
+    NotConnected,
+    /// The connection was not ready for pairing in time.
+    #[error("no connection for pairing in time")]
+    Timeout,
+    /// The client was shut down.
+    #[error("the client was shut down")]
+    Shutdown,
+}
+
+/// Why the server gives no pairing code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodeRefusal {
+    /// 400: this number has no account, or it was asked for too often.
+    #[error("the number has no account, or was tried too often (400)")]
+    BadRequest,
+    /// 403: this account may not be linked so.
+    #[error("forbidden (403)")]
+    Forbidden,
+    /// 429: too many codes.
+    #[error("too many codes (429)")]
+    RateLimited,
+    /// 452: the account cannot be linked by code; the QR code links.
+    #[error("not available for this account (452)")]
+    NotAvailable,
+    /// 500: the server failed; try later.
+    #[error("the server failed (500)")]
+    Server,
+    /// Another code.
+    #[error("code {0}")]
+    Other(u16),
+}
+
+impl From<RequestError> for PairCodeError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused(refusal) => Self::Refused {
+                why: match refusal.code {
+                    400 => CodeRefusal::BadRequest,
+                    403 => CodeRefusal::Forbidden,
+                    429 => CodeRefusal::RateLimited,
+                    452 => CodeRefusal::NotAvailable,
+                    500 => CodeRefusal::Server,
+                    code => CodeRefusal::Other(code),
+                },
+                retry_after: refusal.backoff,
+            },
+            error => Self::Request(error),
+        }
+    }
 }
 
 /// Any other call failed.

@@ -1,8 +1,12 @@
 //! Everything that the application hears from an account, in order.
 
+mod pairing;
+
 use std::time::Duration;
 
 use wa_types::{Jid, MessageId, UnixSeconds};
+
+pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
 
 use crate::connection::CloseReason;
 use crate::e2e::DecryptError;
@@ -23,10 +27,26 @@ pub enum Event {
     /// A QR code to show. It replaces the one before; after the last one comes [`Event::Closed`] with
     /// [`CloseReason::PairingTimeout`].
     PairingQr(PairingQr),
+    /// A code for the user to type on the phone, asked for with [`crate::Client::pair_with_code`] or made by itself after
+    /// the one before.
+    PairingCode(PairingCodeShown),
+    /// The pairing code is no longer good. Not told when it linked this device, or another way of linking did.
+    PairingCodeVoid {
+        /// Why.
+        reason: CodeVoid,
+    },
+    /// The phone wants a passkey to vouch for the link, and how far that is.
+    Passkey(PasskeyProgress),
+    /// The [`crate::client::LinkGuard`] refused this account. Nothing of it was kept, the keys were made anew, and
+    /// [`Event::Closed`] follows.
+    PairingVetoed(Paired),
+    /// An earlier link was stored, and never came about: we ended before the server heard of it. The keys were made
+    /// anew, and pairing begins again by itself.
+    LinkUnconfirmed,
     /// The phone linked this device. The connection is made anew by itself; [`Event::Connected`] follows.
     Paired(Paired),
-    /// The phone's answer to the QR code does not hold: it was made without our secret, or is not signed by the
-    /// account. Nothing of it was kept. The code on show and those after it still link; should the server end the
+    /// The phone's answer does not hold: it was made without our secret, or is not signed by the account. Nothing of
+    /// it was kept. The QR code on show and those after it still link; should the server end the
     /// connection, new ones come with the next.
     PairingFailed {
         /// What does not hold.
@@ -135,36 +155,6 @@ pub struct BacklogProgress {
     pub app_data: u32,
     /// How many were received and stored so far.
     pub done: u32,
-}
-
-/// A QR code to show.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PairingQr {
-    /// The text to show as a QR code. It holds a secret: do not log it.
-    pub text: String,
-    /// How long it is good; then the next one comes, or none.
-    pub expires_in: Duration,
-}
-
-impl std::fmt::Debug for PairingQr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PairingQr(.., expires in {:?})", self.expires_in)
-    }
-}
-
-/// The device was linked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Paired {
-    /// Our own device, by phone number.
-    pub jid: Jid,
-    /// Our own device, by LID.
-    pub lid: Option<Jid>,
-    /// The phone's platform, in the server's word.
-    pub platform: Option<String>,
-    /// The business's name, for business accounts.
-    pub business_name: Option<String>,
 }
 
 /// A message, decrypted and stored. `Debug` does not show the sender's name for itself.

@@ -15,6 +15,8 @@ pub struct Config {
     pub next_ref: Duration,
     /// How many lists of refs a connection gets before the server closes it.
     pub ref_lists: usize,
+    /// How long a code lives that a phone's user types.
+    pub code_life: Duration,
     /// How long a client may take to answer a `pair-success`.
     pub pairing_reply: Duration,
     /// How long a handshake may take.
@@ -50,6 +52,7 @@ impl Default for Config {
             first_ref: Duration::from_secs(60),
             next_ref: Duration::from_secs(20),
             ref_lists: 1,
+            code_life: Duration::from_secs(180),
             pairing_reply: Duration::from_secs(30),
             handshake: Duration::from_secs(20),
             drain_after: Duration::from_secs(3),

@@ -61,5 +61,8 @@ pub use key_reuse::KeyReuse;
 pub use listen::Endpoint;
 pub use metrics::Metrics;
 pub use pairing::ScanError;
-pub use phone::{Addressing, Phone, PhoneMessage, PhoneReceipt, Resends, ScanOptions, SendError, Sent};
+pub use phone::{
+    Addressing, CodeError, PasskeyLink, PasskeyLinkError, Phone, PhoneMessage, PhoneReceipt, Resends,
+    ScanOptions, SendError, Sent,
+};
 pub use server::{Mark, TestServer};

@@ -20,6 +20,7 @@ use crate::journal::{Direction, Subject};
 use crate::key_reuse::KeyReuse;
 use crate::listen::{Endpoint, listen};
 use crate::metrics::Metrics;
+use crate::pairing::CodeRefusal;
 use crate::phone::Phone;
 use crate::session::{Outgoing, Session};
 use crate::socket::MemoryConnector;
@@ -232,6 +233,11 @@ impl TestServer {
             Ok(node) => node,
             Err(_) => self.give_up(device, "no such stanza"),
         }
+    }
+
+    /// The next announcement of a pairing code is refused with this code, and a back-off in seconds.
+    pub fn refuse_pairing_code(&self, code: u16, backoff: Option<u32>) {
+        self.hub.state().pairings.refusals.push_back(CodeRefusal { code, backoff });
     }
 
     /// Waits until a device is connected.

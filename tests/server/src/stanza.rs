@@ -59,12 +59,13 @@ pub(crate) fn iq_result(request: &Node) -> Node {
 
 /// A refusal of a request.
 pub(crate) fn iq_error(request: &Node, code: u16, text: &str) -> Node {
+    iq_refusal(request, error(code, text))
+}
+
+/// A refusal of a request, with all that its error says.
+pub(crate) fn iq_refusal(request: &Node, error: Node) -> Node {
     let id = request.attr_text("id").unwrap_or_default().into_owned();
-    Node::new("iq")
-        .attr("from", reply_from(request))
-        .attr("id", id)
-        .attr("type", "error")
-        .child(error(code, text))
+    Node::new("iq").attr("from", reply_from(request)).attr("id", id).attr("type", "error").child(error)
 }
 
 /// `<error code text/>`, as requests and single users of a request get it.

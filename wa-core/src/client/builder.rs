@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wa_store::Store;
 
+use super::pairing::{LinkGuard, PairingLimits, PasskeyAuthenticator};
 use super::{Client, Events, Inner, ReconnectPolicy, Status};
 use crate::driver::config::Config;
 use crate::driver::repair::RepairTimes;
@@ -34,6 +35,9 @@ pub struct ClientBuilder {
     backlog_limit: Duration,
     profile: DeviceProfile,
     push_name: Option<String>,
+    pairing: PairingLimits,
+    link_guard: Option<Arc<dyn LinkGuard>>,
+    authenticator: Option<Arc<dyn PasskeyAuthenticator>>,
     event_capacity: usize,
     confirms_by_hand: bool,
     repair: RepairTimes,
@@ -50,6 +54,9 @@ impl ClientBuilder {
             backlog_limit: BACKLOG_LIMIT,
             profile: DeviceProfile::default(),
             push_name: None,
+            pairing: PairingLimits::default(),
+            link_guard: None,
+            authenticator: None,
             event_capacity: EVENT_CAPACITY,
             confirms_by_hand: false,
             repair: RepairTimes::default(),
@@ -112,6 +119,25 @@ impl ClientBuilder {
         self
     }
 
+    /// Asked which accounts this client may be linked to. By default any.
+    pub fn link_guard(mut self, guard: Arc<dyn LinkGuard>) -> Self {
+        self.link_guard = Some(guard);
+        self
+    }
+
+    /// Signs with a passkey when the phone wants one. Without it such a phone can link this client by QR code or by
+    /// pairing code only, as far as it allows that.
+    pub fn passkey_authenticator(mut self, authenticator: Arc<dyn PasskeyAuthenticator>) -> Self {
+        self.authenticator = Some(authenticator);
+        self
+    }
+
+    /// How long the steps of pairing may take. The defaults are the service's.
+    pub const fn pairing_limits(mut self, limits: PairingLimits) -> Self {
+        self.pairing = limits;
+        self
+    }
+
     /// How many events wait for the application before the account takes no more stanzas; at least 1.
     pub const fn event_capacity(mut self, capacity: usize) -> Self {
         self.event_capacity = if capacity == 0 { 1 } else { capacity };
@@ -145,6 +171,9 @@ impl ClientBuilder {
             backlog_limit: self.backlog_limit,
             profile: self.profile,
             push_name: self.push_name,
+            pairing: self.pairing,
+            link_guard: self.link_guard,
+            authenticator: self.authenticator,
             event_capacity: self.event_capacity,
             repair: self.repair,
         });

@@ -3,6 +3,7 @@
 mod builder;
 mod events;
 mod groups;
+mod pairing;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -17,6 +18,10 @@ use wa_types::{Jid, MessageId};
 pub use builder::ClientBuilder;
 pub use events::Events;
 pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use pairing::{
+    AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
+    PasskeyAuthenticator,
+};
 
 pub use crate::driver::repair::RepairTimes;
 pub use crate::driver::{ReconnectPolicy, Status};
@@ -177,9 +182,10 @@ impl Client {
     }
 
     /// Unlinks this device from the account: it vanishes from the phone's list. [`crate::Event::LoggedOut`] follows.
+    /// A server that does not answer within three seconds, or ends the connection instead, counts as having done it.
     ///
     /// # Errors
-    /// [`CallError`]: the server was not reached, and the device is still linked.
+    /// [`CallError`]: the server refused or was not reached, and the device is still linked.
     pub async fn logout(&self) -> Result<(), CallError> {
         self.call(|reply| Job::Logout { reply }).await?
     }

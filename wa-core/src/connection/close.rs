@@ -20,6 +20,10 @@ pub enum CloseReason {
     /// This device was unlinked. The keys are worthless: pair again.
     #[error("this device was unlinked")]
     LoggedOut,
+    /// The account's phone has another identity key: the account moved to another phone, and this link with it. Pair
+    /// again.
+    #[error("the account moved to another phone")]
+    AccountMoved,
     /// Another connection of this device took over.
     #[error("another connection of this device took over")]
     Replaced,
@@ -101,7 +105,7 @@ impl CloseReason {
     pub fn next_step(&self) -> NextStep {
         match self {
             Self::RestartRequired => NextStep::Now,
-            Self::LoggedOut => NextStep::LoggedOut,
+            Self::LoggedOut | Self::AccountMoved => NextStep::LoggedOut,
             Self::Replaced => NextStep::Once,
             Self::Banned { until, .. } => NextStep::NotBefore(*until),
             Self::VersionRefused { .. } => NextStep::OtherVersion,

@@ -4,7 +4,8 @@ use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
 pub(crate) use super::groups::GroupJob;
-use crate::error::{CallError, ReconnectError, SendError, Sent};
+use super::pairing::code::PairCodeJob;
+use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
 use crate::event::InboxNumber;
 use crate::message::Message;
 use crate::noise::client_payload::ClientVersion;
@@ -28,6 +29,8 @@ pub(crate) enum Job {
     Confirm {
         number: InboxNumber,
     },
+    /// A code that links this device.
+    PairWithCode(Box<PairCodeJob>),
     /// Come back now, whatever the back-off says.
     Reconnect {
         reply: oneshot::Sender<Result<(), ReconnectError>>,
@@ -66,6 +69,9 @@ impl Job {
         match self {
             Self::Send(job) => {
                 let _ = job.reply.send(Err(SendError::Shutdown));
+            }
+            Self::PairWithCode(job) => {
+                let _ = job.reply.send(Err(PairCodeError::Shutdown));
             }
             Self::MarkRead { reply, .. } | Self::Logout { reply } | Self::Forget { reply } => {
                 let _ = reply.send(Err(CallError::Shutdown));

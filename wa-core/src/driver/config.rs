@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ReconnectPolicy;
+use super::pairing::hooks::{LinkGuard, PairingLimits, PasskeyAuthenticator};
 use super::repair::RepairTimes;
 use crate::noise::TrustRoot;
 use crate::noise::client_payload::{ClientVersion, DeviceProfile};
@@ -21,6 +22,10 @@ pub(crate) struct Config {
     pub(crate) backlog_limit: Duration,
     pub(crate) profile: DeviceProfile,
     pub(crate) push_name: Option<String>,
+    pub(crate) pairing: PairingLimits,
+    /// Which accounts this client may be linked to; any when absent.
+    pub(crate) link_guard: Option<Arc<dyn LinkGuard>>,
+    pub(crate) authenticator: Option<Arc<dyn PasskeyAuthenticator>>,
     /// How many events wait for the application before no more stanzas are taken.
     pub(crate) event_capacity: usize,
     /// How long a message that could not be read is asked for.

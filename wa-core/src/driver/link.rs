@@ -161,6 +161,9 @@ impl Actor {
         if matches!(self.link, Link::Down { .. }) {
             return;
         }
+        if self.finish_unlinking().await {
+            return;
+        }
         let reason = self.explain(reason);
         tracing::info!(%reason, "the connection ended");
         self.take_last_words().await;
@@ -169,6 +172,9 @@ impl Actor {
             self.doubt_shortcuts(&reason);
         }
         let is_logout = reason.next_step() == NextStep::LoggedOut && self.account.is_paired();
+        if is_logout && self.was_never_confirmed(&reason) {
+            return self.pair_again().await;
+        }
         if is_logout {
             self.account.logged_out = true;
         }
@@ -198,7 +204,7 @@ impl Actor {
                 Some(until) => CloseReason::Banned { until, failure: Some(failure) },
                 None => CloseReason::Refused(failure),
             },
-            reason if self.qr.as_ref().is_some_and(|codes| codes.is_through(now)) => {
+            reason if self.linking.is_through(now) => {
                 tracing::debug!(%reason, "the server ended the pairing");
                 CloseReason::PairingTimeout
             }
@@ -237,7 +243,9 @@ impl Actor {
     /// There is no connection any more, or still none; the reason says what is next.
     pub(super) fn set_down(&mut self, reason: &CloseReason) {
         self.link = Link::Down { retry_at: None };
-        self.qr = None;
+        if let Some(unlinking) = self.unlinking.take() {
+            unlinking.lose();
+        }
         self.backlog = None;
         self.is_available = false;
         self.is_supplying_pre_keys = false;
@@ -256,6 +264,7 @@ impl Actor {
             }
             NextStep::OtherVersion | NextStep::Stop | NextStep::LoggedOut => None,
         };
+        self.linking.set_down(retry_in.is_some(), &mut self.undelivered);
         let reason = reason.clone();
         self.ended.send_replace(Some(reason.clone()));
         match retry_in {

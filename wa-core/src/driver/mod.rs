@@ -21,7 +21,7 @@ mod groups;
 mod inbox;
 mod link;
 mod outbox;
-mod pairing;
+pub(crate) mod pairing;
 mod peer_messages;
 mod reconnect;
 pub(crate) mod repair;
@@ -29,10 +29,12 @@ mod requester;
 mod retries;
 mod session;
 mod status;
+mod unlink;
 mod upkeep;
 
 use std::collections::{HashSet, VecDeque};
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,12 +53,13 @@ use self::directory::Directory;
 use self::groups::Groups;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::outbox::{Outbox, StagedSend};
-use self::pairing::QrRotation;
+use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
 use self::reconnect::Backoff;
 use self::repair::Repairs;
 use self::requester::{Line, Requester};
 use self::session::{BATCH, Outgoing, Told};
+use self::unlink::Unlinking;
 use self::upkeep::Fetched;
 use crate::connection::{CloseReason, Incoming};
 use crate::crypto::SystemRandom;
@@ -127,7 +130,9 @@ pub(crate) struct Actor {
     backoff: Backoff,
     /// Which release we present as.
     version: ClientVersion,
-    qr: Option<QrRotation>,
+    linking: Linking,
+    /// The server is asked to remove this device.
+    unlinking: Option<Unlinking>,
     backlog: Option<Backlog>,
     events: mpsc::Sender<Event>,
     /// Told to the application next, in order.
@@ -164,7 +169,12 @@ struct Step {
     acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
     accepted: HashSet<MessageKey>,
+    /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
+    questions: Vec<Question>,
 }
+
+/// Something that takes time: a request, or a hook of the application.
+type Question = Pin<Box<dyn Future<Output = Fetched> + Send>>;
 
 impl Step {
     fn reply(&mut self, node: Node) {
@@ -208,7 +218,8 @@ impl Actor {
             fetches: JoinSet::new(),
             greetings: JoinSet::new(),
             line: watch::Sender::new(Line::Coming),
-            qr: None,
+            linking: Linking::default(),
+            unlinking: None,
             backlog: None,
             events,
             undelivered: VecDeque::new(),
@@ -337,6 +348,9 @@ impl Actor {
             // When the connection is gone, whoever waits for an ack learns it by the dropped reply.
             requester.write(outgoing).await;
         }
+        for question in step.questions {
+            self.greetings.spawn(question);
+        }
     }
 
     /// Memory is ahead of the store now: forget it, and let the server deliver again what was not acknowledged.
@@ -402,12 +416,12 @@ impl Actor {
             Link::Down { retry_at } => *retry_at,
             Link::Up { .. } => None,
         };
-        let qr = self.qr.as_ref().map(QrRotation::next_at);
         let backlog = self.backlog_wake(takes_stanzas);
         let is_ready = *self.status.borrow() == Status::Ready;
         let line = self.phone_line.free_at();
         let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
-        [retry, qr, backlog, repairs, self.confirm_at, self.read_again_at].into_iter().flatten().min()
+        let linking = self.linking.next_at();
+        [retry, linking, backlog, repairs, self.confirm_at, self.read_again_at].into_iter().flatten().min()
     }
 
     async fn handle_timers(&mut self) {
@@ -419,7 +433,9 @@ impl Actor {
         if self.confirm_at.is_some_and(|at| now >= at) {
             self.flush_confirms().await;
         }
-        self.rotate_qr(now).await;
+        if self.linking.next_at().is_some_and(|at| now >= at) {
+            self.continue_linking(now).await;
+        }
         self.mind_backlog(now).await;
     }
 

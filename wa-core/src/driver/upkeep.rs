@@ -1,14 +1,12 @@
 //! What keeps an account going: login, pre-key supply, device lists; and what handles ask for.
 //! Protocol: transport, "Startup order"; prekeys and devices.
 
-use std::time::Duration;
-
-use tokio::task::JoinSet;
-use wa_store::{Changes, PreKeyRecord, StoreError};
+use wa_store::{PreKeyRecord, StoreError};
 use wa_types::{Jid, PreKeyId, SignalAddress};
 
 use super::command::Job;
 use super::groups::GroupAnswer;
+use super::pairing::PairingAnswer;
 use super::requester::Requester;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
@@ -19,7 +17,7 @@ use crate::signal::PreKey;
 use crate::stanza::ib::Ib;
 use crate::stanza::iq::IqRefusal;
 use crate::stanza::iq::encrypt::{BundleAnswer, SignedKey, UploadPreKeys};
-use crate::stanza::iq::md::{CleanDirty, RemoveCompanion};
+use crate::stanza::iq::md::CleanDirty;
 use crate::stanza::iq::passive::SetActive;
 use crate::stanza::iq::usync::UserDevices;
 use crate::stanza::notification::Notification;
@@ -29,9 +27,6 @@ use crate::wire::Node;
 
 /// How many one-time pre-keys the server gets at a time.
 const PRE_KEYS: usize = 812;
-
-/// How long the server may take to carry out a logout.
-const LOGOUT_LIMIT: Duration = Duration::from_secs(3);
 
 /// An answer to a question of the actor.
 pub(super) enum Fetched {
@@ -55,6 +50,10 @@ pub(super) enum Fetched {
     },
     Active(Result<(), RequestError>),
     Group(Box<GroupAnswer>),
+    /// What pairing asked.
+    Pairing(PairingAnswer),
+    /// To a logout.
+    Removed(Result<(), RequestError>),
 }
 
 impl Actor {
@@ -74,6 +73,7 @@ impl Actor {
                 self.send_presence(step);
                 let _ = reply.send(());
             }
+            Job::PairWithCode(job) => self.pair_with_code(*job, step).await,
             Job::Reconnect { reply } => {
                 let done = self.reconnect().await;
                 let _ = reply.send(done);
@@ -84,8 +84,7 @@ impl Actor {
                 let _ = reply.send(());
             }
             Job::Logout { reply } => {
-                let done = self.logout().await;
-                let _ = reply.send(done);
+                self.logout(reply, step);
             }
             Job::Group(job) => self.handle_group_job(*job).await,
             Job::Forget { reply } => {
@@ -128,46 +127,6 @@ impl Actor {
                 .attr("type", if is_available { "available" } else { "unavailable" })
                 .attr_opt("name", name),
         );
-    }
-
-    /// Unlinks this device. The server's answer is waited for a little; whatever it says, the keys are done with.
-    async fn logout(&mut self) -> Result<(), CallError> {
-        let jid = self.account.jid.clone().ok_or(CallError::NotPaired)?;
-        self.is_ready()?;
-        if let Some(requester) = self.requester() {
-            match requester.ask(RemoveCompanion { jid }, LOGOUT_LIMIT).await {
-                Ok(()) | Err(RequestError::Timeout | RequestError::ConnectionLost) => {}
-                Err(error) => return Err(error.into()),
-            }
-        } else {
-            return Err(RequestError::NotConnected.into());
-        }
-        self.account.logged_out = true;
-        let mut changes = Changes::new();
-        changes.put_account(self.account.clone());
-        self.store.commit(changes).await.map_err(|error| CallError::Store(error.to_string()))?;
-        self.disconnect(&CloseReason::LoggedOut).await;
-        Ok(())
-    }
-
-    /// Wipes the store and begins as a new device.
-    async fn forget(&mut self) -> Result<(), CallError> {
-        self.disconnect(&CloseReason::Requested).await;
-        let (account, signed, changes) = super::credentials::create(&mut self.random, clock::unix_millis());
-        let mut all = Changes::new();
-        all.wipe().merge(changes);
-        self.store.commit(all).await.map_err(|error| CallError::Store(error.to_string()))?;
-        self.account = account;
-        self.signed_pre_key = signed;
-        // Answers about the former account are nobody's any more.
-        self.fetches = JoinSet::new();
-        self.ratchets.forget_all();
-        self.directory.forget_all();
-        self.groups.forget_all();
-        self.confirms.clear();
-        self.next_seq = 1;
-        self.status.send_replace(Status::Closed);
-        Ok(())
     }
 
     /// The login succeeded: remember it, see that the server has keys, then ask for traffic.
@@ -251,6 +210,14 @@ impl Actor {
             }
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
+            Fetched::Pairing(answer) => {
+                self.handle_pairing_answer(answer, &mut step).await;
+                Ok(())
+            }
+            Fetched::Removed(result) => {
+                self.handle_removed(result).await;
+                Ok(())
+            }
             Fetched::Active(result) => {
                 self.handle_active(result, &mut step).await;
                 Ok(())
@@ -355,6 +322,10 @@ impl Actor {
                     self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
                     self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
                 }
+            }
+            Notification::Pairing(notice) => self.handle_pairing_notice(notice, step),
+            Notification::IdentityChanged { user, lid } if self.is_own_phone(&user, lid.as_ref()) => {
+                self.leave_moved_account(step);
             }
             Notification::IdentityChanged { user, lid } => {
                 if user.device() == 0 {

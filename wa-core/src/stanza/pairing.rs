@@ -1,6 +1,6 @@
 //! `pair-device` and `pair-success`: what an unregistered connection hears. Protocol: pairing.
 
-use wa_types::{Jid, UnixSeconds};
+use wa_types::{Jid, PublicKey, UnixSeconds};
 
 use super::{Reader, StanzaError};
 use crate::wire::Node;
@@ -82,6 +82,85 @@ impl PairingRequest {
             client_props: success.child_opt("client-props").map(|props| props.content().into_owned()),
             timestamp: iq.time_opt("t"),
         }))))
+    }
+}
+
+/// What the server tells a connection that is not paired, besides its requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PairingNotice {
+    /// A phone answers our pairing code.
+    PrimaryHello {
+        /// Which code: the server's name for the link.
+        reference: Vec<u8>,
+        /// The phone's key, encrypted under the code that its user typed.
+        wrapped_key: Box<[u8; 80]>,
+        /// The account's identity key.
+        identity: PublicKey,
+    },
+    /// A pairing code is no longer good.
+    RefreshCode {
+        /// Which code: the server's name for the link.
+        reference: Vec<u8>,
+        /// The user is to ask for a new one; else it is made at once.
+        by_user: bool,
+    },
+    /// The secret of the QR codes is to be replaced.
+    RotateQr,
+    /// The phone wants a passkey to vouch for the link.
+    PasskeyRequest {
+        /// What the passkey shall sign, JSON; to be asked for when absent.
+        options: Option<String>,
+    },
+    /// The phone's half of a link that a passkey vouched for.
+    PasskeyContinuation {
+        /// The encoded `PrimaryEphemeralIdentity`.
+        primary: Vec<u8>,
+    },
+}
+
+impl PairingNotice {
+    /// Reads a `<notification>` of this type; `None` when it is about something else.
+    ///
+    /// # Errors
+    /// [`StanzaError`] when a required part is missing or malformed.
+    pub fn read(kind: &str, stanza: Reader<'_>) -> Result<Option<Self>, StanzaError> {
+        match kind {
+            "link_code_companion_reg" => Self::read_code(stanza.child("link_code_companion_reg")?),
+            "companion_reg_refresh" => {
+                let is_named = ["companion_reg_refresh", "pair-device-rotate-qr"]
+                    .into_iter()
+                    .any(|tag| stanza.child_opt(tag).is_some());
+                Ok(is_named.then_some(Self::RotateQr))
+            }
+            "passkey_prologue_request" => {
+                let options = stanza.child_opt("passkey_request_options");
+                let options = options.map(|options| String::from_utf8(options.content().into_owned()));
+                let options = options.transpose().map_err(|_| stanza.invalid("passkey_request_options"))?;
+                Ok(Some(Self::PasskeyRequest { options: options.filter(|options| !options.is_empty()) }))
+            }
+            "crsc_continuation" => {
+                let primary = stanza.child("primary_ephemeral_identity")?.content().into_owned();
+                Ok(Some(Self::PasskeyContinuation { primary }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn read_code(code: Reader<'_>) -> Result<Option<Self>, StanzaError> {
+        let reference = || Ok(code.child("link_code_pairing_ref")?.content().into_owned());
+        match &*code.text("stage")? {
+            "primary_hello" => Ok(Some(Self::PrimaryHello {
+                reference: reference()?,
+                wrapped_key: Box::new(code.array("link_code_pairing_wrapped_primary_ephemeral_pub")?),
+                identity: code.public_key("primary_identity_pub")?,
+            })),
+            "refresh_code" => Ok(Some(Self::RefreshCode {
+                reference: reference()?,
+                by_user: code.attr_is("force_manual_refresh", "true"),
+            })),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -207,7 +207,8 @@ fn requests_have_the_shapes_of_the_chapters() {
         (passive::SetActive.to_node("7"), iq("set", "passive", "  <active/>")),
         (CountPreKeys.to_node("7"), iq("get", "encrypt", "  <count/>")),
         (
-            md::RemoveCompanion { jid: jid!("1:5@s.whatsapp.net") }.to_node("7"),
+            md::RemoveCompanion { jid: jid!("1:5@s.whatsapp.net"), reason: md::RemovalReason::UserInitiated }
+                .to_node("7"),
             iq(
                 "set",
                 "md",

@@ -18,8 +18,15 @@ pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Answer {
     if let Some(list) = iq.find("key-index-list") {
         return publish(state, from, list);
     }
-    // Linking by code or passkey, and whatever else is unknown here.
-    if iq.find("link_code_companion_reg").is_some() { Answer::Error(452) } else { Answer::Error(400) }
+    // A phone whose user typed a code.
+    match iq.find("link_code_companion_reg") {
+        Some(hello) if from.number == 0 => match state.relay_primary_hello(from.account, hello) {
+            Ok(()) => Answer::DONE,
+            Err(code) => Answer::Error(code),
+        },
+        Some(_) => Answer::Error(403),
+        None => Answer::Error(400),
+    }
 }
 
 pub(super) fn after(state: &mut State, from: DeviceKey, iq: &Node) {

@@ -52,6 +52,11 @@ impl Phone {
     /// [`ScanError`].
     pub async fn scan_with(&self, qr: &str, options: &ScanOptions) -> Result<Jid, ScanError> {
         let code = QrCode::parse(qr.trim()).map_err(|_| ScanError::Qr)?;
+        self.link(&code, options).await
+    }
+
+    /// Signs and links the companion with these keys, whatever way they came.
+    pub(super) async fn link(&self, code: &QrCode, options: &ScanOptions) -> Result<Jid, ScanError> {
         if let Some(delay) = options.delay {
             sleep(delay).await;
         }
@@ -59,7 +64,7 @@ impl Phone {
             let mut phone = self.lock();
             let key_index = phone.next_key_index;
             phone.next_key_index += 1;
-            (key_index, self.sign(&phone, &code, key_index, options))
+            (key_index, self.sign(&phone, code, key_index, options))
         };
         let (connection, answer) = self.hub.state().begin_link(self.inner.key.account, upload)?;
         let linked = match timeout(self.hub.config.pairing_reply, answer).await {
@@ -70,7 +75,10 @@ impl Phone {
             }
         };
         if let Ok(jid) = &linked {
-            self.lock().live.insert(jid.device(), key_index);
+            let mut phone = self.lock();
+            phone.live.insert(jid.device(), key_index);
+            phone.secrets.push(code.secret.clone());
+            phone.code_request = None;
         }
         linked
     }

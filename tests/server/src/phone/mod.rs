@@ -5,13 +5,16 @@
 //! |---|---|
 //! | `keys` | identity, pre-keys, sessions: what encrypts and decrypts |
 //! | `link` | scanning QR codes, signing and removing companions |
+//! | `code`, `passkey` | linking by a typed code, and with a passkey |
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
 //! | `peer` | answers to its own companions' requests |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
+mod code;
 mod keys;
 mod link;
+mod passkey;
 mod peer;
 mod receive;
 mod seen;
@@ -26,6 +29,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wa_core::crypto::{Random as _, SystemRandom};
+use wa_core::pairing::AdvSecret;
 use wa_core::wire::Node;
 use wa_proto::e2e::Message;
 use wa_types::{Jid, MessageId, UnixSeconds};
@@ -34,10 +38,13 @@ use self::keys::PhoneKeys;
 use crate::account::DeviceKey;
 use crate::hub::Hub;
 use crate::login::Party;
+use crate::pairing::Passkey;
 use crate::session::{OUTBOX, Outgoing, Resume, Session};
 use crate::stanza::Read;
 
+pub use self::code::CodeError;
 pub use self::link::ScanOptions;
+pub use self::passkey::{PasskeyLink, PasskeyLinkError};
 pub use self::peer::Resends;
 pub use self::send::{SendError, Sent};
 
@@ -63,6 +70,12 @@ struct PhoneState {
     /// Key indexes of the companions that the signed list holds, by device number.
     live: BTreeMap<u16, u32>,
     next_key_index: u32,
+    /// The companion that shows a code for this phone.
+    code_request: Option<code::CodeRequest>,
+    /// The account's passkey.
+    passkey: Passkey,
+    /// The secrets of all links, which prove them later.
+    secrets: Vec<AdvSecret>,
     /// Messages that wait for the server's ack.
     waiting: HashMap<String, oneshot::Sender<Node>>,
     sent: send::SentMessages,
@@ -179,6 +192,9 @@ impl Phone {
             keys,
             live: BTreeMap::new(),
             next_key_index: 1,
+            code_request: None,
+            passkey: Passkey::generate(),
+            secrets: Vec::new(),
             waiting: HashMap::new(),
             sent: send::SentMessages::default(),
             kept: peer::KeptMessages::default(),

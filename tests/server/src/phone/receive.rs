@@ -175,6 +175,11 @@ impl Phone {
                     tracing::warn!("pre-keys of a phone refused");
                 }
             }
+            Some("link_code_companion_reg") => {
+                if let Some(stage) = node.find("link_code_companion_reg") {
+                    self.handle_code(stage);
+                }
+            }
             Some("account_sync") => {
                 if let Some(devices) = node.find("devices") {
                     let listed: Vec<u16> = devices

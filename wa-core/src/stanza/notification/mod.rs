@@ -6,6 +6,7 @@ pub mod groups;
 
 use wa_types::Jid;
 
+use super::pairing::PairingNotice;
 use super::{Reader, StanzaError};
 
 /// The notifications that we act upon; all are acknowledged.
@@ -33,6 +34,8 @@ pub enum Notification {
     },
     /// Something happened in a group.
     Group(Box<groups::GroupNotification>),
+    /// About linking this device.
+    Pairing(PairingNotice),
     /// Anything else, by its type.
     Other {
         /// The notification's `type`.
@@ -66,7 +69,11 @@ impl Notification {
             "w:gp2" => {
                 return groups::GroupNotification::read(stanza).map(Box::new).map(Self::Group);
             }
-            _ => {}
+            kind => {
+                if let Some(notice) = PairingNotice::read(kind, stanza)? {
+                    return Ok(Self::Pairing(notice));
+                }
+            }
         }
         Ok(Self::Other { kind: kind.into_owned() })
     }

@@ -1,5 +1,8 @@
 //! `md`: linking and unlinking companions. Protocol: pairing, "Logout and removal".
 
+pub mod code;
+pub mod passkey;
+
 use wa_types::Jid;
 
 use super::{IqKind, IqRequest};
@@ -11,6 +14,26 @@ use crate::wire::Node;
 pub struct RemoveCompanion {
     /// Our own device.
     pub jid: Jid,
+    /// Why.
+    pub reason: RemovalReason,
+}
+
+/// Why a companion unlinks itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalReason {
+    /// Its user wants it.
+    UserInitiated,
+    /// The account is on another phone now.
+    PrimaryIdentityChange,
+}
+
+impl RemovalReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::UserInitiated => "user_initiated",
+            Self::PrimaryIdentityChange => "primary_identity_key_change",
+        }
+    }
 }
 
 impl IqRequest for RemoveCompanion {
@@ -19,7 +42,7 @@ impl IqRequest for RemoveCompanion {
     type Reply = ();
 
     fn body(&self) -> Vec<Node> {
-        vec![Node::new("remove-companion-device").attr("jid", &self.jid).attr("reason", "user_initiated")]
+        vec![Node::new("remove-companion-device").attr("jid", &self.jid).attr("reason", self.reason.as_str())]
     }
 
     fn read(_: Reader<'_>) -> Result<(), StanzaError> {

@@ -1,6 +1,9 @@
 //! A connection without an account, until a phone made it a companion. Protocol: pairing, "Overview".
 
-use std::collections::HashMap;
+mod code;
+mod passkey;
+
+use std::collections::{HashMap, VecDeque};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +14,11 @@ use wa_core::pairing::adv::SignedDeviceIdentity;
 use wa_core::wire::Node;
 use wa_types::{Jid, PublicKey};
 
+pub(crate) use code::CodeRefusal;
+pub(crate) use passkey::{Passkey, Sent};
+
+use self::code::Announced;
+use self::passkey::AskedPasskey;
 use crate::account::{Device, DeviceKey, DeviceKeys, KeyIndexList};
 use crate::journal::{Direction, Subject};
 use crate::routing::devices::Change;
@@ -22,6 +30,8 @@ use crate::state::{QUEUE, State};
 #[derive(Debug, Default)]
 pub(crate) struct Pairings {
     by_connection: HashMap<u64, Pairing>,
+    /// What the next announcements of codes are refused with.
+    pub(crate) refusals: VecDeque<CodeRefusal>,
 }
 
 /// One connection of an unregistered client.
@@ -33,7 +43,24 @@ struct Pairing {
     push_name: Option<String>,
     refs: Vec<(String, Instant)>,
     lists_left: usize,
+    code: Option<Announced>,
+    passkey: Option<AskedPasskey>,
     link: Option<Link>,
+}
+
+impl Pairing {
+    /// Whether it shows this code, was announced under it, or was asked for a passkey under it.
+    fn is_known_by(&self, reference: &str) -> bool {
+        let now = Instant::now();
+        self.refs.iter().any(|(shown, expires)| shown == reference && *expires > now)
+            || self.code.as_ref().is_some_and(|code| code.is(reference))
+            || self.passkey.as_ref().is_some_and(|asked| asked.is(reference))
+    }
+
+    /// A phone may still link it without a QR code.
+    fn is_beside_qr(&self) -> bool {
+        self.code.as_ref().is_some_and(Announced::is_live) || self.passkey.is_some()
+    }
 }
 
 /// A link that the phone began and the companion has not confirmed.
@@ -109,8 +136,17 @@ impl State {
     ) {
         let connection = session.connection;
         let lists_left = self.config.ref_lists;
-        let pairing =
-            Pairing { session, noise_key, keys, push_name, refs: Vec::new(), lists_left, link: None };
+        let pairing = Pairing {
+            session,
+            noise_key,
+            keys,
+            push_name,
+            refs: Vec::new(),
+            lists_left,
+            code: None,
+            passkey: None,
+            link: None,
+        };
         self.pairings.by_connection.insert(connection, pairing);
         self.send_refs(connection);
     }
@@ -124,7 +160,7 @@ impl State {
             return true;
         }
         if pairing.lists_left == 0 {
-            return false;
+            return pairing.is_beside_qr();
         }
         pairing.lists_left -= 1;
         let mut expires = Instant::now() + GRACE;
@@ -225,7 +261,7 @@ impl State {
                     Some("w:p" | "urn:xmpp:ping") => {
                         crate::stanza::iq_result(node).attr("t", self.now_seconds())
                     }
-                    Some("md") => crate::stanza::iq_error(node, 452, "feature-not-available"),
+                    Some("md") => self.answer_md(connection, node),
                     _ => crate::stanza::iq_error(node, 401, "not-authorized"),
                 };
                 self.transmit_unpaired(connection, answer);
@@ -236,6 +272,14 @@ impl State {
                 self.transmit_unpaired(connection, malformed());
             }
         }
+    }
+
+    fn answer_md(&mut self, connection: u64, iq: &Node) -> Node {
+        if let Some(request) = iq.find("link_code_companion_reg") {
+            return self.answer_link_code(connection, iq, request);
+        }
+        let answer = self.answer_passkey(connection, iq);
+        answer.unwrap_or_else(|| crate::stanza::iq_error(iq, 400, "bad-request"))
     }
 
     fn handle_link_answer(&mut self, connection: u64, node: &Node) {
@@ -300,12 +344,9 @@ impl State {
     }
 
     fn pairing_of(&self, reference: &str) -> Option<(u64, &Pairing)> {
-        let now = Instant::now();
         let mut pairings = self.pairings.by_connection.iter();
-        let shows = |pairing: &Pairing| {
-            pairing.refs.iter().any(|(shown, expires)| shown == reference && *expires > now)
-        };
-        pairings.find(|(_, pairing)| shows(pairing)).map(|(connection, pairing)| (*connection, pairing))
+        let found = pairings.find(|(_, pairing)| pairing.is_known_by(reference));
+        found.map(|(connection, pairing)| (*connection, pairing))
     }
 
     fn transmit_unpaired(&mut self, connection: u64, node: Node) {
