@@ -9,6 +9,7 @@ mod groups;
 mod messages;
 mod overload;
 mod pairing;
+mod pairing_code;
 mod peers;
 mod receipts;
 mod reconnect;
