@@ -5,6 +5,7 @@ mod backlog;
 mod connection;
 mod durability;
 mod failures;
+mod faults;
 mod groups;
 mod messages;
 mod overload;
