@@ -19,7 +19,8 @@ use crate::wire::Node;
 /// What happened to an account.
 ///
 /// What was received is durable: [`Event::Message`], [`Event::OwnDevice`], [`Event::Undecodable`], [`Event::MessageLost`]
-/// are delivered at least once and in the order in which the server sent them; one that the application did not confirm
+/// and [`Event::ChatsMerged`] are delivered at least once and in the order in which the server sent them; one that the
+/// application did not confirm
 /// comes again after a restart, with the same [number](Event::inbox_number). All other events are told once.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -98,6 +99,9 @@ pub enum Event {
     Undecryptable(Box<Undecryptable>),
     /// A message could not be read and never will be: the last word on it. See [`crate::RepairTimes`] for when.
     MessageLost(Box<MessageLost>),
+    /// Two chats turned out to be with one user: what the application keeps under the old key belongs to the other one.
+    /// Durable, and told before anything that comes under the new key.
+    ChatsMerged(Box<ChatsMerged>),
     /// What happened to messages that we sent, or to messages on another device of our own.
     Receipt(Box<Receipt>),
     /// A user's phone has another identity key than before: it was reinstalled, or is another phone.
@@ -126,6 +130,7 @@ impl Event {
             Self::Message(message) | Self::OwnDevice(message) => Some(message.number),
             Self::Undecodable(undecodable) => Some(undecodable.number),
             Self::MessageLost(lost) => Some(lost.number),
+            Self::ChatsMerged(merged) => Some(merged.number),
             _ => None,
         }
     }
@@ -211,6 +216,32 @@ pub enum RecoveredBy {
     Sender,
     /// Our own phone had it.
     Phone,
+}
+
+/// Two chats turned out to be one, because a phone number and a LID were learned to be one user after both had been used.
+///
+/// The LID's chat stays: a LID survives a change of number. When a LID was replaced, the older one's chat stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChatsMerged {
+    /// Its number in the inbox; [`crate::Events::confirm`] takes it.
+    pub number: InboxNumber,
+    /// The key of both from now on.
+    pub kept: Jid,
+    /// The key that no event carries any more; it still leads to the chat when something is sent to it.
+    pub gone: Jid,
+}
+
+/// The two addresses of one user, and the key of the chat with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The phone number, as far as it is known.
+    pub pn: Option<Jid>,
+    /// The LID, as far as it is known.
+    pub lid: Option<Jid>,
+    /// The chat, as events name it.
+    pub chat: Jid,
 }
 
 /// A payload that was decrypted and could not be read as a message.

@@ -39,6 +39,12 @@ impl SignalAddress {
         Some(Self::new(jid.user(), domain, jid.device()))
     }
 
+    /// Another device of the same user.
+    #[must_use]
+    pub fn with_device(&self, device: u16) -> Self {
+        Self { device, ..self.clone() }
+    }
+
     /// The device's JID.
     #[must_use]
     pub fn to_jid(&self) -> Jid {

@@ -4,6 +4,7 @@ mod builder;
 mod events;
 mod groups;
 mod pairing;
+mod peers;
 #[cfg(feature = "http")]
 pub mod version;
 

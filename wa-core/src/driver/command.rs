@@ -6,7 +6,7 @@ use wa_types::{Jid, MessageId};
 pub(crate) use super::groups::GroupJob;
 use super::pairing::code::PairCodeJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
-use crate::event::InboxNumber;
+use crate::event::{InboxNumber, Peer};
 use crate::message::Message;
 use crate::noise::client_payload::ClientVersion;
 
@@ -24,6 +24,11 @@ pub(crate) enum Job {
     SetPresence {
         is_available: bool,
         reply: oneshot::Sender<()>,
+    },
+    /// Who this is.
+    Peer {
+        jid: Jid,
+        reply: oneshot::Sender<Result<Peer, CallError>>,
     },
     /// The application has this inbox entry.
     Confirm {
@@ -80,6 +85,9 @@ impl Job {
                 let _ = reply.send(Err(ReconnectError::Shutdown));
             }
             Self::Group(job) => job.refuse(CallError::Shutdown),
+            Self::Peer { reply, .. } => {
+                let _ = reply.send(Err(CallError::Shutdown));
+            }
             // A dropped reply says enough.
             Self::Confirm { .. }
             | Self::SetPresence { .. }

@@ -23,6 +23,7 @@ mod link;
 mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;
+mod peers;
 mod reconnect;
 pub(crate) mod repair;
 mod requester;

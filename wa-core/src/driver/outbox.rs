@@ -9,6 +9,7 @@ use wa_store::{Device, DeviceList, StoreError};
 use wa_types::{Jid, MessageId, SignalAddress};
 
 use super::command::SendJob;
+use super::directory::Evidence;
 use super::session::Outgoing;
 use super::upkeep::Fetched;
 use super::{Actor, Status, Step, clock};
@@ -180,7 +181,7 @@ impl Actor {
             return Ok(Prepared::Fail(SendError::Unsupported(chat.clone())));
         }
         let store = std::sync::Arc::clone(&self.store);
-        self.directory.load_addresses(&*store, vec![chat.clone(), own.pn.clone()]).await?;
+        self.directory.load_chats(&*store, &[chat.clone(), own.pn.clone()]).await?;
         let to = self.name_space(chat);
         let me = own.beside(&to).to_user();
 
@@ -225,13 +226,13 @@ impl Actor {
     }
 
     /// The address that the server wants for this chat: the LID once the account is migrated, else the phone number.
-    fn name_space(&self, chat: &Jid) -> Jid {
-        let other = match (self.account.lid_migrated, chat.is_pn()) {
-            (true, true) => self.directory.lid_of(chat),
-            (false, false) => self.directory.pn_of(chat),
-            _ => None,
-        };
-        other.unwrap_or(chat).to_chat()
+    pub(super) fn name_space(&self, chat: &Jid) -> Jid {
+        if !chat.is_user() {
+            return chat.to_chat();
+        }
+        let (lid, pn) = self.directory.addresses_of_chat(chat);
+        let wanted = if self.account.lid_migrated { lid.or(pn) } else { pn.or(lid) };
+        wanted.unwrap_or_else(|| chat.to_chat())
     }
 
     fn is_recent(&self, since: Option<&Instant>) -> bool {
@@ -319,11 +320,7 @@ impl Actor {
                 continue;
             };
             let pair = answer.lid.as_ref().and_then(|lid| AddressPair::new(&answer.user, lid));
-            if let Some(pair) = pair {
-                let store = std::sync::Arc::clone(&self.store);
-                self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
-                self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
-            }
+            self.learn(pair, Evidence::Told, step).await?;
             let phone = self.directory.signal_address(&user);
             if let Some(phone) = &phone {
                 self.load_sessions(vec![phone.clone()]).await?;

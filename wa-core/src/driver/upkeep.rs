@@ -5,6 +5,7 @@ use wa_store::{PreKeyRecord, StoreError};
 use wa_types::{Jid, PreKeyId, SignalAddress};
 
 use super::command::Job;
+use super::directory::Evidence;
 use super::groups::GroupAnswer;
 use super::pairing::PairingAnswer;
 use super::requester::Requester;
@@ -65,8 +66,12 @@ impl Actor {
                 self.confirm_at.get_or_insert_with(|| clock::now() + CONFIRM_AFTER);
             }
             Job::MarkRead { chat, sender, ids, reply } => {
-                let done = self.mark_read(&chat, &sender, ids, step);
+                let done = self.mark_read(&chat, &sender, ids, step).await;
                 let _ = reply.send(done);
+            }
+            Job::Peer { jid, reply } => {
+                let peer = self.peer(&jid, step).await;
+                let _ = reply.send(peer);
             }
             Job::SetPresence { is_available, reply } => {
                 self.wants_available = Some(is_available);
@@ -98,17 +103,18 @@ impl Actor {
         if *self.status.borrow() == Status::Ready { Ok(()) } else { Err(RequestError::NotConnected.into()) }
     }
 
-    fn mark_read(
-        &self,
+    async fn mark_read(
+        &mut self,
         chat: &Jid,
         sender: &Jid,
         ids: Vec<wa_types::MessageId>,
         step: &mut Step,
     ) -> Result<(), CallError> {
         self.is_ready()?;
+        let to = self.wire_address(chat).await.map_err(|error| CallError::Store(error.to_string()))?;
         for ids in ids.chunks(IDS_LIMIT) {
             let Some((first, rest)) = ids.split_first() else { continue };
-            let mut receipt = OutboundReceipt::new(chat.to_chat(), Some("read"), first.clone());
+            let mut receipt = OutboundReceipt::new(to.clone(), Some("read"), first.clone());
             receipt.ids.extend_from_slice(rest);
             receipt.timestamp = Some(clock::unix_millis().to_seconds());
             receipt.participant = (!chat.is_user()).then(|| sender.to_user());
@@ -142,12 +148,10 @@ impl Actor {
         self.account.login_counter = self.account.login_counter.saturating_add(1);
         self.account.banned_until = None;
         if let Some(lid) = success.lid.filter(Jid::is_lid) {
-            if let Some(pair) = self.account.jid.as_ref().and_then(|pn| AddressPair::new(pn, &lid)) {
-                let store = std::sync::Arc::clone(&self.store);
-                self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
-                self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
-            }
+            let pair = self.account.jid.as_ref().and_then(|pn| AddressPair::new(pn, &lid));
+            // First, since others' word is measured against it.
             self.account.lid = Some(lid);
+            self.learn(pair, Evidence::Told, step).await?;
         }
         step.changes.put_account(self.account.clone());
         if self.account.server_has_pre_keys {
@@ -318,16 +322,16 @@ impl Actor {
                 for user in users {
                     self.directory.drop_list(&user, &mut step.changes);
                 }
-                if let Some(pair) = pair {
-                    self.directory.load_addresses(&*store, vec![pair.pn.clone(), pair.lid.clone()]).await?;
-                    self.directory.learn(pair, clock::unix_millis(), &mut step.changes);
-                }
+                self.learn(pair, Evidence::Seen, step).await?;
             }
             Notification::Pairing(notice) => self.handle_pairing_notice(notice, step),
             Notification::IdentityChanged { user, lid } if self.is_own_phone(&user, lid.as_ref()) => {
                 self.leave_moved_account(step);
             }
+            Notification::Addresses(said) => self.handle_addresses(said, step).await?,
             Notification::IdentityChanged { user, lid } => {
+                let pair = lid.as_ref().and_then(|lid| AddressPair::new(&user, lid));
+                self.learn(pair, Evidence::Seen, step).await?;
                 if user.device() == 0 {
                     self.forget_identity(&user, lid.as_ref(), step).await?;
                 }

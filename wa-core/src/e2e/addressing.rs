@@ -27,6 +27,12 @@ impl OwnAddress {
         jid.device() == self.pn.device() && self.is_account(jid)
     }
 
+    /// Whether this pair can hold beside our own: both ours, or neither. While our LID is not known, any may be ours.
+    #[must_use]
+    pub fn may_be(&self, pair: &AddressPair) -> bool {
+        self.lid.as_ref().is_none_or(|lid| lid.is_same_user(&pair.lid) == self.pn.is_same_user(&pair.pn))
+    }
+
     /// Our address in the name space of `other`: LID for a LID, if we have one.
     #[must_use]
     pub fn beside(&self, other: &Jid) -> &Jid {

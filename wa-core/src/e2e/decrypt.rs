@@ -93,7 +93,19 @@ pub fn named_pre_keys(
     (one_time, signed)
 }
 
+/// What an unencrypted message says.
+fn read_plain(plain: &[u8]) -> Outcome {
+    Message::decode(plain.to_vec()).map_or_else(|_| Outcome::Undecodable(plain.to_vec()), Outcome::Content)
+}
+
 impl Opening<'_> {
+    /// Reads a message of a sender with whom there can be no session: channels.
+    #[must_use]
+    pub fn open_plain(message: &InboundMessage) -> (Outcome, bool) {
+        let plain = message.plaintext.as_deref().map(read_plain);
+        (plain.unwrap_or(Outcome::Failed(DecryptError::NoContent)), false)
+    }
+
     /// Opens a message. Records and pre-keys must be loaded; what changes is in `ratchets` and `changes`. `place` is
     /// corrected when the message is a copy of our own, for another chat. The second value tells whether the sender's
     /// identity key is a new one.
@@ -125,8 +137,7 @@ impl Opening<'_> {
         is_new_identity: &mut bool,
     ) -> Result<Outcome, DecryptError> {
         if let Some(plain) = &message.plaintext {
-            let decoded = Message::decode(plain.clone());
-            return Ok(decoded.map_or_else(|_| Outcome::Undecodable(plain.clone()), Outcome::Content));
+            return Ok(read_plain(plain));
         }
         if message.encs.is_empty() {
             return Err(message.unavailable.map_or(DecryptError::NoContent, DecryptError::Unavailable));

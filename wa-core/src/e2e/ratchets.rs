@@ -137,18 +137,53 @@ impl Ratchets {
         Effects { is_new_identity }
     }
 
-    /// Moves what is known under one address to the other address of the same device, unless there is something
-    /// already. Both must be loaded.
+    /// The devices of this user that are loaded and known; the device number of `user` does not matter.
+    #[must_use]
+    pub fn devices_of(&self, user: &SignalAddress) -> Vec<u16> {
+        let known = self.sessions.iter().filter(|(address, slot)| {
+            (address.user(), address.domain()) == (user.user(), user.domain())
+                && (!slot.record.is_empty() || slot.identity.is_some())
+        });
+        known.map(|(address, _)| address.device()).collect()
+    }
+
+    /// Moves what is known under one address to the other address of the same device. Both must be loaded.
+    ///
+    /// The session that we send on moves along and stays it, unless it is with another identity than the one known
+    /// under the new address: that one came later. All other sessions are archived there. Nothing readable is lost.
     pub fn migrate(&mut self, from: &SignalAddress, to: &SignalAddress, changes: &mut Changes) {
-        if !self.knows(from) || self.knows(to) {
+        if from == to {
             return;
         }
-        let Some(slot) = self.sessions.insert(from.clone(), SessionSlot::default()) else { return };
+        let Some(moved) = self.sessions.get_mut(from).map(std::mem::take) else { return };
+        if moved.record.is_empty() && moved.identity.is_none() {
+            return;
+        }
         changes.delete_session(from.clone()).delete_identity(from.clone());
-        if let Some(identity) = slot.identity {
+        let slot = self.sessions.entry(to.clone()).or_default();
+        if let Some(identity) = moved.identity.filter(|_| slot.identity.is_none()) {
+            slot.identity = Some(identity);
             changes.put_identity(to.clone(), identity);
         }
-        self.sessions.insert(to.clone(), SessionSlot { is_changed: true, ..slot });
+        let there = std::mem::take(&mut slot.record);
+        let is_of_known_identity = moved.record.remote_identity().copied() == slot.identity;
+        let (mut first, second) = match (is_of_known_identity, there.has_current()) {
+            (false, true) => (there, moved.record),
+            _ => (moved.record, there),
+        };
+        first.absorb(second);
+        slot.record = first;
+        slot.is_changed = true;
+    }
+
+    /// Moves a sender's key of a group to the sender's other address, unless there is one already. Both must be loaded.
+    pub fn migrate_sender_key(&mut self, from: &SenderKeyName, to: &SenderKeyName, changes: &mut Changes) {
+        let is_free = self.sender_keys.get(to).is_none_or(|slot| slot.record.is_empty());
+        let moved = self.sender_keys.get_mut(from).filter(|slot| is_free && !slot.record.is_empty());
+        if let Some(moved) = moved.map(std::mem::take) {
+            changes.delete_sender_key(from.clone());
+            self.sender_keys.insert(to.clone(), SenderKeySlot { record: moved.record, is_changed: true });
+        }
     }
 
     /// Stops sending on the session with this device; late messages on it can still be read. It must be loaded.

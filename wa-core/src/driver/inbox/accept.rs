@@ -1,8 +1,10 @@
 //! Puts what was received into the inbox, and reads what an earlier run left there.
 
-use wa_store::{InboxEntry, MessageKey};
+use wa_store::{InboxEntry, MessageKey, StoreError};
 
 use super::stored::StoredEvent;
+use wa_types::Jid;
+
 use crate::driver::{Actor, INBOX_PAGE, READ_AGAIN, Step, clock};
 use crate::e2e::addressing::Place;
 use crate::event::{Event, InboxNumber, MessageReceived, RecoveredBy, Undecodable};
@@ -12,23 +14,30 @@ use crate::stanza::message::InboundMessage;
 
 impl Actor {
     /// Takes a message that was read.
-    pub(super) fn accept(
+    pub(super) async fn accept(
         &mut self,
         stanza: &InboundMessage,
         key: MessageKey,
         place: Place,
         message: Message,
         step: &mut Step,
-    ) {
+    ) -> Result<(), StoreError> {
         self.acknowledge(stanza, &place, step);
         let is_resend = stanza.encs.iter().any(|enc| enc.count > 0);
         let recovered = (self.settle_repair(&key, step) || is_resend).then_some(RecoveredBy::Sender);
+        if let Some(kind) = message.own_device_kind()
+            && self.take_own_device(kind, &message, &place, step).await?
+        {
+            step.changes.mark_seen(key.clone(), clock::unix_millis());
+            step.accepted.insert(key);
+            return Ok(());
+        }
         let is_for_own_devices = stanza.is_peer || message.is_for_own_devices();
         let received = Box::new(MessageReceived {
             number: self.next_number(),
-            chat: place.chat,
+            chat: self.chat_key(&place.chat, step).await?,
+            sender_alt: self.directory.other_device_address(&place.sender),
             sender: place.sender,
-            sender_alt: stanza.sender_alt.clone(),
             from_me: place.from_me,
             id: stanza.id.clone(),
             timestamp: stanza.timestamp,
@@ -43,31 +52,33 @@ impl Actor {
             StoredEvent::Message(received)
         };
         self.push_inbox(key, event, step);
+        Ok(())
     }
 
     /// Takes a payload that was decrypted and is no message. The server is told so, and does not send it again.
-    pub(super) fn accept_undecodable(
+    pub(super) async fn accept_undecodable(
         &mut self,
         stanza: &InboundMessage,
         key: MessageKey,
         place: Place,
         bytes: Vec<u8>,
         step: &mut Step,
-    ) {
+    ) -> Result<(), StoreError> {
         tracing::warn!(id = %stanza.id, bytes = bytes.len(), "a payload is no message; it is kept");
         step.reply(ack::for_message(stanza, Some(nack::INVALID_PROTOBUF)));
         self.settle_repair(&key, step);
         let undecodable = Undecodable {
             number: self.next_number(),
-            chat: place.chat,
+            chat: self.chat_key(&place.chat, step).await?,
+            sender_alt: self.directory.other_device_address(&place.sender),
             sender: place.sender,
-            sender_alt: stanza.sender_alt.clone(),
             from_me: place.from_me,
             id: stanza.id.clone(),
             timestamp: stanza.timestamp,
             bytes,
         };
         self.push_inbox(key, StoredEvent::Undecodable(Box::new(undecodable)), step);
+        Ok(())
     }
 
     /// The number for the next inbox entry.
@@ -79,7 +90,8 @@ impl Actor {
 
     /// Puts an event into the inbox, to be delivered once that is committed. `key` is what its message is known by when
     /// it comes again.
-    pub(in crate::driver) fn push_inbox(&mut self, key: MessageKey, event: StoredEvent, step: &mut Step) {
+    pub(in crate::driver) fn push_inbox(&mut self, key: MessageKey, mut event: StoredEvent, step: &mut Step) {
+        self.name_chat(&mut event);
         step.accepted.insert(key.clone());
         step.changes.push_inbox(InboxEntry {
             seq: event.number().0,
@@ -90,27 +102,50 @@ impl Actor {
         step.events.push(event.into_event());
     }
 
+    /// Its chat may have been merged into another one since the event was made.
+    fn name_chat(&self, event: &mut StoredEvent) {
+        if let Some(chat) = event.chat_mut()
+            && let Some(key) = self.directory.known_chat_key(chat)
+        {
+            *chat = key;
+        }
+    }
+
     /// Reads the next stored messages of an earlier run, once those before them are delivered.
     pub(in crate::driver) async fn read_stored(&mut self) {
         if self.read_again_at.is_some() {
             return;
         }
         let Some(after) = self.stored_after.filter(|_| self.undelivered.is_empty()) else { return };
-        match self.store.inbox(after, INBOX_PAGE).await {
-            Ok(entries) => {
-                self.stored_after = entries.last().map(|entry| entry.seq);
-                for entry in entries {
-                    match StoredEvent::read(&entry) {
-                        Some(stored) => self.undelivered.push_back(stored.into_event()),
-                        None => tracing::error!(seq = entry.seq, "a stored message is damaged"),
-                    }
-                }
-            }
+        match self.read_page(after).await {
+            Ok(last) => self.stored_after = last,
             Err(error) => {
                 tracing::error!(%error, "the inbox could not be read");
                 self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
                 self.read_again_at = Some(clock::now() + READ_AGAIN);
             }
         }
+    }
+    /// Reads the stored events behind this number; answers with the last one's.
+    async fn read_page(&mut self, after: u64) -> Result<Option<u64>, StoreError> {
+        let entries = self.store.inbox(after, INBOX_PAGE).await?;
+        let last = entries.last().map(|entry| entry.seq);
+        let mut events = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            match StoredEvent::read(entry) {
+                Some(event) => events.push(event),
+                None => tracing::error!(seq = entry.seq, "a stored event is damaged"),
+            }
+        }
+        // A chat that was merged since has another key now.
+        let chats: Vec<Jid> = events.iter_mut().filter_map(|event| event.chat_mut().cloned()).collect();
+        let store = std::sync::Arc::clone(&self.store);
+        self.directory.load_chats(&*store, &chats).await?;
+        for mut event in events {
+            self.name_chat(&mut event);
+            self.undelivered.push_back(event.into_event());
+        }
+        self.directory.trim();
+        Ok(last)
     }
 }

@@ -5,20 +5,23 @@ use std::collections::HashSet;
 use wa_store::{MessageKey, SenderKeyName, StoreError};
 use wa_types::{Jid, SignalAddress};
 
-use super::place::key_of;
+use super::place::keys_of;
 use crate::connection::Incoming;
-use crate::driver::Actor;
-use crate::e2e::addressing::{OwnAddress, Place};
+use crate::driver::directory::Evidence;
+use crate::driver::{Actor, Step};
+use crate::e2e::addressing::{AddressPair, OwnAddress, Place};
 use crate::e2e::decrypt;
 use crate::signal::{PreKey, SignedPreKey};
 use crate::stanza::message::InboundMessage;
 
 impl Actor {
-    /// Loads addresses, sessions, keys and what came before for a batch of stanzas; answers which messages did.
+    /// Loads addresses, sessions, keys and what came before for a batch of stanzas; answers which messages did. What the
+    /// stanzas tell of addresses is learned first, so that every message of a user meets the same session.
     pub(super) async fn load_for(
         &mut self,
         stanzas: &[Incoming],
         own: &OwnAddress,
+        step: &mut Step,
     ) -> Result<HashSet<MessageKey>, StoreError> {
         let messages: Vec<&InboundMessage> = stanzas
             .iter()
@@ -30,25 +33,30 @@ impl Actor {
             return Ok(HashSet::new());
         }
         let store = std::sync::Arc::clone(&self.store);
-        let users = messages.iter().flat_map(|message| {
-            let alternatives = [&message.sender_alt, &message.recipient_alt, &message.recipient];
-            std::iter::once(message.sender()).chain(alternatives.into_iter().flatten())
+        let pairs = messages.iter().flat_map(|message| {
+            let sender = message.sender_alt.as_ref().and_then(|alt| AddressPair::new(message.sender(), alt));
+            let recipient = message.recipient.as_ref().zip(message.recipient_alt.as_ref());
+            [sender, recipient.and_then(|(one, other)| AddressPair::new(one, other))].into_iter().flatten()
         });
-        let users: Vec<Jid> = users.cloned().collect();
-        self.directory.load_addresses(&*store, users).await?;
+        let pairs: Vec<AddressPair> = pairs.collect();
+        self.learn(pairs, Evidence::Told, step).await?;
+        let users = messages.iter().map(|message| message.sender().clone());
+        self.directory.load_addresses(&*store, users.collect()).await?;
+        let chats: Vec<Jid> = messages.iter().map(|message| Place::of(message, own).chat).collect();
+        self.directory.load_chats(&*store, &chats).await?;
 
         let (mut addresses, mut names) = (Vec::new(), Vec::new());
         let (mut one_time, mut signed, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for message in &messages {
-            let [sender, other] = self.sender_addresses(message);
-            for address in [sender.clone(), other].into_iter().flatten() {
+            for address in self.sender_addresses(message).into_iter().flatten() {
                 addresses.push(SignalAddress::new(address.user(), address.domain(), 0));
                 addresses.push(address);
             }
-            if let (Some(sender), Some(_)) = (sender, &message.participant) {
-                names.push(SenderKeyName { group: message.from.clone(), sender });
+            if message.participant.is_some() {
+                let senders = self.sender_addresses(message).into_iter().flatten();
+                names.extend(senders.map(|sender| SenderKeyName { group: message.from.clone(), sender }));
             }
-            keys.push(key_of(&message.id, &Place::of(message, own)));
+            keys.extend(keys_of(&message.id, &Place::of(message, own), own, &self.directory));
         }
         self.load_sessions(addresses).await?;
         for message in &messages {
@@ -97,24 +105,14 @@ impl Actor {
         Ok(())
     }
 
-    /// Where the sender's session is kept, and its other address when that was used before its LID was known.
+    /// Where the sender's session is kept; and its other address, where there may be something that was never moved.
     pub(super) fn sender_addresses(&self, message: &InboundMessage) -> [Option<SignalAddress>; 2] {
         let sender = message.sender();
-        let plain = SignalAddress::from_jid(sender);
-        let by_stanza = message
-            .sender_alt
-            .as_ref()
-            .filter(|alt| sender.is_pn() && alt.is_lid())
-            .and_then(|lid| SignalAddress::from_jid(&lid.to_user().with_device(sender.device())));
-        match by_stanza.or_else(|| self.directory.signal_address(sender)) {
-            main if main == plain => {
-                let pn = message.sender_alt.as_ref().filter(|alt| sender.is_lid() && alt.is_pn());
-                let pn = pn.or_else(|| self.directory.pn_of(sender));
-                let other =
-                    pn.and_then(|pn| SignalAddress::from_jid(&pn.to_user().with_device(sender.device())));
-                [main, other]
-            }
-            main => [main, plain],
-        }
+        let main = self.directory.signal_address(sender);
+        let pn =
+            if sender.is_lid() { self.directory.other_device_address(sender) } else { Some(sender.clone()) };
+        let other =
+            pn.and_then(|pn| SignalAddress::from_jid(&pn)).filter(|other| Some(other) != main.as_ref());
+        [main, other]
     }
 }

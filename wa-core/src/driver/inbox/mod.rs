@@ -3,21 +3,22 @@
 mod accept;
 mod answer;
 mod load;
-mod place;
+mod own_device;
+pub(super) mod place;
 mod receipt;
 pub(super) mod stored;
 
 use std::collections::HashSet;
 
-use wa_store::{MessageKey, StoreError};
+use wa_store::{MessageKey, SenderKeyName, StoreError};
 use wa_types::SignalAddress;
 
-use self::place::key_of;
+use self::place::keys_of;
 use super::session::Told;
-use super::{Actor, Link, Phase, Step, backlog, clock, credentials};
+use super::{Actor, Link, Phase, Step, backlog, credentials};
 use crate::connection::Incoming;
-use crate::e2e::addressing::{AddressPair, OwnAddress, Place};
-use crate::e2e::decrypt::{DecryptError, Opening, Outcome};
+use crate::e2e::addressing::{OwnAddress, Place};
+use crate::e2e::decrypt::{Opening, Outcome};
 use crate::event::Event;
 use crate::stanza::message::InboundMessage;
 
@@ -47,7 +48,7 @@ impl Actor {
         step: &mut Step,
     ) -> Result<(), StoreError> {
         let seen = match self.own() {
-            Some(own) => self.load_for(&stanzas, &own).await?,
+            Some(own) => self.load_for(&stanzas, &own, step).await?,
             None => HashSet::new(),
         };
         let of_backlog = backlog::count(&stanzas);
@@ -55,7 +56,7 @@ impl Actor {
             match stanza {
                 Incoming::Message(message) => {
                     let Some(own) = self.own() else { continue };
-                    self.handle_message(&message, &own, &seen, step);
+                    self.handle_message(&message, &own, &seen, step).await?;
                 }
                 Incoming::Receipt { receipt, ack, .. } => {
                     self.handle_receipt(*receipt, step).await?;
@@ -79,65 +80,70 @@ impl Actor {
         Ok(())
     }
 
-    fn handle_message(
+    async fn handle_message(
         &mut self,
         message: &InboundMessage,
         own: &OwnAddress,
         seen: &HashSet<MessageKey>,
         step: &mut Step,
-    ) {
+    ) -> Result<(), StoreError> {
         let mut place = Place::of(message, own);
-        let [sender, other] = self.sender_addresses(message);
-        let now = clock::unix_millis();
-        let pairs = [
-            message.sender_alt.as_ref().and_then(|alt| AddressPair::new(message.sender(), alt)),
-            message
-                .recipient
-                .as_ref()
-                .zip(message.recipient_alt.as_ref())
-                .and_then(|(a, b)| AddressPair::new(a, b)),
-        ];
-        for pair in pairs.into_iter().flatten() {
-            self.directory.learn(pair, now, &mut step.changes);
-        }
-        let key = key_of(&message.id, &place);
-        if seen.contains(&key) || step.accepted.contains(&key) {
+        let keys = keys_of(&message.id, &place, own, &self.directory);
+        if keys.iter().any(|key| seen.contains(key) || step.accepted.contains(key)) {
             self.acknowledge(message, &place, step);
-            return;
+            return Ok(());
         }
-        let Some(sender) = sender else {
-            return self.handle_unreadable(message, key, place, DecryptError::NoContent, step);
+        let key = keys.iter().find(|key| self.is_under_repair(key)).or(keys.first());
+        let Some(key) = key.cloned() else { return Ok(()) };
+        let [sender, other] = self.sender_addresses(message);
+        let (outcome, is_new_identity) = match sender {
+            Some(sender) => {
+                if let Some(other) = other {
+                    self.bring_over(message, &other, &sender, step);
+                }
+                let phone = sender.with_device(0);
+                let opening = Opening {
+                    own,
+                    ours: Self::ours(&self.account),
+                    sender: &sender,
+                    account_key: self.ratchets.identity(&phone),
+                };
+                opening.open(message, &mut place, &mut self.ratchets, &mut step.changes, &mut self.random)
+            }
+            // A channel, or nobody who could have a session with us.
+            None => Opening::open_plain(message),
         };
-        if let Some(other) = other.filter(|other| *other != sender) {
-            self.ratchets.migrate(&other, &sender, &mut step.changes);
-        }
-        let opening = Opening {
-            own,
-            ours: Self::ours(&self.account),
-            sender: &sender,
-            account_key: self.ratchets.identity(&SignalAddress::new(sender.user(), sender.domain(), 0)),
-        };
-        let (outcome, is_new_identity) =
-            opening.open(message, &mut place, &mut self.ratchets, &mut step.changes, &mut self.random);
         if is_new_identity {
             step.events.push(Event::IdentityChanged { device: message.sender().clone() });
         }
         match outcome {
-            Outcome::Content(content) => {
-                let is_from_phone = place.from_me && message.is_peer && message.sender().device() == 0;
-                if is_from_phone && self.take_phone_answer(&content, step) {
-                    self.acknowledge(message, &place, step);
-                } else {
-                    self.accept(message, key, place, content, step);
-                }
-            }
-            Outcome::Undecodable(bytes) => self.accept_undecodable(message, key, place, bytes, step),
+            Outcome::Content(content) => self.accept(message, key, place, content, step).await?,
+            Outcome::Undecodable(bytes) => self.accept_undecodable(message, key, place, bytes, step).await?,
             Outcome::Silent => {
                 self.settle_silent(&key, step);
                 self.acknowledge(message, &place, step);
             }
             Outcome::Duplicate => self.acknowledge(message, &place, step),
-            Outcome::Failed(error) => self.handle_unreadable(message, key, place, error, step),
+            Outcome::Failed(error) => {
+                place.chat = self.chat_key(&place.chat, step).await?;
+                self.handle_unreadable(message, key, place, error, step);
+            }
         }
+        Ok(())
+    }
+
+    /// What is kept under the sender's phone number is moved to its LID before it is used: learning the pair did that,
+    /// except for what came to be under the number later.
+    fn bring_over(
+        &mut self,
+        message: &InboundMessage,
+        from: &SignalAddress,
+        to: &SignalAddress,
+        step: &mut Step,
+    ) {
+        self.ratchets.migrate(from, to, &mut step.changes);
+        let name =
+            |sender: &SignalAddress| SenderKeyName { group: message.from.clone(), sender: sender.clone() };
+        self.ratchets.migrate_sender_key(&name(from), &name(to), &mut step.changes);
     }
 }

@@ -22,6 +22,7 @@ impl Actor {
             Some(recipient) if is_own => recipient.to_chat(),
             _ => receipt.from.to_chat(),
         };
+        let chat = self.chat_key(&chat, step).await?;
         // Own devices tell each other with the same word as they tell the author.
         let kind = match receipt.kind {
             ReceiptKind::Read if is_own => ReceiptKind::ReadSelf,

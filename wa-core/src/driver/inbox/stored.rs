@@ -4,7 +4,9 @@ use prost::Message as _;
 use wa_store::InboxEntry;
 use wa_types::{Jid, UnixSeconds};
 
-use crate::event::{Event, InboxNumber, LostReason, MessageLost, MessageReceived, RecoveredBy, Undecodable};
+use crate::event::{
+    ChatsMerged, Event, InboxNumber, LostReason, MessageLost, MessageReceived, RecoveredBy, Undecodable,
+};
 use crate::message::Message;
 
 /// An event that the inbox keeps until the application confirms it.
@@ -17,6 +19,8 @@ pub(in crate::driver) enum StoredEvent {
     Undecodable(Box<Undecodable>),
     /// [`Event::MessageLost`].
     Lost(Box<MessageLost>),
+    /// [`Event::ChatsMerged`].
+    ChatsMerged(Box<ChatsMerged>),
 }
 
 impl StoredEvent {
@@ -26,6 +30,7 @@ impl StoredEvent {
             Self::Message(received) | Self::OwnDevice(received) => received.number,
             Self::Undecodable(undecodable) => undecodable.number,
             Self::Lost(lost) => lost.number,
+            Self::ChatsMerged(merged) => merged.number,
         }
     }
 
@@ -36,6 +41,7 @@ impl StoredEvent {
             Self::OwnDevice(received) => Event::OwnDevice(received),
             Self::Undecodable(undecodable) => Event::Undecodable(undecodable),
             Self::Lost(lost) => Event::MessageLost(lost),
+            Self::ChatsMerged(merged) => Event::ChatsMerged(merged),
         }
     }
 
@@ -63,6 +69,22 @@ impl StoredEvent {
                 ..RawEvent::default()
             }
             .encode_to_vec(),
+            Self::ChatsMerged(merged) => RawEvent {
+                chat: merged.kept.to_string(),
+                what: Some(What::ChatsMerged(merged.gone.to_string())),
+                ..RawEvent::default()
+            }
+            .encode_to_vec(),
+        }
+    }
+
+    /// The chat that it belongs to, if to one.
+    pub(super) const fn chat_mut(&mut self) -> Option<&mut Jid> {
+        match self {
+            Self::Message(received) | Self::OwnDevice(received) => Some(&mut received.chat),
+            Self::Undecodable(undecodable) => Some(&mut undecodable.chat),
+            Self::Lost(lost) => Some(&mut lost.chat),
+            Self::ChatsMerged(_) => None,
         }
     }
 
@@ -91,6 +113,11 @@ impl StoredEvent {
                 timestamp: UnixSeconds(raw.timestamp),
                 bytes,
             })),
+            What::ChatsMerged(gone) => Self::ChatsMerged(Box::new(ChatsMerged {
+                number: InboxNumber(entry.seq),
+                kept: raw.chat.parse().ok()?,
+                gone: gone.parse().ok()?,
+            })),
         })
     }
 }
@@ -114,7 +141,7 @@ struct RawEvent {
     /// 1 the sender, 2 our phone.
     #[prost(uint32, tag = "8")]
     recovered: u32,
-    #[prost(oneof = "What", tags = "16, 17, 18, 19")]
+    #[prost(oneof = "What", tags = "16, 17, 18, 19, 20")]
     what: Option<What>,
 }
 
@@ -128,6 +155,9 @@ enum What {
     Undecodable(Vec<u8>),
     #[prost(uint32, tag = "19")]
     Lost(u32),
+    /// The key that is gone.
+    #[prost(string, tag = "20")]
+    ChatsMerged(String),
 }
 
 /// The number of a reason in entries; never given to another one.
@@ -249,6 +279,13 @@ mod tests {
         });
         let stored = again(&StoredEvent::Undecodable(undecodable.clone())).unwrap().into_event();
         assert!(matches!(stored, Event::Undecodable(read) if read == undecodable));
+        let merged = Box::new(ChatsMerged {
+            number: InboxNumber(7),
+            kept: own.sender.to_user(),
+            gone: own.chat.clone(),
+        });
+        let stored = again(&StoredEvent::ChatsMerged(merged.clone())).unwrap().into_event();
+        assert!(matches!(stored, Event::ChatsMerged(read) if read == merged));
     }
 
     #[test]

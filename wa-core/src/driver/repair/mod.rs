@@ -279,6 +279,11 @@ impl Actor {
         self.repairs.open.insert(key, repair);
     }
 
+    /// Whether the message of this key could not be read, and is being asked for.
+    pub(super) fn is_under_repair(&self, key: &MessageKey) -> bool {
+        self.repairs.open.contains_key(key)
+    }
+
     /// Ends the repair of a message that was read after all; tells whether there was one.
     pub(super) fn settle_repair(&mut self, key: &MessageKey, step: &mut Step) -> bool {
         let was_open = self.repairs.open.remove(key).is_some();

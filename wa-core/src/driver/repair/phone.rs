@@ -136,8 +136,15 @@ impl Actor {
 impl Repair {
     fn wire_key(&self) -> WireKey {
         let has_participant = !self.chat.is_user();
+        // As the stanza names the chat: the application may know it under the user's other address.
+        let chat = match &self.origin.recipient {
+            _ if has_participant => self.chat.clone(),
+            Some(recipient) if self.from_me => recipient.to_chat(),
+            _ if self.origin.from.is_user() => self.origin.from.to_chat(),
+            _ => self.chat.clone(),
+        };
         WireKey {
-            remote_jid: Some(self.chat.to_string()),
+            remote_jid: Some(chat.to_string()),
             from_me: Some(self.from_me),
             id: Some(self.origin.id.to_string()),
             participant: has_participant.then(|| self.sender.to_user().to_string()),

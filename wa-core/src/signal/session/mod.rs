@@ -268,6 +268,20 @@ impl SessionRecord {
         }
     }
 
+    /// Takes in the sessions of another record of the same device: archived, behind nothing but the current one when
+    /// there is one here; else the other's current session is the one to send on.
+    pub fn absorb(&mut self, other: Self) {
+        let Self { current, archived } = other;
+        if self.current.is_none() {
+            self.current = current;
+        } else if let Some(mut session) = current {
+            session.retire();
+            self.archived.push_front(session);
+        }
+        self.archived.extend(archived);
+        self.archived.truncate(MAX_ARCHIVED);
+    }
+
     /// Whether there is a session to send on.
     #[must_use]
     pub const fn has_current(&self) -> bool {

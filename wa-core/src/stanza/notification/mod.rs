@@ -2,6 +2,7 @@
 //!
 //! Types with much to say have a file of their own.
 
+pub mod addresses;
 pub mod groups;
 
 use wa_types::Jid;
@@ -32,6 +33,8 @@ pub enum Notification {
         /// The user's LID, where the stanza has one.
         lid: Option<Jid>,
     },
+    /// Which addresses are one user, or that a user has another one now.
+    Addresses(addresses::AddressNotification),
     /// Something happened in a group.
     Group(Box<groups::GroupNotification>),
     /// About linking this device.
@@ -72,6 +75,9 @@ impl Notification {
             kind => {
                 if let Some(notice) = PairingNotice::read(kind, stanza)? {
                     return Ok(Self::Pairing(notice));
+                }
+                if let Some(said) = addresses::AddressNotification::read(stanza, kind) {
+                    return Ok(Self::Addresses(said));
                 }
             }
         }

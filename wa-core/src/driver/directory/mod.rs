@@ -1,8 +1,13 @@
-//! Who has which devices, and which two addresses are one user: the store's records, with the recent ones in memory.
+//! Who has which devices, which two addresses are one user, and under which of them the application knows the chat: the
+//! store's records, with the recent ones in memory.
+
+mod chats;
 
 use std::collections::HashMap;
 
-use wa_store::{Changes, DeviceList, LidMapping, Store, StoreError};
+pub(super) use chats::Merge;
+
+use wa_store::{Changes, ChatKey, DeviceList, LidMapping, Store, StoreError};
 use wa_types::{Jid, SignalAddress, UnixMillis};
 
 use crate::e2e::addressing::AddressPair;
@@ -10,11 +15,23 @@ use crate::e2e::addressing::AddressPair;
 /// How many entries of a kind stay in memory.
 const KEPT: usize = 1024;
 
+/// How well we know that two addresses are one user. Protocol: prekeys and devices, "Write rules".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// Somebody who knows told us: it replaces what was known.
+    Told,
+    /// It stood beside something else: it replaces nothing.
+    Seen,
+    /// It held at some time: whatever is learned later replaces it.
+    Stale,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     lids: HashMap<Jid, Option<Jid>>,
     pns: HashMap<Jid, Option<Jid>>,
     lists: HashMap<Jid, Option<DeviceList>>,
+    chats: HashMap<Jid, Option<ChatKey>>,
 }
 
 impl Directory {
@@ -66,6 +83,21 @@ impl Directory {
         self.pns.get(&lid.to_chat())?.as_ref()
     }
 
+    /// The other address of a user, as far as it is known and loaded.
+    pub(super) fn other_address(&self, user: &Jid) -> Option<&Jid> {
+        self.lid_of(user).or_else(|| self.pn_of(user))
+    }
+
+    /// The other address of a device.
+    pub(super) fn other_device_address(&self, device: &Jid) -> Option<Jid> {
+        self.other_address(device).map(|user| user.clone().with_device(device.device()))
+    }
+
+    /// Whether this is what is known already. The pair must be loaded.
+    pub(super) fn knows(&self, pair: &AddressPair) -> bool {
+        self.lid_of(&pair.pn) == Some(&pair.lid) && self.pn_of(&pair.lid) == Some(&pair.pn)
+    }
+
     /// A user's devices, as far as they are known and loaded.
     pub(super) fn list(&self, user: &Jid) -> Option<&DeviceList> {
         self.lists.get(user)?.as_ref()
@@ -87,14 +119,20 @@ impl Directory {
         }
     }
 
-    /// Takes in that two addresses are one user. The pair must be loaded.
+    /// Takes in that two addresses are one user. The pair must be loaded. [`Actor::learn`](super::Actor::learn) also
+    /// takes care of sessions and chats; this is for an account that has none yet.
     pub(super) fn learn(&mut self, pair: AddressPair, now: UnixMillis, changes: &mut Changes) {
-        if self.lid_of(&pair.pn) == Some(&pair.lid) && self.pn_of(&pair.lid) == Some(&pair.pn) {
+        if self.knows(&pair) {
             return;
         }
         changes.put_lid_mapping(LidMapping { lid: pair.lid.clone(), pn: pair.pn.clone(), learned: now });
         self.lids.insert(pair.pn.clone(), Some(pair.lid.clone()));
-        self.pns.insert(pair.lid, Some(pair.pn));
+        if let Some(Some(before)) = self.pns.insert(pair.lid, Some(pair.pn.clone()))
+            && before != pair.pn
+        {
+            // Whoever has that number now, it is not this user: it is read from the store again.
+            self.lids.remove(&before);
+        }
     }
 
     /// Takes in a user's devices.
@@ -111,7 +149,7 @@ impl Directory {
 
     /// Lets go of what memory should not hold.
     pub(super) fn trim(&mut self) {
-        if self.lids.len() + self.pns.len() + self.lists.len() > KEPT {
+        if self.lids.len() + self.pns.len() + self.lists.len() + self.chats.len() > KEPT {
             *self = Self::default();
         }
     }
