@@ -40,15 +40,18 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: flows [connect] [messages] [idle] [--quick] [--messages N] [--window N] [--unanswered] [--clients N,...]
+const USAGE: &str = "usage: flows [connect] [reconnect] [restart] [messages] [idle] [--quick] [--messages N] [--window N] [--unanswered] [--clients N,...] [--accounts N]
 
-  connect        logins of a paired account
+  connect        logins of a paired account, from opening its store
+  reconnect      logins of an account whose client runs on
+  restart        many accounts at once, from their stores to connected
   messages       texts from one client to another
   idle           memory of connected clients
   --messages N   how many texts, 10,000 by default
   --window N     how many texts are on their way at once, 256 by default
   --unanswered   the receiver never writes back, so that every text carries the hello of its session
   --clients N,.. how many idle clients, 1,10,100,1000 by default
+  --accounts N   how many accounts restart, 1000 by default
   --quick        a few of each, to see that it works";
 
 struct Options {
@@ -58,6 +61,7 @@ struct Options {
     window: usize,
     is_answered: bool,
     clients: Vec<usize>,
+    accounts: usize,
 }
 
 impl Options {
@@ -69,20 +73,25 @@ impl Options {
             window: 256,
             is_answered: true,
             clients: vec![1, 10, 100, 1000],
+            accounts: 1000,
         };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a number"));
             match word {
-                "connect" | "messages" | "idle" => options.flows.push(word.to_owned()),
+                "connect" | "reconnect" | "restart" | "messages" | "idle" => {
+                    options.flows.push(word.to_owned())
+                }
                 "--messages" => options.messages = value()?.parse()?,
                 "--window" => options.window = value()?.parse()?,
+                "--accounts" => options.accounts = value()?.parse()?,
                 "--unanswered" => options.is_answered = false,
                 "--clients" => {
                     options.clients = value()?.split(',').map(str::parse).collect::<Result<_, _>>()?;
                 }
                 "--quick" => {
                     (options.logins, options.messages, options.clients) = (3, 200, vec![1, 3]);
+                    options.accounts = 3;
                 }
                 _ => return Err(format!("unknown argument {word}").into()),
             }
@@ -95,6 +104,12 @@ impl Options {
         let is_wanted = |flow: &str| self.flows.is_empty() || self.flows.iter().any(|wanted| wanted == flow);
         if is_wanted("connect") {
             self.connect()?;
+        }
+        if is_wanted("reconnect") {
+            self.reconnect()?;
+        }
+        if is_wanted("restart") {
+            self.restart()?;
         }
         if is_wanted("messages") {
             self.messages()?;
@@ -118,6 +133,44 @@ impl Options {
             used.wall.as_secs_f64() * 1e3 / self.logins as f64,
             used.cpu_us_per(self.logins),
             used.allocations_per(self.logins),
+            used.resident_kib,
+        ))
+    }
+
+    /// From a connection that ended until messages can be sent again.
+    fn reconnect(&self) -> Fallible<()> {
+        let scene = Scene::new()?;
+        let mut accounts = scene.accounts("one")?;
+        accounts.ask("pair 1")?;
+        accounts.ask("open 1")?;
+        accounts.usage("reconnect 1")?;
+        let used = accounts.usage(&format!("reconnect {}", self.logins))?;
+        say(&format!(
+            "reconnect {} times: {:.2} ms each until ready, {:.0} µs CPU, {}; {} KiB resident",
+            self.logins,
+            used.wall.as_secs_f64() * 1e3 / self.logins as f64,
+            used.cpu_us_per(self.logins),
+            used.allocations_per(self.logins),
+            used.resident_kib,
+        ))
+    }
+
+    /// A process that starts with many accounts in their stores, until all are connected.
+    fn restart(&self) -> Fallible<()> {
+        let mut scene = Scene::new()?;
+        scene.accounts("all")?.ask(&format!("pair {}", self.accounts))?;
+        let mut accounts = scene.accounts("all")?;
+        scene.server.usage("usage")?;
+        let answer = accounts.ask(&format!("open {}", self.accounts))?;
+        let used: Usage = answer.split_once(' ').ok_or("no usage")?.1.parse()?;
+        let server = scene.server.usage("usage")?;
+        say(&format!(
+            "restart   {} accounts: {:.2} s until all are ready; {:.0} µs CPU and {} each, the server {:.0} µs; {} KiB resident",
+            self.accounts,
+            used.wall.as_secs_f64(),
+            used.cpu_us_per(self.accounts),
+            used.allocations_per(self.accounts),
+            server.cpu_us_per(self.accounts),
             used.resident_kib,
         ))
     }

@@ -58,6 +58,10 @@ pub(crate) fn accounts(server: &str, directory: &str) -> Fallible<()> {
         let answer = match words[..] {
             ["pair", count] => runtime.block_on(accounts.pair_all(count.parse()?)),
             ["login", count] => runtime.block_on(accounts.login(count.parse()?)),
+            ["reconnect", count] => {
+                let (_, client, _) = open.first().ok_or("no account is open")?;
+                runtime.block_on(reconnect(client, count.parse()?))
+            }
             ["open", count] => runtime.block_on(accounts.open_up_to(count.parse()?, &mut open)),
             ["send", to, count, window] => {
                 let (_, client, events) = open.first_mut().ok_or("no account is open")?;
@@ -166,10 +170,27 @@ impl Accounts {
         });
         let opened: Vec<_> = stream::iter(more).buffered(SIDE_BY_SIDE).collect().await;
         open.extend(opened.into_iter().collect::<Fallible<Vec<_>>>()?);
+        let wall = mark.wall();
         sleep(STRAGGLERS).await;
         let jid = open.first().map(|(jid, ..)| jid.to_user().to_string()).unwrap_or_default();
-        Ok(format!("{jid} {}", mark.used(mark.wall())))
+        Ok(format!("{jid} {}", mark.used(wall)))
     }
+}
+
+/// Ends the connection and comes back, again and again.
+async fn reconnect(client: &Client, count: usize) -> Fallible<String> {
+    let mark = Mark::now();
+    let mut wall = Duration::ZERO;
+    for _ in 0..count {
+        client.disconnect().await;
+        let start = Instant::now();
+        client.reconnect().await?;
+        if !client.ready().await {
+            return Err("the login failed".into());
+        }
+        wall += start.elapsed();
+    }
+    Ok(mark.used(wall).to_string())
 }
 
 /// Sends texts with so many on their way, and waits until all are acknowledged and delivered.

@@ -26,6 +26,8 @@ use wa_types::{Jid, SignalAddress};
 use self::code::{CodeAnswer, CodeFlow};
 use self::passkey::{PasskeyAnswer, PasskeyFlow};
 use self::qr::QrRotation;
+use super::groups::Groups;
+use super::peer_messages::PhoneLine;
 use super::repair::Repairs;
 use super::upkeep::Fetched;
 use super::{Actor, Outgoing, Status, Step, clock, credentials};
@@ -293,8 +295,9 @@ impl Actor {
         self.fetches = JoinSet::new();
         self.ratchets.forget_all();
         self.directory.forget_all();
-        self.groups.forget_all();
+        self.groups = Groups::default();
         self.repairs = Repairs::default();
+        self.phone_line = PhoneLine::default();
         self.confirms.clear();
         self.next_seq = 1;
         Ok(())
