@@ -167,6 +167,7 @@ impl PhoneKeys {
 pub(super) enum Unreadable {
     Signal(SignalError),
     Padding,
+    Protobuf,
 }
 
 impl From<SignalError> for Unreadable {

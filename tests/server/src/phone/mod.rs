@@ -3,22 +3,27 @@
 //!
 //! | File | Subject |
 //! |---|---|
-//! | `keys` | identity, pre-keys, sessions: what encrypts and decrypts |
+//! | `group` | groups, their messages, and status posts |
+//! | `keys`, `sender_keys` | identity, pre-keys, sessions: what encrypts and decrypts |
 //! | `link` | scanning QR codes, signing and removing companions |
 //! | `code`, `passkey` | linking by a typed code, and with a passkey |
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
-//! | `peer` | answers to its own companions' requests |
+//! | `peer` | what it does for its companions |
+//! | `reinstall` | being set up anew |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
 mod code;
+mod group;
 mod keys;
 mod link;
 mod passkey;
 mod peer;
 mod receive;
+mod reinstall;
 mod seen;
 mod send;
+mod sender_keys;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
@@ -67,6 +72,12 @@ struct Inner {
 /// What a phone remembers. Locked before the server's state, never after it.
 struct PhoneState {
     keys: PhoneKeys,
+    sender_keys: sender_keys::SenderKeys,
+    /// Accounts that are not given sender keys.
+    withheld: Vec<usize>,
+    /// Who sees its status.
+    viewers: Vec<usize>,
+    known: peer::KnownMessages,
     /// Key indexes of the companions that the signed list holds, by device number.
     live: BTreeMap<u16, u32>,
     next_key_index: u32,
@@ -79,7 +90,6 @@ struct PhoneState {
     /// Messages that wait for the server's ack.
     waiting: HashMap<String, oneshot::Sender<Node>>,
     sent: send::SentMessages,
-    kept: peer::KeptMessages,
     resends: Resends,
     /// Whoever asks it for its own messages again is not heard.
     ignores_retries: bool,
@@ -114,7 +124,7 @@ pub enum Addressing {
 pub struct PhoneMessage {
     /// Its id.
     pub id: MessageId,
-    /// The other side of the chat, without a device.
+    /// The group, the status feed, or the other side of the chat without a device.
     pub chat: Jid,
     /// The device that sent it.
     pub sender: Jid,
@@ -190,6 +200,10 @@ impl Phone {
         };
         let state = PhoneState {
             keys,
+            sender_keys: sender_keys::SenderKeys::default(),
+            withheld: Vec::new(),
+            viewers: Vec::new(),
+            known: peer::KnownMessages::default(),
             live: BTreeMap::new(),
             next_key_index: 1,
             code_request: None,
@@ -197,7 +211,6 @@ impl Phone {
             secrets: Vec::new(),
             waiting: HashMap::new(),
             sent: send::SentMessages::default(),
-            kept: peer::KeptMessages::default(),
             resends: Resends::default(),
             ignores_retries: false,
             retries: HashMap::new(),
@@ -356,12 +369,17 @@ impl Phone {
         self.hub.state().handle(self.inner.key, node);
     }
 
-    /// A request; the answer is at hand at once.
+    /// A request; the answer is at hand at once. `None` when it was refused.
     fn request(&self, iq: &Node) -> Option<Node> {
+        self.answer(iq).filter(|answer| answer.attr_text("type").as_deref() == Some("result"))
+    }
+
+    /// A request, and its answer of either kind.
+    fn answer(&self, iq: &Node) -> Option<Node> {
         let mut state = self.hub.state();
         let answer = crate::iq::answer(&mut state, self.inner.key, iq);
         crate::iq::after(&mut state, self.inner.key, iq);
-        answer.filter(|answer| answer.attr_text("type").as_deref() == Some("result"))
+        answer
     }
 
     fn new_request(&self, kind: &str, namespace: &str) -> Node {

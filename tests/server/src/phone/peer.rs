@@ -1,19 +1,24 @@
-//! A phone's answers to its own companions' requests. Protocol: messages, "Peer data operations".
+//! What the phone does for its companions: it sends them messages again that they cannot read, and tells which LIDs
+//! belong to which numbers. Protocol: messages, "Peer messages".
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use prost::Message as _;
 use wa_core::wire::Node;
 use wa_proto::common::MessageKey;
+use wa_proto::e2e::PeerDataOperationRequestType as Operation;
 use wa_proto::e2e::peer_data_operation_request_response_message::PeerDataOperationResult;
 use wa_proto::e2e::peer_data_operation_request_response_message::peer_data_operation_result::PlaceholderMessageResendResponse;
 use wa_proto::e2e::protocol_message::Type;
 use wa_proto::e2e::{
-    Message, PeerDataOperationRequestMessage, PeerDataOperationRequestResponseMessage,
-    PeerDataOperationRequestType, ProtocolMessage,
+    LidMigrationMappingSyncMessage, Message, PeerDataOperationRequestMessage,
+    PeerDataOperationRequestResponseMessage, ProtocolMessage,
 };
+use wa_proto::lid_migration_sync_payload::{LidMigrationMapping, LidMigrationMappingSyncPayload};
 use wa_proto::web::WebMessageInfo;
+use wa_types::{Jid, MessageId};
 
+use super::send::{SendError, SentMessage};
 use super::{Phone, PhoneMessage, PhoneState, message_id};
 use crate::account::DeviceKey;
 
@@ -30,31 +35,38 @@ pub enum Resends {
     Silent,
 }
 
-/// The messages that a phone may be asked for, the newest last.
+/// The messages of the account that the phone has: its own, its companions', and others'.
 #[derive(Default)]
-pub(super) struct KeptMessages(VecDeque<WebMessageInfo>);
+pub(super) struct KnownMessages {
+    order: VecDeque<String>,
+    by_id: HashMap<String, Vec<WebMessageInfo>>,
+}
 
-impl KeptMessages {
-    pub(super) fn keep(&mut self, message: &PhoneMessage) {
-        let key = MessageKey {
-            remote_jid: Some(message.chat.to_string()),
-            from_me: Some(message.from_me),
-            id: Some(message.id.to_string()),
-            participant: None,
-        };
-        self.0.push_back(WebMessageInfo {
-            key,
+impl KnownMessages {
+    pub(super) fn remember(&mut self, message: &PhoneMessage) {
+        let in_group = message.chat.is_group() || message.chat.is_status();
+        let author = (in_group && !message.from_me).then(|| message.sender.to_user().to_string());
+        let info = WebMessageInfo {
+            key: MessageKey {
+                remote_jid: Some(message.chat.to_string()),
+                from_me: Some(message.from_me),
+                id: Some(message.id.to_string()),
+                participant: author.clone(),
+            },
             message: Some(Box::new(message.message.clone())),
             message_timestamp: Some(message.timestamp.0),
+            participant: author,
+            push_name: message.push_name.clone(),
             ..WebMessageInfo::default()
-        });
-        if self.0.len() > KEPT {
-            self.0.pop_front();
+        };
+        let id = message.id.to_string();
+        self.by_id.entry(id.clone()).or_default().push(info);
+        self.order.push_back(id);
+        if self.order.len() > KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_id.remove(&oldest);
         }
-    }
-
-    fn find(&self, key: &MessageKey) -> Option<&WebMessageInfo> {
-        self.0.iter().rev().find(|kept| kept.key.id == key.id && kept.key.from_me() == key.from_me())
     }
 }
 
@@ -64,68 +76,122 @@ impl Phone {
         self.lock().resends = resends;
     }
 
-    /// Answers a companion.
-    pub(super) fn handle_peer(
+    /// Tells a companion which LID each number has (pairs of number and LID). With a time, unix seconds, it also tells
+    /// that the account's chats are keyed by LID since then.
+    ///
+    /// # Errors
+    /// [`SendError::NoDevice`] when the companion cannot be encrypted for.
+    pub fn send_lid_mappings(
         &self,
-        phone: &mut PhoneState,
-        id: &str,
-        companion: DeviceKey,
-        message: &Message,
-    ) {
-        let Some(protocol) = &message.protocol_message else { return };
-        let Some(request) = &protocol.peer_data_operation_request_message else { return };
-        if request.peer_data_operation_request_type()
-            == PeerDataOperationRequestType::PlaceholderMessageResend
-            && phone.resends != Resends::Silent
-        {
-            let answer = resend_answer(phone, id, request);
-            self.send_peer(phone, companion, &answer);
+        companion: &Jid,
+        pairs: &[(&Jid, &Jid)],
+        migrated: Option<u64>,
+    ) -> Result<MessageId, SendError> {
+        let number = |jid: &Jid| jid.user().parse::<u64>().ok();
+        let mapping = |(pn, lid): &(&Jid, &Jid)| {
+            Some(LidMigrationMapping { pn: number(pn)?, assigned_lid: number(lid)?, latest_lid: None })
+        };
+        let payload = LidMigrationMappingSyncPayload {
+            pn_to_lid_mappings: pairs.iter().filter_map(mapping).collect(),
+            chat_db_migration_timestamp: migrated,
+        };
+        let message = ProtocolMessage {
+            r#type: Some(Type::LidMigrationMappingSync.into()),
+            lid_migration_mapping_sync_message: Some(
+                LidMigrationMappingSyncMessage { encoded_mapping_payload: Some(payload.encode_to_vec()) }
+                    .into(),
+            ),
+            ..ProtocolMessage::default()
+        };
+        let device = DeviceKey { account: self.inner.key.account, number: companion.device() };
+        self.send_peer(&mut self.lock(), device, message)
+    }
+
+    /// What a companion asked for.
+    pub(super) fn handle_peer(&self, phone: &mut PhoneState, from: DeviceKey, id: &str, message: &Message) {
+        let request = message.protocol_message.as_ref();
+        let request = request.and_then(|message| message.peer_data_operation_request_message.as_deref());
+        let Some(request) = request.filter(|_| phone.resends != Resends::Silent) else { return };
+        if request.peer_data_operation_request_type() != Operation::PlaceholderMessageResend {
+            return;
+        }
+        let answer = ProtocolMessage {
+            r#type: Some(Type::PeerDataOperationRequestResponseMessage.into()),
+            peer_data_operation_request_response_message: Some(self.found(phone, id, request).into()),
+            ..ProtocolMessage::default()
+        };
+        if let Err(error) = self.send_peer(phone, from, answer) {
+            tracing::warn!(%error, "companion not answered");
         }
     }
 
-    fn send_peer(&self, phone: &mut PhoneState, companion: DeviceKey, message: &Message) {
-        if !phone.keys.has_session(companion) {
-            self.fetch_sessions(phone, &[companion]);
+    /// One result for each message that was asked for; without a message where the phone does not have it.
+    fn found(
+        &self,
+        phone: &PhoneState,
+        id: &str,
+        request: &PeerDataOperationRequestMessage,
+    ) -> PeerDataOperationRequestResponseMessage {
+        let gives = phone.resends == Resends::Given;
+        let keys = request.placeholder_message_resend_request.iter().map(|asked| asked.message_key.as_ref());
+        let results = keys.map(|key| {
+            let info = key.filter(|_| gives).and_then(|key| self.find_known(phone, key));
+            PeerDataOperationResult {
+                placeholder_message_resend_response: Some(PlaceholderMessageResendResponse {
+                    web_message_info_bytes: info.map(WebMessageInfo::encode_to_vec),
+                }),
+                ..PeerDataOperationResult::default()
+            }
+        });
+        PeerDataOperationRequestResponseMessage {
+            peer_data_operation_request_type: Some(Operation::PlaceholderMessageResend.into()),
+            stanza_id: Some(id.to_owned()),
+            peer_data_operation_result: results.collect(),
         }
-        let Ok(ciphertext) = phone.keys.encrypt(companion, &message.encode_to_vec()) else { return };
+    }
+
+    fn find_known<'a>(&self, phone: &'a PhoneState, key: &MessageKey) -> Option<&'a WebMessageInfo> {
+        let chat: Jid = key.remote_jid().parse().ok()?;
+        let state = self.hub.state();
+        let is_same = |other: &Jid| {
+            *other == chat
+                || (state.account_of(other).is_some() && state.account_of(other) == state.account_of(&chat))
+        };
+        let candidates = phone.known.by_id.get(key.id())?;
+        candidates.iter().find(|info| info.key.remote_jid().parse().is_ok_and(|other| is_same(&other)))
+    }
+
+    fn send_peer(
+        &self,
+        phone: &mut PhoneState,
+        device: DeviceKey,
+        message: ProtocolMessage,
+    ) -> Result<MessageId, SendError> {
+        if phone.online.is_none() {
+            return Err(SendError::Offline);
+        }
+        let message = Message { protocol_message: Some(Box::new(message)), ..Message::default() };
+        if !phone.keys.has_session(device) {
+            self.fetch_sessions(phone, &[device]);
+        }
+        let ciphertext =
+            phone.keys.encrypt(device, &message.encode_to_vec()).map_err(|_| SendError::NoDevice)?;
+        let id = message_id();
         let enc =
             Node::new("enc").attr("v", "2").attr("type", ciphertext.kind.as_str()).bytes(ciphertext.bytes);
-        let to = self.hub.state().jid_of(companion, &self.inner.lid);
+        let to = self.inner.lid.clone().with_device(device.number);
         let stanza = Node::new("message")
-            .attr("to", to)
-            .attr("id", message_id())
+            .attr("to", &to)
+            .attr("id", &id)
             .attr("type", "text")
             .attr("category", "peer")
             .attr("push_priority", "high")
             .child(Node::new("meta").attr("appdata", "default"))
             .child(enc);
+        phone.sent.remember(&id, SentMessage { chat: to.to_user(), message, is_peer: true });
         self.transmit(&stanza);
+        Ok(MessageId::new(id))
     }
 }
 
-fn resend_answer(phone: &PhoneState, id: &str, request: &PeerDataOperationRequestMessage) -> Message {
-    let results = request.placeholder_message_resend_request.iter().map(|asked| {
-        let kept = asked.message_key.as_ref().and_then(|key| phone.kept.find(key));
-        let kept = kept.filter(|_| phone.resends == Resends::Given);
-        PeerDataOperationResult {
-            placeholder_message_resend_response: Some(PlaceholderMessageResendResponse {
-                web_message_info_bytes: kept.map(WebMessageInfo::encode_to_vec),
-            }),
-            ..PeerDataOperationResult::default()
-        }
-    });
-    let answer = PeerDataOperationRequestResponseMessage {
-        peer_data_operation_request_type: Some(PeerDataOperationRequestType::PlaceholderMessageResend.into()),
-        stanza_id: Some(id.to_owned()),
-        peer_data_operation_result: results.collect(),
-    };
-    let protocol = ProtocolMessage {
-        r#type: Some(Type::PeerDataOperationRequestResponseMessage.into()),
-        peer_data_operation_request_response_message: Some(Box::new(answer)),
-        ..ProtocolMessage::default()
-    };
-    Message { protocol_message: Some(Box::new(protocol)), ..Message::default() }
-}
-
-/// How many messages a phone keeps for its companions.
-const KEPT: usize = 1000;
+const KEPT: usize = 10_000;

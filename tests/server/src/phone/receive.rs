@@ -7,7 +7,8 @@ use wa_proto::e2e::Message;
 use wa_types::{Jid, MessageId, UnixSeconds};
 
 use super::keys::Unreadable;
-use super::{Phone, PhoneMessage, PhoneReceipt};
+use super::{Phone, PhoneMessage, PhoneReceipt, PhoneState};
+use crate::account::DeviceKey;
 use crate::stanza::Read;
 
 impl Phone {
@@ -24,122 +25,132 @@ impl Phone {
 
     fn handle_message(&self, node: &Node) {
         let (Some(id), Some(from)) = (node.attr_text("id"), node.attr_jid("from")) else { return };
-        let Some(device) = self.hub.state().device_key(&from) else { return self.acknowledge(node) };
-        let Some(enc) = node.find("enc") else { return self.acknowledge(node) };
+        let is_many = from.is_group() || from.is_status();
+        let sender = if is_many { node.attr_jid("participant") } else { Some(from.clone()) };
+        let device = sender.as_ref().and_then(|sender| self.hub.state().device_key(sender));
+        let (Some(sender), Some(device)) = (sender, device) else { return self.acknowledge(node) };
+        if node.find("enc").is_none() {
+            return self.acknowledge(node);
+        }
+        let stanza = Stanza { node, id: &id, chat: &from, sender, device };
         let from_me = device.account == self.inner.key.account;
-        let peer = if from_me { Peer::OwnDevice } else { Peer::Contact };
-        let kind = enc.attr_text("type").unwrap_or_default();
-        let bytes = enc.content_bytes().unwrap_or_default();
 
         let mut phone = self.lock();
         let refused = self.hub.state().is_unreadable(self.inner.key);
-        let decrypted = if refused {
+        let read = if refused {
             Err(Unreadable::Signal(SignalError::BadMac))
         } else {
-            phone.keys.decrypt(device, peer, &kind, bytes)
+            self.open(&mut phone, &stanza)
         };
-        let message = match decrypted {
-            Ok(plaintext) => Message::decode(plaintext.as_slice()).ok(),
+        let message = match read {
+            Ok(message) => message,
             Err(Unreadable::Signal(SignalError::Duplicate { .. })) => {
                 drop(phone);
-                return self.confirm(node, &id, &from, from_me);
+                return self.confirm(&stanza);
             }
             Err(Unreadable::Signal(error)) => {
                 tracing::debug!(%error, "phone cannot read a message");
                 if phone.retries.len() > KEPT {
                     phone.retries.clear();
                 }
-                let count = phone.retries.entry((from.clone(), id.clone().into_owned())).or_insert(0);
+                let count =
+                    phone.retries.entry((stanza.sender.clone(), id.clone().into_owned())).or_insert(0);
                 *count += 1;
                 let count = *count;
                 let parts = phone.keys.retry_parts(count >= 2);
                 drop(phone);
-                return self.ask_again(node, &id, &from, count, error.retry_code(), parts);
+                return self.ask_again(&stanza, count, error.retry_code(), parts);
             }
-            Err(Unreadable::Padding) => None,
-        };
-        let Some(message) = message else {
-            drop(phone);
-            return self.transmit(&ack(node).attr("error", 491_u32));
+            Err(Unreadable::Padding | Unreadable::Protobuf) => {
+                drop(phone);
+                return self.transmit(&ack(node).attr("error", 491_u32));
+            }
         };
         let is_peer = node.attr_text("category").as_deref() == Some("peer");
-        if is_peer && from_me {
-            self.handle_peer(&mut phone, &id, device, &message);
-        }
-        if !is_peer
-            && let Some(message) = self.read_message(node, &id, &from, from_me, message)
-            && phone.seen.note(device.account, &id)
-        {
-            phone.kept.keep(&message);
-            phone.messages.push_back(message);
-            if phone.messages.len() > KEPT {
-                phone.messages.pop_front();
+        match message {
+            Some(message) if is_peer && from_me => self.handle_peer(&mut phone, device, &id, &message),
+            Some(message) if !is_peer => {
+                if let Some(message) = read_message(&stanza, from_me, message)
+                    && phone.seen.note(device.account, &id)
+                {
+                    phone.known.remember(&message);
+                    phone.messages.push_back(message);
+                    if phone.messages.len() > KEPT {
+                        phone.messages.pop_front();
+                    }
+                }
             }
+            _ => {}
         }
         drop(phone);
         self.inner.arrived.notify_waiters();
-        self.confirm(node, &id, &from, from_me);
+        self.confirm(&stanza);
     }
 
-    /// What the message says, own copies unwrapped; `None` when only an own device could have sent it, and did not.
-    fn read_message(
-        &self,
-        node: &Node,
-        id: &str,
-        from: &Jid,
-        from_me: bool,
-        mut message: Message,
-    ) -> Option<PhoneMessage> {
-        let mut chat = from.to_chat();
-        if let Some(copy) = message.device_sent_message.take() {
-            if !from_me {
-                return None;
+    /// Decrypts a stanza, the pairwise part first: it may bring the key for the other. `None` when it brought nothing
+    /// else.
+    fn open(&self, phone: &mut PhoneState, stanza: &Stanza<'_>) -> Result<Option<Message>, Unreadable> {
+        let from_me = stanza.device.account == self.inner.key.account;
+        let peer = if from_me { Peer::OwnDevice } else { Peer::Contact };
+        let is_shared = |enc: &Node| enc.attr_text("type").as_deref() == Some("skmsg");
+        let mut encs: Vec<&Node> = stanza.node.find_all("enc").collect();
+        encs.sort_by_key(|enc| is_shared(enc));
+        let mut content = None;
+        for enc in encs {
+            let bytes = enc.content_bytes().unwrap_or_default();
+            let plaintext = if is_shared(enc) {
+                phone.sender_keys.decrypt(stanza.chat, stanza.device, bytes)?
+            } else {
+                let kind = enc.attr_text("type").unwrap_or_default();
+                phone.keys.decrypt(stanza.device, peer, &kind, bytes)?
+            };
+            let mut message = Message::decode(plaintext.as_slice()).map_err(|_| Unreadable::Protobuf)?;
+            let distribution = message.sender_key_distribution_message.take();
+            if let Some(bytes) = distribution.and_then(|given| given.axolotl_sender_key_distribution_message)
+            {
+                phone.sender_keys.take(stanza.chat, stanza.device, &bytes)?;
             }
-            chat = copy.destination_jid().parse().ok()?;
-            message = *copy.message?;
-        } else if from_me {
-            chat = node.attr_jid("recipient").unwrap_or(chat);
+            if !is_bare(&message) {
+                content = Some(message);
+            }
         }
-        Some(PhoneMessage {
-            id: MessageId::new(id),
-            chat,
-            sender: from.clone(),
-            from_me,
-            timestamp: UnixSeconds(node.attr_number("t").unwrap_or(0)),
-            push_name: node.attr_text("notify").map(std::borrow::Cow::into_owned),
-            message,
-        })
+        Ok(content)
     }
 
-    fn confirm(&self, node: &Node, id: &str, from: &Jid, from_me: bool) {
+    fn confirm(&self, stanza: &Stanza<'_>) {
+        let node = stanza.node;
         let is_peer = node.attr_text("category").as_deref() == Some("peer");
-        let kind = match (is_peer, from_me) {
+        let kind = match (is_peer, stanza.device.account == self.inner.key.account) {
             (true, _) => Some("peer_msg"),
             (false, true) => Some("sender"),
             (false, false) => None,
         };
         let receipt = Node::new("receipt")
-            .attr("id", id)
-            .attr("to", from)
+            .attr("id", stanza.id)
+            .attr("to", stanza.chat)
             .attr_opt("type", kind)
-            .attr_opt("recipient", node.get("recipient").cloned());
+            .attr_opt("participant", node.get("participant").cloned())
+            .attr_opt("recipient", node.get("recipient").cloned())
+            .attr_opt("context", stanza.chat.is_status().then_some("status"));
         self.transmit(&receipt);
     }
 
-    fn ask_again(&self, node: &Node, id: &str, from: &Jid, count: u32, code: Option<u8>, parts: Vec<Node>) {
+    fn ask_again(&self, stanza: &Stanza<'_>, count: u32, code: Option<u8>, parts: Vec<Node>) {
+        let node = stanza.node;
         if count >= MAX_RETRIES {
             return self.transmit(&ack(node).attr("error", 500_u32));
         }
         let retry = Node::new("retry")
             .attr("v", "1")
             .attr("count", count)
-            .attr("id", id)
+            .attr("id", stanza.id)
             .attr_opt("t", node.get("t").cloned())
             .attr_opt("error", code);
         let receipt = Node::new("receipt")
-            .attr("id", id)
-            .attr("to", from)
+            .attr("id", stanza.id)
+            .attr("to", stanza.chat)
             .attr("type", "retry")
+            .attr_opt("participant", node.get("participant").cloned())
             .attr_opt("recipient", node.get("recipient").cloned())
             .attr_opt("category", node.get("category").cloned())
             .child(retry)
@@ -151,15 +162,20 @@ impl Phone {
         self.acknowledge(node);
         let (Some(id), Some(from)) = (node.attr_text("id"), node.attr_jid("from")) else { return };
         let kind = node.attr_text("type").map(std::borrow::Cow::into_owned);
+        let from = node.attr_jid("participant").unwrap_or(from);
         if kind.as_deref() == Some("retry") && !self.lock().ignores_retries {
             self.resend(&from, &id, node);
         }
         let mut ids = vec![MessageId::new(&id)];
         let items = node.find("list").into_iter().flat_map(|list| list.find_all("item"));
         ids.extend(items.filter_map(|item| item.attr_text("id")).map(|id| MessageId::new(&id)));
+        let readers = node.find_all("participants").flat_map(|list| list.find_all("user"));
+        let readers: Vec<Jid> = readers.filter_map(|user| user.attr_jid("jid")).collect();
         let mut phone = self.lock();
-        phone.receipts.push_back(PhoneReceipt { from, kind, ids });
-        if phone.receipts.len() > KEPT {
+        for from in if readers.is_empty() { vec![from] } else { readers } {
+            phone.receipts.push_back(PhoneReceipt { from, kind: kind.clone(), ids: ids.clone() });
+        }
+        while phone.receipts.len() > KEPT {
             phone.receipts.pop_front();
         }
         drop(phone);
@@ -210,11 +226,51 @@ impl Phone {
     }
 }
 
+/// A message, and what its addresses mean.
+struct Stanza<'a> {
+    node: &'a Node,
+    id: &'a str,
+    /// Its `from`: a device, a group, or the status feed.
+    chat: &'a Jid,
+    sender: Jid,
+    device: DeviceKey,
+}
+
+/// What the message says, own copies unwrapped; `None` when only an own device could have sent it, and did not.
+fn read_message(stanza: &Stanza<'_>, from_me: bool, mut message: Message) -> Option<PhoneMessage> {
+    let mut chat = stanza.chat.to_chat();
+    if let Some(copy) = message.device_sent_message.take() {
+        if !from_me {
+            return None;
+        }
+        chat = copy.destination_jid().parse().ok()?;
+        message = *copy.message?;
+    } else if from_me {
+        chat = stanza.node.attr_jid("recipient").unwrap_or(chat);
+    }
+    Some(PhoneMessage {
+        id: MessageId::new(stanza.id),
+        chat,
+        sender: stanza.sender.clone(),
+        from_me,
+        timestamp: UnixSeconds(stanza.node.attr_number("t").unwrap_or(0)),
+        push_name: stanza.node.attr_text("notify").map(std::borrow::Cow::into_owned),
+        message,
+    })
+}
+
+/// Whether nothing but its context is in it.
+fn is_bare(message: &Message) -> bool {
+    let context = message.message_context_info.clone();
+    *message == Message { message_context_info: context, ..Message::default() }
+}
+
 fn ack(node: &Node) -> Node {
     Node::new("ack")
         .attr("class", node.tag.as_ref())
         .attr_opt("id", node.get("id").cloned())
         .attr_opt("to", node.get("from").cloned())
+        .attr_opt("participant", node.get("participant").cloned())
         .attr_opt("type", node.get("type").filter(|_| node.tag != "message").cloned())
 }
 

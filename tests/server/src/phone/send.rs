@@ -14,7 +14,7 @@ use wa_proto::e2e::{DeviceSentMessage, Message, MessageContextInfo};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
 use super::keys::bundle_of;
-use super::{Addressing, Phone, PhoneState, message_id};
+use super::{Addressing, Phone, PhoneMessage, PhoneState, message_id};
 use crate::account::DeviceKey;
 use crate::stanza::Read;
 
@@ -49,7 +49,7 @@ pub enum SendError {
     NoAck,
 }
 
-/// What was sent, for resends: the plaintext for others and for own devices, and the chat.
+/// What was sent, for resends.
 #[derive(Default)]
 pub(super) struct SentMessages {
     order: VecDeque<String>,
@@ -57,14 +57,15 @@ pub(super) struct SentMessages {
 }
 
 #[derive(Clone)]
-struct SentMessage {
-    chat: Jid,
-    for_others: Vec<u8>,
-    for_own: Vec<u8>,
+pub(super) struct SentMessage {
+    pub(super) chat: Jid,
+    pub(super) message: Message,
+    /// For an own companion, about the account itself.
+    pub(super) is_peer: bool,
 }
 
 impl SentMessages {
-    fn remember(&mut self, id: &str, message: SentMessage) {
+    pub(super) fn remember(&mut self, id: &str, message: SentMessage) {
         self.order.push_back(id.to_owned());
         self.by_id.insert(id.to_owned(), message);
         if self.order.len() > KEPT
@@ -115,9 +116,11 @@ impl Phone {
 
     /// Marks a message as read, and tells its sender.
     pub fn read(&self, message: &super::PhoneMessage) {
+        let is_many = message.chat.is_group() || message.chat.is_status();
         let receipt = Node::new("receipt")
             .attr("id", &message.id)
             .attr("to", message.chat.to_user())
+            .attr_opt("participant", is_many.then_some(&message.sender))
             .attr("type", "read")
             .attr("t", self.hub.state().now_seconds());
         self.transmit(&receipt);
@@ -147,6 +150,12 @@ impl Phone {
         if phone.online.is_none() {
             return Err(SendError::Offline);
         }
+        if to.is_group() || to.is_status() {
+            let stanza = self.sealed_for_many(&mut phone, to, id, message)?;
+            self.remember_sent(&mut phone, id, to, message, acked);
+            self.transmit(&stanza);
+            return Ok(());
+        }
         let (recipient, chat) = self.address(to, phone.addressing).ok_or(SendError::UnknownRecipient)?;
         let own = self.inner.key;
         let mut devices = {
@@ -158,18 +167,14 @@ impl Phone {
             devices
         };
         devices.retain(|device| *device != own);
-        let sent = SentMessage {
-            chat: chat.clone(),
-            for_others: message.encode_to_vec(),
-            for_own: own_copy(&chat, message).encode_to_vec(),
-        };
+        let (for_others, for_own) = (message.encode_to_vec(), own_copy(&chat, message).encode_to_vec());
         let without: Vec<DeviceKey> =
             devices.iter().copied().filter(|device| !phone.keys.has_session(*device)).collect();
         self.fetch_sessions(&mut phone, &without);
 
         let mut copies = Vec::new();
         for device in devices {
-            let plaintext = if device.account == own.account { &sent.for_own } else { &sent.for_others };
+            let plaintext = if device.account == own.account { &for_own } else { &for_others };
             match phone.keys.encrypt(device, plaintext) {
                 Ok(ciphertext) => {
                     let enc = Node::new("enc")
@@ -185,8 +190,7 @@ impl Phone {
         if copies.is_empty() {
             return Err(SendError::NoDevice);
         }
-        phone.sent.remember(id, sent);
-        phone.waiting.insert(id.to_owned(), acked);
+        self.remember_sent(&mut phone, id, &chat, message, acked);
         let stanza = Node::new("message")
             .attr("to", &chat)
             .attr("id", id)
@@ -194,6 +198,28 @@ impl Phone {
             .child(Node::new("participants").children(copies));
         self.transmit(&stanza);
         Ok(())
+    }
+
+    /// Keeps a message for resends and for companions, before it goes.
+    fn remember_sent(
+        &self,
+        phone: &mut PhoneState,
+        id: &str,
+        chat: &Jid,
+        message: &Message,
+        acked: oneshot::Sender<Node>,
+    ) {
+        phone.sent.remember(id, SentMessage { chat: chat.clone(), message: message.clone(), is_peer: false });
+        phone.known.remember(&PhoneMessage {
+            id: MessageId::new(id),
+            chat: chat.clone(),
+            sender: self.inner.lid.clone(),
+            from_me: true,
+            timestamp: UnixSeconds(self.hub.state().now_seconds()),
+            push_name: None,
+            message: message.clone(),
+        });
+        phone.waiting.insert(id.to_owned(), acked);
     }
 
     /// The account behind an address, and the address to use.
@@ -269,22 +295,33 @@ impl Phone {
             self.fetch_sessions(&mut phone, &[device]);
         }
         let is_own = device.account == self.inner.key.account;
-        let plaintext = if is_own { &sent.for_own } else { &sent.for_others };
-        let Ok(ciphertext) = phone.keys.encrypt(device, plaintext) else { return };
+        let is_many = sent.chat.is_group() || sent.chat.is_status();
+        let for_device =
+            if is_own && !sent.is_peer { own_copy(&sent.chat, &sent.message) } else { sent.message };
+        let mut stanza = Node::new("message").attr("id", id).attr("type", "text");
+        let plaintext = if is_many {
+            let Some((plaintext, to, mode)) = self.resealed(&mut phone, &sent.chat, &for_device, device)
+            else {
+                return;
+            };
+            stanza = stanza.attr("to", &sent.chat).attr("participant", to).attr_opt("addressing_mode", mode);
+            plaintext
+        } else {
+            stanza = stanza.attr("to", self.hub.state().jid_of(device, &sent.chat));
+            stanza = match (is_own, sent.is_peer) {
+                (true, true) => stanza.attr("category", "peer"),
+                (true, false) => stanza.attr("recipient", &sent.chat),
+                (false, _) => stanza.attr("device_fanout", "false"),
+            };
+            for_device.encode_to_vec()
+        };
+        let Ok(ciphertext) = phone.keys.encrypt(device, &plaintext) else { return };
         let enc = Node::new("enc")
             .attr("v", "2")
             .attr("type", ciphertext.kind.as_str())
             .attr("count", count)
             .bytes(ciphertext.bytes);
-        let to = self.hub.state().jid_of(device, &sent.chat);
-        let stanza = Node::new("message")
-            .attr("to", to)
-            .attr("id", id)
-            .attr("type", "text")
-            .attr_opt("recipient", is_own.then_some(&sent.chat))
-            .attr_opt("device_fanout", (!is_own).then_some("false"))
-            .child(enc);
-        self.transmit(&stanza);
+        self.transmit(&stanza.child(enc));
     }
 }
 

@@ -12,13 +12,14 @@ use wa_core::noise::{Established, Header, KnownServer, RoutingInfo, Transport, T
 use wa_core::pairing::adv::{AdvSecret, Linked, accept_link};
 use wa_core::pairing::qr::{ClientType, QrCode, QrForm};
 use wa_core::signal::{
-    LocalIdentity, Peer, PreKey, PreKeyBundle, PreKeySignalMessage, PreKeys, SessionRecord, SignalMessage,
-    SignedPreKey, pad, unpad,
+    LocalIdentity, OwnSenderKey, Peer, PreKey, PreKeyBundle, PreKeySignalMessage, PreKeys,
+    SenderKeyDistribution, SenderKeyMessage, SenderKeyRecord, SessionRecord, SignalMessage, SignedPreKey,
+    pad, unpad,
 };
 use wa_core::transport::{Connector, Socket};
 use wa_core::wire::frame::{FrameBuffer, write_frame};
 use wa_core::wire::{self, Node};
-use wa_proto::e2e::Message;
+use wa_proto::e2e::{Message, SenderKeyDistributionMessage};
 use wa_proto::wa6::ClientPayload;
 use wa_proto::wa6::client_payload::user_agent::AppVersion;
 use wa_proto::wa6::client_payload::{DevicePairingRegistrationData, UserAgent};
@@ -39,6 +40,9 @@ pub(crate) struct Companion {
     pub(crate) lid: Option<Jid>,
     pub(crate) linked: Option<Linked>,
     pub(crate) sessions: HashMap<Jid, SessionRecord>,
+    /// Sender keys of others, by group and device.
+    sender_keys: HashMap<(Jid, Jid), SenderKeyRecord>,
+    own_keys: HashMap<Jid, OwnSenderKey>,
     /// The server of the last full handshake.
     pub(crate) known: Mutex<Option<KnownServer>>,
 }
@@ -61,6 +65,8 @@ impl Companion {
             lid: None,
             linked: None,
             sessions: HashMap::new(),
+            sender_keys: HashMap::new(),
+            own_keys: HashMap::new(),
             known: Mutex::new(None),
         }
     }
@@ -276,25 +282,67 @@ impl Companion {
         Node::new("device-identity").bytes(self.linked.as_ref().expect("linked").identity.encode())
     }
 
-    /// Decrypts the `enc` of a stanza.
+    /// Decrypts what a stanza carries: of a group, the pairwise part first, which may bring the sender's key.
     pub(crate) fn decrypt(&mut self, stanza: &Node) -> Message {
-        let from = stanza.get("from").and_then(|jid| jid.to_jid().ok()).expect("from");
-        let enc = stanza.find("enc").expect("enc");
-        let bytes = enc.content_bytes().expect("bytes");
-        let session = self.sessions.entry(from).or_default();
+        let jid = |name: &str| stanza.get(name).and_then(|jid| jid.to_jid().ok());
+        let from = jid("from").expect("from");
+        let sender = jid("participant").unwrap_or_else(|| from.clone());
+        let mut read = Message::default();
+        for enc in stanza.find_all("enc") {
+            let bytes = enc.content_bytes().expect("bytes");
+            let padded = if attr(enc, "type") == "skmsg" {
+                let record = self.sender_keys.entry((from.clone(), sender.clone())).or_default();
+                record.decrypt(&SenderKeyMessage::parse(bytes).expect("parses")).expect("decrypts")
+            } else {
+                self.decrypt_pairwise(&sender, &attr(enc, "type"), bytes)
+            };
+            let mut message = Message::decode(unpad(&padded).expect("padding")).expect("protobuf");
+            if let Some(given) = message.sender_key_distribution_message.take() {
+                let key = SenderKeyDistribution::parse(given.axolotl_sender_key_distribution_message());
+                let record = self.sender_keys.entry((from.clone(), sender.clone())).or_default();
+                record.process(&key.expect("parses")).expect("a key");
+            }
+            if message != Message::default() {
+                read = message;
+            }
+        }
+        read
+    }
+
+    fn decrypt_pairwise(&mut self, sender: &Jid, kind: &str, bytes: &[u8]) -> Vec<u8> {
+        let session = self.sessions.entry(sender.clone()).or_default();
         let random = &mut SystemRandom;
-        let padded = if attr(enc, "type") == "pkmsg" {
+        if kind == "pkmsg" {
             let message = PreKeySignalMessage::parse(bytes).expect("parses");
             let ours = LocalIdentity { key_pair: &self.identity, registration_id: self.registration_id };
             let one_time = message.pre_key_id().and_then(|id| self.one_time.get(&id));
             let keys = PreKeys { signed: Some(&self.signed), one_time };
             session.decrypt_pre_key(ours, &message, keys, Peer::Contact, random).expect("decrypts").plaintext
         } else {
-            session
-                .decrypt(&SignalMessage::parse(bytes).expect("parses"), Peer::Contact, random)
-                .expect("decrypts")
+            let message = SignalMessage::parse(bytes).expect("parses");
+            session.decrypt(&message, Peer::Contact, random).expect("decrypts")
+        }
+    }
+
+    /// The message that gives our sender key in a group away, as of the next message.
+    pub(crate) fn distribution(&mut self, group: &Jid) -> Message {
+        let given = SenderKeyDistributionMessage {
+            group_id: Some(group.to_string()),
+            axolotl_sender_key_distribution_message: Some(self.own_key(group).distribution().to_bytes()),
         };
-        Message::decode(unpad(&padded).expect("padding")).expect("protobuf")
+        Message { sender_key_distribution_message: Some(given.into()), ..Message::default() }
+    }
+
+    /// A message for all members.
+    pub(crate) fn group_enc(&mut self, group: &Jid, message: &Message) -> Node {
+        let mut padded = message.encode_to_vec();
+        pad(&mut padded, &mut SystemRandom);
+        let bytes = self.own_key(group).encrypt(&padded, &mut SystemRandom).expect("encrypts");
+        Node::new("enc").attr("v", "2").attr("type", "skmsg").bytes(bytes)
+    }
+
+    fn own_key(&mut self, group: &Jid) -> &mut OwnSenderKey {
+        self.own_keys.entry(group.clone()).or_insert_with(|| OwnSenderKey::generate(&mut SystemRandom))
     }
 }
 

@@ -5,6 +5,7 @@ mod chaos;
 mod companion;
 mod counting;
 mod faults;
+mod group_phones;
 mod groups;
 mod messages;
 mod pairing;
