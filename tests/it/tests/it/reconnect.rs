@@ -12,8 +12,8 @@ use wa_core::stanza::stream::{BanCause, Refusal, StreamError};
 use wa_core::transport::{Connector, Socket, TransportFuture};
 use wa_core::wire::Node;
 use wa_core::{Client, Event, Status};
-use wa_it::{Companion, Recorder, builder, next_within};
-use wa_store::{MemoryStore, Store};
+use wa_it::{CommitHook, Companion, FaultyStore, Recorder, builder, next_within};
+use wa_store::{Changes, MemoryStore, Store, StoreError};
 use wa_test_server::{Config, Direction, Phone, TestServer};
 
 async fn linked() -> (TestServer, Phone, Companion) {
@@ -400,4 +400,34 @@ async fn the_status_of_an_account_whose_client_ended_is_closed() {
     assert_eq!(other.status(), Status::Closed);
     assert!(matches!(other.close_reason(), Some(CloseReason::Requested)));
     assert_eq!(other.reconnect().await, Err(ReconnectError::Shutdown));
+}
+
+/// Counts the commits.
+#[derive(Debug, Default)]
+struct Counted(AtomicUsize);
+
+impl CommitHook for Counted {
+    fn before(&self, _: &Changes) -> Result<(), StoreError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_writes_once() {
+    let server = TestServer::start().await;
+    let phone = server.phone("alice");
+    let commits = Arc::new(Counted::default());
+    let store = FaultyStore::with_hook(Arc::new(MemoryStore::new()), Arc::clone(&commits) as _);
+    let mut alice = Companion::link_with(&server, &phone, Arc::new(store)).await;
+    for _ in 0..3 {
+        alice.client.disconnect().await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let before = commits.0.load(Ordering::SeqCst);
+        alice.client.reconnect().await.unwrap();
+        connected(&mut alice).await;
+        alice.wait(|event| matches!(event, Event::BacklogDone { .. })).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(commits.0.load(Ordering::SeqCst) - before, 1);
+    }
 }
