@@ -68,6 +68,11 @@ pub(crate) fn iq_refusal(request: &Node, error: Node) -> Node {
     Node::new("iq").attr("from", reply_from(request)).attr("id", id).attr("type", "error").child(error)
 }
 
+/// Whether an answer to a request refuses it.
+pub(crate) fn is_error(answer: &Node) -> bool {
+    answer.attr_text("type").as_deref() == Some("error")
+}
+
 /// `<error code text/>`, as requests and single users of a request get it.
 pub(crate) fn error(code: u16, text: &str) -> Node {
     Node::new("error").attr("code", code.to_string()).attr("text", text)

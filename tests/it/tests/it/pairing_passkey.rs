@@ -38,7 +38,10 @@ struct Authenticator {
 }
 
 impl PasskeyAuthenticator for Authenticator {
-    fn assert<'a>(&'a self, options: &'a str) -> HookFuture<'a, Result<PasskeyAssertion, AuthenticatorError>> {
+    fn assert<'a>(
+        &'a self,
+        options: &'a str,
+    ) -> HookFuture<'a, Result<PasskeyAssertion, AuthenticatorError>> {
         Box::pin(async move {
             let sign = |options: &str| {
                 let (id, json) = self.phone.sign_with_passkey(options).expect("the options are JSON");
@@ -121,7 +124,8 @@ impl Test {
         }
         let is_handed_off = link.is_handed_off();
         let jid = link.confirm().await.unwrap();
-        let paired = self.wait(|event| if let Event::Paired(paired) = event { Some(paired.jid) } else { None });
+        let paired =
+            self.wait(|event| if let Event::Paired(paired) = event { Some(paired.jid) } else { None });
         assert_eq!(paired.await, jid);
         assert!(self.client.ready().await);
         is_handed_off

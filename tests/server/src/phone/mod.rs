@@ -45,7 +45,7 @@ use crate::hub::Hub;
 use crate::login::Party;
 use crate::pairing::Passkey;
 use crate::session::{OUTBOX, Outgoing, Resume, Session};
-use crate::stanza::Read;
+use crate::stanza::is_error;
 
 pub use self::code::CodeError;
 pub use self::link::ScanOptions;
@@ -371,14 +371,16 @@ impl Phone {
 
     /// A request; the answer is at hand at once. `None` when it was refused.
     fn request(&self, iq: &Node) -> Option<Node> {
-        self.answer(iq).filter(|answer| answer.attr_text("type").as_deref() == Some("result"))
+        self.answer(iq).filter(|answer| !is_error(answer))
     }
 
     /// A request, and its answer of either kind.
     fn answer(&self, iq: &Node) -> Option<Node> {
         let mut state = self.hub.state();
         let answer = crate::iq::answer(&mut state, self.inner.key, iq);
-        crate::iq::after(&mut state, self.inner.key, iq);
+        if answer.as_ref().is_none_or(|answer| !is_error(answer)) {
+            crate::iq::after(&mut state, self.inner.key, iq);
+        }
         answer
     }
 

@@ -22,7 +22,7 @@ use wa_core::wire::Node;
 
 use crate::account::DeviceKey;
 use crate::iq;
-use crate::stanza::{Read, malformed};
+use crate::stanza::{Read, is_error, malformed};
 use crate::state::State;
 
 impl State {
@@ -30,10 +30,14 @@ impl State {
     pub(crate) fn dispatch(&mut self, from: DeviceKey, node: &Node) {
         match node.tag.as_ref() {
             "iq" => {
-                if let Some(answer) = iq::answer(self, from, node) {
+                let answer = iq::answer(self, from, node);
+                let is_refused = answer.as_ref().is_some_and(is_error);
+                if let Some(answer) = answer {
                     self.transmit(from, answer);
                 }
-                iq::after(self, from, node);
+                if !is_refused {
+                    iq::after(self, from, node);
+                }
             }
             "message" => self.handle_message(from, node),
             "receipt" => self.handle_receipt(from, node),
