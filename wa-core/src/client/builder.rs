@@ -20,6 +20,9 @@ use crate::transport::Connector;
 /// How many events wait for the application unless the builder is told otherwise.
 const EVENT_CAPACITY: usize = 256;
 
+/// How old the signed pre-key gets unless the builder is told otherwise.
+const SIGNED_PRE_KEY_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// How long a backlog may be silent unless the builder is told otherwise.
 const BACKLOG_LIMIT: Duration = Duration::from_secs(60);
 
@@ -41,6 +44,7 @@ pub struct ClientBuilder {
     event_capacity: usize,
     confirms_by_hand: bool,
     repair: RepairTimes,
+    signed_pre_key_age: Duration,
 }
 
 impl ClientBuilder {
@@ -60,6 +64,7 @@ impl ClientBuilder {
             event_capacity: EVENT_CAPACITY,
             confirms_by_hand: false,
             repair: RepairTimes::default(),
+            signed_pre_key_age: SIGNED_PRE_KEY_AGE,
         }
     }
 
@@ -150,6 +155,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How old the signed pre-key may get before it is replaced; 7 days. At least a second.
+    pub const fn signed_pre_key_age(mut self, age: Duration) -> Self {
+        const LEAST: Duration = Duration::from_secs(1);
+        self.signed_pre_key_age = if age.as_secs() < LEAST.as_secs() { LEAST } else { age };
+        self
+    }
+
     /// How long a message that could not be read is asked for, and where.
     pub const fn repair_times(mut self, times: RepairTimes) -> Self {
         self.repair = times;
@@ -176,6 +188,7 @@ impl ClientBuilder {
             authenticator: self.authenticator,
             event_capacity: self.event_capacity,
             repair: self.repair,
+            signed_pre_key_age: self.signed_pre_key_age,
         });
         let (jobs, asked) = mpsc::channel(JOBS_CAPACITY);
         let (events, receiver) = mpsc::channel(self.event_capacity);

@@ -1,9 +1,17 @@
-//! SHA-256, HMAC-SHA256, HKDF-SHA256 and PBKDF2 over it.
+//! SHA-1 where the protocol has it, SHA-256, HMAC-SHA256, HKDF-SHA256 and PBKDF2 over it.
 
 use std::num::NonZeroU32;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+
+/// SHA-1 of the concatenation of `parts`. For comparing what both sides know, nothing that must not be forged.
+#[must_use]
+pub fn sha1(parts: &[&[u8]]) -> [u8; 20] {
+    let mut hash = sha1::Sha1::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
 
 /// SHA-256 of the concatenation of `parts`.
 #[must_use]

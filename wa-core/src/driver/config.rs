@@ -30,4 +30,6 @@ pub(crate) struct Config {
     pub(crate) event_capacity: usize,
     /// How long a message that could not be read is asked for.
     pub(crate) repair: RepairTimes,
+    /// The signed pre-key is replaced when it is older.
+    pub(crate) signed_pre_key_age: Duration,
 }

@@ -248,7 +248,7 @@ impl Actor {
         }
         self.backlog = None;
         self.is_available = false;
-        self.is_supplying_pre_keys = false;
+        self.reset_key_care();
         // A new set: answers about the old connection, those that are there already too, are nobody's any more.
         self.greetings = JoinSet::new();
         // What waits here was never sent; who waits for an ack learns of the loss by the connection's task.

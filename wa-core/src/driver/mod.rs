@@ -24,6 +24,7 @@ mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;
 mod peers;
+mod pre_keys;
 mod reconnect;
 pub(crate) mod repair;
 mod requester;
@@ -56,6 +57,7 @@ use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::outbox::{Outbox, StagedSend};
 use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
+use self::pre_keys::KeyCare;
 use self::reconnect::Backoff;
 use self::repair::Repairs;
 use self::requester::{Line, Requester};
@@ -151,8 +153,7 @@ pub(crate) struct Actor {
     is_available: bool,
     /// Whether the application wants that, on every connection; `None` while it never said.
     wants_available: Option<bool>,
-    /// Pre-keys are on their way to the server.
-    is_supplying_pre_keys: bool,
+    key_care: KeyCare,
     status: watch::Sender<Status>,
     /// Why there is no connection.
     ended: watch::Sender<Option<CloseReason>>,
@@ -232,7 +233,7 @@ impl Actor {
             confirm_at: None,
             is_available: false,
             wants_available: None,
-            is_supplying_pre_keys: false,
+            key_care: KeyCare::default(),
             status,
             ended,
         }
@@ -422,7 +423,11 @@ impl Actor {
         let line = self.phone_line.free_at();
         let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
         let linking = self.linking.next_at();
-        [retry, linking, backlog, repairs, self.confirm_at, self.read_again_at].into_iter().flatten().min()
+        let keys = self.key_care.next_at();
+        [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     async fn handle_timers(&mut self) {
@@ -437,6 +442,7 @@ impl Actor {
         if self.linking.next_at().is_some_and(|at| now >= at) {
             self.continue_linking(now).await;
         }
+        self.rotate_if_due(now).await;
         self.mind_backlog(now).await;
     }
 

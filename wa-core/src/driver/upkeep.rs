@@ -1,23 +1,20 @@
 //! What keeps an account going: login, pre-key supply, device lists; and what handles ask for.
 //! Protocol: transport, "Startup order"; prekeys and devices.
 
-use wa_store::{PreKeyRecord, StoreError};
-use wa_types::{Jid, PreKeyId, SignalAddress};
+use wa_store::{PreKeyRecord, SignedPreKeyRecord, StoreError};
+use wa_types::{Jid, SignalAddress};
 
 use super::command::Job;
 use super::directory::Evidence;
 use super::groups::GroupAnswer;
 use super::pairing::PairingAnswer;
-use super::requester::Requester;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
 use crate::error::{CallError, SendError};
 use crate::event::Event;
-use crate::signal::PreKey;
 use crate::stanza::ib::Ib;
-use crate::stanza::iq::IqRefusal;
-use crate::stanza::iq::encrypt::{BundleAnswer, SignedKey, UploadPreKeys};
+use crate::stanza::iq::encrypt::{BundleAnswer, ServerKeys};
 use crate::stanza::iq::md::CleanDirty;
 use crate::stanza::iq::passive::SetActive;
 use crate::stanza::iq::usync::UserDevices;
@@ -25,9 +22,6 @@ use crate::stanza::notification::Notification;
 use crate::stanza::receipt::{IDS_LIMIT, OutboundReceipt};
 use crate::stanza::stream::Success;
 use crate::wire::Node;
-
-/// How many one-time pre-keys the server gets at a time.
-const PRE_KEYS: usize = 812;
 
 /// An answer to a question of the actor.
 pub(super) enum Fetched {
@@ -49,6 +43,13 @@ pub(super) enum Fetched {
         address: SignalAddress,
         result: Result<Vec<(Jid, BundleAnswer)>, RequestError>,
     },
+    /// The server was told of another signed pre-key.
+    Rotated {
+        signed: Box<SignedPreKeyRecord>,
+        result: Result<(), RequestError>,
+    },
+    /// What the server has of our keys.
+    KeyDigest(Result<Option<ServerKeys>, RequestError>),
     Active(Result<(), RequestError>),
     Group(Box<GroupAnswer>),
     /// What pairing asked.
@@ -162,46 +163,9 @@ impl Actor {
         Ok(())
     }
 
-    fn ask_for_traffic(&mut self) {
+    pub(super) fn ask_for_traffic(&mut self) {
         let Some(requester) = self.requester().cloned() else { return };
         self.greetings.spawn(async move { Fetched::Active(requester.ask(SetActive, REQUEST_LIMIT).await) });
-    }
-
-    /// Offers the keys that were made and not taken yet, and as many new ones as a full supply needs. They are stored
-    /// before they are offered.
-    async fn supply_pre_keys(&mut self, step: &mut Step) -> Result<(), StoreError> {
-        let Some(requester) = self.requester().cloned().filter(|_| !self.is_supplying_pre_keys) else {
-            // Those on their way would be offered twice, and given to two others.
-            return Ok(());
-        };
-        let mut records = self.store.unuploaded_pre_keys(PRE_KEYS).await?;
-        while records.len() < PRE_KEYS {
-            let id = self.account.next_pre_key_id;
-            self.account.next_pre_key_id = id.next();
-            let key = PreKey::generate(id, &mut self.random);
-            records.push(PreKeyRecord { id, key_pair: key.key_pair, uploaded: false });
-        }
-        let mut changes = std::mem::take(&mut step.changes);
-        changes.put_account(self.account.clone());
-        for record in &records {
-            changes.put_pre_key(record.clone());
-        }
-        self.store.commit(changes).await?;
-        let request = UploadPreKeys {
-            registration_id: self.account.registration_id,
-            identity: self.account.identity.public,
-            one_time: records.iter().map(|key| (key.id, key.key_pair.public)).collect::<Vec<(PreKeyId, _)>>(),
-            signed: self.signed_pre_key(),
-        };
-        self.is_supplying_pre_keys = true;
-        self.greetings.spawn(upload(requester, request, records));
-        Ok(())
-    }
-
-    /// The public side of our current signed pre-key.
-    pub(super) const fn signed_pre_key(&self) -> SignedKey {
-        let key = &self.signed_pre_key;
-        SignedKey { id: key.id, key: key.key_pair.public, signature: key.signature }
     }
 
     pub(super) async fn handle_fetched(&mut self, fetched: Fetched) {
@@ -212,6 +176,8 @@ impl Actor {
             Fetched::PhoneKeys { address, result } => {
                 self.handle_phone_keys(address, result, &mut step).await
             }
+            Fetched::Rotated { signed, result } => self.handle_rotated(*signed, result, &mut step).await,
+            Fetched::KeyDigest(result) => self.handle_digest(result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
             Fetched::Pairing(answer) => {
@@ -241,39 +207,6 @@ impl Actor {
         }
     }
 
-    async fn handle_upload(
-        &mut self,
-        uploaded: Vec<PreKeyRecord>,
-        result: Result<(), RequestError>,
-        step: &mut Step,
-    ) -> Result<(), StoreError> {
-        self.is_supplying_pre_keys = false;
-        match result {
-            Ok(()) => {
-                // One that was used up before this answer came must not come back.
-                let ids: Vec<PreKeyId> = uploaded.iter().map(|record| record.id).collect();
-                for record in self.store.pre_keys(&ids).await?.into_iter().flatten() {
-                    step.changes.put_pre_key(PreKeyRecord { uploaded: true, ..record });
-                }
-                self.account.server_has_pre_keys = true;
-                step.changes.put_account(self.account.clone());
-            }
-            Err(RequestError::Refused(IqRefusal { code: 406, .. })) => {
-                tracing::error!("the server does not like our pre-keys; new ones are made at the next login");
-                for record in uploaded {
-                    step.changes.delete_pre_key(record.id);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the pre-keys were not uploaded; the next login tries again")
-            }
-        }
-        if *self.status.borrow() != Status::Ready {
-            self.ask_for_traffic();
-        }
-        Ok(())
-    }
-
     /// The server's word that traffic flows, or not. Without it this connection is of no use.
     async fn handle_active(&mut self, result: Result<(), RequestError>, step: &mut Step) {
         match result {
@@ -281,6 +214,7 @@ impl Actor {
                 self.set_ready();
                 self.send_presence(step);
                 step.events.push(Event::Connected);
+                self.check_keys();
             }
             // The connection's task tells why.
             Err(RequestError::ConnectionLost | RequestError::NotConnected) => {}
@@ -302,6 +236,7 @@ impl Actor {
                 self.account.server_has_pre_keys = false;
                 self.supply_pre_keys(step).await?;
             }
+            Notification::CheckKeys => self.check_digest(),
             Notification::DevicesChanged { user, lid } => {
                 let pair = lid.as_ref().and_then(|lid| AddressPair::new(&user, lid));
                 let store = std::sync::Arc::clone(&self.store);
@@ -394,11 +329,6 @@ impl Actor {
             Ib::Other => {}
         }
     }
-}
-
-async fn upload(requester: Requester, request: UploadPreKeys, uploaded: Vec<PreKeyRecord>) -> Fetched {
-    let result = requester.ask(request, REQUEST_LIMIT).await;
-    Fetched::PreKeys { uploaded, result }
 }
 
 impl From<RequestError> for SendError {

@@ -44,6 +44,7 @@ pub(super) fn account(seed: u8) -> Account {
     account.server_certificate = Some(vec![seed; 300]);
     account.logged_out = true;
     account.banned_until = Some(UnixSeconds(1_754_003_600));
+    account.keys_checked = Some(UnixSeconds(1_754_003_601));
     account
 }
 

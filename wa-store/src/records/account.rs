@@ -56,6 +56,8 @@ pub struct Account {
     pub logged_out: bool,
     /// The server wants to hear nothing of this account before then.
     pub banned_until: Option<UnixSeconds>,
+    /// When our keys were last compared with what the server has.
+    pub keys_checked: Option<UnixSeconds>,
 }
 
 impl Account {
@@ -89,6 +91,7 @@ impl Account {
             server_certificate: None,
             logged_out: false,
             banned_until: None,
+            keys_checked: None,
         }
     }
 
@@ -125,6 +128,7 @@ impl Account {
             server_certificate: self.server_certificate.clone(),
             logged_out: self.logged_out,
             banned_until: self.banned_until.map(|until| until.0),
+            keys_checked: self.keys_checked.map(|at| at.0),
         };
         let raw = Wiped(raw);
         // One allocation of the final size: a growing one would leave copies of the secrets behind.
@@ -172,6 +176,7 @@ impl Account {
             server_certificate: raw.server_certificate.clone(),
             logged_out: raw.logged_out,
             banned_until: raw.banned_until.map(UnixSeconds),
+            keys_checked: raw.keys_checked.map(UnixSeconds),
         })
     }
 }
@@ -294,6 +299,8 @@ struct RawAccount {
     logged_out: bool,
     #[prost(uint64, optional, tag = "22")]
     banned_until: Option<u64>,
+    #[prost(uint64, optional, tag = "23")]
+    keys_checked: Option<u64>,
 }
 
 impl fmt::Debug for RawAccount {

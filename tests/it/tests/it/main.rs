@@ -14,6 +14,7 @@ mod pairing_code;
 mod pairing_guard;
 mod pairing_passkey;
 mod peers;
+mod pre_keys;
 mod receipts;
 mod reconnect;
 mod repair;

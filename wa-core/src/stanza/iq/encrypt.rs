@@ -101,6 +101,8 @@ pub struct RotateSignedPreKey {
 impl IqRequest for RotateSignedPreKey {
     const NAMESPACE: &'static str = "encrypt";
     const KIND: IqKind = IqKind::Set;
+    /// The same key twice is one key.
+    const IDEMPOTENT: bool = true;
     type Reply = ();
 
     fn body(&self) -> Vec<Node> {

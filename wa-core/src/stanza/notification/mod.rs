@@ -19,6 +19,8 @@ pub enum Notification {
         /// How many; 0 when the server does not say.
         count: u32,
     },
+    /// The server wants us to compare our keys with what it has.
+    CheckKeys,
     /// This user's phone has a new identity key.
     IdentityChanged {
         /// The user.
@@ -60,6 +62,9 @@ impl Notification {
                     return Ok(Self::PreKeysLow {
                         count: count.number_opt("value").ok().flatten().unwrap_or(0),
                     });
+                }
+                if stanza.child_opt("digest").is_some() {
+                    return Ok(Self::CheckKeys);
                 }
                 if stanza.child_opt("identity").is_some() {
                     return Ok(Self::IdentityChanged { user: stanza.jid("from")?, lid: lid() });
