@@ -300,6 +300,11 @@ impl Phone {
         }
     }
 
+    /// The next message that it receives, however long that takes. Cancel safe.
+    pub async fn message(&self) -> PhoneMessage {
+        self.take(|phone| phone.messages.pop_front()).await
+    }
+
     /// A message that it received and nobody took, if there is one.
     #[must_use]
     pub fn try_next_message(&self) -> Option<PhoneMessage> {

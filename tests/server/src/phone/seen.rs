@@ -26,4 +26,4 @@ impl Seen {
     }
 }
 
-const KEPT: usize = 50_000;
+const KEPT: usize = 8192;
