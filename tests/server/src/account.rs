@@ -55,6 +55,8 @@ pub(crate) struct Device {
     pub(crate) queue: Queue,
     pub(crate) recent: Recent,
     pub(crate) session: Option<Session>,
+    /// Nobody reads what it is sent: nothing is kept.
+    pub(crate) is_silent: bool,
 }
 
 impl Device {
@@ -67,6 +69,7 @@ impl Device {
             queue: Queue::new(queue_limit),
             recent: Recent::default(),
             session: None,
+            is_silent: false,
         }
     }
 }

@@ -24,7 +24,8 @@
 //! | `listen`, `socket`, `admin` | real sockets, sockets in memory, the HTTP calls |
 //! | `connection`, `login`, `pairing` | from the first byte to a session |
 //! | `state`, `account`, `queue`, `dedupe`, `journal` | what the server knows |
-//! | `group` | groups and their members |
+//! | `group`, `newsletter` | groups and their members; channels |
+//! | `crowd` | accounts that only have keys |
 //! | `metrics`, `key_reuse` | what it counts; message keys that were used twice |
 //! | `routing`, `iq` | where stanzas go; requests, one file per namespace |
 
@@ -33,6 +34,7 @@ mod admin;
 mod authority;
 mod config;
 mod connection;
+mod crowd;
 mod dedupe;
 mod faults;
 mod group;
@@ -43,6 +45,7 @@ mod key_reuse;
 mod listen;
 mod login;
 mod metrics;
+mod newsletter;
 mod pairing;
 mod phone;
 mod queue;
@@ -60,6 +63,7 @@ pub use journal::Direction;
 pub use key_reuse::KeyReuse;
 pub use listen::Endpoint;
 pub use metrics::Metrics;
+pub use newsletter::Post;
 pub use pairing::ScanError;
 pub use phone::{
     Addressing, CodeError, PasskeyLink, PasskeyLinkError, Phone, PhoneMessage, PhoneReceipt, Resends,

@@ -5,10 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message as _;
 use tokio::time::timeout;
 use wa_core::noise::TrustRoot;
 use wa_core::transport::Connector;
 use wa_core::wire::Node;
+use wa_proto::e2e::Message;
 use wa_types::{Jid, PublicKey};
 
 use crate::account::DeviceKey;
@@ -20,6 +22,7 @@ use crate::journal::{Direction, Subject};
 use crate::key_reuse::KeyReuse;
 use crate::listen::{Endpoint, listen};
 use crate::metrics::Metrics;
+use crate::newsletter::Post;
 use crate::pairing::CodeRefusal;
 use crate::phone::Phone;
 use crate::session::{Outgoing, Session};
@@ -322,6 +325,35 @@ impl TestServer {
     pub fn tell_low_pre_keys(&self, device: &Jid) {
         let key = self.key(device);
         self.hub.state().tell_low_pre_keys(key);
+    }
+
+    /// Phones named `PREFIX 1`, `PREFIX 2` and so on, with few one-time keys each; they upload more when those are
+    /// used. Cheaper than as many calls of [`Self::phone`].
+    #[must_use]
+    pub fn phones(&self, prefix: &str, count: usize) -> Vec<Phone> {
+        (1..=count).map(|number| Phone::of_few_keys(&self.hub, &format!("{prefix} {number}"))).collect()
+    }
+
+    /// Adds accounts of `devices` devices each that have keys and nothing else: others can write to them, and nobody
+    /// reads it. Costs next to nothing, as they all have the same keys. Returns their LIDs.
+    pub fn add_crowd(&self, accounts: usize, devices: u32) -> Vec<Jid> {
+        self.hub.state().create_crowd(accounts, devices)
+    }
+
+    /// A new channel.
+    #[must_use]
+    pub fn create_newsletter(&self) -> Jid {
+        self.hub.state().create_newsletter()
+    }
+
+    /// Makes a user follow a channel. Whether there is such a channel and such a user.
+    pub fn follow(&self, newsletter: &Jid, user: &Jid) -> bool {
+        self.hub.state().follow(newsletter, user)
+    }
+
+    /// Posts in a channel; all devices of its followers get it. `None` when there is no such channel.
+    pub fn post(&self, newsletter: &Jid, message: &Message) -> Option<Post> {
+        self.hub.state().post(newsletter, message.encode_to_vec())
     }
 
     /// Turns a group to the other kind of addresses, as the real server does at any time: nobody is told, and messages

@@ -16,6 +16,7 @@ use crate::hub::Hub;
 use crate::journal::{Direction, Journal, Subject};
 use crate::key_reuse::SeenKeys;
 use crate::metrics::Metrics;
+use crate::newsletter::Newsletters;
 use crate::pairing::Pairings;
 
 /// The server's whole memory. One lock guards it; every stanza is handled to its end under that lock.
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(crate) groups: Groups,
     /// News of groups that go out with the answer to the request at hand.
     pub(crate) news: Vec<(DeviceKey, Arc<Node>)>,
+    pub(crate) newsletters: Newsletters,
     pub(crate) pairings: Pairings,
     pub(crate) faults: FaultBook,
     pub(crate) chaos: Option<ChaosState>,
@@ -52,6 +54,7 @@ impl State {
             by_lid: HashMap::new(),
             groups: Groups::default(),
             news: Vec::new(),
+            newsletters: Newsletters::default(),
             pairings: Pairings::default(),
             faults: FaultBook::default(),
             chaos: None,

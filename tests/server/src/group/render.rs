@@ -62,7 +62,7 @@ impl State {
                     .attr("id", &description.id)
                     .attr_opt("participant", author.map(|author| author.jid_like(&like)))
                     .attr("t", description.time)
-                    .child(Node::new("body").text(description.text.as_str())),
+                    .child(Node::new("body").bytes(description.text.as_str())),
             );
         }
         nodes.extend(group.locked.then(|| Node::new("locked")));
@@ -71,9 +71,9 @@ impl State {
             Node::new("ephemeral").attr("expiration", seconds).attr_opt("trigger", trigger)
         }));
         nodes.extend(group.approval.then(|| approval_node(true)));
-        nodes.push(Node::new("member_add_mode").text(group.member_add_mode.as_str()));
-        nodes.push(Node::new("member_link_mode").text(group.member_link_mode.as_str()));
-        nodes.push(Node::new("member_share_group_history_mode").text(group.member_share_mode.as_str()));
+        nodes.push(Node::new("member_add_mode").bytes(group.member_add_mode.as_str()));
+        nodes.push(Node::new("member_link_mode").bytes(group.member_link_mode.as_str()));
+        nodes.push(Node::new("member_share_group_history_mode").bytes(group.member_share_mode.as_str()));
         nodes.extend(group.flags.iter().map(|flag| Node::new(*flag)));
         nodes
     }

@@ -26,7 +26,7 @@ pub(super) struct PhoneKeys {
 }
 
 impl PhoneKeys {
-    pub(super) fn generate() -> Self {
+    pub(super) fn generate(one_time: usize) -> Self {
         let random = &mut SystemRandom;
         let identity = curve25519::generate(random);
         let signed = SignedPreKey::generate(PreKeyId::FIRST, &identity, random);
@@ -40,7 +40,7 @@ impl PhoneKeys {
             next_pre_key: PreKeyId::FIRST,
             sessions: HashMap::new(),
         };
-        keys.generate_one_time(UPLOAD);
+        keys.generate_one_time(one_time);
         keys
     }
 
@@ -202,4 +202,4 @@ fn key_node(key: &PreKey) -> Node {
 /// Curve25519.
 const KEY_TYPE: u8 = 5;
 /// How many one-time keys a phone offers at once.
-const UPLOAD: usize = 40;
+pub(super) const UPLOAD: usize = 40;

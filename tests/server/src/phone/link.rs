@@ -14,8 +14,9 @@ use wa_types::{Jid, UnixMillis, UnixSeconds};
 
 use super::{Phone, PhoneState};
 use crate::account::{DeviceKey, KeyIndexList};
+use crate::crowd::SilentDevice;
 use crate::pairing::{LinkOptions, LinkUpload, ScanError};
-use crate::routing::devices::key_index_node;
+use crate::routing::devices::{Change, key_index_node};
 
 /// What is to be wrong, or unusual, with one scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -119,6 +120,31 @@ impl Phone {
         if changed {
             self.publish_list();
         }
+    }
+
+    /// Adds a companion that only has keys: others write to it, and nobody reads it. Contacts hear of it. Returns its
+    /// address.
+    pub fn add_companion_keys(&self) -> Jid {
+        let (device, key_index) = {
+            let mut phone = self.lock();
+            let key_index = phone.next_key_index;
+            phone.next_key_index += 1;
+            (SilentDevice::new(&phone.keys.signer, key_index).device(), key_index)
+        };
+        let mut state = self.hub.state();
+        let account = self.inner.key.account;
+        let number = state.accounts.get_mut(account).map_or(0, |account| {
+            let number = account.next_device;
+            account.next_device += 1;
+            account.devices.insert(number, device);
+            number
+        });
+        drop(state);
+        self.lock().live.insert(number, key_index);
+        self.publish_list();
+        let key = DeviceKey { account, number };
+        self.hub.state().announce_device(key, Some(key_index), Change::Added);
+        self.inner.pn.clone().with_device(number)
     }
 
     fn publish_list(&self) {

@@ -174,11 +174,20 @@ pub struct PhoneReceipt {
 impl Phone {
     /// The phone of this name; made when nobody has it yet.
     pub(crate) fn of(hub: &Arc<Hub>, name: &str) -> Self {
+        Self::with_keys(hub, name, keys::UPLOAD)
+    }
+
+    /// [`Self::of`], with one-time keys for the first few who write.
+    pub(crate) fn of_few_keys(hub: &Arc<Hub>, name: &str) -> Self {
+        Self::with_keys(hub, name, FEW_KEYS)
+    }
+
+    fn with_keys(hub: &Arc<Hub>, name: &str, one_time: usize) -> Self {
         let mut phones = hub.phones();
         if let Some(phone) = phones.get(name) {
             return phone.clone();
         }
-        let phone = Self::create(hub, name);
+        let phone = Self::create(hub, name, one_time);
         phones.insert(name.to_owned(), phone.clone());
         phone
     }
@@ -189,8 +198,8 @@ impl Phone {
         Self::of(hub, &format!("phone {number}"))
     }
 
-    fn create(hub: &Arc<Hub>, name: &str) -> Self {
-        let keys = PhoneKeys::generate();
+    fn create(hub: &Arc<Hub>, name: &str, one_time: usize) -> Self {
+        let keys = PhoneKeys::generate(one_time);
         let (key, pn, lid) = {
             let mut state = hub.state();
             let account = state.create_account(name, keys.public());
@@ -411,5 +420,6 @@ fn message_id() -> String {
     format!("3A{hex}")
 }
 
+const FEW_KEYS: usize = 2;
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(30);

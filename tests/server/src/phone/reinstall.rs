@@ -2,7 +2,7 @@
 
 use wa_core::wire::Node;
 
-use super::keys::PhoneKeys;
+use super::keys::{PhoneKeys, UPLOAD};
 use super::sender_keys::SenderKeys;
 use super::{Phone, peer};
 use crate::account::DeviceKey;
@@ -17,7 +17,7 @@ impl Phone {
         for companion in &companions {
             self.remove_device(companion);
         }
-        let keys = PhoneKeys::generate();
+        let keys = PhoneKeys::generate(UPLOAD);
         let public = keys.public();
         let mut phone = self.lock();
         phone.keys = keys;

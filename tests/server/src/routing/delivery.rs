@@ -18,6 +18,9 @@ impl State {
         let node = node.into();
         let interleaves = self.faults.interleaves(key);
         let Some(device) = self.device_mut(key) else { return false };
+        if device.is_silent {
+            return true;
+        }
         let live = device.session.as_ref().is_some_and(|session| match session.resume {
             Resume::Passive => false,
             Resume::Running { .. } => interleaves,

@@ -4,6 +4,7 @@ mod admin;
 mod chaos;
 mod companion;
 mod counting;
+mod crowd;
 mod faults;
 mod group_phones;
 mod groups;

@@ -46,7 +46,7 @@ pub(super) fn set(state: &mut State, from: DeviceKey, jid: &Jid, asked: &Node) -
             group.description = description(from.account, now, asked)?;
             change = Node::new("description").attr("id", id.as_ref());
             change = match &group.description {
-                Some(description) => change.child(Node::new("body").text(description.text.as_str())),
+                Some(description) => change.child(Node::new("body").bytes(description.text.as_str())),
                 None => change.child(Node::new("delete")),
             };
         }
@@ -60,10 +60,14 @@ pub(super) fn set(state: &mut State, from: DeviceKey, jid: &Jid, asked: &Node) -
             group.approval = approval(asked).ok_or(400_u16)?;
             change = approval_node(group.approval);
         }
-        "member_add_mode" => group.member_add_mode = mode(asked, ["admin_add", "all_member_add"])?,
-        "member_link_mode" => group.member_link_mode = mode(asked, ["admin_link", "all_member_link"])?,
-        "member_share_group_history_mode" => {
-            group.member_share_mode = mode(asked, ["admin_share", "all_member_share"])?;
+        "member_add_mode" | "member_link_mode" | "member_share_group_history_mode" => {
+            let (field, values) = match asked.tag.as_ref() {
+                "member_add_mode" => (&mut group.member_add_mode, ["admin_add", "all_member_add"]),
+                "member_link_mode" => (&mut group.member_link_mode, ["admin_link", "all_member_link"]),
+                _ => (&mut group.member_share_mode, ["admin_share", "all_member_share"]),
+            };
+            *field = mode(asked, values)?;
+            change = Node::new(asked.tag.clone()).bytes(field.as_bytes());
         }
         tag => {
             let switch = SWITCHES.iter().find(|(on, off)| tag == *on || tag == *off);
