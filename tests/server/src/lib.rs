@@ -67,6 +67,6 @@ pub use newsletter::Post;
 pub use pairing::ScanError;
 pub use phone::{
     Addressing, CodeError, PasskeyLink, PasskeyLinkError, Phone, PhoneMessage, PhoneReceipt, Resends,
-    ScanOptions, SendError, Sent,
+    SPOILED, ScanOptions, SendError, Sent,
 };
 pub use server::{Mark, TestServer};

@@ -363,6 +363,12 @@ impl TestServer {
         state.groups.find_mut(group).map(|group| group.mode = mode).is_some()
     }
 
+    /// Whether users are named by one address only: direct messages do not tell the sender's other one, and nobody is
+    /// told the LID of a number that is asked about.
+    pub fn hide_addresses(&self, on: bool) {
+        self.hub.state().hides_addresses = on;
+    }
+
     /// Closes every connection and every phone.
     pub fn shutdown(&self) {
         self.hub.end();

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) journal: Journal,
     pub(crate) metrics: Metrics,
     pub(crate) seen_keys: SeenKeys,
+    /// Stanzas tell one address of a user only.
+    pub(crate) hides_addresses: bool,
     /// The time of the last message, microseconds; no two messages share one.
     last_micros: u64,
     next_id: u64,
@@ -60,6 +62,7 @@ impl State {
             chaos: None,
             metrics: Metrics::default(),
             seen_keys: SeenKeys::default(),
+            hides_addresses: false,
             last_micros: 0,
             next_id: 0,
             bell,

@@ -319,8 +319,10 @@ impl Actor {
                 }
                 continue;
             };
-            let pair = answer.lid.as_ref().and_then(|lid| AddressPair::new(&answer.user, lid));
-            self.learn(pair, Evidence::Told, step).await?;
+            let others = [&answer.lid, &answer.pn].into_iter().flatten();
+            let pairs: Vec<AddressPair> =
+                others.filter_map(|other| AddressPair::new(&answer.user, other)).collect();
+            self.learn(pairs, Evidence::Told, step).await?;
             let phone = self.directory.signal_address(&user);
             if let Some(phone) = &phone {
                 self.load_sessions(vec![phone.clone()]).await?;

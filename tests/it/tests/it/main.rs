@@ -1,6 +1,7 @@
 //! How the client behaves, against the in-process server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod addresses;
 mod backlog;
 mod connection;
 mod durability;

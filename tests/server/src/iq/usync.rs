@@ -59,7 +59,7 @@ fn answer_user(state: &State, protocols: &[Node], user: &Node) -> Option<Node> {
         (None, false) => account.pn.clone(),
     };
     let mut node = Node::new("user").attr("jid", account.jid_like(&like));
-    if like.is_lid() {
+    if like.is_lid() && !state.hides_addresses {
         node = node.attr("pn_jid", &account.pn);
     }
     let mut parts = Vec::new();
@@ -69,6 +69,7 @@ fn answer_user(state: &State, protocols: &[Node], user: &Node) -> Option<Node> {
                 Some(Node::new("contact").attr("type", "in").text(contact.as_deref().unwrap_or_default()))
             }
             "devices" => devices(account, &like, user.find("devices")),
+            "lid" if state.hides_addresses => Some(Node::new("lid")),
             "lid" => Some(Node::new("lid").attr("val", &account.lid)),
             "status" => Some(about(account)),
             "picture" => Some(Node::new("picture").child(error(404, error_text(404)))),

@@ -51,7 +51,7 @@ pub use self::code::CodeError;
 pub use self::link::ScanOptions;
 pub use self::passkey::{PasskeyLink, PasskeyLinkError};
 pub use self::peer::Resends;
-pub use self::send::{SendError, Sent};
+pub use self::send::{SPOILED, SendError, Sent};
 
 /// A phone: scans QR codes, sends and receives messages. Cheap to clone; all clones are the same phone.
 #[derive(Clone)]
@@ -90,6 +90,8 @@ struct PhoneState {
     /// Messages that wait for the server's ack.
     waiting: HashMap<String, oneshot::Sender<Node>>,
     sent: send::SentMessages,
+    /// How many of the next messages hold nothing that can be read.
+    spoils: u32,
     resends: Resends,
     /// Whoever asks it for its own messages again is not heard.
     ignores_retries: bool,
@@ -220,6 +222,7 @@ impl Phone {
             secrets: Vec::new(),
             waiting: HashMap::new(),
             sent: send::SentMessages::default(),
+            spoils: 0,
             resends: Resends::default(),
             ignores_retries: false,
             retries: HashMap::new(),

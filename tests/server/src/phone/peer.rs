@@ -76,6 +76,15 @@ impl Phone {
         self.lock().resends = resends;
     }
 
+    /// Tells a companion something about protocol matters.
+    ///
+    /// # Errors
+    /// [`SendError::NoDevice`] when the companion cannot be encrypted for.
+    pub fn tell_companion(&self, companion: &Jid, what: ProtocolMessage) -> Result<MessageId, SendError> {
+        let device = DeviceKey { account: self.inner.key.account, number: companion.device() };
+        self.send_peer(&mut self.lock(), device, what)
+    }
+
     /// Tells a companion which LID each number has (pairs of number and LID). With a time, unix seconds, it also tells
     /// that the account's chats are keyed by LID since then.
     ///
@@ -103,8 +112,7 @@ impl Phone {
             ),
             ..ProtocolMessage::default()
         };
-        let device = DeviceKey { account: self.inner.key.account, number: companion.device() };
-        self.send_peer(&mut self.lock(), device, message)
+        self.tell_companion(companion, message)
     }
 
     /// What a companion asked for.

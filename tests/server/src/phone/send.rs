@@ -109,6 +109,11 @@ impl Phone {
         Ok(Sent { id: MessageId::new(id), timestamp })
     }
 
+    /// What the next direct messages hold for others decrypts, and is no message.
+    pub fn spoil_next(&self, count: u32) {
+        self.lock().spoils = count;
+    }
+
     /// Whether it is deaf to those who ask it for its messages again.
     pub fn ignore_retries(&self, on: bool) {
         self.lock().ignores_retries = on;
@@ -167,7 +172,11 @@ impl Phone {
             devices
         };
         devices.retain(|device| *device != own);
-        let (for_others, for_own) = (message.encode_to_vec(), own_copy(&chat, message).encode_to_vec());
+        let (mut for_others, for_own) = (message.encode_to_vec(), own_copy(&chat, message).encode_to_vec());
+        if phone.spoils > 0 {
+            phone.spoils -= 1;
+            for_others = SPOILED.to_vec();
+        }
         let without: Vec<DeviceKey> =
             devices.iter().copied().filter(|device| !phone.keys.has_session(*device)).collect();
         self.fetch_sessions(&mut phone, &without);
@@ -342,6 +351,8 @@ fn own_copy(chat: &Jid, message: &Message) -> Message {
     }
 }
 
+/// No protobuf begins like this.
+pub const SPOILED: [u8; 9] = [0xFF; 9];
 /// How many sent messages are kept for resends.
 const KEPT: usize = 1000;
 const MAX_RETRIES: u64 = 5;

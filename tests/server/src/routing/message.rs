@@ -187,13 +187,14 @@ impl State {
             // Another own device: `recipient` tells which chat it belongs to, and no attribute speaks of the sender.
             if category.is_none() {
                 let chat = node.attr_jid("recipient").unwrap_or_else(|| to.clone()).to_chat();
-                if let Some(partner) = self.account_of(&chat).and_then(|partner| self.account(partner)) {
+                let partner = self.account_of(&chat).and_then(|partner| self.account(partner));
+                if let Some(partner) = partner.filter(|_| !self.hides_addresses) {
                     let name = if chat.is_lid() { "peer_recipient_pn" } else { "peer_recipient_lid" };
                     stanza = stanza.attr(name, partner.other_jid(&chat));
                 }
                 stanza = stanza.attr("recipient", chat);
             }
-        } else if let Some(account) = sender_account {
+        } else if let Some(account) = sender_account.filter(|_| !self.hides_addresses) {
             let name = if to.is_lid() { "sender_pn" } else { "sender_lid" };
             stanza = stanza.attr(name, account.other_jid(to));
         }

@@ -7,6 +7,7 @@ use wa_types::{Jid, SignalAddress};
 
 use super::Reply;
 use crate::connection::RequestError;
+use crate::driver::directory::Evidence;
 use crate::driver::{Actor, Step, clock};
 use crate::e2e::addressing::AddressPair;
 use crate::stanza::iq::groups::MemberAnswer;
@@ -169,17 +170,7 @@ impl Actor {
         pairs: Vec<AddressPair>,
         step: &mut Step,
     ) -> Result<(), StoreError> {
-        if pairs.is_empty() {
-            return Ok(());
-        }
-        let store = Arc::clone(&self.store);
-        let users = pairs.iter().flat_map(|pair| [pair.pn.clone(), pair.lid.clone()]).collect();
-        self.directory.load_addresses(&*store, users).await?;
-        let now = clock::unix_millis();
-        for pair in pairs {
-            self.directory.learn(pair, now, &mut step.changes);
-        }
-        Ok(())
+        self.learn(pairs, Evidence::Seen, step).await
     }
 
     /// What is known of a group may be wrong: it is asked about before it is used again.

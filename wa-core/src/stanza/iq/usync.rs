@@ -29,6 +29,8 @@ pub struct UserDevices {
     pub user: Jid,
     /// The user's LID, where the server told it.
     pub lid: Option<Jid>,
+    /// The user's phone number, where the server told it.
+    pub pn: Option<Jid>,
     /// The devices; `None` when the server has no list for the user.
     pub devices: Option<Vec<ListedDevice>>,
     /// The signed list of valid key indexes.
@@ -92,6 +94,7 @@ fn read_user(user: Reader<'_>) -> Option<UserDevices> {
     let signed = devices.and_then(|devices| devices.child_opt("key-index-list"));
     Some(UserDevices {
         lid: lid.filter(Jid::is_lid),
+        pn: user.jid_opt("pn_jid").ok().flatten().filter(Jid::is_pn),
         devices: list.map(read_devices),
         key_index_list: signed.map(|list| list.content().into_owned()).filter(|bytes| !bytes.is_empty()),
         timestamp: signed.and_then(|list| list.time_opt("ts")).unwrap_or_default(),
