@@ -3,27 +3,49 @@
 //!
 //! ```sh
 //! cargo run -p wa-examples --example pair -- account.db
+//! cargo run -p wa-examples --example pair -- account.db --code "+62 812 3456789"
 //! ```
+//!
+//! With `--code` and the phone's number it shows a code to type as well (Settings, Linked devices, Link with phone number
+//! instead).
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
 use std::sync::Arc;
 
+use wa_core::client::PairCodeOptions;
+use wa_core::error::PairCodeError;
 use wa_core::store::sqlite::SqliteStore;
+use wa_core::types::PhoneNumber;
 use wa_core::{Client, Event};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: pair FILE")?;
+    let mut args = std::env::args().skip(1);
+    let path = args.next().ok_or("usage: pair FILE [--code NUMBER]")?;
+    let phone = match (args.next().as_deref(), args.next()) {
+        (Some("--code"), Some(number)) => Some(PhoneNumber::parse_lenient(&number)?),
+        (None, None) => None,
+        _ => return Err("usage: pair FILE [--code NUMBER]".into()),
+    };
     let store = Arc::new(SqliteStore::open(&path).await?);
     // A release that is too old is refused; without an answer the one that we were built with may still do.
     let version = wa_core::client::version::fetch_current().await.unwrap_or_default();
-    let (_client, mut events) = Client::builder(store).version(version).device_name("wa").connect().await?;
+    let (client, mut events) = Client::builder(store).version(version).device_name("wa").connect().await?;
+    if let Some(phone) = phone {
+        match client.pair_with_code(&phone, PairCodeOptions::new()).await {
+            // The event shows it.
+            Ok(_) | Err(PairCodeError::AlreadyPaired) => {}
+            Err(error) => println!("No code: {error}."),
+        }
+    }
     while let Some(event) = events.next().await {
         match event {
             Event::PairingQr(qr) => {
                 println!("Scan within {:?}:\n{}", qr.expires_in, wa_examples::qr_blocks(&qr.text)?);
             }
+            Event::PairingCode(shown) => println!("Type within {:?}: {}", shown.expires_in, shown.code),
+            Event::PairingCodeVoid { reason } => println!("The code is void: {reason}."),
             Event::Paired(paired) => println!("Linked as {}.", paired.jid),
             Event::Message(message) => {
                 let text = message.message.as_text().unwrap_or("(no text)");

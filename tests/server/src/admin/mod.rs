@@ -5,6 +5,11 @@
 //! |---|---|
 //! | `GET /admin/health` | answers `ok` |
 //! | `POST /admin/mock-phone/scan-qr` | a phone scans a QR code: the body is its text, or `{"qr": …, "phone": …}` |
+//! | `POST /admin/mock-phone` | makes a phone: `{"phone": NAME}` is answered with its `number` |
+//! | `POST /admin/mock-phone/enter-code` | its user types a code: `{"phone" or "number": …, "code": …}` |
+//! | `POST /admin/mock-phone/refresh-code` | it takes a code back: `{"phone" or "number": …, "by_user": true}` |
+//! | `POST /admin/mock-phone/passkey` | it wants a passkey: `{"phone" or "number": …, "qr": …, "inline": true}` |
+//! | `POST /admin/mock-phone/sign` | signs with its account's passkey: `{"phone" or "number": …, "options": JSON}` |
 //! | `POST /admin/faults` | sets what goes wrong, see below |
 //! | `DELETE /admin/faults` | ends what goes wrong: of `?device=…`, of `?account=…`, or everything |
 //! | `POST /admin/connection` | `{"device": …, "do": …}`: see below; answers `{"was_online": …}` |
@@ -42,6 +47,7 @@
 //! [`Fault`](crate::Fault), in small letters with dashes.
 
 mod faults;
+mod pairing;
 mod scan;
 
 use std::sync::Arc;
@@ -63,7 +69,13 @@ pub(crate) async fn answer(
 ) -> Option<(StatusCode, Value)> {
     let call = path.strip_prefix("/admin/")?;
     let methods: &[Method] = match call {
-        "mock-phone/scan-qr" | "connection" => &[Method::POST],
+        "mock-phone"
+        | "mock-phone/scan-qr"
+        | "mock-phone/enter-code"
+        | "mock-phone/refresh-code"
+        | "mock-phone/passkey"
+        | "mock-phone/sign"
+        | "connection" => &[Method::POST],
         "faults" => &[Method::POST, Method::DELETE],
         "chaos" => &[Method::POST, Method::GET, Method::DELETE],
         "metrics" => &[Method::GET],
@@ -74,6 +86,11 @@ pub(crate) async fn answer(
     }
     let answer = match (call, method) {
         ("mock-phone/scan-qr", _) => return Some(scan::scan_qr(hub, query, body).await),
+        ("mock-phone", _) => pairing::phone(hub, body),
+        ("mock-phone/enter-code", _) => pairing::enter_code(hub, body).await,
+        ("mock-phone/refresh-code", _) => pairing::refresh_code(hub, body),
+        ("mock-phone/passkey", _) => pairing::passkey(hub, body).await,
+        ("mock-phone/sign", _) => pairing::sign(hub, body),
         ("faults", &Method::POST) => faults::set(hub, body),
         ("faults", _) => faults::clear(hub, query),
         ("connection", _) => faults::connection(hub, body),

@@ -41,13 +41,17 @@ pub(super) async fn scan_qr(hub: &Arc<Hub>, query: &str, body: &[u8]) -> (Status
 }
 
 fn refused(error: &ScanError) -> (StatusCode, Value) {
-    let status = match error {
+    tracing::info!(%error, "scan failed");
+    (status_of(error), json!({ "error": error.to_string() }))
+}
+
+/// The status of a refusal.
+pub(super) const fn status_of(error: &ScanError) -> StatusCode {
+    match error {
         ScanError::Qr => StatusCode::BAD_REQUEST,
         ScanError::UnknownRef | ScanError::OtherKeys => StatusCode::NOT_FOUND,
         ScanError::TooMany => StatusCode::CONFLICT,
         ScanError::Refused { .. } | ScanError::DeviceSignature => StatusCode::UNPROCESSABLE_ENTITY,
         ScanError::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
-    };
-    tracing::info!(%error, "scan failed");
-    (status, json!({ "error": error.to_string() }))
+    }
 }

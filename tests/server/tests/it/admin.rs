@@ -8,7 +8,7 @@ use crate::companion::{Companion, Wire, attr};
 use crate::sockets::{http, post, socket};
 
 /// The status and the body of an answer.
-async fn call(endpoint: &Endpoint, method: &str, path: &str, body: &Value) -> (String, Value) {
+pub(crate) async fn call(endpoint: &Endpoint, method: &str, path: &str, body: &Value) -> (String, Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let answer = http(endpoint, post(path, &body).replacen("POST", method, 1)).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
