@@ -147,7 +147,7 @@ impl Phone {
         self.inner.pn.clone().with_device(number)
     }
 
-    fn publish_list(&self) {
+    pub(super) fn publish_list(&self) {
         let phone = self.lock();
         let current = phone.next_key_index.saturating_sub(1);
         let list = signed_list(&phone, current, phone.live.values().copied(), AccountType::Personal);

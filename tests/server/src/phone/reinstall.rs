@@ -31,10 +31,9 @@ impl Phone {
         if let Some(device) = state.device_mut(self.inner.key) {
             device.keys = public;
         }
-        if let Some(account) = state.accounts.get_mut(self.inner.key.account) {
-            account.key_index_list = None;
-        }
         state.announce_identity(self.inner.key.account);
+        drop(state);
+        self.publish_list();
     }
 }
 

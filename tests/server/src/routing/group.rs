@@ -147,20 +147,21 @@ impl State {
         };
         // The same stanza for all who get no copy of their own.
         let common = fanout.shared.map(|_| whole(None));
-        let is_new = common.is_none() || fanout.only.is_some() || self.claim(from, id, (from, 0));
-        if !is_new {
-            return;
-        }
+        let is_new = fanout.only.is_some() || self.claim(from, id, (from, 0));
         for target in fanout.receivers.iter().copied().filter(|target| *target != from) {
             if fanout.only.is_some_and(|only| only != target) {
                 continue;
             }
             let own = fanout.copies.get(&target).copied();
-            if common.is_none() || fanout.only.is_some() {
+            // The same message again is for those who did not get a copy of their own the first time.
+            let is_due = if own.is_some() || fanout.only.is_some() {
                 let resend = own.and_then(|enc| enc.attr_number("count")).unwrap_or(0);
-                if !self.claim(from, id, (target, u32::try_from(resend).unwrap_or(u32::MAX))) {
-                    continue;
-                }
+                self.claim(from, id, (target, u32::try_from(resend).unwrap_or(u32::MAX)))
+            } else {
+                is_new
+            };
+            if !is_due {
+                continue;
             }
             let stanza = match (&common, own) {
                 (Some(common), None) => Arc::clone(common),

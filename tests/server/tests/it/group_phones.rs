@@ -304,7 +304,7 @@ async fn the_phone_sends_a_companion_what_it_missed() {
 async fn a_phone_that_is_set_up_anew_has_another_identity_and_no_companions() {
     let server = TestServer::start().await;
     let (mut alices, mut wire) = linked(&server, "alice").await;
-    let (_bobs, mut bobs_wire) = linked(&server, "bob").await;
+    let (bobs_before, mut bobs_wire) = linked(&server, "bob").await;
     let (alice, bob) = (server.phone("alice"), server.phone("bob"));
     let group = bob.create_group("Crew", &[alice.lid()], GroupMode::Lid);
     bob.send_text(alice.lid(), "before").await.expect("sent");
@@ -323,6 +323,8 @@ async fn a_phone_that_is_set_up_anew_has_another_identity_and_no_companions() {
     assert_eq!(bob.next_message().await.text(), Some("do you read me?"));
     bob.send_text(&group, "with another key").await.expect("sent");
     assert_eq!(alice.next_message().await.text(), Some("with another key"));
-    let (_bobs, _wire) = linked(&server, "bob").await;
-    assert_eq!(bob.linked_devices().len(), 1);
+    let (bobs, _wire) = linked(&server, "bob").await;
+    assert_eq!(bob.linked_devices(), [bobs.jid()]);
+    let raw_id = |companion: &Companion| companion.linked.as_ref().expect("linked").details.raw_id;
+    assert_ne!(raw_id(&bobs), raw_id(&bobs_before));
 }

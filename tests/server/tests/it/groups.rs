@@ -277,6 +277,15 @@ async fn a_message_reaches_every_device_once_with_its_own_part() {
     assert_eq!(attr(&send(&mut alice, &other).await, "phash"), phash(&everyone));
     assert_eq!(attr(&bob.expect("message").await, "id"), "3EB002");
 
+    // The same id with a copy for who had none: for that device, once.
+    let keyed = to_group(&group, "3EB002", "lid")
+        .child(Node::new("participants").child(pairwise(&lid(&bobs), b"the key")))
+        .child(skmsg(b"next"));
+    for _ in 0..2 {
+        send(&mut alice, &keyed).await;
+    }
+    assert_eq!(encs(&bob.expect("message").await), ["msg", "skmsg"]);
+
     // Pairwise only: for the named, and not again.
     let some = to_group(&group, "3EB003", "lid")
         .child(Node::new("participants").child(pairwise(&lid(&bobs), b"for one")));
