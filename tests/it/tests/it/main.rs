@@ -8,6 +8,7 @@ mod durability;
 mod failures;
 mod faults;
 mod groups;
+mod inbox_classes;
 mod messages;
 mod overload;
 mod pairing;
