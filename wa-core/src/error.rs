@@ -20,44 +20,70 @@ pub enum StartError {
 }
 
 /// A message was not sent, or it is not known whether it was.
-#[derive(Debug, Clone, thiserror::Error)]
+///
+/// A second send with the same id or the same idempotency key sends again after a failure that [`Self::remedy`] says
+/// to send again after, and returns the same failure after others.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The chat's address takes no direct messages.
-    #[error("{0:?} takes no direct messages")]
+    /// Messages cannot be sent to this address.
+    #[error("nothing can be sent to {0:?}")]
     Unsupported(Jid),
-    /// There is no connection, or the account is not paired. Nothing was sent: send again after
-    /// [`crate::Event::Connected`].
-    #[error("not connected")]
-    NotConnected,
+    /// The account is not paired. Nothing was stored.
+    #[error("not paired")]
+    NotPaired,
+    /// The device was unlinked; what was still to be sent failed with this, too. Pair again.
+    #[error("the device was unlinked")]
+    LoggedOut,
     /// The recipient is not on WhatsApp.
     #[error("{0:?} has no devices")]
     UnknownRecipient(Jid),
     /// None of the recipient's devices gave us keys. Try later.
     #[error("no device of {0:?} could be encrypted for")]
     NoDevices(Jid),
-    /// The recipient's devices or keys could not be asked for. Nothing was sent; send again.
+    /// The recipient's devices or keys could not be asked for, twice. Nothing left.
     #[error("the recipient's devices or keys could not be fetched")]
-    Lookup(#[source] RequestError),
-    /// The server refused the message for good. Protocol: messages, "Server ack of a message".
+    Lookup,
+    /// 463: the server wants a token of trust from the recipient that we do not have, or the account may write to its
+    /// contacts only. Sending again makes it worse; wait until the recipient writes.
+    #[error("the server wants a token of trust (463)")]
+    PrivacyTokenMissing,
+    /// 475: the account may not begin more chats for now. Known chats go on.
+    #[error("the account may begin no more chats for now (475)")]
+    NewChatsCapped,
+    /// 479: the stanza is not as the server wants it. A mistake of this library: report it.
+    #[error("the server does not like the stanza (479)")]
+    SchemaRefused,
+    /// 421: the group addresses its members otherwise, still so after its data was asked for again.
+    #[error("the addressing of the group is stale (421)")]
+    StaleAddressing,
+    /// The server refused the message with another code, after one more try where that may help.
+    /// Protocol: messages, "Server ack of a message".
     #[error("the server refused the message with code {code}")]
     Refused {
         /// The server's code.
         code: u16,
     },
-    /// No ack in time. The message may have arrived: send again with the same id only.
+    /// No ack in time, twice, while connected. The message may have arrived: send again with the same id only.
     #[error("no ack in time")]
     Timeout,
-    /// The connection was lost before the ack. The message may have arrived: send again with the same id only.
-    #[error("the connection was lost before the ack")]
-    ConnectionLost,
+    /// It was not written before its deadline. Nothing left.
+    #[error("the deadline has passed")]
+    Expired,
+    /// It was cancelled before it was written. Nothing left.
+    #[error("cancelled")]
+    Cancelled,
     /// The message does not fit into a stanza.
     #[error("the message is too large")]
     TooLarge,
-    /// The store failed; nothing was sent.
+    /// What the store has of the message is damaged. Nothing of it leaves any more; it may have before.
+    #[error("the stored message is damaged")]
+    Damaged,
+    /// The store failed. The message is not stored, and nothing left.
     #[error("the store failed: {0}")]
     Store(String),
-    /// The client was shut down. Nothing was sent if this is returned at once.
+    /// The client was shut down before the ack. If the message was taken before, it is stored, and is sent at the next
+    /// start.
     #[error("the client was shut down")]
     Shutdown,
 }
@@ -66,9 +92,9 @@ pub enum SendError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendRemedy {
-    /// Send again, once connected.
+    /// Send again, later. Nothing arrived.
     SendAgain,
-    /// Send again with the same id: it may have arrived.
+    /// Send again with the same id or idempotency key: it may have arrived, or may still leave by itself.
     SendAgainWithSameId,
     /// Do not send again as it is.
     GiveUp,
@@ -79,17 +105,90 @@ impl SendError {
     #[must_use]
     pub const fn remedy(&self) -> SendRemedy {
         match self {
-            Self::NotConnected | Self::NoDevices(_) | Self::Lookup(_) | Self::Store(_) | Self::Shutdown => {
-                SendRemedy::SendAgain
+            Self::NotPaired
+            | Self::LoggedOut
+            | Self::NoDevices(_)
+            | Self::Lookup
+            | Self::NewChatsCapped
+            | Self::Expired => SendRemedy::SendAgain,
+            Self::Timeout | Self::Store(_) | Self::Shutdown | Self::StaleAddressing => {
+                SendRemedy::SendAgainWithSameId
             }
-            Self::Timeout | Self::ConnectionLost => SendRemedy::SendAgainWithSameId,
-            Self::Refused { code: 408 | 429 | 500 | 503 } => SendRemedy::SendAgainWithSameId,
-            Self::Refused { .. } | Self::Unsupported(_) | Self::UnknownRecipient(_) | Self::TooLarge => {
-                SendRemedy::GiveUp
-            }
+            Self::Refused { .. } if self.is_temporary() => SendRemedy::SendAgainWithSameId,
+            Self::Refused { .. }
+            | Self::Unsupported(_)
+            | Self::UnknownRecipient(_)
+            | Self::PrivacyTokenMissing
+            | Self::SchemaRefused
+            | Self::Cancelled
+            | Self::Damaged
+            | Self::TooLarge => SendRemedy::GiveUp,
+        }
+    }
+
+    /// Whether the server may take the same message a moment later.
+    pub(crate) const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Refused { code: 408 | 429 | 500 | 503 })
+    }
+
+    /// What the code of a refusal means.
+    pub(crate) const fn from_code(code: u16) -> Self {
+        match code {
+            421 => Self::StaleAddressing,
+            463 => Self::PrivacyTokenMissing,
+            475 => Self::NewChatsCapped,
+            479 => Self::SchemaRefused,
+            code => Self::Refused { code },
+        }
+    }
+
+    /// As the outbox keeps it: codes of the server above [`CODES`], our own reasons below.
+    pub(crate) const fn to_reason(&self) -> u16 {
+        match self {
+            Self::NotPaired => 1,
+            Self::LoggedOut => 2,
+            Self::UnknownRecipient(_) => 3,
+            Self::NoDevices(_) => 4,
+            Self::Lookup => 5,
+            Self::Timeout => 6,
+            Self::Expired => 7,
+            Self::Cancelled => 8,
+            Self::TooLarge => 9,
+            Self::Damaged => 10,
+            Self::Store(_) => 11,
+            Self::Shutdown => 12,
+            Self::Unsupported(_) => 13,
+            Self::StaleAddressing => CODES + 421,
+            Self::PrivacyTokenMissing => CODES + 463,
+            Self::NewChatsCapped => CODES + 475,
+            Self::SchemaRefused => CODES + 479,
+            Self::Refused { code } => CODES.saturating_add(*code),
+        }
+    }
+
+    /// What [`Self::to_reason`] made a number of; a number of a later version is a damaged one here.
+    pub(crate) fn from_reason(reason: u16, chat: &Jid) -> Self {
+        match reason {
+            1 => Self::NotPaired,
+            2 => Self::LoggedOut,
+            3 => Self::UnknownRecipient(chat.clone()),
+            4 => Self::NoDevices(chat.clone()),
+            5 => Self::Lookup,
+            6 => Self::Timeout,
+            7 => Self::Expired,
+            8 => Self::Cancelled,
+            9 => Self::TooLarge,
+            11 => Self::Store("when the message was sent".to_owned()),
+            12 => Self::Shutdown,
+            13 => Self::Unsupported(chat.clone()),
+            CODES.. => Self::from_code(reason - CODES),
+            _ => Self::Damaged,
         }
     }
 }
+
+/// See [`SendError::to_reason`].
+const CODES: u16 = 1000;
 
 /// A message that the server took.
 #[derive(Debug, Clone, PartialEq, Eq)]

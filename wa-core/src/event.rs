@@ -4,12 +4,14 @@ mod pairing;
 
 use std::time::Duration;
 
+use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
 pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
 
 use crate::connection::CloseReason;
 use crate::e2e::DecryptError;
+use crate::error::SendError;
 use crate::message::Message;
 use crate::pairing::LinkError;
 pub use crate::stanza::notification::groups::GroupChange;
@@ -102,6 +104,10 @@ pub enum Event {
     /// Two chats turned out to be with one user: what the application keeps under the old key belongs to the other one.
     /// Durable, and told before anything that comes under the new key.
     ChatsMerged(Box<ChatsMerged>),
+    /// How far a message of the application's own is: queued, written, acknowledged by the server, or failed. Told once
+    /// for each state that it comes to, in this order; delivery, reading and playing come as [`Event::Receipt`]. Of
+    /// thousands that the application does not take, the oldest are dropped: [`crate::Client::sent_state`] knows.
+    Send(Box<SendUpdate>),
     /// What happened to messages that we sent, or to messages on another device of our own.
     Receipt(Box<Receipt>),
     /// A user's phone has another identity key than before: it was reinstalled, or is another phone.
@@ -352,6 +358,67 @@ pub enum LostReason {
     ForeignCopy,
     /// Too many messages could not be read at the same time, and this one was the oldest.
     TooMany,
+}
+
+/// How far a message of ours is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendUpdate {
+    /// The chat, as it was named when the message was sent.
+    pub chat: Jid,
+    /// The message.
+    pub id: MessageId,
+    /// How far it is.
+    pub state: SendState,
+}
+
+/// How far a message of ours is. All of it is stored, and survives restarts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendState {
+    /// It waits: for a connection, for the recipient's keys, or for those before it. It can be cancelled.
+    Queued,
+    /// It may have left. It is sent again, under the same id, until the server answers.
+    Written,
+    /// The server has it.
+    Acked {
+        /// When the server took it.
+        timestamp: UnixSeconds,
+    },
+    /// A device of the recipient has it.
+    Delivered,
+    /// Somebody read it.
+    Read,
+    /// Somebody played it.
+    Played,
+    /// It was given up; [`SendError::remedy`] says what to do.
+    Failed(SendError),
+}
+
+/// What came of the wish to cancel a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cancellation {
+    /// Nothing of it leaves.
+    Cancelled,
+    /// It was written before, or is done with.
+    TooLate(SendState),
+    /// No message of this id is known, or any more.
+    Unknown,
+}
+
+impl SendState {
+    pub(crate) fn of(entry: &OutboxEntry) -> Self {
+        match entry.state {
+            OutboxState::Queued => Self::Queued,
+            OutboxState::Written => Self::Written,
+            OutboxState::Acked => Self::Acked { timestamp: entry.acked.unwrap_or(entry.at).to_seconds() },
+            OutboxState::Delivered => Self::Delivered,
+            OutboxState::Read => Self::Read,
+            OutboxState::Played => Self::Played,
+            OutboxState::Failed(reason) => Self::Failed(SendError::from_reason(reason, &entry.chat)),
+        }
+    }
 }
 
 /// What happened to messages.

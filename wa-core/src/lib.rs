@@ -26,9 +26,9 @@ pub mod stanza;
 pub mod transport;
 pub mod wire;
 
-pub use client::{Client, ClientBuilder, Events, RepairTimes, Status};
+pub use client::{Client, ClientBuilder, Events, RepairTimes, SendOptions, Status};
 pub use error::{CallError, GroupError, SendError, Sent, StartError};
-pub use event::{Event, LostReason, MessageLost, MessageReceived};
+pub use event::{Cancellation, Event, LostReason, MessageLost, MessageReceived, SendState};
 pub use message::Message;
 pub use wa_store as store;
 pub use wa_types as types;

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use wa_core::error::SendRemedy;
-use wa_core::{Client, Event, Events, Message, SendError};
+use wa_core::{Client, Event, Events, Message, SendError, SendOptions};
 use wa_it::Companion;
 use wa_store::SqliteStore;
 use wa_test_server::{Phone, TestServer};
@@ -102,8 +102,9 @@ impl Side {
             if stop.is_cancelled() {
                 return;
             }
-            let (text, id) = (self.tally.next_text(self.device, to), client.new_message_id());
-            while let Err(error) = client.send_with_id(address, Message::text(&text), id.clone()).await {
+            let text = self.tally.next_text(self.device, to);
+            let options = SendOptions::new().id(client.new_message_id());
+            while let Err(error) = client.send_with(address, Message::text(&text), options.clone()).await {
                 // It was read everywhere, or the run had ended; only its ack is missing.
                 if matches!(error, SendError::Shutdown) {
                     return;

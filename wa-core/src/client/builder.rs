@@ -25,6 +25,13 @@ const SIGNED_PRE_KEY_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How long a backlog may be silent unless the builder is told otherwise.
 const BACKLOG_LIMIT: Duration = Duration::from_secs(60);
+/// Protocol: messages, "Server ack of a message".
+const ACK_LIMIT: Duration = Duration::from_secs(70);
+const RETRY_SENDS_AFTER: Duration = Duration::from_secs(3);
+
+/// Devices ask again when they come back from where there was no network.
+const KEEP_SENT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const KEEP_SENT_BYTES: u64 = 32 << 20;
 
 /// Builds a [`Client`]; every choice has a default that suits the live service.
 #[derive(Debug)]
@@ -45,6 +52,9 @@ pub struct ClientBuilder {
     confirms_by_hand: bool,
     repair: RepairTimes,
     signed_pre_key_age: Duration,
+    ack_limit: Duration,
+    retry_sends_after: Duration,
+    keep_sent: (Duration, u64),
 }
 
 impl ClientBuilder {
@@ -65,6 +75,9 @@ impl ClientBuilder {
             confirms_by_hand: false,
             repair: RepairTimes::default(),
             signed_pre_key_age: SIGNED_PRE_KEY_AGE,
+            ack_limit: ACK_LIMIT,
+            retry_sends_after: RETRY_SENDS_AFTER,
+            keep_sent: (KEEP_SENT, KEEP_SENT_BYTES),
         }
     }
 
@@ -168,6 +181,30 @@ impl ClientBuilder {
         self
     }
 
+    /// How long and how many bytes of sent messages the store keeps, each as one copy, to answer devices that ask for
+    /// a message again; 7 days and 32 MiB unless set. What is still to be sent is kept in any case. With a message go
+    /// its state and its idempotency key.
+    pub const fn keep_sent(mut self, duration: Duration, bytes: u64) -> Self {
+        self.keep_sent = (duration, bytes);
+        self
+    }
+
+    /// How long a message waits for the server's ack while connected, 70 seconds unless set. Then it is sent once more,
+    /// under the same id, and after as long again it fails with [`SendError::Timeout`].
+    ///
+    /// [`SendError::Timeout`]: crate::SendError::Timeout
+    pub const fn ack_limit(mut self, limit: Duration) -> Self {
+        self.ack_limit = limit;
+        self
+    }
+
+    /// How long a message waits before it is tried again, once, after the server refused it or a question about its
+    /// recipient for now; 3 seconds unless set.
+    pub const fn retry_sends_after(mut self, pause: Duration) -> Self {
+        self.retry_sends_after = pause;
+        self
+    }
+
     /// Opens the store, makes keys if it is new, and starts connecting. Returns at once after that: the events tell
     /// how it goes, beginning with what an earlier run left unconfirmed.
     ///
@@ -186,6 +223,10 @@ impl ClientBuilder {
             pairing: self.pairing,
             link_guard: self.link_guard,
             authenticator: self.authenticator,
+            ack_limit: self.ack_limit,
+            retry_sends_after: self.retry_sends_after,
+            keep_sent: self.keep_sent.0,
+            keep_sent_bytes: self.keep_sent.1,
             event_capacity: self.event_capacity,
             repair: self.repair,
             signed_pre_key_age: self.signed_pre_key_age,

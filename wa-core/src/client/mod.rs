@@ -5,6 +5,7 @@ mod events;
 mod groups;
 mod pairing;
 mod peers;
+mod send;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -23,15 +24,15 @@ pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
 };
+pub use send::SendOptions;
 
 pub use crate::driver::repair::RepairTimes;
 pub use crate::driver::{ReconnectPolicy, Status};
 
 use crate::connection::CloseReason;
-use crate::driver::command::{Job, SendJob};
-use crate::error::{CallError, ReconnectError, SendError, Sent};
+use crate::driver::command::Job;
+use crate::error::{CallError, ReconnectError};
 use crate::event::MessageReceived;
-use crate::message::Message;
 use crate::noise::client_payload::ClientVersion;
 
 /// A handle to one account. Cheap to clone; all clones are the same account, and the account's tasks end when the last
@@ -55,37 +56,6 @@ impl Client {
     /// Builds a client on this store. The store is the account: a new one is paired first, a known one logs in.
     pub fn builder(store: Arc<dyn wa_store::Store>) -> ClientBuilder {
         ClientBuilder::new(store)
-    }
-
-    /// Sends a message and waits for the server's ack: then the server has it, with the time in [`Sent`].
-    ///
-    /// Messages to one chat leave in the order of the calls, and are acknowledged in it. A phone number's chat is
-    /// addressed by its LID where that is known.
-    ///
-    /// # Errors
-    /// [`SendError`]; [`SendError::remedy`] says what to do.
-    ///
-    /// Not cancel safe: a dropped future's message may be sent or not.
-    pub async fn send(&self, chat: &Jid, message: Message) -> Result<Sent, SendError> {
-        self.send_with_id(chat, message, self.new_message_id()).await
-    }
-
-    /// Sends a message under an id of the caller's: to send again what may have arrived already. The server delivers
-    /// an id once.
-    ///
-    /// # Errors
-    /// As [`Self::send`].
-    pub async fn send_with_id(&self, chat: &Jid, message: Message, id: MessageId) -> Result<Sent, SendError> {
-        let (reply, answer) = oneshot::channel();
-        let job = SendJob { chat: chat.clone(), id, message: message.to_send(), reply };
-        self.inner.jobs.send(Job::Send(Box::new(job))).await.map_err(|_| SendError::Shutdown)?;
-        answer.await.unwrap_or(Err(SendError::ConnectionLost))
-    }
-
-    /// A new message id, of the form that companions use.
-    #[must_use]
-    pub fn new_message_id(&self) -> MessageId {
-        crate::message::id::generate(&mut crate::crypto::SystemRandom)
     }
 
     /// Tells the authors that these messages were read: a blue tick there, and no badge on our other devices.
@@ -174,7 +144,7 @@ impl Client {
     }
 
     /// Ends the connection in good order, and stays away until [`Self::reconnect`]. Messages whose ack has not come
-    /// fail with [`SendError::ConnectionLost`].
+    /// are sent again then; those that are sent meanwhile wait with them.
     pub async fn disconnect(&self) {
         let (reply, done) = oneshot::channel();
         if self.inner.jobs.send(Job::Disconnect { reply }).await.is_ok() {

@@ -43,7 +43,7 @@ use requests::{Answers, Requests};
 /// The handshake, and the first stanza after it, must be through by then.
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long a request or a message waits for its answer.
+/// How long a request waits for its answer.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a connection needs to know of the account. `Debug` shows no payload: it holds a phone number.
@@ -328,12 +328,18 @@ impl Connection {
         self.open.ask(now, &node, Answers::Iq, SmolStr::new(id), limit)
     }
 
-    /// Sends a message; the server's ack comes as [`Output::Answer`] under the id returned here.
+    /// Sends a message; the server's ack comes as [`Output::Answer`] under the id returned here, within `limit`.
     ///
     /// # Errors
     /// [`RequestError::NotConnected`], [`RequestError::Encode`]: no answer will come.
-    pub fn send_message(&mut self, now: Instant, id: &str, node: &Node) -> Result<RequestId, RequestError> {
-        self.open.ask(now, node, Answers::Ack, SmolStr::new(id), REQUEST_LIMIT)
+    pub fn send_message(
+        &mut self,
+        now: Instant,
+        id: &str,
+        node: &Node,
+        limit: Duration,
+    ) -> Result<RequestId, RequestError> {
+        self.open.ask(now, node, Answers::Ack, SmolStr::new(id), limit)
     }
 }
 

@@ -1,18 +1,30 @@
 //! What a handle may ask of the account's actor.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
 pub(crate) use super::groups::GroupJob;
 use super::pairing::code::PairCodeJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
-use crate::event::{InboxNumber, Peer};
+use crate::event::{Cancellation, InboxNumber, Peer, SendState};
 use crate::message::Message;
 use crate::noise::client_payload::ClientVersion;
 
 /// One request of a handle. Each is answered, also when the actor ends: then the reply is dropped.
 pub(crate) enum Job {
     Send(Box<SendJob>),
+    /// Do not send this message.
+    CancelSend {
+        id: MessageId,
+        reply: CancelReply,
+    },
+    /// How far is this message?
+    SendState {
+        id: MessageId,
+        reply: oneshot::Sender<Result<Option<SendState>, CallError>>,
+    },
     /// These messages, all by one author, were read.
     MarkRead {
         chat: Jid,
@@ -63,18 +75,44 @@ pub(crate) enum Job {
 /// A message to be sent.
 pub(crate) struct SendJob {
     pub(crate) chat: Jid,
-    pub(crate) id: MessageId,
+    /// The caller's own id.
+    pub(crate) id: Option<MessageId>,
+    pub(crate) idempotency_key: Option<String>,
+    /// How long it may wait to be written.
+    pub(crate) deadline: Option<Duration>,
     pub(crate) message: Message,
-    pub(crate) reply: oneshot::Sender<Result<Sent, SendError>>,
+    pub(crate) reply: SendReply,
+}
+
+/// What the caller of a send waits for.
+pub(crate) enum SendReply {
+    /// The server's ack.
+    Sent(SentReply),
+    /// The store.
+    Stored(StoredReply),
+}
+
+pub(crate) type SentReply = oneshot::Sender<Result<Sent, SendError>>;
+pub(crate) type StoredReply = oneshot::Sender<Result<MessageId, SendError>>;
+pub(crate) type CancelReply = oneshot::Sender<Result<Cancellation, CallError>>;
+
+impl SendReply {
+    /// Nothing was stored or sent.
+    pub(crate) fn refuse(self, error: SendError) {
+        match self {
+            Self::Sent(reply) => drop(reply.send(Err(error))),
+            Self::Stored(reply) => drop(reply.send(Err(error))),
+        }
+    }
 }
 
 impl Job {
     /// Answers a request that came too late.
     pub(crate) fn refuse(self) {
         match self {
-            Self::Send(job) => {
-                let _ = job.reply.send(Err(SendError::Shutdown));
-            }
+            Self::Send(job) => job.reply.refuse(SendError::Shutdown),
+            Self::CancelSend { reply, .. } => drop(reply.send(Err(CallError::Shutdown))),
+            Self::SendState { reply, .. } => drop(reply.send(Err(CallError::Shutdown))),
             Self::PairWithCode(job) => {
                 let _ = job.reply.send(Err(PairCodeError::Shutdown));
             }

@@ -26,6 +26,14 @@ pub(crate) struct Config {
     /// Which accounts this client may be linked to; any when absent.
     pub(crate) link_guard: Option<Arc<dyn LinkGuard>>,
     pub(crate) authenticator: Option<Arc<dyn PasskeyAuthenticator>>,
+    /// How long a message waits for the server's ack.
+    pub(crate) ack_limit: Duration,
+    /// How long a message waits after a refusal that may pass.
+    pub(crate) retry_sends_after: Duration,
+    /// How long sent messages are kept, for those who ask for them again.
+    pub(crate) keep_sent: Duration,
+    /// How many bytes of them.
+    pub(crate) keep_sent_bytes: u64,
     /// How many events wait for the application before no more stanzas are taken.
     pub(crate) event_capacity: usize,
     /// How long a message that could not be read is asked for.

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use wa_store::Changes;
 use wa_types::UnixSeconds;
 
+use super::outbox::Answered;
 use super::requester::{Line, Requester};
 use super::session::{BATCH, Command, Telling, Told};
 use super::{Actor, Status, clock, credentials, session};
@@ -42,12 +43,12 @@ const ROUTED_ATTEMPTS: u32 = 2;
 /// The connection, as far as the actor sees it.
 pub(super) enum Link {
     /// None; the next attempt is made then, or not at all.
-    Down {
-        retry_at: Option<Instant>,
-    },
+    Down { retry_at: Option<Instant> },
     Up {
         requester: Requester,
         login: mpsc::Receiver<Told>,
+        /// Answers to messages.
+        answers: mpsc::Receiver<Vec<Answered>>,
         told: mpsc::Receiver<Vec<Told>>,
         phase: Phase,
     },
@@ -100,12 +101,13 @@ impl Actor {
         let (commands, received) = mpsc::channel::<Command>(BATCH);
         let (stanzas, told) = mpsc::channel(TOLD_CAPACITY);
         let (greetings, login) = mpsc::channel(LOGIN_CAPACITY);
+        let (acks, answers) = mpsc::channel(TOLD_CAPACITY);
         let connector = Arc::clone(&self.config.connector);
-        let telling = Telling { login: greetings, stanzas };
+        let telling = Telling { login: greetings, answers: acks, stanzas };
         self.sessions.spawn(session::run(connector, credentials, received, telling));
         self.line.send_replace(Line::Coming);
         let requester = Requester::new(commands, self.line.subscribe());
-        self.link = Link::Up { requester, login, told, phase: Phase::Handshake };
+        self.link = Link::Up { requester, login, answers, told, phase: Phase::Handshake };
         self.status.send_replace(Status::Connecting);
     }
 
@@ -175,18 +177,18 @@ impl Actor {
         if is_logout && self.was_never_confirmed(&reason) {
             return self.pair_again().await;
         }
+        let mut stored = Ok(());
         if is_logout {
-            self.account.logged_out = true;
+            stored = self.set_logged_out().await;
         }
         if let CloseReason::Banned { until, .. } = &reason {
             self.account.banned_until = Some(*until);
-        }
-        if is_logout || matches!(reason, CloseReason::Banned { .. }) {
             let mut changes = Changes::new();
             changes.put_account(self.account.clone());
-            if let Err(error) = self.store.commit(changes).await {
-                tracing::error!(%error, "the store failed");
-            }
+            stored = self.store.commit(changes).await;
+        }
+        if let Err(error) = stored {
+            tracing::error!(%error, "the store failed");
         }
         self.set_down(&reason);
     }
@@ -227,16 +229,19 @@ impl Actor {
     /// What arrived before a connection ended still counts, as far as there is room for it; the rest comes again.
     async fn take_last_words(&mut self) {
         let takes_stanzas = self.takes_stanzas();
-        let Link::Up { login, told, .. } = &mut self.link else { return };
-        let mut words = Vec::new();
+        let Link::Up { login, answers, told, .. } = &mut self.link else { return };
+        let (mut words, mut answered) = (Vec::new(), Vec::new());
+        while let Ok(batch) = answers.try_recv() {
+            answered.extend(batch);
+        }
         while let Ok(word) = login.try_recv() {
             words.push(word);
         }
         while takes_stanzas && let Ok(batch) = told.try_recv() {
             words.extend(batch);
         }
-        if !words.is_empty() {
-            self.step(words.into_iter(), std::iter::empty()).await;
+        if !words.is_empty() || !answered.is_empty() {
+            self.step(answered, words.into_iter(), std::iter::empty()).await;
         }
     }
 
@@ -251,8 +256,7 @@ impl Actor {
         self.reset_key_care();
         // A new set: answers about the old connection, those that are there already too, are nobody's any more.
         self.greetings = JoinSet::new();
-        // What waits here was never sent; who waits for an ack learns of the loss by the connection's task.
-        self.outbox.fail_all(&crate::error::SendError::NotConnected);
+        self.outbox_disconnected();
         let now = clock::now();
         let retry_in = match reason.next_step() {
             NextStep::Now => Some(Duration::ZERO),
@@ -329,11 +333,18 @@ const fn may_be_the_handshake(reason: &CloseReason) -> bool {
     )
 }
 
-/// Waits for stanzas; for ever while there is no connection. Cancel safe.
-pub(super) async fn receive(link: &mut Link, into: &mut Vec<Vec<Told>>, takes_stanzas: bool) {
-    let Link::Up { login, told, .. } = link else { return pending().await };
+/// Waits for stanzas and answers; for ever while there is no connection. Cancel safe.
+pub(super) async fn receive(
+    link: &mut Link,
+    answered: &mut Vec<Vec<Answered>>,
+    into: &mut Vec<Vec<Told>>,
+    takes_stanzas: bool,
+) {
+    let Link::Up { login, answers, told, .. } = link else { return pending().await };
     tokio::select! {
         biased;
+        // While the application takes no events, these flow.
+        Some(batch) = answers.recv() => answered.push(batch),
         // In order: the login precedes all else.
         Some(greeting) = login.recv() => into.push(vec![greeting]),
         count = told.recv_many(into, TOLD_CAPACITY), if takes_stanzas && login.is_empty() => if count == 0 {

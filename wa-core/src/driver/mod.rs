@@ -54,7 +54,7 @@ use self::config::Config;
 use self::directory::Directory;
 use self::groups::Groups;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
-use self::outbox::{Outbox, StagedSend};
+use self::outbox::{Answered, Outbox, Staged};
 use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
 use self::pre_keys::KeyCare;
@@ -68,6 +68,7 @@ use crate::connection::{CloseReason, Incoming};
 use crate::crypto::SystemRandom;
 use crate::e2e::addressing::OwnAddress;
 use crate::e2e::ratchets::Ratchets;
+use crate::error::SendError;
 use crate::event::Event;
 use crate::noise::client_payload::ClientVersion;
 use crate::signal::LocalIdentity;
@@ -85,6 +86,9 @@ const CONFIRM_AFTER: Duration = Duration::from_millis(200);
 
 /// How many confirmations wait for the next commit.
 const CONFIRMS: usize = 256;
+
+/// How many events may wait before news about messages of the application's own are dropped.
+const UPDATES: usize = 4096;
 
 /// How many stored messages are read at once at the start.
 const INBOX_PAGE: usize = 256;
@@ -165,7 +169,8 @@ struct Step {
     changes: Changes,
     outgoing: Vec<Outgoing>,
     receipts: Vec<OutboundReceipt>,
-    sends: Vec<StagedSend>,
+    /// What becomes true for messages of ours.
+    staged: Staged,
     events: Vec<Event>,
     /// Leave after everything else: what they acknowledge was asked for again before.
     acks: Vec<Node>,
@@ -212,7 +217,7 @@ impl Actor {
             ratchets: Ratchets::default(),
             directory: Directory::default(),
             groups: Groups::default(),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(0),
             repairs: Repairs::default(),
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
@@ -245,6 +250,10 @@ impl Actor {
             Ok(last) => self.next_seq = last + 1,
             Err(error) => return self.fail_at_start(&error).await,
         }
+        match self.store.last_outbox_seq().await {
+            Ok(last) => self.outbox = Outbox::new(last),
+            Err(error) => return self.fail_at_start(&error).await,
+        }
         if let Err(error) = self.load_repairs().await {
             return self.fail_at_start(&error).await;
         }
@@ -252,6 +261,7 @@ impl Actor {
         let events = self.events.clone();
         let mut told = Vec::with_capacity(TOLD_CAPACITY);
         let mut asked = Vec::with_capacity(BATCH);
+        let mut answers = Vec::with_capacity(TOLD_CAPACITY);
         loop {
             self.read_stored().await;
             let takes_stanzas = self.takes_stanzas();
@@ -259,7 +269,7 @@ impl Actor {
             tokio::select! {
                 () = stop.cancelled() => break,
                 count = jobs.recv_many(&mut asked, BATCH) => if count == 0 { break },
-                () = receive(&mut self.link, &mut told, takes_stanzas) => {}
+                () = receive(&mut self.link, &mut answers, &mut told, takes_stanzas) => {}
                 Some(ended) = self.sessions.join_next() => {
                     let reason = ended.unwrap_or(CloseReason::Network(std::io::ErrorKind::Other));
                     self.handle_end(reason).await;
@@ -280,7 +290,8 @@ impl Actor {
                     break;
                 }
             }
-            self.step(told.drain(..).flatten(), asked.drain(..)).await;
+            let answered = answers.drain(..).flatten().collect();
+            self.step(answered, told.drain(..).flatten(), asked.drain(..)).await;
             self.deliver();
         }
         self.shut_down(&mut jobs, asked).await;
@@ -301,10 +312,19 @@ impl Actor {
     }
 
     /// Takes what came, computes, commits once, then transmits and delivers.
-    async fn step(&mut self, told: impl Iterator<Item = Told>, asked: impl Iterator<Item = Job>) {
+    async fn step(
+        &mut self,
+        answered: Vec<Answered>,
+        told: impl Iterator<Item = Told>,
+        asked: impl Iterator<Item = Job>,
+    ) {
         let mut step = Step::default();
+        self.page_outbox(&mut step).await;
         for job in asked {
             self.handle_job(job, &mut step).await;
+        }
+        if let Err(error) = self.handle_answers(answered, &mut step).await {
+            return self.handle_store_failure(&error, step);
         }
         let stanzas: Vec<Incoming> =
             told.filter_map(|told| self.handle_established(told, &mut step)).collect();
@@ -322,32 +342,41 @@ impl Actor {
         self.finish(step).await;
     }
 
+    async fn handle_answers(&mut self, answered: Vec<Answered>, step: &mut Step) -> Result<(), StoreError> {
+        self.expire_sends(step).await?;
+        self.handle_acks(answered, step).await
+    }
+
     /// Commits a step; only then do its stanzas leave and its events reach the application.
     async fn finish(&mut self, mut step: Step) {
         self.ratchets.stage(&mut step.changes);
         self.groups.keys.stage(&mut step.changes);
-        if !step.changes.is_empty() || self.confirms.len() >= CONFIRMS {
+        if !step.changes.is_empty() || self.confirms.len().max(self.outbox.raised()) >= CONFIRMS {
             for seq in &self.confirms {
                 step.changes.confirm_inbox(*seq);
             }
+            self.outbox.stage_raised(&mut step.changes);
             let changes = std::mem::take(&mut step.changes);
             if let Err(error) = self.store.commit(changes).await {
                 return self.handle_store_failure(&error, step);
             }
             self.confirms.clear();
             self.confirm_at = None;
+            self.outbox.forget_raised();
         }
         self.directory.trim();
         self.groups.trim();
         self.undelivered.extend(step.events);
-        let mut outgoing: Vec<Outgoing> = step.sends.into_iter().map(StagedSend::into_outgoing).collect();
+        self.drop_old_updates();
+        let mut outgoing = Vec::new();
+        self.outbox_committed(step.staged, &mut outgoing);
         outgoing.extend(step.receipts.into_iter().map(|receipt| Outgoing::Stanza(receipt.into_node())));
         outgoing.extend(step.outgoing);
         outgoing.extend(step.acks.into_iter().map(Outgoing::Stanza));
         if !outgoing.is_empty()
             && let Link::Up { requester, .. } = &self.link
         {
-            // When the connection is gone, whoever waits for an ack learns it by the dropped reply.
+            // When the connection is gone, its end follows, and messages are sent again on the next one.
             requester.write(outgoing).await;
         }
         for question in step.questions {
@@ -361,11 +390,8 @@ impl Actor {
         self.ratchets.forget_all();
         self.directory.forget_all();
         self.groups.forget_all();
-        for send in step.sends {
-            send.fail(crate::error::SendError::Store(error.to_string()));
-        }
+        self.outbox_failed(step.staged, error);
         self.account_is_doubtful = true;
-        self.outbox.fail_all(&crate::error::SendError::Store(error.to_string()));
         self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
         self.sessions.abort_all();
         self.sessions.detach_all();
@@ -380,6 +406,20 @@ impl Actor {
         if let Err(error) = self.store.close().await {
             tracing::warn!(%error, "the store did not close in good order");
         }
+    }
+
+    /// An application that does not take its events shall not cost ever more memory: of the news about messages of its
+    /// own only the latest wait, and the store knows the rest.
+    fn drop_old_updates(&mut self) {
+        if self.undelivered.len() <= UPDATES {
+            return;
+        }
+        let mut excess = self.undelivered.len() - UPDATES / 2;
+        self.undelivered.retain(|event| {
+            let goes = excess > 0 && matches!(event, Event::Send(_));
+            excess -= usize::from(goes);
+            !goes
+        });
     }
 
     /// Hands over as many events as there is room for.
@@ -424,10 +464,9 @@ impl Actor {
         let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
-        [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let outbox = [self.outbox.next_wake(), self.next_page()];
+        let all = [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at];
+        all.into_iter().chain(outbox).flatten().min()
     }
 
     async fn handle_timers(&mut self) {
@@ -439,6 +478,7 @@ impl Actor {
         if self.confirm_at.is_some_and(|at| now >= at) {
             self.flush_confirms().await;
         }
+        self.keep_outbox(now).await;
         if self.linking.next_at().is_some_and(|at| now >= at) {
             self.continue_linking(now).await;
         }
@@ -475,12 +515,15 @@ impl Actor {
             }
         }
         self.flush_confirms().await;
+        if let Err(error) = self.flush_raised().await {
+            tracing::warn!(%error, "states of messages could not be stored");
+        }
         self.link = Link::Down { retry_at: None };
         self.line.send_replace(Line::Gone);
         self.end_session().await;
         self.fetches.shutdown().await;
         self.greetings.shutdown().await;
-        self.outbox.fail_all(&crate::error::SendError::Shutdown);
+        self.outbox.refuse_all(&SendError::Shutdown);
         self.ended.send_replace(Some(CloseReason::Requested));
         self.status.send_replace(Status::Closed);
         if let Err(error) = self.store.close().await {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
+use wa_types::MessageId;
 
 use super::clock;
-use super::outbox::AckReply;
+use super::outbox::Answered;
 use crate::connection::{
     Answer, CloseReason, Connection, Credentials, Incoming, Output, RequestError, RequestId,
 };
@@ -55,7 +56,8 @@ pub(super) enum Outgoing {
     /// Its ack is awaited.
     Message {
         node: Node,
-        reply: AckReply,
+        id: MessageId,
+        limit: Duration,
     },
 }
 
@@ -78,6 +80,8 @@ impl Told {
 pub(super) struct Telling {
     /// What belongs to the login; it precedes all else.
     pub(super) login: mpsc::Sender<Told>,
+    /// Answers to messages. They are taken also while stanzas are not.
+    pub(super) answers: mpsc::Sender<Vec<Answered>>,
     /// All else, in order.
     pub(super) stanzas: mpsc::Sender<Vec<Told>>,
 }
@@ -105,7 +109,17 @@ pub(super) async fn run(
     };
     let wall_clock = clock::unix_millis().to_seconds();
     let connection = Connection::new(credentials, clock::now(), wall_clock, Box::new(SystemRandom));
-    Session { connection, socket, commands, telling, unread: Vec::new(), waiting: HashMap::new() }.run().await
+    Session {
+        connection,
+        socket,
+        commands,
+        telling,
+        unread: Vec::new(),
+        answered: Vec::new(),
+        waiting: HashMap::new(),
+    }
+    .run()
+    .await
 }
 
 struct Session {
@@ -115,12 +129,14 @@ struct Session {
     telling: Telling,
     /// Not yet handed over.
     unread: Vec<Told>,
+    /// Not yet handed over; no more than there are messages under way.
+    answered: Vec<Answered>,
     waiting: HashMap<RequestId, Waiting>,
 }
 
 enum Waiting {
     Request(oneshot::Sender<Result<Document<'static>, RequestError>>),
-    Message(AckReply),
+    Message(MessageId),
 }
 
 impl Session {
@@ -134,6 +150,9 @@ impl Session {
         if !self.unread.is_empty() {
             let _ = self.telling.stanzas.try_send(std::mem::take(&mut self.unread));
         }
+        if !self.answered.is_empty() {
+            let _ = self.telling.answers.try_send(std::mem::take(&mut self.answered));
+        }
         let _ = timeout(Duration::from_secs(1), self.socket.close()).await;
         reason
     }
@@ -141,6 +160,7 @@ impl Session {
     /// Ends with `Ok` when the account's actor lets go.
     async fn drive(&mut self) -> Result<(), CloseReason> {
         let told = self.telling.stanzas.clone();
+        let answers = self.telling.answers.clone();
         let mut commands = Vec::with_capacity(BATCH);
         let mut taken_at = clock::now();
         let wake = sleep_until(Instant::from_std(self.connection.poll_timeout()));
@@ -166,6 +186,9 @@ impl Session {
                     commands.drain(..).for_each(|command| self.handle_command(command));
                 }
                 () = told.closed() => return self.let_go().await,
+                Ok(slot) = answers.reserve(), if !self.answered.is_empty() => {
+                    slot.send(std::mem::take(&mut self.answered));
+                }
                 slot = told.reserve(), if !self.unread.is_empty() => match slot {
                     Ok(slot) => {
                         let rest = self.unread.split_off(self.unread.len().min(BATCH));
@@ -257,12 +280,12 @@ impl Session {
                     tracing::warn!(%error, ?node, "a stanza could not be sent");
                 }
             }
-            Outgoing::Message { node, reply } => {
-                match self.connection.send_message(now, reply.id().as_str(), &node) {
+            Outgoing::Message { node, id, limit } => {
+                match self.connection.send_message(now, id.as_str(), &node, limit) {
                     Ok(request) => {
-                        self.waiting.insert(request, Waiting::Message(reply));
+                        self.waiting.insert(request, Waiting::Message(id));
                     }
-                    Err(error) => reply.complete(Err(error)),
+                    Err(error) => self.answered.push(Answered { id, ack: Err(error) }),
                 }
             }
         }
@@ -292,11 +315,12 @@ impl Session {
                             Answer::Ack(_) => Err(RequestError::ConnectionLost),
                         }));
                     }
-                    (Some(Waiting::Message(reply)), answer) => {
-                        reply.complete(answer.and_then(|answer| match answer {
+                    (Some(Waiting::Message(id)), answer) => {
+                        let ack = answer.and_then(|answer| match answer {
                             Answer::Ack(ack) => Ok(ack),
                             Answer::Iq(_) => Err(RequestError::ConnectionLost),
-                        }));
+                        });
+                        self.answered.push(Answered { id, ack });
                     }
                     (None, _) => {}
                 },

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use wa_store::Changes;
+use wa_store::StoreError;
 use wa_types::Jid;
 
 use super::upkeep::Fetched;
 use super::{Actor, Status, Step};
 use crate::connection::{CloseReason, RequestError};
-use crate::error::CallError;
+use crate::error::{CallError, SendError};
 use crate::stanza::iq::md::{RemovalReason, RemoveCompanion};
 
 /// How long the server may take to carry out a logout.
@@ -95,10 +95,7 @@ impl Actor {
         reason: &CloseReason,
         reply: Option<oneshot::Sender<Result<(), CallError>>>,
     ) {
-        self.account.logged_out = true;
-        let mut changes = Changes::new();
-        changes.put_account(self.account.clone());
-        let stored = self.store.commit(changes).await;
+        let stored = self.set_logged_out().await;
         if let Err(error) = &stored {
             // The next login learns it from the server.
             tracing::error!(%error, "the store failed");
@@ -107,6 +104,22 @@ impl Actor {
         if let Some(reply) = reply {
             let _ = reply.send(stored.map_err(|error| CallError::Store(error.to_string())));
         }
+    }
+
+    /// The account is not ours any more. What was still to be sent fails.
+    pub(super) async fn set_logged_out(&mut self) -> Result<(), StoreError> {
+        self.account.logged_out = true;
+        let mut step = Step::default();
+        step.changes.put_account(self.account.clone());
+        let failed = self.fail_all_sends(&SendError::LoggedOut, &mut step).await;
+        let stored = match failed {
+            Ok(()) => self.store.commit(step.changes).await,
+            failed => failed,
+        };
+        self.outbox.refuse_all(&SendError::LoggedOut);
+        stored?;
+        self.undelivered.extend(step.events);
+        Ok(())
     }
 
     /// Whether this is our own account's phone.

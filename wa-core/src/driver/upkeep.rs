@@ -11,7 +11,7 @@ use super::pairing::PairingAnswer;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
-use crate::error::{CallError, SendError};
+use crate::error::CallError;
 use crate::event::Event;
 use crate::stanza::ib::Ib;
 use crate::stanza::iq::encrypt::{BundleAnswer, ServerKeys};
@@ -61,7 +61,9 @@ pub(super) enum Fetched {
 impl Actor {
     pub(super) async fn handle_job(&mut self, job: Job, step: &mut Step) {
         match job {
-            Job::Send(job) => self.outbox.push(*job),
+            Job::Send(job) => self.accept_send(*job, step).await,
+            Job::CancelSend { id, reply } => self.cancel_send(&id, reply, step).await,
+            Job::SendState { id, reply } => self.tell_send_state(&id, reply).await,
             Job::Confirm { number } => {
                 self.confirms.push(number.0);
                 self.confirm_at.get_or_insert_with(|| clock::now() + CONFIRM_AFTER);
@@ -328,11 +330,5 @@ impl Actor {
             Ib::DowngradeWebClient => tracing::warn!("the phone does not support linked devices; update it"),
             Ib::Other => {}
         }
-    }
-}
-
-impl From<RequestError> for SendError {
-    fn from(error: RequestError) -> Self {
-        Self::Lookup(error)
     }
 }

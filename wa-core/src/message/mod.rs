@@ -10,6 +10,7 @@ use wa_proto::e2e::protocol_message::Type;
 use wa_proto::web::WebMessageInfo;
 use wa_proto::{common, e2e};
 
+use crate::crypto::Random;
 use crate::stanza::message::Class;
 
 /// Numbers of fields of `Message` that stand beside the content.
@@ -86,14 +87,20 @@ impl Message {
 
     /// What may be sent on of a message that may have been received: not its group keys, and not its secret, which
     /// opens what others added to it.
-    pub(crate) fn to_send(&self) -> Self {
+    ///
+    /// The new secret stays with it, however often it is encrypted.
+    pub(crate) fn to_send(&self, random: &mut impl Random) -> Self {
         let mut bytes = raw::without(&self.bytes, &beside::ALL);
-        if let Some(context) = &self.decoded.message_context_info {
-            let context = e2e::MessageContextInfo { message_secret: None, ..(**context).clone() };
-            let beside = e2e::Message { message_context_info: Some(Box::new(context)), ..Default::default() };
-            bytes.extend(beside.encode_to_vec());
-        }
+        let context = self.decoded.message_context_info.as_deref().cloned().unwrap_or_default();
+        let message_secret = Some(random.array::<32>().to_vec());
+        let context = e2e::MessageContextInfo { message_secret, ..context };
+        let beside = e2e::Message { message_context_info: Some(Box::new(context)), ..Default::default() };
+        bytes.extend(beside.encode_to_vec());
         Self::decode(bytes).expect("parts of a message that decodes")
+    }
+
+    pub(crate) fn into_encoded(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// How its stanza presents it.
@@ -193,6 +200,14 @@ pub enum OwnDeviceKind {
 mod tests {
     use super::*;
 
+    struct Sevens;
+
+    impl Random for Sevens {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
     /// A field that this version does not know, with the number 5000.
     const UNKNOWN: [u8; 5] = [0xC2, 0xB8, 0x02, 1, 7];
 
@@ -218,10 +233,11 @@ mod tests {
     #[test]
     fn what_is_forwarded_keeps_the_unknown_and_loses_the_secret() {
         let received = with_unknown(&e2e::Message { conversation: Some("hi".into()), ..secret() });
-        let sent = received.to_send();
+        let sent = received.to_send(&mut Sevens);
         assert_eq!(sent.as_text(), Some("hi"));
         assert!(sent.encoded().windows(UNKNOWN.len()).any(|bytes| bytes == UNKNOWN));
-        assert_eq!(sent.proto().message_context_info.as_ref().unwrap().message_secret, None);
+        let secret = sent.proto().message_context_info.as_ref().unwrap().message_secret.clone();
+        assert_eq!(secret, Some(vec![7; 32]));
     }
 
     #[test]

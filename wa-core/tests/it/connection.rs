@@ -166,7 +166,10 @@ fn requests_are_answered_once_refused_or_time_out() {
 fn only_the_ack_of_the_message_itself_answers_it() {
     let mut pair = Pair::open();
     pair.greet();
-    let message = pair.client.send_message(pair.now, "A1", &Node::new("message").attr("id", "A1")).unwrap();
+    let message = pair
+        .client
+        .send_message(pair.now, "A1", &Node::new("message").attr("id", "A1"), Duration::from_secs(60))
+        .unwrap();
     pair.receive(&Node::new("ack").attr("class", "receipt").attr("id", "A1")).unwrap();
     assert!(pair.client.poll_output().is_none());
     pair.receive(&Node::new("ack").attr("class", "message").attr("id", "A1")).unwrap();

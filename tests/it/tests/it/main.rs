@@ -1,6 +1,7 @@
 //! How the client behaves, against the in-process server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod acks;
 mod addresses;
 mod backlog;
 mod connection;
@@ -10,6 +11,7 @@ mod faults;
 mod groups;
 mod inbox_classes;
 mod messages;
+mod outbox;
 mod overload;
 mod pairing;
 mod pairing_code;

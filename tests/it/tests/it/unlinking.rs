@@ -39,12 +39,13 @@ async fn a_device_that_is_unlinked_while_it_sends_hears_of_it_in_every_send() {
         .await;
     assert!(phone.remove_device(&alice.jid));
     while let Some(sent) = sends.join_next().await {
-        let error = sent.unwrap().expect_err("nothing is acknowledged");
-        assert!(matches!(error, SendError::ConnectionLost | SendError::NotConnected), "{error:?}");
+        // Bob's receipt may have told that it arrived.
+        let sent = sent.unwrap();
+        assert!(matches!(sent, Ok(_) | Err(SendError::LoggedOut)), "{sent:?}");
     }
     assert!(matches!(logout_reason(&mut alice).await, CloseReason::LoggedOut));
     let after = alice.client.send(bob.pn(), Message::text("too late")).await;
-    assert!(matches!(after, Err(SendError::NotConnected)), "{after:?}");
+    assert_eq!(after, Err(SendError::LoggedOut));
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ impl Actor {
             ReceiptKind::Played if is_own => ReceiptKind::PlayedSelf,
             kind => kind,
         };
+        self.note_receipt(&kind, &chat, &receipt.ids, receipt.timestamp);
         step.events.push(Event::Receipt(Box::new(Receipt {
             chat,
             from,

@@ -27,12 +27,14 @@ use self::code::{CodeAnswer, CodeFlow};
 use self::passkey::{PasskeyAnswer, PasskeyFlow};
 use self::qr::QrRotation;
 use super::groups::Groups;
+use super::outbox::Outbox;
 use super::peer_messages::PhoneLine;
 use super::repair::Repairs;
 use super::upkeep::Fetched;
 use super::{Actor, Outgoing, Status, Step, clock, credentials};
 use crate::connection::CloseReason;
 use crate::e2e::addressing::AddressPair;
+use crate::error::SendError;
 use crate::event::{Event, Paired};
 use crate::pairing::{LinkError, Linked, adv};
 use crate::stanza::iq;
@@ -300,6 +302,8 @@ impl Actor {
         self.phone_line = PhoneLine::default();
         self.confirms.clear();
         self.next_seq = 1;
+        self.outbox.refuse_all(&SendError::LoggedOut);
+        self.outbox = Outbox::new(0);
         Ok(())
     }
 }

@@ -1,0 +1,209 @@
+//! Takes messages, each once; cancels them; tells how far they are.
+
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use wa_store::{OutboxEntry, OutboxState, StoreError};
+use wa_types::{MessageId, UnixMillis};
+
+use super::{Fresh, Pending, queue_of};
+use crate::driver::command::{CancelReply, SendJob, SendReply, SentReply};
+use crate::driver::{Actor, Step, clock};
+use crate::error::{CallError, SendError, SendRemedy, Sent};
+use crate::event::{Cancellation, SendState};
+use crate::message;
+use crate::wire::frame::MAX_FRAME_SIZE;
+
+impl Actor {
+    /// Takes a message: it is stored with this step.
+    pub(in crate::driver) async fn accept_send(&mut self, job: SendJob, step: &mut Step) {
+        if let Err(error) = self.can_take(&job) {
+            return job.reply.refuse(error);
+        }
+        match self.known_send(&job).await {
+            Ok(Known::New) => self.take_send(job, step),
+            Ok(Known::Fresh(id)) => self.join(id, job.reply, step),
+            Ok(Known::Stored(entry)) => self.join_stored(*entry, job, step).await,
+            // Nothing of it is stored.
+            Err(error) => job.reply.refuse(SendError::Store(error.to_string())),
+        }
+    }
+
+    fn can_take(&self, job: &SendJob) -> Result<(), SendError> {
+        if self.account.logged_out {
+            return Err(SendError::LoggedOut);
+        }
+        if !self.account.is_paired() {
+            return Err(SendError::NotPaired);
+        }
+        if !Self::can_send_to(&job.chat) {
+            return Err(SendError::Unsupported(job.chat.clone()));
+        }
+        if job.message.encoded().len() > MAX_FRAME_SIZE {
+            return Err(SendError::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Whether the message was sent before. Only a caller's own id or key can be known.
+    async fn known_send(&self, job: &SendJob) -> Result<Known, StoreError> {
+        if job.id.is_none() && job.idempotency_key.is_none() {
+            return Ok(Known::New);
+        }
+        let is_same = |fresh: &&Fresh| {
+            job.id.as_ref() == Some(&fresh.id)
+                || job.idempotency_key.is_some() && job.idempotency_key == fresh.idempotency_key
+        };
+        if let Some(fresh) = self.outbox.fresh.iter().find(is_same) {
+            return Ok(Known::Fresh(fresh.id.clone()));
+        }
+        let mut known = None;
+        if let Some(key) = &job.idempotency_key {
+            known = self.store.outbox_by_key(key).await?;
+        }
+        if let (Some(id), None) = (&job.id, &known) {
+            known = self.store.outbox_by_ids(std::slice::from_ref(id)).await?.pop().flatten();
+        }
+        Ok(known.map_or(Known::New, |entry| Known::Stored(Box::new(self.outbox.up_to_date(entry)))))
+    }
+
+    fn take_send(&mut self, job: SendJob, step: &mut Step) {
+        self.outbox.last_seq += 1;
+        let now = clock::unix_millis();
+        let pending = Pending {
+            seq: self.outbox.last_seq,
+            id: job.id.unwrap_or_else(|| message::id::generate(&mut self.random)),
+            chat: job.chat,
+            idempotency_key: job.idempotency_key,
+            created: now,
+            deadline: job.deadline.map(|within| {
+                let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+                (UnixMillis(now.0.saturating_add(millis)), later(clock::now(), within))
+            }),
+            message: job.message,
+            state: None,
+            retries: 0,
+        };
+        self.outbox.fresh.push(Fresh {
+            seq: pending.seq,
+            chat: queue_of(&pending.chat),
+            id: pending.id.clone(),
+            idempotency_key: pending.idempotency_key.clone(),
+        });
+        self.join(pending.id.clone(), job.reply, step);
+        if self.outbox.stored_after.is_none() && self.outbox.has_room() {
+            self.outbox.insert(pending);
+        } else {
+            // Those before it are in the store only, or there are too many: it waits there too.
+            self.outbox.stored_after.get_or_insert(pending.seq - 1);
+            if let Some((_, at)) = pending.deadline {
+                let known = (queue_of(&pending.chat), pending.id.clone());
+                self.outbox.deadlines.insert((at, pending.seq), known);
+            }
+            step.update(&pending.chat, &pending.id, SendState::Queued);
+            step.changes.put_outbox(pending.into_entry(OutboxState::Queued, now));
+        }
+    }
+
+    /// Waits with those who wait for this message already.
+    fn join(&mut self, id: MessageId, reply: SendReply, step: &mut Step) {
+        match reply {
+            SendReply::Sent(reply) => self.outbox.waiting.entry(id).or_default().push(reply),
+            SendReply::Stored(reply) => step.staged.stored.push((reply, id)),
+        }
+    }
+
+    /// The message was taken before: nothing is sent, unless it failed in a way that trying again may help.
+    async fn join_stored(&mut self, entry: OutboxEntry, job: SendJob, step: &mut Step) {
+        if let OutboxState::Failed(reason) = entry.state {
+            let error = SendError::from_reason(reason, &entry.chat);
+            if error.remedy() == SendRemedy::GiveUp {
+                return job.reply.refuse(error);
+            }
+            let idempotency_key = job.idempotency_key.or(entry.idempotency_key);
+            return self.take_send(SendJob { id: Some(entry.id), idempotency_key, ..job }, step);
+        }
+        match job.reply {
+            SendReply::Sent(reply) if !entry.state.is_pending() => self.tell_sent(entry, reply).await,
+            reply => self.join(entry.id, reply, step),
+        }
+    }
+
+    async fn tell_sent(&mut self, entry: OutboxEntry, reply: SentReply) {
+        let store = std::sync::Arc::clone(&self.store);
+        let loaded = self.directory.load_chats(&*store, std::slice::from_ref(&entry.chat)).await;
+        let _ = reply.send(match loaded {
+            Ok(()) => Ok(Sent {
+                chat: self.name_space(&entry.chat),
+                id: entry.id,
+                timestamp: entry.acked.unwrap_or(entry.at).to_seconds(),
+            }),
+            Err(error) => Err(SendError::Store(error.to_string())),
+        });
+    }
+
+    /// Takes a message back, if nothing of it has left.
+    pub(in crate::driver) async fn cancel_send(
+        &mut self,
+        id: &MessageId,
+        reply: CancelReply,
+        step: &mut Step,
+    ) {
+        if let Some(fresh) = self.outbox.fresh.iter().find(|fresh| fresh.id == *id) {
+            let (chat, seq) = (fresh.chat.clone(), fresh.seq);
+            if let Some(pending) = self.outbox.remove(&chat, seq) {
+                self.fail(pending, &SendError::Cancelled, step);
+                return step.staged.cancelled.push(reply);
+            }
+        }
+        let entry = match self.entry_of(id).await {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return drop(reply.send(Ok(Cancellation::Unknown))),
+            Err(error) => return drop(reply.send(Err(CallError::Store(error.to_string())))),
+        };
+        if entry.state != OutboxState::Queued {
+            let state = SendState::of(&entry);
+            return drop(reply.send(Ok(Cancellation::TooLate(state))));
+        }
+        match self.outbox.remove(&queue_of(&entry.chat), entry.seq) {
+            Some(pending) => self.fail(pending, &SendError::Cancelled, step),
+            None => self.fail_stored(entry.seq, &entry.chat, &entry.id, &SendError::Cancelled, step),
+        }
+        step.staged.cancelled.push(reply);
+    }
+
+    /// How far a message is.
+    pub(in crate::driver) async fn tell_send_state(
+        &self,
+        id: &MessageId,
+        reply: oneshot::Sender<Result<Option<SendState>, CallError>>,
+    ) {
+        let state = if self.outbox.fresh.iter().any(|fresh| fresh.id == *id) {
+            Ok(Some(SendState::Queued))
+        } else {
+            let entry = self.entry_of(id).await;
+            entry.map(|entry| entry.as_ref().map(SendState::of))
+        };
+        let _ = reply.send(state.map_err(|error| CallError::Store(error.to_string())));
+    }
+
+    /// What is known of a message, what is not written yet included.
+    pub(super) async fn entry_of(&self, id: &MessageId) -> Result<Option<OutboxEntry>, StoreError> {
+        let entry = self.store.outbox_by_ids(std::slice::from_ref(id)).await?.pop().flatten();
+        Ok(entry.map(|entry| self.outbox.up_to_date(entry)))
+    }
+}
+
+enum Known {
+    New,
+    /// Taken in this very step.
+    Fresh(MessageId),
+    Stored(Box<OutboxEntry>),
+}
+
+/// A time that may be beyond the clock's.
+pub(super) fn later(now: Instant, within: std::time::Duration) -> Instant {
+    /// Beyond what any run lasts.
+    const FAR: std::time::Duration = std::time::Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now + within.min(FAR)
+}

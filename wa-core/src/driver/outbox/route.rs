@@ -1,0 +1,175 @@
+//! Where a chat's messages go, and what each of them becomes on the way. Protocol: messages, "One send", "DM stanza".
+
+use wa_store::{Changes, StoreError};
+use wa_types::{Jid, SignalAddress};
+
+use super::{Pending, Waits};
+use crate::driver::Actor;
+use crate::e2e::encrypt::Plaintexts;
+use crate::e2e::phash::participant_hash;
+use crate::e2e::recipients::{self, Target};
+use crate::error::SendError;
+use crate::stanza::ack::MessageAck;
+use crate::stanza::message::OutboundMessage;
+use crate::wire::Node;
+
+/// Where a chat's next messages go.
+pub(super) enum Route {
+    /// To one user.
+    Direct(Direct),
+}
+
+/// The devices of one user, and our own others.
+pub(super) struct Direct {
+    /// The chat as the stanza names it.
+    to: Jid,
+    recipient_pn: Option<Jid>,
+    me: Jid,
+    targets: Vec<(Target, SignalAddress)>,
+    /// All devices that should get a copy, those without keys included.
+    listed: Vec<Jid>,
+}
+
+/// What there is to do for a chat's messages.
+pub(super) enum Prepared {
+    Go(Route),
+    /// Something is being asked for.
+    Wait(Waits),
+    /// None of them can be sent.
+    Fail(SendError),
+}
+
+impl Route {
+    /// The chat as the stanza names it.
+    pub(super) const fn to(&self) -> &Jid {
+        match self {
+            Self::Direct(direct) => &direct.to,
+        }
+    }
+}
+
+impl Actor {
+    /// Whether messages can be sent there at all.
+    pub(super) fn can_send_to(chat: &Jid) -> bool {
+        chat.is_user() || chat.is_bot()
+    }
+
+    /// Loads what a chat's messages need, and asks for what is missing.
+    pub(super) async fn prepare(&mut self, chat: &Jid) -> Result<Prepared, StoreError> {
+        if Self::can_send_to(chat) {
+            self.prepare_direct(chat).await
+        } else {
+            Ok(Prepared::Fail(SendError::Unsupported(chat.clone())))
+        }
+    }
+
+    /// Encrypts a message for its devices. The sessions must be loaded.
+    pub(super) fn seal_for(&mut self, pending: &Pending, route: &Route) -> Result<Node, SendError> {
+        match route {
+            Route::Direct(direct) => self.seal_direct(pending, direct),
+        }
+    }
+
+    /// What an ack says besides: when the server knows of other devices than we do, the lists are asked for again before
+    /// the next message. Who got no copy of this one asks for it.
+    pub(super) fn heed_ack(&mut self, route: &Route, ack: &MessageAck, changes: &mut Changes) {
+        let Some(phash) = &ack.phash else { return };
+        match route {
+            Route::Direct(direct) => {
+                // Libraries differ in whether the sender counts.
+                let without_me = participant_hash(&direct.listed);
+                let with_me = participant_hash(direct.listed.iter().chain([&direct.me]));
+                let is_right = *phash == without_me || *phash == with_me;
+                if is_right || !self.outbox.lookups.is_new_dispute(&direct.to, phash) {
+                    return;
+                }
+                tracing::info!(chat = ?direct.to, "the server knows of other devices");
+                self.directory.drop_list(&direct.to, changes);
+                self.directory.drop_list(&direct.me.to_user(), changes);
+            }
+        }
+    }
+
+    async fn prepare_direct(&mut self, chat: &Jid) -> Result<Prepared, StoreError> {
+        let Some(own) = self.own() else { return Ok(Prepared::Fail(SendError::NotPaired)) };
+        let store = std::sync::Arc::clone(&self.store);
+        self.directory.load_chats(&*store, &[chat.clone(), own.pn.clone()]).await?;
+        let to = self.name_space(chat);
+        let me = own.beside(&to).clone();
+
+        let users = [to.clone(), me.to_user()];
+        self.directory.load_lists(&*store, &users).await?;
+        let unknown: Vec<Jid> =
+            users.iter().filter(|user| self.directory.list(user).is_none()).cloned().collect();
+        if !unknown.is_empty() {
+            if self.outbox.lookups.knows_no_devices_of(&to) {
+                return Ok(Prepared::Fail(SendError::UnknownRecipient(to)));
+            }
+            self.fetch_devices(unknown.clone());
+            return Ok(Prepared::Wait(Waits::Devices(unknown)));
+        }
+        let (Some(theirs), Some(ours)) = (self.directory.list(&to), self.directory.list(&me.to_user()))
+        else {
+            return Ok(Prepared::Fail(SendError::UnknownRecipient(to)));
+        };
+        let mut targets: Vec<(Target, SignalAddress)> = recipients::of_direct(&to, theirs, &own, ours)
+            .into_iter()
+            .filter_map(|target| self.directory.signal_address(&target.jid).map(|address| (target, address)))
+            .collect();
+        self.load_sessions(targets.iter().map(|(_, address)| address.clone()).collect()).await?;
+        let missing: Vec<SignalAddress> = targets
+            .iter()
+            .map(|(_, address)| address)
+            .filter(|address| {
+                !self.ratchets.can_send_to(address) && !self.outbox.lookups.knows_no_keys_of(address)
+            })
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            self.fetch_bundles(missing.clone());
+            return Ok(Prepared::Wait(Waits::Bundles(missing)));
+        }
+        let listed = targets.iter().map(|(target, _)| target.jid.clone()).collect();
+        targets.retain(|(_, address)| self.ratchets.can_send_to(address));
+        let is_note_to_self = own.is_account(&to);
+        if !is_note_to_self && targets.iter().all(|(target, _)| target.is_own) || targets.is_empty() {
+            return Ok(Prepared::Fail(SendError::NoDevices(to)));
+        }
+        let recipient_pn = if to.is_lid() { self.directory.pn_of(&to).cloned() } else { None };
+        Ok(Prepared::Go(Route::Direct(Direct { to, recipient_pn, me, targets, listed })))
+    }
+
+    /// The address that the server wants for this chat: the LID once the account is migrated, else the phone number.
+    /// The chat's addresses must be loaded.
+    pub(in crate::driver) fn name_space(&self, chat: &Jid) -> Jid {
+        if !chat.is_user() {
+            return chat.to_chat();
+        }
+        let (lid, pn) = self.directory.addresses_of_chat(chat);
+        let wanted = if self.account.lid_migrated { lid.or(pn) } else { pn.or(lid) };
+        wanted.unwrap_or_else(|| chat.to_chat())
+    }
+
+    fn seal_direct(&mut self, pending: &Pending, route: &Direct) -> Result<Node, SendError> {
+        let plaintexts = Plaintexts::new(&pending.message, &route.to, &mut self.random);
+        let mut recipients = Vec::with_capacity(route.targets.len());
+        for (target, address) in &route.targets {
+            match plaintexts.seal_for(target, address, &mut self.ratchets) {
+                Ok(sealed) => recipients.push(sealed),
+                Err(error) => tracing::warn!(%error, device = ?target.jid, "a device gets no copy"),
+            }
+        }
+        if recipients.is_empty() {
+            return Err(SendError::NoDevices(route.to.clone()));
+        }
+        let message = OutboundMessage {
+            to: &route.to,
+            id: &pending.id,
+            class: pending.message.class(),
+            recipients,
+            device_identity: self.account.signed_device_identity.as_deref(),
+            recipient_pn: route.recipient_pn.as_ref(),
+        };
+        Ok(message.into_node())
+    }
+}

@@ -1,0 +1,274 @@
+//! What the store has of the outbox, page by page; what is written there lazily; what is taken out again.
+
+use std::time::{Duration, Instant};
+
+use wa_store::{Changes, OutboxEntry, OutboxState, StoreError};
+use wa_types::{Jid, MessageId, UnixMillis};
+
+use super::accept::later;
+use super::{Outbox, Pending, WINDOW, WINDOW_BYTES};
+use crate::driver::{Actor, CONFIRM_AFTER, READ_AGAIN, Step, clock};
+use crate::error::SendError;
+use crate::event::{Event, SendState};
+use crate::message::Message;
+
+/// How many entries are read at once.
+const PAGE: usize = 64;
+
+/// After the start, then every so often, and whenever a part of what may be kept has come, the store is trimmed.
+pub(super) const TRIM_FIRST: Duration = Duration::from_secs(30);
+const TRIM_EVERY: Duration = Duration::from_secs(60 * 60);
+const TRIM_PART: u64 = 8;
+
+/// A message that came before is known as such for this long.
+const KEEP_SEEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A state that the next commit writes. Lost in a crash, it is learned again: from the server, which knows the id.
+#[derive(Debug)]
+pub(super) struct Raised {
+    id: MessageId,
+    state: OutboxState,
+    at: UnixMillis,
+}
+
+impl Outbox {
+    /// Has the next commit write how far a message is.
+    pub(super) fn raise(&mut self, id: MessageId, state: OutboxState, at: UnixMillis) {
+        self.raised.push(Raised { id, state, at });
+        self.raise_at.get_or_insert_with(|| clock::now() + CONFIRM_AFTER);
+    }
+
+    /// How many states wait to be written.
+    pub(in crate::driver) const fn raised(&self) -> usize {
+        self.raised.len()
+    }
+
+    /// Adds them to a commit.
+    pub(in crate::driver) fn stage_raised(&self, changes: &mut Changes) {
+        for Raised { id, state, at } in &self.raised {
+            changes.set_outbox_state_of(id.clone(), *state, *at);
+        }
+    }
+
+    /// They are written.
+    pub(in crate::driver) fn forget_raised(&mut self) {
+        self.raised.clear();
+        self.raise_at = None;
+    }
+
+    /// An entry as it will be.
+    pub(super) fn up_to_date(&self, mut entry: OutboxEntry) -> OutboxEntry {
+        for Raised { id, state, at } in &self.raised {
+            if *id == entry.id {
+                entry.raise(*state, *at);
+            }
+        }
+        entry
+    }
+
+    /// Whether there is more in the store, and room for it.
+    pub(in crate::driver) fn wants_page(&self) -> bool {
+        self.stored_after.is_some() && self.count < WINDOW / 2 && self.bytes < WINDOW_BYTES / 2
+    }
+}
+
+impl Actor {
+    /// When the store is to be read for more, or again.
+    pub(in crate::driver) fn next_page(&self) -> Option<Instant> {
+        let is_due = self.account.is_paired() && !self.account.logged_out && self.outbox.wants_page();
+        is_due.then(|| self.outbox.page_at.unwrap_or_else(clock::now))
+    }
+
+    /// Reads what is pending in the store, as far as there is room.
+    pub(in crate::driver) async fn page_outbox(&mut self, step: &mut Step) {
+        if self.outbox.must_rewind {
+            self.rewind(step);
+        }
+        while self.next_page().is_some_and(|at| at <= clock::now())
+            && let Some(after) = self.outbox.stored_after
+        {
+            // What was acknowledged must not look as if it were not.
+            let read = match self.flush_raised().await {
+                Ok(()) => self.store.outbox_pending(after, PAGE).await,
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(entries) => {
+                    self.outbox.page_at = None;
+                    self.outbox.stored_after =
+                        entries.last().filter(|_| entries.len() == PAGE).map(|entry| entry.seq);
+                    for entry in entries {
+                        self.take_in(entry, step);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the outbox could not be read");
+                    step.events.push(Event::StoreFailed { error: error.to_string() });
+                    self.outbox.page_at = Some(clock::now() + READ_AGAIN);
+                }
+            }
+        }
+    }
+
+    /// What is pending is read from the store again: memory may have less, or know too much.
+    fn rewind(&mut self, step: &mut Step) {
+        self.outbox.must_rewind = false;
+        self.settle_in_flight(step);
+        self.outbox.chats.clear();
+        (self.outbox.count, self.outbox.bytes) = (0, 0);
+        (self.outbox.stored_after, self.outbox.page_at) = (Some(0), None);
+    }
+
+    /// The answers to what is under way will not come; receipts may have said as much.
+    fn settle_in_flight(&mut self, step: &mut Step) {
+        for (id, in_flight) in std::mem::take(&mut self.outbox.in_flight) {
+            if let Some(at) = in_flight.delivered {
+                self.acknowledge_send(id, in_flight, at.to_seconds(), step);
+            }
+        }
+    }
+
+    fn take_in(&mut self, entry: OutboxEntry, step: &mut Step) {
+        let (seq, chat, id) = (entry.seq, entry.chat.clone(), entry.id.clone());
+        match self.read_pending(entry) {
+            Ok(pending) => self.outbox.insert(pending),
+            Err(error) => self.fail_stored(seq, &chat, &id, &error, step),
+        }
+    }
+
+    /// Reads a stored message.
+    pub(super) fn read_pending(&self, entry: OutboxEntry) -> Result<Pending, SendError> {
+        let now = clock::unix_millis();
+        let is_late = entry.deadline.is_some_and(|deadline| now >= deadline);
+        if is_late && entry.state == OutboxState::Queued {
+            return Err(SendError::Expired);
+        }
+        let deadline = entry.deadline.map(|deadline| {
+            let left = Duration::from_millis(deadline.0.saturating_sub(now.0));
+            (deadline, later(clock::now(), left))
+        });
+        let message = Message::decode(entry.payload).map_err(|error| {
+            tracing::error!(%error, id = %entry.id, "a stored message is damaged");
+            SendError::Damaged
+        })?;
+        Ok(Pending {
+            seq: entry.seq,
+            chat: entry.chat,
+            id: entry.id,
+            idempotency_key: entry.idempotency_key,
+            created: entry.created,
+            deadline,
+            message,
+            state: Some(entry.state),
+            retries: 0,
+        })
+    }
+
+    /// A message of which memory holds nothing is given up.
+    pub(super) fn fail_stored(
+        &self,
+        seq: u64,
+        chat: &Jid,
+        id: &MessageId,
+        error: &SendError,
+        step: &mut Step,
+    ) {
+        step.changes.set_outbox_state(seq, OutboxState::Failed(error.to_reason()), clock::unix_millis());
+        step.update(chat, id, SendState::Failed(error.clone()));
+        step.staged.settled.push((id.clone(), Err(error.clone())));
+    }
+
+    /// Gives up what was not written in time.
+    pub(in crate::driver) async fn expire_sends(&mut self, step: &mut Step) -> Result<(), StoreError> {
+        let now = clock::now();
+        while let Some(due) = self.outbox.deadlines.first_entry().filter(|due| due.key().0 <= now) {
+            let ((_, seq), (chat, id)) = due.remove_entry();
+            if let Some(pending) = self.outbox.remove(&chat, seq) {
+                self.fail(pending, &SendError::Expired, step);
+            } else if let Some(entry) = self.entry_of(&id).await?
+                && (entry.seq, entry.state) == (seq, OutboxState::Queued)
+            {
+                // It waits in the store only.
+                self.fail_stored(seq, &entry.chat, &id, &SendError::Expired, step);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up all that is not sent: the account is not ours any more.
+    pub(in crate::driver) async fn fail_all_sends(
+        &mut self,
+        error: &SendError,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let mut after = 0;
+        loop {
+            let page = self.store.outbox_pending(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            for entry in page.into_iter().map(|entry| self.outbox.up_to_date(entry)) {
+                if entry.state.is_pending() {
+                    self.fail_stored(entry.seq, &entry.chat, &entry.id, error, step);
+                }
+            }
+        }
+        self.outbox.chats.clear();
+        self.settle_in_flight(step);
+        self.outbox.deadlines.clear();
+        self.outbox.fresh.clear();
+        (self.outbox.count, self.outbox.bytes) = (0, 0);
+        (self.outbox.stored_after, self.outbox.must_rewind) = (None, false);
+        Ok(())
+    }
+
+    pub(in crate::driver) async fn flush_raised(&mut self) -> Result<(), StoreError> {
+        if self.outbox.raised.is_empty() {
+            return Ok(());
+        }
+        let mut changes = Changes::new();
+        self.outbox.stage_raised(&mut changes);
+        self.store.commit(changes).await?;
+        self.outbox.forget_raised();
+        Ok(())
+    }
+
+    /// More that is kept only for those who ask again.
+    pub(super) fn note_growth(&mut self, bytes: u64) {
+        self.outbox.grown += bytes;
+        if self.outbox.grown > self.config.keep_sent_bytes / TRIM_PART {
+            self.outbox.trim_at = Some(clock::now());
+        }
+    }
+
+    /// Writes states, and trims the store, when it is time.
+    pub(in crate::driver) async fn keep_outbox(&mut self, now: Instant) {
+        if self.outbox.raise_at.is_some_and(|at| now >= at)
+            && let Err(error) = self.flush_raised().await
+        {
+            tracing::warn!(%error, "states of messages could not be stored");
+            self.outbox.raise_at = Some(now + READ_AGAIN);
+        }
+        if self.outbox.trim_at.is_some_and(|at| now >= at) {
+            self.outbox.trim_at = Some(now + TRIM_EVERY);
+            self.outbox.grown = 0;
+            self.trim().await;
+        }
+    }
+
+    /// Takes out of the store what nobody asks for any more.
+    async fn trim(&mut self) {
+        let ago = |duration: Duration| {
+            let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+            UnixMillis(clock::unix_millis().0.saturating_sub(millis))
+        };
+        let mut changes = Changes::new();
+        // What was just acknowledged counts too.
+        self.outbox.stage_raised(&mut changes);
+        changes.trim_outbox(ago(self.config.keep_sent), self.config.keep_sent_bytes);
+        changes.forget_seen_before(ago(KEEP_SEEN));
+        match self.store.commit(changes).await {
+            Ok(()) => self.outbox.forget_raised(),
+            Err(error) => tracing::warn!(%error, "the store could not be trimmed"),
+        }
+    }
+}
