@@ -122,3 +122,21 @@ impl State {
 
 /// A quarter of a gigabyte at most; nothing more is noted then.
 const MAX_SEEN: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_header_with_other_bytes_is_a_reuse() {
+        let sender = DeviceKey { account: 0, number: 1 };
+        let header = |key_id, iteration| Header::Group { sender, group: Jid::SERVER, key_id, iteration };
+        let mut keys = SeenKeys::default();
+        assert_eq!(keys.note(header(1, 0), b"one", "A"), None);
+        assert_eq!(keys.note(header(1, 0), b"one", "A"), None, "the same bytes sent again");
+        assert_eq!(keys.note(header(1, 1), b"two", "B"), None);
+        assert_eq!(keys.note(header(2, 0), b"three", "C"), None);
+        assert_eq!(keys.note(header(1, 0), b"four", "D"), Some("A".to_owned()));
+        assert_eq!(keys.len(), 3);
+    }
+}

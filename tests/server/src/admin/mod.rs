@@ -10,6 +10,7 @@
 //! | `POST /admin/mock-phone/refresh-code` | it takes a code back: `{"phone" or "number": …, "by_user": true}` |
 //! | `POST /admin/mock-phone/passkey` | it wants a passkey: `{"phone" or "number": …, "qr": …, "inline": true}` |
 //! | `POST /admin/mock-phone/sign` | signs with its account's passkey: `{"phone" or "number": …, "options": JSON}` |
+//! | `POST /admin/mock-phone/reinstall` | the phone of `{"phone": name}` is set up anew: another identity |
 //! | `POST /admin/faults` | sets what goes wrong, see below |
 //! | `DELETE /admin/faults` | ends what goes wrong: of `?device=…`, of `?account=…`, or everything |
 //! | `POST /admin/connection` | `{"device": …, "do": …}`: see below; answers `{"was_online": …}` |
@@ -75,6 +76,7 @@ pub(crate) async fn answer(
         | "mock-phone/refresh-code"
         | "mock-phone/passkey"
         | "mock-phone/sign"
+        | "mock-phone/reinstall"
         | "connection" => &[Method::POST],
         "faults" => &[Method::POST, Method::DELETE],
         "chaos" => &[Method::POST, Method::GET, Method::DELETE],
@@ -91,6 +93,7 @@ pub(crate) async fn answer(
         ("mock-phone/refresh-code", _) => pairing::refresh_code(hub, body),
         ("mock-phone/passkey", _) => pairing::passkey(hub, body).await,
         ("mock-phone/sign", _) => pairing::sign(hub, body),
+        ("mock-phone/reinstall", _) => reinstall(hub, body),
         ("faults", &Method::POST) => faults::set(hub, body),
         ("faults", _) => faults::clear(hub, query),
         ("connection", _) => faults::connection(hub, body),
@@ -119,6 +122,16 @@ fn device(hub: &Hub, address: &str) -> Result<DeviceKey, Refused> {
     let jid = address.parse::<Jid>().map_err(bad)?;
     let key = hub.state().device_key(&jid);
     key.ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("no account has the address {address}")))
+}
+
+fn reinstall(hub: &Hub, body: &[u8]) -> Result<Value, Refused> {
+    let asked: Value = serde_json::from_slice(body)?;
+    let name = asked.get("phone").and_then(Value::as_str);
+    let name = name.ok_or_else(|| Refused(StatusCode::BAD_REQUEST, "which phone?".to_owned()))?;
+    let phone = hub.phones().get(name).cloned();
+    let unknown = || Refused(StatusCode::NOT_FOUND, format!("no phone has the name {name}"));
+    phone.ok_or_else(unknown)?.reinstall();
+    Ok(json!({}))
 }
 
 fn metrics(hub: &Hub) -> Value {
