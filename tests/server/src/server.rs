@@ -356,6 +356,13 @@ impl TestServer {
         self.hub.state().post(newsletter, message.encode_to_vec())
     }
 
+    /// Loses the news of a group: while on, members hear of no change, and find a gap in the versions later. Whether
+    /// there is such a group.
+    pub fn lose_group_news(&self, group: &Jid, on: bool) -> bool {
+        let mut state = self.hub.state();
+        state.groups.find_mut(group).map(|group| group.is_quiet = on).is_some()
+    }
+
     /// Turns a group to the other kind of addresses, as the real server does at any time: nobody is told, and messages
     /// in the old mode are refused with 421. Whether there is such a group.
     pub fn set_group_mode(&self, group: &Jid, mode: GroupMode) -> bool {

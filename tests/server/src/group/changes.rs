@@ -146,7 +146,9 @@ impl State {
         change: Node,
     ) {
         let (now, id) = (self.now_seconds(), self.next_id());
-        let Some(mode) = self.groups.find(jid).map(|group| group.mode) else { return };
+        let Some(mode) = self.groups.find(jid).filter(|group| !group.is_quiet).map(|group| group.mode) else {
+            return;
+        };
         let mut notification = Node::new("notification")
             .attr("type", "w:gp2")
             .attr("from", jid)

@@ -111,6 +111,8 @@ pub(crate) struct Group {
     pub(crate) invite: Option<String>,
     /// Rises with every change of the members.
     pub(crate) version: u64,
+    /// Changes happen, and nobody hears of them.
+    pub(crate) is_quiet: bool,
     roster: Option<Roster>,
 }
 
@@ -200,6 +202,7 @@ impl Groups {
             flags: BTreeSet::new(),
             invite: None,
             version: FIRST_VERSION,
+            is_quiet: false,
             roster: None,
         };
         self.by_id.entry(id).or_insert(group)

@@ -368,6 +368,23 @@ async fn what_happened_while_a_member_was_away_comes_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lost_news_leave_a_gap_in_the_versions() {
+    let server = TestServer::start().await;
+    let (_alices, mut alice) = linked(&server, "alice").await;
+    let (b, c) = (server.phone("bob"), server.phone("carol"));
+    let group = b.create_group("Crew", &[server.phone("alice").lid()], GroupMode::Lid);
+    let (_, created) = change(&mut alice, "create").await;
+    let version: u64 = attr(created.find("group").expect("group"), "p_v_id").parse().expect("a number");
+    assert!(server.lose_group_news(&group, true));
+    b.add_member(&group, c.lid()).expect("added");
+    assert!(server.lose_group_news(&group, false));
+    b.promote(&group, c.lid()).expect("promoted");
+    let (_, promoted) = change(&mut alice, "promote").await;
+    assert_eq!(attr(&promoted, "prev_v_id"), (version + 1).to_string());
+    assert_eq!(attr(&promoted, "v_id"), (version + 2).to_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn receipts_go_to_the_author() {
     let server = TestServer::start().await;
     let (mut alices, mut alice) = linked(&server, "alice").await;
