@@ -8,6 +8,7 @@ use std::time::Duration;
 use prost::Message as _;
 use tokio::time::timeout;
 use wa_core::noise::TrustRoot;
+use wa_core::pairing::QrCode;
 use wa_core::transport::Connector;
 use wa_core::wire::Node;
 use wa_proto::e2e::Message;
@@ -236,6 +237,13 @@ impl TestServer {
             Ok(node) => node,
             Err(_) => self.give_up(device, "no such stanza"),
         }
+    }
+
+    /// Wants another secret in the codes of the client that shows this one, as the server does now and then. `false` when
+    /// nobody shows it.
+    pub fn rotate_qr(&self, qr: &str) -> bool {
+        let code = QrCode::parse(qr.trim()).ok();
+        code.is_some_and(|code| self.hub.state().rotate_qr(&code.reference))
     }
 
     /// The next announcement of a pairing code is refused with this code, and a back-off in seconds.

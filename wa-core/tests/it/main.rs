@@ -10,6 +10,7 @@ mod pairing_code;
 mod pairing_passkey;
 mod signal;
 mod stanza;
+mod stanza_pairing;
 #[allow(dead_code, unreachable_pub, reason = "not every domain needs all of it")]
 mod vectors;
 mod wire;

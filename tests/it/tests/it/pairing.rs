@@ -108,6 +108,23 @@ async fn after_a_false_answer_the_codes_go_on_rotating() {
 }
 
 #[tokio::test]
+async fn the_server_may_want_another_secret_in_the_code_on_show() {
+    let server = TestServer::start().await;
+    let phone = server.phone("alice");
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (client, mut events) = builder(&server, Arc::clone(&store)).connect().await.unwrap();
+    let first = next_qr(&mut events).await;
+    assert!(server.rotate_qr(&first));
+    let Event::PairingQr(second) = next(&mut events).await else { panic!("the code was not told anew") };
+    assert_ne!(first, second.text);
+    assert!(second.expires_in <= Duration::from_secs(60), "the same code, with another secret");
+    let refused = phone.scan(&first).await;
+    assert!(matches!(refused, Err(ScanError::Refused { code: 401, .. })), "{refused:?}");
+    phone.scan(&second.text).await.unwrap();
+    assert!(client.ready().await);
+}
+
+#[tokio::test]
 async fn a_linked_companion_comes_back_at_once_and_counts_its_logins() {
     let server = TestServer::start().await;
     let phone = server.phone("alice");

@@ -325,6 +325,14 @@ impl State {
         self.ring();
     }
 
+    /// Wants another secret in the codes of a connection. `false` when nobody shows this one.
+    pub(crate) fn rotate_qr(&mut self, reference: &str) -> bool {
+        let Some((connection, _)) = self.pairing_of(reference) else { return false };
+        let child = Node::new("pair-device-rotate-qr");
+        self.notify_unpaired(connection, "companion_reg_refresh", Some(child));
+        true
+    }
+
     /// The companion did not answer its pair-success.
     pub(crate) fn drop_link(&mut self, connection: u64) {
         if self.pairings.by_connection.get(&connection).is_some_and(|pairing| pairing.link.is_some()) {

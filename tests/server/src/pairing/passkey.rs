@@ -198,7 +198,7 @@ impl State {
         Ok(None)
     }
 
-    fn notify_unpaired(&mut self, connection: u64, kind: &str, child: Option<Node>) {
+    pub(super) fn notify_unpaired(&mut self, connection: u64, kind: &str, child: Option<Node>) {
         let (id, now) = (self.next_id(), self.now_seconds());
         let notification = Node::new("notification")
             .attr("type", kind)
