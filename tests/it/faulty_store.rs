@@ -151,6 +151,10 @@ impl GroupReader for FaultyStore {
     fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.inner.key_holders(groups)
     }
+
+    fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.inner.key_holder_groups()
+    }
 }
 
 impl LidMapReader for FaultyStore {

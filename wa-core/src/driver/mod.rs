@@ -351,6 +351,7 @@ impl Actor {
     async fn finish(&mut self, mut step: Step) {
         self.ratchets.stage(&mut step.changes);
         self.groups.keys.stage(&mut step.changes);
+        self.outbox.groups.stage(&mut step.changes);
         if !step.changes.is_empty() || self.confirms.len().max(self.outbox.raised()) >= CONFIRMS {
             for seq in &self.confirms {
                 step.changes.confirm_inbox(*seq);
@@ -366,6 +367,7 @@ impl Actor {
         }
         self.directory.trim();
         self.groups.trim();
+        self.outbox.groups.trim();
         self.undelivered.extend(step.events);
         self.drop_old_updates();
         let mut outgoing = Vec::new();

@@ -50,6 +50,12 @@ impl Plaintexts {
         Self { theirs, own }
     }
 
+    /// As the chat's devices get it.
+    #[must_use]
+    pub fn theirs(&self) -> &[u8] {
+        &self.theirs
+    }
+
     /// Seals it for a device. Its session must be loaded.
     ///
     /// # Errors

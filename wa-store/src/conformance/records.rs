@@ -286,7 +286,8 @@ async fn key_holders(bench: &Bench<'_>) -> Outcome {
     })
     .await?;
     let expected = vec![None, None, Some(vec![3]), None];
-    reads("key_holders after one was replaced and one deleted", store.key_holders(&asked), expected).await
+    reads("key_holders after one was replaced and one deleted", store.key_holders(&asked), expected).await?;
+    reads("key_holder_groups", store.key_holder_groups(), vec![sample::group(1)]).await
 }
 
 async fn pns_of(bench: &Bench<'_>) -> Outcome {

@@ -157,6 +157,10 @@ impl GroupReader for MemoryStore {
     fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.each(groups, |state, group| state.key_holders.get(group).cloned())
     }
+
+    fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.with(|state| Ok(state.key_holders.keys().cloned().collect()))
+    }
 }
 
 impl LidMapReader for MemoryStore {

@@ -199,6 +199,12 @@ pub trait GroupReader {
     /// # Errors
     /// Any [`StoreError`].
     fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>>;
+
+    /// All groups of which [`Self::key_holders`] knows something, in no order.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>>;
 }
 
 const WHAT: &str = "group";

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use wa_types::Jid;
 
 use super::SqliteStore;
-use super::query::{blob, column, each, run};
+use super::query::{all, blob, column, each, run};
 use crate::error::StoreError;
 use crate::jid_text;
 use crate::records::{Group, GroupReader};
@@ -38,6 +38,15 @@ impl GroupReader for SqliteStore {
                 |group| [jid_text::write(group)],
                 |row| column(row, 0, HOLDERS),
             )
+        })
+    }
+
+    fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.read(move |connection| {
+            all(connection, HOLDERS, "SELECT group_jid FROM key_holders", [], |row| {
+                let text: String = column(row, 0, HOLDERS)?;
+                jid_text::read(&text, HOLDERS)
+            })
         })
     }
 }

@@ -464,6 +464,10 @@ impl GroupReader for Faulty {
     fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.answers(groups, |inner, keys| inner.key_holders(keys))
     }
+
+    fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.inner.key_holder_groups()
+    }
 }
 
 impl LidMapReader for Faulty {

@@ -8,6 +8,7 @@ mod connection;
 mod durability;
 mod failures;
 mod faults;
+mod group_messages;
 mod groups;
 mod inbox_classes;
 mod messages;

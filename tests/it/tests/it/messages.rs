@@ -177,7 +177,7 @@ async fn many_chats_at_once_each_keep_their_order() {
 }
 
 #[tokio::test]
-async fn strangers_and_groups_are_refused_with_their_reason() {
+async fn strangers_unknown_groups_and_channels_are_refused_with_their_reason() {
     let server = TestServer::start().await;
     let alice = Companion::link(&server, &server.phone("alice")).await;
     let nobody = Jid::pn("15559999999");
@@ -185,7 +185,10 @@ async fn strangers_and_groups_are_refused_with_their_reason() {
     assert!(matches!(&sent, Err(SendError::UnknownRecipient(jid)) if *jid == nobody), "{sent:?}");
     let group: Jid = "120363000000000001@g.us".parse().unwrap();
     let sent = alice.client.send(&group, Message::text("x")).await;
-    assert!(matches!(&sent, Err(SendError::Unsupported(jid)) if *jid == group), "{sent:?}");
+    assert_eq!(sent, Err(SendError::Refused { code: 404 }), "there is no such group");
+    let channel: Jid = "120363000000000001@newsletter".parse().unwrap();
+    let sent = alice.client.send(&channel, Message::text("x")).await;
+    assert!(matches!(&sent, Err(SendError::Unsupported(jid)) if *jid == channel), "{sent:?}");
 }
 
 #[tokio::test]

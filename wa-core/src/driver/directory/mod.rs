@@ -32,6 +32,8 @@ pub(super) struct Directory {
     pns: HashMap<Jid, Option<Jid>>,
     lists: HashMap<Jid, Option<DeviceList>>,
     chats: HashMap<Jid, Option<ChatKey>>,
+    /// Whose list changed.
+    changed: Vec<Jid>,
 }
 
 impl Directory {
@@ -138,13 +140,20 @@ impl Directory {
     /// Takes in a user's devices.
     pub(super) fn put_list(&mut self, user: Jid, list: DeviceList, changes: &mut Changes) {
         changes.put_device_list(user.clone(), list.clone());
+        self.changed.push(user.clone());
         self.lists.insert(user, Some(list));
     }
 
     /// Forgets a user's devices: they are asked for again before the next message.
     pub(super) fn drop_list(&mut self, user: &Jid, changes: &mut Changes) {
         changes.delete_device_list(user.clone());
+        self.changed.push(user.clone());
         self.lists.insert(user.clone(), None);
+    }
+
+    /// The users whose lists changed since this was asked.
+    pub(super) fn take_changed_lists(&mut self) -> Vec<Jid> {
+        std::mem::take(&mut self.changed)
     }
 
     /// Lets go of what memory should not hold.

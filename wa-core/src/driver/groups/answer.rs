@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wa_store::{Group, SenderKeyName, StoreError};
-use wa_types::{Jid, SignalAddress};
+use wa_store::{Group, StoreError};
+use wa_types::Jid;
 
 use super::Reply;
 use crate::connection::RequestError;
@@ -131,6 +131,7 @@ impl Actor {
             })),
             Err(error) => Err(error),
         };
+        self.wake_group(&group, result.as_ref().err(), step);
         for waiting in asked.waiting {
             let _ = waiting.send(result.clone().map_err(Into::into));
         }
@@ -145,6 +146,7 @@ impl Actor {
     ) -> Result<Arc<Group>, StoreError> {
         group.fetched = clock::unix_millis();
         self.learn_all(pairs_of(&group), step).await?;
+        self.drop_route(&group.jid);
         Ok(self.groups.put(group, &mut step.changes))
     }
 
@@ -154,6 +156,7 @@ impl Actor {
         self.learn_all(pairs, step).await?;
         let mut all = Vec::with_capacity(groups.len());
         for group in groups {
+            self.drop_route(&group.jid);
             let group = Group { fetched: now, ..group };
             if self.groups.changed.contains(&group.jid) {
                 self.groups.forget(&group.jid, &mut step.changes);
@@ -175,18 +178,14 @@ impl Actor {
 
     /// What is known of a group may be wrong: it is asked about before it is used again.
     pub(in crate::driver) fn forget_group(&mut self, group: &Jid, step: &mut Step) {
+        self.drop_route(group);
         self.groups.forget(group, &mut step.changes);
     }
 
     /// We are in this group no more: nothing of it is kept, least of all our key.
     pub(in crate::driver) fn end_membership(&mut self, group: &Jid, step: &mut Step) {
         self.forget_group(group, step);
-        step.changes.delete_key_holders(group.clone());
-        let own = self.own();
-        let addresses = own.iter().flat_map(|own| [Some(&own.pn), own.lid.as_ref()]).flatten();
-        for sender in addresses.filter_map(SignalAddress::from_jid) {
-            self.groups.keys.forget(SenderKeyName { group: group.clone(), sender }, &mut step.changes);
-        }
+        self.rotate_group_key(group, step);
     }
 }
 

@@ -84,8 +84,15 @@ pub(super) struct Groups {
 }
 
 struct Known {
-    group: Arc<Group>,
+    /// None when the store has none either, or will have none with the next commit.
+    group: Option<Arc<Group>>,
     used: u64,
+}
+
+impl Known {
+    fn members(&self) -> usize {
+        self.group.as_ref().map_or(0, |group| group.members.len())
+    }
 }
 
 /// A question about one group that is under way.
@@ -97,44 +104,36 @@ struct Asked {
 }
 
 impl Groups {
-    /// What is known of a group and in memory.
-    pub(super) fn get(&mut self, group: &Jid) -> Option<Arc<Group>> {
-        self.uses += 1;
-        let known = self.known.get_mut(group)?;
-        known.used = self.uses;
-        Some(Arc::clone(&known.group))
-    }
-
     /// What is known of a group, from the store if need be.
     pub(super) async fn load(
         &mut self,
         store: &dyn Store,
         group: &Jid,
     ) -> Result<Option<Arc<Group>>, StoreError> {
-        if let Some(known) = self.get(group) {
-            return Ok(Some(known));
+        self.uses += 1;
+        if let Some(known) = self.known.get_mut(group) {
+            known.used = self.uses;
+            return Ok(known.group.clone());
         }
         let stored = store.groups(std::slice::from_ref(group)).await?.into_iter().next().flatten();
-        Ok(stored.map(|stored| self.keep(stored)))
-    }
-
-    fn keep(&mut self, group: Group) -> Arc<Group> {
-        let group = Arc::new(group);
-        self.uses += 1;
-        let known = Known { group: Arc::clone(&group), used: self.uses };
-        self.known.insert(group.jid.clone(), known);
-        group
+        let stored = stored.map(Arc::new);
+        self.known.insert(group.clone(), Known { group: stored.clone(), used: self.uses });
+        Ok(stored)
     }
 
     fn put(&mut self, group: Group, changes: &mut Changes) -> Arc<Group> {
         changes.put_group(group.clone());
-        self.keep(group)
+        let group = Arc::new(group);
+        self.uses += 1;
+        let known = Known { group: Some(Arc::clone(&group)), used: self.uses };
+        self.known.insert(group.jid.clone(), known);
+        group
     }
 
-    /// Forgets a group: it is asked about before it is used again. Nothing of it is in the store then, also when it is
-    /// not in memory.
+    /// Forgets a group: it is asked about before it is used again.
     pub(super) fn forget(&mut self, group: &Jid, changes: &mut Changes) {
-        self.known.remove(group);
+        self.uses += 1;
+        self.known.insert(group.clone(), Known { group: None, used: self.uses });
         changes.delete_group(group.clone());
     }
 
@@ -150,11 +149,11 @@ impl Groups {
 
     /// Lets go of what memory should not hold: of the groups that were not used the longest.
     pub(super) fn trim(&mut self) {
-        let mut members: usize = self.known.values().map(|known| known.group.members.len()).sum();
+        let mut members: usize = self.known.values().map(Known::members).sum();
         while self.known.len() > GROUPS_KEPT || (members > MEMBERS_KEPT && self.known.len() > 1) {
             let oldest = self.known.iter().min_by_key(|(_, known)| known.used).map(|(jid, _)| jid.clone());
             let Some(gone) = oldest.and_then(|oldest| self.known.remove(&oldest)) else { return };
-            members -= gone.group.members.len();
+            members -= gone.members();
         }
     }
 

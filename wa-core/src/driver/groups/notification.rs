@@ -39,6 +39,7 @@ impl Actor {
                     match versioned.apply(&mut known, actor.as_ref(), &own) {
                         Standing::Known if known.jid == group && !is_moved => {
                             known.fetched = clock::unix_millis();
+                            self.drop_route(&group);
                             self.groups.put(known, &mut step.changes);
                             Standing::Known
                         }

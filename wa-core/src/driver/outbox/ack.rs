@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wa_store::{OutboxState, StoreError};
 use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
+use super::group::GroupVerdict;
 use super::route::Route;
 use super::{Waits, queue_of};
 use crate::connection::RequestError;
@@ -45,6 +46,14 @@ impl Actor {
     ) -> Result<(), StoreError> {
         for Answered { id, ack } in answers {
             let Some(in_flight) = self.outbox.in_flight.remove(&id) else { continue };
+            let verdict = match &*in_flight.route {
+                Route::Group(route) => self.judge_group(&id, route, &ack, step).await?,
+                Route::Direct(_) => GroupVerdict::Settled,
+            };
+            if verdict == GroupVerdict::SendAgain && in_flight.retries < RETRIES {
+                self.send_again(id, in_flight, false).await?;
+                continue;
+            }
             match ack {
                 Ok(ack @ MessageAck { error: None, .. }) => {
                     self.heed_ack(&in_flight.route, &ack, &mut step.changes);

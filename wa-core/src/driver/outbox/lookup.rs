@@ -45,6 +45,16 @@ impl Lookups {
         self.disputes.insert(chat.clone(), phash.to_owned()).is_none_or(|before| before != phash)
     }
 
+    /// Whether this user's devices are being asked for.
+    pub(super) fn is_asking_for(&self, user: &Jid) -> bool {
+        self.lists.contains(user)
+    }
+
+    /// Whether this device's keys are being asked for.
+    pub(super) fn is_asking_keys_of(&self, address: &SignalAddress) -> bool {
+        self.bundles.contains(address)
+    }
+
     /// Whether this user had no devices a moment ago.
     pub(super) fn knows_no_devices_of(&self, user: &Jid) -> bool {
         self.without_devices.get(user).is_some_and(is_recent)
@@ -97,7 +107,7 @@ impl Actor {
         let answers = match result {
             Ok(answers) => answers,
             Err(error) => {
-                let waited = |waits: &Waits| matches!(waits, Waits::Devices(of) if of.iter().any(|user| users.contains(user)));
+                let waited = |_: &Jid, waits: &Waits| matches!(waits, Waits::Devices(of) if of.iter().any(|user| users.contains(user)));
                 tracing::warn!(%error, "devices could not be asked for");
                 self.look_up_again(&error, waited, step);
                 return Ok(());
@@ -173,7 +183,7 @@ impl Actor {
         let answers = match result {
             Ok(answers) => answers,
             Err(error) => {
-                let waited = |waits: &Waits| matches!(waits, Waits::Bundles(of) if of.iter().any(|address| addresses.contains(address)));
+                let waited = |_: &Jid, waits: &Waits| matches!(waits, Waits::Bundles(of) if of.iter().any(|address| addresses.contains(address)));
                 tracing::warn!(%error, "keys could not be asked for");
                 self.look_up_again(&error, waited, step);
                 return Ok(());

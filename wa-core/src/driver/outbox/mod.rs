@@ -17,12 +17,14 @@
 //! |---|---|
 //! | `accept.rs` | takes a message, once per id and key; cancels one; tells how far one is |
 //! | `route.rs` | which devices get a copy, and the stanza |
+//! | `group.rs` | the same for groups: who reads, and who lacks our key |
 //! | `lookup.rs` | asks the server for devices and keys |
 //! | `ack.rs` | what is under way, and what the server says to it |
 //! | `stored.rs` | what the store has, page by page; what is written there lazily; trimming |
 
 mod accept;
 mod ack;
+mod group;
 mod lookup;
 mod route;
 mod stored;
@@ -36,6 +38,7 @@ use wa_types::{Jid, MessageId, SignalAddress, UnixMillis};
 
 pub(super) use self::ack::Answered;
 use self::ack::InFlight;
+use self::group::GroupSends;
 use self::lookup::Lookups;
 use self::route::{Prepared, Route};
 use self::stored::Raised;
@@ -88,6 +91,7 @@ pub(super) struct Outbox {
     grown: u64,
     trim_at: Option<Instant>,
     lookups: Lookups,
+    pub(super) groups: GroupSends,
 }
 
 /// A message that waits in memory.
@@ -131,6 +135,11 @@ pub(super) enum Waits {
     /// An answer of the server about these.
     Devices(Vec<Jid>),
     Bundles(Vec<SignalAddress>),
+    Group,
+    /// The ack of the message before.
+    Ack,
+    /// Its next turn: other chats' messages go between.
+    Turn,
     /// A time.
     Until(Instant),
 }
@@ -173,6 +182,7 @@ impl Outbox {
             grown: 0,
             trim_at: Some(clock::now() + stored::TRIM_FIRST),
             lookups: Lookups::default(),
+            groups: GroupSends::default(),
         }
     }
 
@@ -181,6 +191,7 @@ impl Outbox {
         let deadline = self.deadlines.first_key_value().map(|((at, _), _)| *at);
         let chats = self.chats.values().filter_map(|queue| match queue.waits {
             Waits::Until(at) => Some(at),
+            Waits::Turn => Some(clock::now()),
             _ => None,
         });
         chats.chain([deadline, self.raise_at, self.trim_at].into_iter().flatten()).min()
@@ -253,12 +264,16 @@ impl Outbox {
 impl Actor {
     /// Encrypts what can be, asks for what the rest needs, and sees that all of it is stored.
     pub(super) async fn send_ready(&mut self, step: &mut Step) -> Result<(), StoreError> {
+        self.rotate_after_identity_changes(step).await?;
+        for user in self.directory.take_changed_lists() {
+            self.outbox.groups.drop_routes_of(&user);
+        }
         if *self.status.borrow() == Status::Ready && !self.outbox.must_rewind {
             let now = clock::now();
             let is_over = |waits: &Waits| match waits {
-                Waits::Nothing => true,
+                Waits::Nothing | Waits::Turn => true,
                 Waits::Until(at) => now >= *at,
-                Waits::Devices(_) | Waits::Bundles(_) => false,
+                Waits::Devices(_) | Waits::Bundles(_) | Waits::Group | Waits::Ack => false,
             };
             let chats = self.outbox.chats.iter().filter(|(_, queue)| is_over(&queue.waits));
             let ready: Vec<Jid> = chats.map(|(chat, _)| chat.clone()).collect();
@@ -291,6 +306,7 @@ impl Actor {
                     (queue.waits, queue.failures) = (Waits::Nothing, 0);
                 }
                 while self.may_send(step)
+                    && !self.outbox.groups.waits_for_ack(chat)
                     && let Some(pending) = self.outbox.pop(chat)
                 {
                     self.seal(pending, &route, step);
@@ -307,11 +323,16 @@ impl Actor {
     }
 
     /// A question of these chats was not answered. Once more is tried; a lost connection does not count.
-    fn look_up_again(&mut self, error: &RequestError, waited: impl Fn(&Waits) -> bool, step: &mut Step) {
+    fn look_up_again(
+        &mut self,
+        error: &RequestError,
+        waited: impl Fn(&Jid, &Waits) -> bool,
+        step: &mut Step,
+    ) {
         let is_lost = matches!(error, RequestError::ConnectionLost | RequestError::NotConnected);
         let again = clock::now() + self.config.retry_sends_after;
         let mut hopeless = Vec::new();
-        for (chat, queue) in self.outbox.chats.iter_mut().filter(|(_, queue)| waited(&queue.waits)) {
+        for (chat, queue) in self.outbox.chats.iter_mut().filter(|(chat, queue)| waited(chat, &queue.waits)) {
             if is_lost {
                 queue.waits = Waits::Nothing;
             } else {
@@ -420,11 +441,13 @@ impl Actor {
         for reply in staged.cancelled {
             let _ = reply.send(Err(CallError::Store(error.to_string())));
         }
+        self.outbox.groups.forget_all();
         self.outbox.must_rewind = true;
     }
 
     /// The connection is gone. What was under way is sent again on the next one.
     pub(super) fn outbox_disconnected(&mut self) {
+        self.outbox.groups.disconnected();
         if !self.outbox.in_flight.is_empty() {
             self.outbox.must_rewind = true;
         }

@@ -1,8 +1,11 @@
 //! Where a chat's messages go, and what each of them becomes on the way. Protocol: messages, "One send", "DM stanza".
 
+use std::sync::Arc;
+
 use wa_store::{Changes, StoreError};
 use wa_types::{Jid, SignalAddress};
 
+use super::group::GroupRoute;
 use super::{Pending, Waits};
 use crate::driver::Actor;
 use crate::e2e::encrypt::Plaintexts;
@@ -16,7 +19,9 @@ use crate::wire::Node;
 /// Where a chat's next messages go.
 pub(super) enum Route {
     /// To one user.
-    Direct(Direct),
+    Direct(Box<Direct>),
+    /// To a group.
+    Group(Arc<GroupRoute>),
 }
 
 /// The devices of one user, and our own others.
@@ -41,9 +46,10 @@ pub(super) enum Prepared {
 
 impl Route {
     /// The chat as the stanza names it.
-    pub(super) const fn to(&self) -> &Jid {
+    pub(super) fn to(&self) -> &Jid {
         match self {
             Self::Direct(direct) => &direct.to,
+            Self::Group(group) => group.to(),
         }
     }
 }
@@ -51,12 +57,14 @@ impl Route {
 impl Actor {
     /// Whether messages can be sent there at all.
     pub(super) fn can_send_to(chat: &Jid) -> bool {
-        chat.is_user() || chat.is_bot()
+        chat.is_user() || chat.is_bot() || chat.is_group()
     }
 
     /// Loads what a chat's messages need, and asks for what is missing.
     pub(super) async fn prepare(&mut self, chat: &Jid) -> Result<Prepared, StoreError> {
-        if Self::can_send_to(chat) {
+        if chat.is_group() {
+            self.prepare_group(chat).await
+        } else if Self::can_send_to(chat) {
             self.prepare_direct(chat).await
         } else {
             Ok(Prepared::Fail(SendError::Unsupported(chat.clone())))
@@ -67,6 +75,7 @@ impl Actor {
     pub(super) fn seal_for(&mut self, pending: &Pending, route: &Route) -> Result<Node, SendError> {
         match route {
             Route::Direct(direct) => self.seal_direct(pending, direct),
+            Route::Group(group) => self.seal_group(pending, group),
         }
     }
 
@@ -87,6 +96,8 @@ impl Actor {
                 self.directory.drop_list(&direct.to, changes);
                 self.directory.drop_list(&direct.me.to_user(), changes);
             }
+            // A group's answers are judged first of all.
+            Route::Group(_) => {}
         }
     }
 
@@ -136,7 +147,7 @@ impl Actor {
             return Ok(Prepared::Fail(SendError::NoDevices(to)));
         }
         let recipient_pn = if to.is_lid() { self.directory.pn_of(&to).cloned() } else { None };
-        Ok(Prepared::Go(Route::Direct(Direct { to, recipient_pn, me, targets, listed })))
+        Ok(Prepared::Go(Route::Direct(Box::new(Direct { to, recipient_pn, me, targets, listed }))))
     }
 
     /// The address that the server wants for this chat: the LID once the account is migrated, else the phone number.

@@ -34,10 +34,10 @@ impl KeyHolders {
         self.key_id == key_id && self.mode == mode
     }
 
-    /// How the group was addressed when the key was made.
+    /// Whether this device may have the key.
     #[must_use]
-    pub const fn mode(&self) -> AddressingMode {
-        self.mode
+    pub fn may_have(&self, device: &Jid) -> bool {
+        device.is_lid() == (self.mode == AddressingMode::Lid) && self.devices.contains_key(&key_of(device))
     }
 
     /// Whether all devices that may have the key are among these. Otherwise somebody could read on who must not.
@@ -164,6 +164,7 @@ mod tests {
         let mut holders = KeyHolders::new(7, AddressingMode::Lid);
         assert!(holders.are_among(&[]));
         holders.give(&all[1]);
+        assert!(holders.may_have(&all[1]) && !holders.may_have(&all[0]) && !holders.may_have(&Jid::pn("2")));
         assert!(holders.are_among(&all));
         assert!(!holders.are_among(&all[..1]), "it may have arrived though no ack came");
         holders.confirm(&all[1]);

@@ -1,0 +1,194 @@
+//! Where a group's messages go. Protocol: messages, "Groups", "Server ack of a message".
+//!
+//! ```text
+//! info ── device lists ── fan-out ── who lacks our key? ──┬─ nobody ──────────────────────────────> route
+//!  ^            ^                                         └─ keys, sealed a piece per step ──> route ─┘
+//!  └── 421 ─────┴── the server's hash differs; members, devices or keys change
+//! ```
+//!
+//! A route stays until something changes, so that a message to a group whose devices all have our key costs one
+//! encryption. The keys for those who lack ours are sealed a piece per step: other chats' messages go between. They
+//! leave with one message, and the group's next messages wait for its ack: only then it is known that the devices have
+//! the key ([`KeyHolders`]).
+
+mod ack;
+mod keys;
+mod state;
+
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use wa_store::{AddressingMode, SenderKeyName, StoreError};
+use wa_types::{Jid, SignalAddress};
+
+pub(super) use self::ack::GroupVerdict;
+pub(in crate::driver) use self::state::GroupSends;
+use self::state::{Given, Keys};
+use super::route::{Prepared, Route};
+use super::{Pending, Waits};
+use crate::driver::Actor;
+use crate::e2e::addressing::OwnAddress;
+use crate::e2e::encrypt::Plaintexts;
+use crate::e2e::group::{FanOut, KeyHolders, distribution};
+use crate::error::SendError;
+use crate::stanza::message::OutboundGroupMessage;
+use crate::wire::Node;
+
+/// How many users' devices, and how many devices' keys, are asked for in one question: as many are computed with in
+/// one step.
+const ASKED_AT_ONCE: usize = 128;
+
+/// How a group's messages go, until something changes.
+pub(super) struct GroupRoute {
+    to: Jid,
+    mode: AddressingMode,
+    name: SenderKeyName,
+    key_id: u32,
+    phash: String,
+    /// Hashes of the members' user parts: whose devices matter.
+    users: HashSet<u64>,
+}
+
+impl GroupRoute {
+    pub(super) const fn to(&self) -> &Jid {
+        &self.to
+    }
+
+    fn concerns(&self, user: &Jid) -> bool {
+        self.users.contains(&hash_of(user))
+    }
+}
+
+fn hash_of(user: &Jid) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    user.user().hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Actor {
+    /// Finds the way of a group's next message, as far as this step gets.
+    pub(in crate::driver::outbox) async fn prepare_group(
+        &mut self,
+        group: &Jid,
+    ) -> Result<Prepared, StoreError> {
+        let Some(own) = self.own() else { return Ok(Prepared::Fail(SendError::NotPaired)) };
+        let send = self.outbox.groups.entry(group);
+        if send.given.is_some() {
+            return Ok(Prepared::Wait(Waits::Ack));
+        }
+        if let Some(route) = send.route.clone() {
+            if send.keys.is_some() {
+                return self.seal_keys(&route).await;
+            }
+            self.load_own_key(&route.name).await?;
+            if self.groups.keys.get(&route.name).is_some_and(|key| key.key_id() == route.key_id) {
+                return Ok(Prepared::Go(Route::Group(route)));
+            }
+        }
+        self.find_route(group, &own).await
+    }
+
+    async fn find_route(&mut self, group: &Jid, own: &OwnAddress) -> Result<Prepared, StoreError> {
+        let store = Arc::clone(&self.store);
+        let Some(info) = self.groups.load(&*store, group).await? else {
+            self.fetch_group(group, None);
+            return Ok(Prepared::Wait(Waits::Group));
+        };
+        let Some(me) = own.in_group(info.addressing).cloned() else {
+            return Ok(Prepared::Fail(SendError::StaleAddressing));
+        };
+        let users = FanOut::users(&info, own);
+        let asked: Vec<Jid> =
+            users.iter().filter(|user| self.outbox.lookups.is_asking_for(user)).cloned().collect();
+        if !asked.is_empty() {
+            return Ok(Prepared::Wait(Waits::Devices(asked)));
+        }
+        self.directory.load_lists(&*store, &users).await?;
+        let unknown: Vec<Jid> = users
+            .iter()
+            .filter(|user| {
+                self.directory.list(user).is_none() && !self.outbox.lookups.knows_no_devices_of(user)
+            })
+            .cloned()
+            .collect();
+        if !unknown.is_empty() {
+            unknown.chunks(ASKED_AT_ONCE).for_each(|users| self.fetch_devices(users.to_vec()));
+            return Ok(Prepared::Wait(Waits::Devices(unknown)));
+        }
+        let fan_out = FanOut::new(&users, &me, |user| self.directory.list(user));
+        let Some(sender) = SignalAddress::from_jid(&me) else {
+            return Ok(Prepared::Fail(SendError::StaleAddressing));
+        };
+        let name = SenderKeyName { group: group.clone(), sender };
+        let lacking = self.lacking_our_key(&info, &name, &fan_out).await?;
+        let Some(key) = self.groups.keys.get(&name) else {
+            return Ok(Prepared::Fail(SendError::NoDevices(group.clone())));
+        };
+        let route = Arc::new(GroupRoute {
+            to: group.clone(),
+            mode: info.addressing,
+            key_id: key.key_id(),
+            name,
+            phash: fan_out.phash,
+            users: users.iter().map(hash_of).collect(),
+        });
+        let keys = if lacking.is_empty() {
+            None
+        } else {
+            let padded = distribution(group, key, &mut self.random);
+            self.directory.load_addresses(&*store, lacking.clone()).await?;
+            let addressed = lacking.into_iter().filter_map(|device| {
+                let address = self.directory.signal_address(&device)?;
+                Some((device, address))
+            });
+            let to_do = addressed.collect();
+            Some(Keys { padded, to_do, asked: Vec::new(), sealed: Vec::new() })
+        };
+        let send = self.outbox.groups.entry(group);
+        send.route = Some(Arc::clone(&route));
+        send.keys = keys;
+        if send.keys.is_some() {
+            return self.seal_keys(&route).await;
+        }
+        Ok(Prepared::Go(Route::Group(route)))
+    }
+
+    /// Encrypts a message to a group. Our key leaves with it, for those who lack it.
+    pub(in crate::driver::outbox) fn seal_group(
+        &mut self,
+        pending: &Pending,
+        route: &GroupRoute,
+    ) -> Result<Node, SendError> {
+        let plaintexts = Plaintexts::new(&pending.message, &route.to, &mut self.random);
+        let content = self.groups.keys.seal(&route.name, plaintexts.theirs(), &mut self.random);
+        let content = content.map_err(|error| {
+            tracing::error!(%error, group = ?route.to, "our key of a group seals nothing");
+            SendError::NoDevices(route.to.clone())
+        })?;
+        let send = self.outbox.groups.entry(&route.to);
+        let keys = match send.keys.take() {
+            Some(Keys { sealed, .. }) if !sealed.is_empty() => {
+                let devices: Vec<Jid> = sealed.iter().map(|(device, ..)| device.clone()).collect();
+                let give = |holders: &mut KeyHolders| devices.iter().for_each(|device| holders.give(device));
+                send.given =
+                    Some(Given { id: pending.id.clone(), key_id: route.key_id, devices: devices.clone() });
+                self.outbox.groups.change_holders(&route.to, give);
+                sealed
+            }
+            _ => Vec::new(),
+        };
+        let message = OutboundGroupMessage {
+            to: &route.to,
+            id: &pending.id,
+            class: pending.message.class(),
+            addressing: route.mode,
+            phash: &route.phash,
+            keys,
+            content,
+            device_identity: self.account.signed_device_identity.as_deref(),
+        };
+        Ok(message.into_node())
+    }
+}
