@@ -38,6 +38,11 @@ pub enum SendError {
     /// The recipient is not on WhatsApp.
     #[error("{0:?} has no devices")]
     UnknownRecipient(Jid),
+    /// The user's phone has another identity key than before, and messages to them are held by
+    /// [`IdentityPolicy::Hold`](crate::IdentityPolicy::Hold). Nothing was sent: send again after
+    /// [`Client::trust_identity`](crate::Client::trust_identity).
+    #[error("the identity of {0:?} changed")]
+    IdentityChanged(Jid),
     /// None of the recipient's devices gave us keys. Try later.
     #[error("no device of {0:?} could be encrypted for")]
     NoDevices(Jid),
@@ -118,6 +123,7 @@ impl SendError {
             Self::Refused { .. }
             | Self::Unsupported(_)
             | Self::UnknownRecipient(_)
+            | Self::IdentityChanged(_)
             | Self::PrivacyTokenMissing
             | Self::SchemaRefused
             | Self::Cancelled
@@ -158,6 +164,7 @@ impl SendError {
             Self::Store(_) => 11,
             Self::Shutdown => 12,
             Self::Unsupported(_) => 13,
+            Self::IdentityChanged(_) => 14,
             Self::StaleAddressing => CODES + 421,
             Self::PrivacyTokenMissing => CODES + 463,
             Self::NewChatsCapped => CODES + 475,
@@ -181,6 +188,7 @@ impl SendError {
             11 => Self::Store("when the message was sent".to_owned()),
             12 => Self::Shutdown,
             13 => Self::Unsupported(chat.clone()),
+            14 => Self::IdentityChanged(chat.clone()),
             CODES.. => Self::from_code(reason - CODES),
             _ => Self::Damaged,
         }

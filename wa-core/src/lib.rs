@@ -26,7 +26,7 @@ pub mod stanza;
 pub mod transport;
 pub mod wire;
 
-pub use client::{Client, ClientBuilder, Events, RepairTimes, SendOptions, Status};
+pub use client::{Client, ClientBuilder, Events, IdentityPolicy, RepairTimes, SendOptions, Status};
 pub use error::{CallError, GroupError, SendError, Sent, StartError};
 pub use event::{Cancellation, Event, LostReason, MessageLost, MessageReceived, SendState};
 pub use message::Message;

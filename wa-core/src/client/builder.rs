@@ -10,6 +10,7 @@ use wa_store::Store;
 use super::pairing::{LinkGuard, PairingLimits, PasskeyAuthenticator};
 use super::{Client, Events, Inner, ReconnectPolicy, Status};
 use crate::driver::config::Config;
+use crate::driver::identity::IdentityPolicy;
 use crate::driver::repair::RepairTimes;
 use crate::driver::{self, Actor, JOBS_CAPACITY};
 use crate::error::StartError;
@@ -51,6 +52,7 @@ pub struct ClientBuilder {
     event_capacity: usize,
     confirms_by_hand: bool,
     repair: RepairTimes,
+    identity_policy: IdentityPolicy,
     signed_pre_key_age: Duration,
     ack_limit: Duration,
     retry_sends_after: Duration,
@@ -74,6 +76,7 @@ impl ClientBuilder {
             event_capacity: EVENT_CAPACITY,
             confirms_by_hand: false,
             repair: RepairTimes::default(),
+            identity_policy: IdentityPolicy::default(),
             signed_pre_key_age: SIGNED_PRE_KEY_AGE,
             ack_limit: ACK_LIMIT,
             retry_sends_after: RETRY_SENDS_AFTER,
@@ -168,6 +171,12 @@ impl ClientBuilder {
         self
     }
 
+    /// What a new identity key of somebody's phone means for messages to them; by default nothing.
+    pub const fn identity_policy(mut self, policy: IdentityPolicy) -> Self {
+        self.identity_policy = policy;
+        self
+    }
+
     /// How old the signed pre-key may get before it is replaced; 7 days. At least a second.
     pub const fn signed_pre_key_age(mut self, age: Duration) -> Self {
         const LEAST: Duration = Duration::from_secs(1);
@@ -229,6 +238,7 @@ impl ClientBuilder {
             keep_sent_bytes: self.keep_sent.1,
             event_capacity: self.event_capacity,
             repair: self.repair,
+            identity_policy: self.identity_policy,
             signed_pre_key_age: self.signed_pre_key_age,
         });
         let (jobs, asked) = mpsc::channel(JOBS_CAPACITY);

@@ -3,6 +3,7 @@
 mod builder;
 mod events;
 mod groups;
+mod identity;
 mod pairing;
 mod peers;
 mod send;
@@ -26,6 +27,7 @@ pub use pairing::{
 };
 pub use send::SendOptions;
 
+pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;
 pub use crate::driver::{ReconnectPolicy, Status};
 

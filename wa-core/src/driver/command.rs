@@ -64,6 +64,11 @@ pub(crate) enum Job {
     Logout {
         reply: oneshot::Sender<Result<(), CallError>>,
     },
+    /// A user's new identity key is trusted.
+    TrustIdentity {
+        user: Jid,
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
     /// Ask about groups, or change one.
     Group(Box<GroupJob>),
     /// Wipe the store.
@@ -116,7 +121,10 @@ impl Job {
             Self::PairWithCode(job) => {
                 let _ = job.reply.send(Err(PairCodeError::Shutdown));
             }
-            Self::MarkRead { reply, .. } | Self::Logout { reply } | Self::Forget { reply } => {
+            Self::MarkRead { reply, .. }
+            | Self::TrustIdentity { reply, .. }
+            | Self::Logout { reply }
+            | Self::Forget { reply } => {
                 let _ = reply.send(Err(CallError::Shutdown));
             }
             Self::Reconnect { reply } => {

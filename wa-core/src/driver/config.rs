@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ReconnectPolicy;
+use super::identity::IdentityPolicy;
 use super::pairing::hooks::{LinkGuard, PairingLimits, PasskeyAuthenticator};
 use super::repair::RepairTimes;
 use crate::noise::TrustRoot;
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) event_capacity: usize,
     /// How long a message that could not be read is asked for.
     pub(crate) repair: RepairTimes,
+    pub(crate) identity_policy: IdentityPolicy,
     /// The signed pre-key is replaced when it is older.
     pub(crate) signed_pre_key_age: Duration,
 }

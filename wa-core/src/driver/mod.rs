@@ -18,6 +18,7 @@ pub(crate) mod config;
 mod credentials;
 mod directory;
 mod groups;
+pub(crate) mod identity;
 mod inbox;
 mod link;
 mod outbox;
@@ -40,10 +41,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreError};
+use wa_types::Jid;
 
 pub use self::reconnect::ReconnectPolicy;
 pub use self::status::Status;
@@ -53,6 +55,7 @@ use self::command::Job;
 use self::config::Config;
 use self::directory::Directory;
 use self::groups::Groups;
+use self::identity::Holds;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::outbox::{Answered, Outbox, Staged};
 use self::pairing::Linking;
@@ -61,6 +64,7 @@ use self::pre_keys::KeyCare;
 use self::reconnect::Backoff;
 use self::repair::Repairs;
 use self::requester::{Line, Requester};
+use self::retries::Retries;
 use self::session::{BATCH, Outgoing, Told};
 use self::unlink::Unlinking;
 use self::upkeep::Fetched;
@@ -68,7 +72,7 @@ use crate::connection::{CloseReason, Incoming};
 use crate::crypto::SystemRandom;
 use crate::e2e::addressing::OwnAddress;
 use crate::e2e::ratchets::Ratchets;
-use crate::error::SendError;
+use crate::error::{CallError, SendError};
 use crate::event::Event;
 use crate::noise::client_payload::ClientVersion;
 use crate::signal::LocalIdentity;
@@ -125,6 +129,8 @@ pub(crate) struct Actor {
     groups: Groups,
     outbox: Outbox,
     repairs: Repairs,
+    retries: Retries,
+    holds: Holds,
     phone_line: PhoneLine,
     link: Link,
     sessions: JoinSet<CloseReason>,
@@ -172,6 +178,10 @@ struct Step {
     /// What becomes true for messages of ours.
     staged: Staged,
     events: Vec<Event>,
+    /// Devices whose identity keys are other ones than before; what follows is still to be done.
+    new_identities: Vec<Jid>,
+    /// Who waits for users being trusted again.
+    trusts: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Leave after everything else: what they acknowledge was asked for again before.
     acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
@@ -219,6 +229,8 @@ impl Actor {
             groups: Groups::default(),
             outbox: Outbox::new(0),
             repairs: Repairs::default(),
+            retries: Retries::default(),
+            holds: Holds::default(),
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
@@ -333,6 +345,9 @@ impl Actor {
         {
             return self.handle_store_failure(&error, step);
         }
+        if let Err(error) = self.heed_identities(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
         if let Err(error) = self.send_ready(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
@@ -368,6 +383,9 @@ impl Actor {
         self.directory.trim();
         self.groups.trim();
         self.outbox.groups.trim();
+        for trust in step.trusts {
+            let _ = trust.send(Ok(()));
+        }
         self.undelivered.extend(step.events);
         self.drop_old_updates();
         let mut outgoing = Vec::new();
@@ -392,6 +410,10 @@ impl Actor {
         self.ratchets.forget_all();
         self.directory.forget_all();
         self.groups.forget_all();
+        self.holds.forget_all();
+        for trust in step.trusts {
+            let _ = trust.send(Err(CallError::Store(error.to_string())));
+        }
         self.outbox_failed(step.staged, error);
         self.account_is_doubtful = true;
         self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });

@@ -1,10 +1,75 @@
-//! Devices that ask for messages of ours again. Protocol: receiving, "Inbound retry receipt".
+//! Devices that ask for messages of ours again: answered from the outbox, one device at a time.
+//! Protocol: receiving, "Inbound retry receipt", "Resend".
+//!
+//! ```text
+//! receipt ── known message? may it read it? ──> keys good? ──> e2e::retry decides ──> resend
+//!                                                                     └─ its keys are fetched first ─┘
+//! ```
+//!
+//! What it may cost has limits: requests by user and in all, answers by message and device, fetched keys by device.
 
-use wa_store::StoreError;
-use wa_types::SignalAddress;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use super::{Actor, Step};
+use wa_store::{OutboxEntry, OutboxState, StoreError};
+use wa_types::{Jid, MessageId, PublicKey, SignalAddress};
+
+use super::upkeep::Fetched;
+use super::{Actor, Step, clock};
+use crate::connection::{REQUEST_LIMIT, RequestError};
+use crate::e2e::addressing::OwnAddress;
+use crate::e2e::encrypt::Plaintexts;
+use crate::e2e::recipients::Target;
+use crate::e2e::retry::{self, Buckets, Decision, Ignored, Rate, Standing};
+use crate::message::Message;
+use crate::pairing::{SignedDeviceIdentity, adv};
+use crate::stanza::iq::encrypt::{Bundle, BundleAnswer, FetchBundles};
 use crate::stanza::receipt::InboundReceipt;
+use crate::stanza::retry::{Resend, RetryAsked};
+
+/// Requests of one user that are looked at.
+const EACH: Rate = Rate { burst: 16, refill: Duration::from_secs(1) };
+
+/// Requests of all.
+const ALL: Rate = Rate { burst: 64, refill: Duration::from_millis(100) };
+
+/// How many answers are remembered, and how many devices whose sessions were renewed.
+const REMEMBERED: usize = 4096;
+
+/// How many answers to one device wait for its keys.
+const WAITING: usize = 16;
+
+/// What is remembered of the requests of devices. Lost at the end of the process, at the worst a device gets a message
+/// some times more.
+#[derive(Default)]
+pub(super) struct Retries {
+    asked: Buckets<Jid>,
+    answers: HashMap<(MessageId, SignalAddress), Answered>,
+    devices: HashMap<SignalAddress, Renewal>,
+    waiting: HashMap<SignalAddress, Vec<Wanted>>,
+}
+
+/// How often a device got a message again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Answered {
+    times: u8,
+    /// The session that carried the last answer to a second or later request.
+    base_key: Option<PublicKey>,
+}
+
+/// When a device's session was last made anew.
+#[derive(Debug, Clone, Copy, Default)]
+struct Renewal {
+    renewed: Option<Instant>,
+    fetched: Option<Instant>,
+}
+
+/// A message that a device is to get again.
+struct Wanted {
+    id: MessageId,
+    requester: Jid,
+    count: u8,
+}
 
 impl Actor {
     /// Answers a retry receipt, where that is right. Its ack is the caller's.
@@ -14,15 +79,256 @@ impl Actor {
         step: &mut Step,
     ) -> Result<(), StoreError> {
         let requester = receipt.participant.as_ref().unwrap_or(&receipt.from);
-        let Some(own) = self.own() else { return Ok(()) };
-        let phone = own.lid.as_ref().unwrap_or(&own.pn).to_user();
+        let (Some(own), Some(asked)) = (self.own(), &receipt.retry) else { return Ok(()) };
+        let now = clock::now();
+        if asked.count >= retry::COUNT_LIMIT
+            || own.is_this_device(requester)
+            || !self.retries.asked.take(requester.to_chat(), EACH, ALL, now)
+        {
+            tracing::debug!(id = %receipt.id, count = asked.count, "a request is ignored");
+            return Ok(());
+        }
         if requester.device() == 0
             && own.is_account(requester)
-            && let Some(address) = SignalAddress::from_jid(&phone)
-            && self.repeat_request(&receipt.id, &address, step).await?
+            && let Some(phone) = SignalAddress::from_jid(&own.lid.as_ref().unwrap_or(&own.pn).to_user())
+            && self.repeat_request(&receipt.id, &phone, step).await?
         {
             return Ok(());
         }
+        let Some(entry) = self.sent_message(&receipt.id).await? else {
+            tracing::debug!(id = %receipt.id, "nothing is known of a message that is asked for");
+            return Ok(());
+        };
+        self.answer_request(&own, requester, &entry, asked, now, step).await
+    }
+
+    /// A message that left, or may have.
+    async fn sent_message(&self, id: &MessageId) -> Result<Option<OutboxEntry>, StoreError> {
+        let found = self.store.outbox_by_ids(std::slice::from_ref(id)).await?.into_iter().next().flatten();
+        Ok(found.filter(|entry| entry.state != OutboxState::Queued))
+    }
+
+    async fn answer_request(
+        &mut self,
+        own: &OwnAddress,
+        requester: &Jid,
+        entry: &OutboxEntry,
+        asked: &RetryAsked,
+        now: Instant,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let store = std::sync::Arc::clone(&self.store);
+        let users = vec![requester.clone(), entry.chat.clone(), own.pn.clone()];
+        self.directory.load_addresses(&*store, users).await?;
+        let Some(address) = self.directory.signal_address(requester) else { return Ok(()) };
+        let phone = SignalAddress::new(address.user(), address.domain(), 0);
+        self.load_sessions(vec![address.clone(), phone]).await?;
+        let standing = self.standing(own, requester, &address, &entry.chat).await?;
+        let keys = asked.keys.as_deref();
+        if standing != Standing::Stranger && keys.is_some_and(|keys| !self.are_good(keys, &address)) {
+            tracing::warn!(id = %entry.id, ?requester, "keys of a request do not hold");
+            return Ok(());
+        }
+        let answered = self.retries.answers.get(&(entry.id.clone(), address.clone())).copied();
+        let answered = answered.unwrap_or_default();
+        let renewal = self.retries.devices.get(&address).copied().unwrap_or_default();
+        let request = retry::Request {
+            count: asked.count,
+            answered: answered.times,
+            standing,
+            has_keys: keys.is_some(),
+            registration_id: asked.registration_id,
+            session: self.ratchets.current_session(&address),
+            answered_on: answered.base_key,
+            renewed: renewal.renewed.map(|at| now.duration_since(at)),
+            fetched: renewal.fetched.map(|at| now.duration_since(at)),
+        };
+        let decision = request.decide();
+        tracing::info!(id = %entry.id, ?requester, count = asked.count, ?decision, "a device asks again");
+        let wanted = Wanted { id: entry.id.clone(), requester: requester.clone(), count: asked.count };
+        match (decision, keys) {
+            (Decision::AnswerOnKeys, Some(keys)) => {
+                if self.begin_session(&address, keys, step) {
+                    self.resend(own, entry, &address, &wanted, step).await?;
+                }
+            }
+            (Decision::Renew, _) => self.renew(address, wanted, now),
+            (Decision::Answer | Decision::AnswerOnKeys, _) => {
+                self.resend(own, entry, &address, &wanted, step).await?;
+            }
+            (Decision::Ignore(Ignored::UnknownDevice), _) => {
+                let user = requester.to_chat();
+                if let Some(other) = self.directory.other_address(&user).cloned() {
+                    self.directory.drop_list(&other, &mut step.changes);
+                }
+                self.directory.drop_list(&user, &mut step.changes);
+            }
+            (Decision::Ignore(_), _) => {}
+        }
         Ok(())
+    }
+
+    /// What a device is to a direct chat. The addresses of both must be loaded.
+    async fn standing(
+        &mut self,
+        own: &OwnAddress,
+        requester: &Jid,
+        address: &SignalAddress,
+        chat: &Jid,
+    ) -> Result<Standing, StoreError> {
+        let user = requester.to_chat();
+        let other = self.directory.other_address(&user).cloned();
+        let is_partner =
+            chat.is_same_user(&user) || other.as_ref().is_some_and(|other| chat.is_same_user(other));
+        if !is_partner && !own.is_account(requester) {
+            return Ok(Standing::Stranger);
+        }
+        let users: Vec<Jid> = std::iter::once(user).chain(other).collect();
+        let store = std::sync::Arc::clone(&self.store);
+        self.directory.load_lists(&*store, &users).await?;
+        let mut lists = users.iter().filter_map(|user| self.directory.list(user)).peekable();
+        let is_listed = if lists.peek().is_some() {
+            lists.any(|list| list.devices.iter().any(|device| device.id == requester.device()))
+        } else {
+            // The list is to be fetched anew; who we wrote to before is no stranger.
+            self.ratchets.knows(address)
+        };
+        Ok(if is_listed { Standing::Reader } else { Standing::Unlisted })
+    }
+
+    /// Whether keys are signed by their identity, and their device is vouched for by its account. A companion that we
+    /// know under this identity need not show it again.
+    fn are_good(&self, keys: &Bundle, address: &SignalAddress) -> bool {
+        if address.device() == 0 || self.ratchets.identity(address) == Some(keys.identity) {
+            return true;
+        }
+        let phone = SignalAddress::new(address.user(), address.domain(), 0);
+        let known = self.ratchets.identity(&phone);
+        let identity = keys.device_identity.as_deref().map(SignedDeviceIdentity::decode);
+        identity.is_some_and(|identity| {
+            identity
+                .is_ok_and(|identity| adv::check_companion(&identity, &keys.identity, known.as_ref()).is_ok())
+        })
+    }
+
+    /// Stops sending on the session with a device, and fetches keys for another one; then the message goes again.
+    fn renew(&mut self, address: SignalAddress, wanted: Wanted, now: Instant) {
+        self.ratchets.archive(&address);
+        let is_fetching = self.retries.waiting.contains_key(&address);
+        let waiting = self.retries.waiting.entry(address.clone()).or_default();
+        if waiting.len() < WAITING && waiting.iter().all(|other| other.id != wanted.id) {
+            waiting.push(wanted);
+        }
+        let Some(requester) = self.requester().cloned().filter(|_| !is_fetching) else { return };
+        if self.retries.devices.len() >= REMEMBERED {
+            let is_recent =
+                |at: Option<Instant>| at.is_some_and(|at| now.duration_since(at) < retry::RENEW_AFTER);
+            self.retries.devices.retain(|_, renewal| is_recent(renewal.renewed));
+        }
+        if self.retries.devices.len() < REMEMBERED {
+            let renewal = Renewal { renewed: Some(now), fetched: Some(now) };
+            self.retries.devices.insert(address.clone(), renewal);
+        }
+        self.fetches.spawn(async move {
+            let request = FetchBundles { devices: vec![address.to_jid()], is_renewal: true };
+            Fetched::RenewedKeys { address, result: requester.ask(request, REQUEST_LIMIT).await }
+        });
+    }
+
+    /// The keys of a device came: what waited for them goes out.
+    pub(super) async fn handle_renewed_keys(
+        &mut self,
+        address: SignalAddress,
+        result: Result<Vec<(Jid, BundleAnswer)>, RequestError>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let waiting = self.retries.waiting.remove(&address).unwrap_or_default();
+        let phone = SignalAddress::new(address.user(), address.domain(), 0);
+        self.load_sessions(vec![address.clone(), phone]).await?;
+        let Ok(Some((_, BundleAnswer::Bundle(bundle)))) = result.map(|answers| answers.into_iter().next())
+        else {
+            return Ok(());
+        };
+        let Some(own) = self.own().filter(|_| self.begin_session(&address, &bundle, step)) else {
+            return Ok(());
+        };
+        for wanted in waiting {
+            if let Some(entry) = self.sent_message(&wanted.id).await? {
+                self.resend(&own, &entry, &address, &wanted, step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a message again to one device.
+    async fn resend(
+        &mut self,
+        own: &OwnAddress,
+        entry: &OutboxEntry,
+        address: &SignalAddress,
+        wanted: &Wanted,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let Ok(message) = Message::decode(entry.payload.clone()) else {
+            tracing::error!(id = %entry.id, "a sent message is damaged");
+            return Ok(());
+        };
+        let is_own = own.is_account(&wanted.requester);
+        if !is_own && self.is_held(&wanted.requester).await? {
+            tracing::info!(id = %entry.id, "not sent again: its user is held");
+            return Ok(());
+        }
+        let store = std::sync::Arc::clone(&self.store);
+        self.directory.load_addresses(&*store, vec![entry.chat.clone()]).await?;
+        let chat = self.name_space(&entry.chat);
+        let target = Target { jid: wanted.requester.clone(), is_own };
+        let sealed =
+            Plaintexts::new(&message, &chat, &mut self.random).seal_for(&target, address, &mut self.ratchets);
+        let (_, kind, bytes) = match sealed {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                tracing::warn!(%error, id = %entry.id, "a message could not be encrypted again");
+                return Ok(());
+            }
+        };
+        self.retries.note_answer(
+            entry.id.clone(),
+            address,
+            wanted.count,
+            self.ratchets.current_session(address),
+        );
+        let resend = Resend {
+            to: &wanted.requester,
+            participant: None,
+            recipient: is_own.then_some(&chat),
+            id: &entry.id,
+            class: message.class(),
+            enc: (kind, bytes),
+            count: wanted.count,
+            device_identity: self.account.signed_device_identity.as_deref(),
+            addressing_mode: None,
+        };
+        step.reply(resend.into_node());
+        Ok(())
+    }
+}
+
+impl Retries {
+    fn note_answer(
+        &mut self,
+        id: MessageId,
+        address: &SignalAddress,
+        count: u8,
+        session: Option<retry::Session>,
+    ) {
+        if self.answers.len() >= REMEMBERED {
+            // Whoever comes so far has asked for thousands of messages: forgetting costs little.
+            self.answers.clear();
+        }
+        let answered = self.answers.entry((id, address.clone())).or_default();
+        answered.times = answered.times.saturating_add(1);
+        if retry::is_remembered(count) {
+            answered.base_key = session.map(|session| session.base_key);
+        }
     }
 }

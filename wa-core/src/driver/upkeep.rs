@@ -43,6 +43,11 @@ pub(super) enum Fetched {
         address: SignalAddress,
         result: Result<Vec<(Jid, BundleAnswer)>, RequestError>,
     },
+    /// The keys of a device that asked for messages again.
+    RenewedKeys {
+        address: SignalAddress,
+        result: Result<Vec<(Jid, BundleAnswer)>, RequestError>,
+    },
     /// The server was told of another signed pre-key.
     Rotated {
         signed: Box<SignedPreKeyRecord>,
@@ -91,6 +96,7 @@ impl Actor {
                 self.disconnect(&CloseReason::Requested).await;
                 let _ = reply.send(());
             }
+            Job::TrustIdentity { user, reply } => self.trust_identity(&user, reply, step).await,
             Job::Logout { reply } => {
                 self.logout(reply, step);
             }
@@ -178,6 +184,9 @@ impl Actor {
             Fetched::PhoneKeys { address, result } => {
                 self.handle_phone_keys(address, result, &mut step).await
             }
+            Fetched::RenewedKeys { address, result } => {
+                self.handle_renewed_keys(address, result, &mut step).await
+            }
             Fetched::Rotated { signed, result } => self.handle_rotated(*signed, result, &mut step).await,
             Fetched::KeyDigest(result) => self.handle_digest(result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
@@ -194,6 +203,10 @@ impl Actor {
                 self.handle_active(result, &mut step).await;
                 Ok(())
             }
+        };
+        let handled = match handled {
+            Ok(()) => self.heed_identities(&mut step).await,
+            failed => failed,
         };
         let handled = match handled {
             Ok(()) => self.send_ready(&mut step).await,
@@ -267,42 +280,11 @@ impl Actor {
             }
             Notification::Addresses(said) => self.handle_addresses(said, step).await?,
             Notification::IdentityChanged { user, lid } => {
-                let pair = lid.as_ref().and_then(|lid| AddressPair::new(&user, lid));
-                self.learn(pair, Evidence::Seen, step).await?;
-                if user.device() == 0 {
-                    self.forget_identity(&user, lid.as_ref(), step).await?;
-                }
+                self.handle_identity_notice(&user, lid.as_ref(), step).await?;
             }
             Notification::Group(group) => self.handle_group_notification(*group, step).await?,
             Notification::Other { .. } => {}
         }
-        Ok(())
-    }
-
-    /// A user's phone has a new identity: nothing more is sent on the old session.
-    async fn forget_identity(
-        &mut self,
-        user: &Jid,
-        lid: Option<&Jid>,
-        step: &mut Step,
-    ) -> Result<(), StoreError> {
-        let store = std::sync::Arc::clone(&self.store);
-        self.directory.load_addresses(&*store, vec![user.clone()]).await?;
-        let mut addresses: Vec<SignalAddress> = [Some(user), lid]
-            .into_iter()
-            .flatten()
-            .flat_map(|jid| [SignalAddress::from_jid(jid), self.directory.signal_address(jid)])
-            .flatten()
-            .collect();
-        addresses.dedup();
-        self.load_sessions(addresses.clone()).await?;
-        for address in &addresses {
-            self.ratchets.archive(address);
-        }
-        for jid in [Some(user), lid].into_iter().flatten() {
-            self.directory.drop_list(&jid.to_chat(), &mut step.changes);
-        }
-        step.events.push(Event::IdentityChanged { device: user.clone() });
         Ok(())
     }
 

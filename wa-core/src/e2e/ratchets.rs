@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use wa_store::{Changes, SenderKeyName};
 use wa_types::{PreKeyId, PublicKey, SignalAddress};
 
+use super::retry;
 use crate::crypto::Random;
 use crate::signal::{
     Ciphertext, LocalIdentity, Peer, PreKey, PreKeyBundle, PreKeySignalMessage, PreKeys,
@@ -192,6 +193,25 @@ impl Ratchets {
             slot.record.archive_current();
             slot.is_changed = true;
         }
+    }
+
+    /// Forgets the identity key of a device: whatever key it shows next is no change.
+    pub fn forget_identity(&mut self, address: &SignalAddress, changes: &mut Changes) {
+        if let Some(slot) = self.sessions.get_mut(address)
+            && slot.identity.take().is_some()
+        {
+            changes.delete_identity(address.clone());
+        }
+    }
+
+    /// What matters of the session that we send on to this device. The record must be loaded.
+    #[must_use]
+    pub fn current_session(&self, address: &SignalAddress) -> Option<retry::Session> {
+        let record = &self.sessions.get(address)?.record;
+        Some(retry::Session {
+            registration_id: record.remote_registration_id()?,
+            base_key: *record.base_key()?,
+        })
     }
 
     /// Opens one part of a message. The session or the sender key, and the pre-keys that it names, must be loaded.

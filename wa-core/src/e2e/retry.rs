@@ -142,12 +142,12 @@ impl Request {
         let may_be_broken = self.count >= KEYS_FROM && self.renewed.is_none_or(|ago| ago > RENEW_AFTER);
         is_another_device || failed || may_be_broken
     }
+}
 
-    /// Whether the base key of the session that carries the answer is to be remembered.
-    #[must_use]
-    pub const fn is_remembered(&self) -> bool {
-        self.count >= KEYS_FROM
-    }
+/// Whether the session that carries the answer to a request of this count is to be remembered.
+#[must_use]
+pub const fn is_remembered(count: u8) -> bool {
+    count >= KEYS_FROM
 }
 
 /// The number of our next request for a message; `None` when its sender was asked often enough. `asked` is how often

@@ -114,7 +114,7 @@ impl Actor {
             None => Opening::open_plain(message),
         };
         if is_new_identity {
-            step.events.push(Event::IdentityChanged { device: message.sender().clone() });
+            step.new_identities.push(message.sender().clone());
         }
         match outcome {
             Outcome::Content(content) => self.accept(message, key, place, content, step).await?,

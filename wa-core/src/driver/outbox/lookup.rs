@@ -13,7 +13,6 @@ use crate::driver::directory::Evidence;
 use crate::driver::upkeep::Fetched;
 use crate::driver::{Actor, Step, clock};
 use crate::e2e::addressing::AddressPair;
-use crate::event::Event;
 use crate::pairing::{SignedDeviceIdentity, SignedKeyIndexList, adv};
 use crate::signal::PreKeyBundle;
 use crate::stanza::iq::encrypt::{Bundle, BundleAnswer, FetchBundles};
@@ -89,8 +88,10 @@ impl Actor {
             .collect();
         let Some(requester) = self.requester().cloned().filter(|_| !addresses.is_empty()) else { return };
         let devices = addresses.iter().map(SignalAddress::to_jid).collect();
+        // Where there is something archived, the identity may be another one now.
+        let is_renewal = addresses.iter().any(|address| self.ratchets.knows(address));
         self.fetches.spawn(async move {
-            let result = requester.ask(FetchBundles { devices, is_renewal: false }, REQUEST_LIMIT).await;
+            let result = requester.ask(FetchBundles { devices, is_renewal }, REQUEST_LIMIT).await;
             Fetched::Bundles { addresses, result }
         });
     }
@@ -245,7 +246,7 @@ impl Actor {
         match self.ratchets.initiate(ours, address, &keys, &mut step.changes, &mut self.random) {
             Ok(effects) => {
                 if effects.is_new_identity {
-                    step.events.push(Event::IdentityChanged { device: address.to_jid() });
+                    step.new_identities.push(address.to_jid());
                 }
                 true
             }

@@ -107,6 +107,9 @@ impl Actor {
         self.directory.load_chats(&*store, &[chat.clone(), own.pn.clone()]).await?;
         let to = self.name_space(chat);
         let me = own.beside(&to).clone();
+        if self.is_held(&to).await? {
+            return Ok(Prepared::Fail(SendError::IdentityChanged(to)));
+        }
 
         let users = [to.clone(), me.to_user()];
         self.directory.load_lists(&*store, &users).await?;

@@ -1,0 +1,195 @@
+//! Devices that cannot read what we sent, and ask for it again.
+
+use std::sync::Arc;
+
+use wa_core::Message;
+use wa_core::wire::Node;
+use wa_it::Companion;
+use wa_store::{SqliteStore, Store};
+use wa_test_server::{Direction, Phone, PhoneMessage, TestServer};
+use wa_types::{Jid, MessageId};
+
+struct Scene {
+    server: TestServer,
+    phone: Phone,
+    bob: Phone,
+    alice: Companion,
+}
+
+impl Scene {
+    /// Alice's companion has talked with Bob's phone, and her own phone.
+    async fn new() -> Self {
+        let server = TestServer::start().await;
+        let (phone, bob) = (server.phone("alice"), server.phone("bob"));
+        let mut alice = Companion::link(&server, &phone).await;
+        alice.send_text(bob.pn(), "hello").await;
+        for phone in [&phone, &bob] {
+            assert_eq!(phone.next_message().await.text(), Some("hello"));
+        }
+        bob.send_text(phone.pn(), "hi").await.unwrap();
+        assert_eq!(alice.texts(1).await, ["hi"]);
+        assert_eq!(phone.next_message().await.text(), Some("hi"));
+        server.wait_drained(&alice.jid).await;
+        Self { server, phone, bob, alice }
+    }
+
+    /// The messages that went to one device again: their counts and kinds.
+    fn resends(&self, id: &MessageId) -> Vec<(String, String)> {
+        let nodes = self.server.nodes_of(&self.alice.jid).into_iter();
+        let resends = nodes.filter(|(direction, node)| {
+            *direction == Direction::FromClient && node.tag == "message" && text(node, "id") == id.as_str()
+        });
+        let encs =
+            resends.filter_map(|(_, node)| node.nodes().iter().find(|child| child.tag == "enc").cloned());
+        encs.map(|enc| (text(&enc, "count"), text(&enc, "type"))).collect()
+    }
+
+    /// How often keys were asked for since the beginning.
+    fn fetches(&self) -> usize {
+        let nodes = self.server.nodes_of(&self.alice.jid).into_iter();
+        let is_fetch = |node: &Node| node.tag == "iq" && node.nodes().iter().any(|child| child.tag == "key");
+        nodes.filter(|(direction, node)| *direction == Direction::FromClient && is_fetch(node)).count()
+    }
+
+    /// Has a request for a message delivered, as this device would make it; then waits until it is acknowledged.
+    async fn ask(&self, from: &Jid, id: &MessageId, count: u32, registration: [u8; 4]) {
+        self.server.deliver(&self.alice.jid, request(from, id, count, registration));
+        self.server.wait_drained(&self.alice.jid).await;
+    }
+
+    /// The next message that the phone gets; nothing came before it.
+    async fn nothing_before(&self, phone: &Phone, text: &str) {
+        self.alice.send_text(phone.pn(), text).await;
+        assert_eq!(phone.next_message().await.text(), Some(text));
+    }
+}
+
+fn text(node: &Node, name: &str) -> String {
+    node.get(name).map(|value| value.to_text().into_owned()).unwrap_or_default()
+}
+
+fn request(from: &Jid, id: &MessageId, count: u32, registration: [u8; 4]) -> Node {
+    let retry = Node::new("retry").attr("v", "1").attr("count", count).attr("id", id).attr("t", 1_u32);
+    Node::new("receipt")
+        .attr("from", from)
+        .attr("id", id)
+        .attr("type", "retry")
+        .attr("t", 1_u32)
+        .child(retry)
+        .child(Node::new("registration").bytes(registration))
+}
+
+fn secret(message: &PhoneMessage) -> Vec<u8> {
+    let context = message.message.message_context_info.as_ref().unwrap();
+    context.message_secret.clone().unwrap()
+}
+
+#[tokio::test]
+async fn a_phone_that_cannot_read_a_message_three_times_gets_it_in_the_end() {
+    let scene = Scene::new().await;
+    scene.server.faults_of(scene.bob.pn()).refuse_decrypt(3);
+    let sent = scene.alice.send_text(scene.bob.pn(), "in the end").await;
+    let message = scene.bob.next_message().await;
+    assert_eq!((&message.id, message.text()), (&sent.id, Some("in the end")));
+    let counts: Vec<String> = scene.resends(&sent.id).into_iter().map(|(count, _)| count).collect();
+    assert_eq!(counts, ["1", "2", "3"]);
+    // The same message in everything: what refers to it by its secret works for all who have it.
+    let own = scene.phone.next_message().await;
+    assert_eq!((&own.id, own.from_me), (&sent.id, true));
+    assert_eq!(secret(&message), secret(&own));
+    scene.nothing_before(&scene.bob, "after").await;
+    scene.server.wait_drained(&scene.alice.jid).await;
+}
+
+#[tokio::test]
+async fn our_own_phone_gets_its_copy_again_with_the_chat_that_it_belongs_to() {
+    let scene = Scene::new().await;
+    scene.server.faults_of(scene.phone.pn()).refuse_decrypt(2);
+    let sent = scene.alice.send_text(scene.bob.pn(), "for both").await;
+    let theirs = scene.bob.next_message().await;
+    assert_eq!(theirs.text(), Some("for both"));
+    let own = scene.phone.next_message().await;
+    assert_eq!((&own.id, own.text(), own.from_me), (&sent.id, Some("for both"), true));
+    assert_eq!(own.chat, *scene.bob.lid());
+    assert_eq!(secret(&own), secret(&theirs));
+    assert_eq!(scene.resends(&sent.id).len(), 2);
+}
+
+#[tokio::test]
+async fn a_peer_that_reinstalled_gets_what_was_sent_to_its_old_keys() {
+    let scene = Scene::new().await;
+    scene.bob.go_offline();
+    let sent = scene.alice.send_text(scene.bob.pn(), "to the old keys").await;
+    scene.bob.reinstall();
+    scene.bob.online();
+    let message = scene.bob.next_message().await;
+    assert_eq!((&message.id, message.text()), (&sent.id, Some("to the old keys")));
+    scene.nothing_before(&scene.bob, "to the new ones").await;
+}
+
+#[tokio::test]
+async fn requests_are_answered_from_the_store_after_a_restart() {
+    let server = TestServer::start().await;
+    let (phone, bob) = (server.phone("alice"), server.phone("bob"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("alice");
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let alice = Companion::link_with(&server, &phone, store).await;
+    bob.go_offline();
+    let sent = alice.send_text(bob.pn(), "kept").await;
+    drop(alice.stop().await);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let _alice = Companion::start(&server, store).await;
+    server.faults_of(bob.pn()).refuse_decrypt(1);
+    bob.online();
+    let message = bob.next_message().await;
+    assert_eq!((&message.id, message.text()), (&sent.id, Some("kept")));
+}
+
+#[tokio::test]
+async fn a_retry_storm_is_bounded_work_and_all_of_it_is_acknowledged() {
+    let scene = Scene::new().await;
+    let sent = scene.alice.send_text(scene.bob.pn(), "stormy").await;
+    assert_eq!(scene.bob.next_message().await.text(), Some("stormy"));
+    for _ in 0..300 {
+        // Always the first request, by its own count.
+        scene.server.deliver(&scene.alice.jid, request(scene.bob.lid(), &sent.id, 1, [0, 0, 0, 1]));
+    }
+    scene.server.wait_drained(&scene.alice.jid).await;
+    assert!(scene.resends(&sent.id).len() <= 10, "{}", scene.resends(&sent.id).len());
+    // Another registration id each time: its keys were fetched once, not three hundred times.
+    assert!(scene.fetches() <= 3, "{} fetches", scene.fetches());
+    scene.nothing_before(&scene.bob, "after").await;
+}
+
+#[tokio::test]
+async fn who_counts_too_far_asks_for_the_unknown_or_may_not_read_gets_nothing() {
+    let scene = Scene::new().await;
+    let carol = scene.server.phone("carol");
+    scene.nothing_before(&carol, "carol is no stranger").await;
+    let sent = scene.alice.send_text(scene.bob.pn(), "for bob").await;
+    assert_eq!(scene.bob.next_message().await.text(), Some("for bob"));
+    for count in [5, 6, 255, 4_000_000_000] {
+        scene.ask(scene.bob.lid(), &sent.id, count, [0; 4]).await;
+    }
+    scene.ask(scene.bob.lid(), &MessageId::new("3EB0UNKNOWN"), 1, [0; 4]).await;
+    for count in [1, 2, 3] {
+        scene.ask(carol.lid(), &sent.id, count, [0; 4]).await;
+    }
+    assert_eq!(scene.resends(&sent.id), []);
+    scene.nothing_before(&carol, "for carol").await;
+    scene.nothing_before(&scene.bob, "for bob again").await;
+}
+
+#[tokio::test]
+async fn an_unknown_device_without_keys_gets_nothing_and_the_devices_are_asked_for_again() {
+    let scene = Scene::new().await;
+    let sent = scene.alice.send_text(scene.bob.pn(), "for bob").await;
+    assert_eq!(scene.bob.next_message().await.text(), Some("for bob"));
+    scene.ask(&scene.bob.lid().clone().with_device(77), &sent.id, 1, [0; 4]).await;
+    assert_eq!(scene.resends(&sent.id), []);
+    let mark = scene.server.mark();
+    scene.alice.client.send(scene.bob.pn(), Message::text("next")).await.unwrap();
+    let asks = |node: &Node| node.tag == "iq" && node.nodes().iter().any(|child| child.tag == "usync");
+    scene.server.wait_for_after(mark, &scene.alice.jid, Direction::FromClient, asks).await;
+}
