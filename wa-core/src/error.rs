@@ -204,7 +204,7 @@ const CODES: u16 = 1000;
 pub struct Sent {
     /// Its id; receipts name it.
     pub id: MessageId,
-    /// The chat as it was addressed: the LID of a phone number, where that is known.
+    /// The chat, under the name that its messages and receipts come with.
     pub chat: Jid,
     /// When the server took it.
     pub timestamp: UnixSeconds,

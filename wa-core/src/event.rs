@@ -364,7 +364,7 @@ pub enum LostReason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SendUpdate {
-    /// The chat, as it was named when the message was sent.
+    /// The chat, under the name that its messages and receipts come with.
     pub chat: Jid,
     /// The message.
     pub id: MessageId,

@@ -113,6 +113,7 @@ impl Actor {
 
     /// The application learns that two chats are one, durably: what it keeps under the old name has to move.
     fn tell_merge(&mut self, Merge { kept, gone }: Merge, step: &mut Step) {
+        self.outbox.join_chats(&gone, &kept);
         let key = MessageKey { chat: kept.clone(), sender: gone.clone(), id: MessageId::new("chats-merged") };
         let number = self.next_number();
         self.push_inbox(key, StoredEvent::ChatsMerged(Box::new(ChatsMerged { number, kept, gone })), step);

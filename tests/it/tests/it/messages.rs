@@ -81,7 +81,7 @@ async fn a_user_is_reached_under_both_addresses() {
     let by_pn = alice.send_text(bob_phone.pn(), "by number").await;
     let by_lid = alice.send_text(bob_phone.lid(), "by lid").await;
     assert_eq!(by_pn.chat, by_lid.chat, "one chat");
-    assert_eq!(by_lid.chat, *bob_phone.lid());
+    assert_eq!(by_lid.chat, *bob_phone.pn(), "under the name that the application used first");
     let (first, second) = (bob.message().await, bob.message().await);
     assert_eq!((first.message.as_text(), second.message.as_text()), (Some("by number"), Some("by lid")));
     assert_eq!(first.chat, second.chat);

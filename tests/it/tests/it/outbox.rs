@@ -97,7 +97,7 @@ async fn messages_sent_while_offline_wait_and_leave_in_order() {
     let waits = tokio::spawn(async move { client.send(&chat, Message::text("5")).await });
     scene.alice.client.reconnect().await.unwrap();
     assert_eq!(scene.texts(6).await, numbers(0..6));
-    assert_eq!(waits.await.unwrap().unwrap().chat, *scene.bob.lid());
+    assert_eq!(waits.await.unwrap().unwrap().chat, *scene.bob.pn());
     // Two of the message before, then for each: queued, written, acknowledged.
     let told = updates(&mut scene.alice.events, 2 + 3 * 6).await;
     for id in &ids {
@@ -244,6 +244,19 @@ async fn a_chat_that_waits_for_devices_does_not_hold_up_another() {
     for text in numbers(0..4) {
         assert_eq!(carol.next_message().await.text(), Some(text.as_str()));
     }
+}
+
+#[tokio::test]
+async fn messages_to_both_addresses_of_a_user_are_one_chat_in_order() {
+    let scene = Scene::offline().await;
+    let (client, bob) = (&scene.alice.client, &scene.bob);
+    let texts = numbers(0..40);
+    for (text, chat) in texts.iter().zip([bob.pn(), bob.lid(), bob.lid()].into_iter().cycle()) {
+        client.enqueue(chat, Message::text(text.as_str()), SendOptions::new()).await.unwrap();
+    }
+    client.reconnect().await.unwrap();
+    assert_eq!(scene.texts(40).await, texts);
+    scene.ends_with(client, "end").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,7 +42,7 @@ async fn read_receipts_go_both_ways() {
     alice.receipt(&sent.id, ReceiptKind::Delivered).await;
     bob.read(&message);
     let receipt = alice.receipt(&sent.id, ReceiptKind::Read).await;
-    assert_eq!((receipt.chat, receipt.from.to_user()), (bob.lid().clone(), bob.lid().clone()));
+    assert_eq!((receipt.chat, receipt.from.to_user()), (bob.pn().clone(), bob.lid().clone()));
 
     let mut ids = Vec::new();
     let mut received = Vec::new();

@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 use wa_store::{OutboxEntry, OutboxState, StoreError};
 use wa_types::{MessageId, UnixMillis};
 
-use super::{Fresh, Pending, queue_of};
-use crate::driver::command::{CancelReply, SendJob, SendReply, SentReply};
+use super::{Fresh, Pending};
+use crate::driver::command::{CancelReply, SendJob, SendReply};
 use crate::driver::{Actor, Step, clock};
 use crate::error::{CallError, SendError, SendRemedy, Sent};
 use crate::event::{Cancellation, SendState};
@@ -16,14 +16,21 @@ use crate::wire::frame::MAX_FRAME_SIZE;
 
 impl Actor {
     /// Takes a message: it is stored with this step.
-    pub(in crate::driver) async fn accept_send(&mut self, job: SendJob, step: &mut Step) {
+    pub(in crate::driver) async fn accept_send(&mut self, mut job: SendJob, step: &mut Step) {
         if let Err(error) = self.can_take(&job) {
             return job.reply.refuse(error);
         }
+        job.chat = match self.directory.known_chat_key(&job.chat) {
+            Some(key) => key,
+            None => match self.chat_key(&job.chat, step).await {
+                Ok(key) => key,
+                Err(error) => return job.reply.refuse(SendError::Store(error.to_string())),
+            },
+        };
         match self.known_send(&job).await {
             Ok(Known::New) => self.take_send(job, step),
             Ok(Known::Fresh(id)) => self.join(id, job.reply, step),
-            Ok(Known::Stored(entry)) => self.join_stored(*entry, job, step).await,
+            Ok(Known::Stored(entry)) => self.join_stored(*entry, job, step),
             // Nothing of it is stored.
             Err(error) => job.reply.refuse(SendError::Store(error.to_string())),
         }
@@ -86,7 +93,7 @@ impl Actor {
         };
         self.outbox.fresh.push(Fresh {
             seq: pending.seq,
-            chat: queue_of(&pending.chat),
+            chat: pending.chat.clone(),
             id: pending.id.clone(),
             idempotency_key: pending.idempotency_key.clone(),
         });
@@ -97,7 +104,7 @@ impl Actor {
             // Those before it are in the store only, or there are too many: it waits there too.
             self.outbox.stored_after.get_or_insert(pending.seq - 1);
             if let Some((_, at)) = pending.deadline {
-                let known = (queue_of(&pending.chat), pending.id.clone());
+                let known = (pending.chat.clone(), pending.id.clone());
                 self.outbox.deadlines.insert((at, pending.seq), known);
             }
             step.update(&pending.chat, &pending.id, SendState::Queued);
@@ -114,7 +121,7 @@ impl Actor {
     }
 
     /// The message was taken before: nothing is sent, unless it failed in a way that trying again may help.
-    async fn join_stored(&mut self, entry: OutboxEntry, job: SendJob, step: &mut Step) {
+    fn join_stored(&mut self, entry: OutboxEntry, job: SendJob, step: &mut Step) {
         if let OutboxState::Failed(reason) = entry.state {
             let error = SendError::from_reason(reason, &entry.chat);
             if error.remedy() == SendRemedy::GiveUp {
@@ -124,22 +131,12 @@ impl Actor {
             return self.take_send(SendJob { id: Some(entry.id), idempotency_key, ..job }, step);
         }
         match job.reply {
-            SendReply::Sent(reply) if !entry.state.is_pending() => self.tell_sent(entry, reply).await,
+            SendReply::Sent(reply) if !entry.state.is_pending() => {
+                let timestamp = entry.acked.unwrap_or(entry.at).to_seconds();
+                let _ = reply.send(Ok(Sent { id: entry.id, chat: job.chat, timestamp }));
+            }
             reply => self.join(entry.id, reply, step),
         }
-    }
-
-    async fn tell_sent(&mut self, entry: OutboxEntry, reply: SentReply) {
-        let store = std::sync::Arc::clone(&self.store);
-        let loaded = self.directory.load_chats(&*store, std::slice::from_ref(&entry.chat)).await;
-        let _ = reply.send(match loaded {
-            Ok(()) => Ok(Sent {
-                chat: self.name_space(&entry.chat),
-                id: entry.id,
-                timestamp: entry.acked.unwrap_or(entry.at).to_seconds(),
-            }),
-            Err(error) => Err(SendError::Store(error.to_string())),
-        });
     }
 
     /// Takes a message back, if nothing of it has left.
@@ -165,9 +162,13 @@ impl Actor {
             let state = SendState::of(&entry);
             return drop(reply.send(Ok(Cancellation::TooLate(state))));
         }
-        match self.outbox.remove(&queue_of(&entry.chat), entry.seq) {
+        let chat = match self.chat_of(&entry).await {
+            Ok(chat) => chat,
+            Err(error) => return drop(reply.send(Err(CallError::Store(error.to_string())))),
+        };
+        match self.outbox.remove(&chat, entry.seq) {
             Some(pending) => self.fail(pending, &SendError::Cancelled, step),
-            None => self.fail_stored(entry.seq, &entry.chat, &entry.id, &SendError::Cancelled, step),
+            None => self.fail_stored(entry.seq, &chat, &entry.id, &SendError::Cancelled, step),
         }
         step.staged.cancelled.push(reply);
     }

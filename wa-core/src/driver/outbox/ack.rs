@@ -5,9 +5,9 @@ use std::sync::Arc;
 use wa_store::{OutboxState, StoreError};
 use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
+use super::Waits;
 use super::group::GroupVerdict;
 use super::route::Route;
-use super::{Waits, queue_of};
 use crate::connection::RequestError;
 use crate::driver::{Actor, Step, clock};
 use crate::error::{SendError, Sent};
@@ -21,7 +21,7 @@ const RETRIES: u8 = 1;
 /// A message that was written and not answered.
 pub(super) struct InFlight {
     pub(super) seq: u64,
-    /// The chat as the caller named it.
+    /// The key of the chat.
     pub(super) chat: Jid,
     pub(super) route: Arc<Route>,
     pub(super) retries: u8,
@@ -95,7 +95,7 @@ impl Actor {
         self.outbox.raise(id.clone(), OutboxState::Acked, UnixMillis(timestamp.0.saturating_mul(1000)));
         self.note_growth(in_flight.bytes);
         step.update(&in_flight.chat, &id, SendState::Acked { timestamp });
-        let sent = Sent { id: id.clone(), chat: in_flight.route.to().clone(), timestamp };
+        let sent = Sent { id: id.clone(), chat: in_flight.chat, timestamp };
         self.outbox.resolve(&id, &Ok(sent));
     }
 
@@ -112,13 +112,17 @@ impl Actor {
         is_refused: bool,
     ) -> Result<(), StoreError> {
         let found = self.store.outbox_by_ids(std::slice::from_ref(&id)).await?.pop().flatten();
-        let Some(mut pending) = found.and_then(|entry| self.read_pending(entry).ok()) else {
+        let read = match found {
+            Some(entry) => self.chat_of(&entry).await.map(|chat| Self::read_pending(chat, entry).ok())?,
+            None => None,
+        };
+        let Some(mut pending) = read else {
             tracing::error!(%id, "a message that is to be sent again is not in the store");
             return Err(StoreError::corrupt("outbox", "a message that is under way is missing or damaged"));
         };
         pending.retries = in_flight.retries + 1;
         tracing::debug!(%id, is_refused, "a message is sent once more");
-        let chat = queue_of(&pending.chat);
+        let chat = pending.chat.clone();
         self.outbox.insert(pending);
         if is_refused && let Some(queue) = self.outbox.chats.get_mut(&chat) {
             queue.waits = Waits::Until(clock::now() + self.config.retry_sends_after);

@@ -97,7 +97,7 @@ pub(super) struct Outbox {
 /// A message that waits in memory.
 pub(super) struct Pending {
     seq: u64,
-    /// The chat as the caller named it.
+    /// The key of the chat.
     chat: Jid,
     id: MessageId,
     idempotency_key: Option<String>,
@@ -213,11 +213,28 @@ impl Outbox {
         self.count += 1;
         self.bytes += pending.size();
         if let Some((_, at)) = pending.deadline.filter(|_| pending.state != Some(OutboxState::Written)) {
-            self.deadlines.insert((at, pending.seq), (queue_of(&pending.chat), pending.id.clone()));
+            self.deadlines.insert((at, pending.seq), (pending.chat.clone(), pending.id.clone()));
         }
-        let queue = self.chats.entry(queue_of(&pending.chat)).or_default();
+        let queue = self.chats.entry(pending.chat.clone()).or_default();
         let place = queue.pending.partition_point(|other| other.seq < pending.seq);
         queue.pending.insert(place, pending);
+    }
+
+    /// Two chats turned out to be one: what waits in the one that goes waits in the other, in its place.
+    pub(super) fn join_chats(&mut self, gone: &Jid, kept: &Jid) {
+        for chat in self.fresh.iter_mut().map(|fresh| &mut fresh.chat) {
+            if chat == gone {
+                chat.clone_from(kept);
+            }
+        }
+        for (chat, _) in self.deadlines.values_mut().filter(|(chat, _)| chat == gone) {
+            chat.clone_from(kept);
+        }
+        for pending in self.chats.remove(gone).into_iter().flat_map(|queue| queue.pending) {
+            self.count -= 1;
+            self.bytes -= pending.size();
+            self.insert(Pending { chat: kept.clone(), ..pending });
+        }
     }
 
     fn remove(&mut self, chat: &Jid, seq: u64) -> Option<Pending> {
@@ -496,9 +513,4 @@ impl Step {
         let update = SendUpdate { chat: chat.to_chat(), id: id.clone(), state };
         self.events.push(Event::Send(Box::new(update)));
     }
-}
-
-/// The name of a chat's queue.
-fn queue_of(chat: &Jid) -> Jid {
-    chat.to_chat()
 }

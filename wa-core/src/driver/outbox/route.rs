@@ -44,16 +44,6 @@ pub(super) enum Prepared {
     Fail(SendError),
 }
 
-impl Route {
-    /// The chat as the stanza names it.
-    pub(super) fn to(&self) -> &Jid {
-        match self {
-            Self::Direct(direct) => &direct.to,
-            Self::Group(group) => group.to(),
-        }
-    }
-}
-
 impl Actor {
     /// Whether messages can be sent there at all.
     pub(super) fn can_send_to(chat: &Jid) -> bool {

@@ -89,7 +89,7 @@ impl Actor {
         {
             // What was acknowledged must not look as if it were not.
             let read = match self.flush_raised().await {
-                Ok(()) => self.store.outbox_pending(after, PAGE).await,
+                Ok(()) => self.read_pending_page(after).await,
                 Err(error) => Err(error),
             };
             match read {
@@ -97,9 +97,7 @@ impl Actor {
                     self.outbox.page_at = None;
                     self.outbox.stored_after =
                         entries.last().filter(|_| entries.len() == PAGE).map(|entry| entry.seq);
-                    for entry in entries {
-                        self.take_in(entry, step);
-                    }
+                    self.take_in(entries, step);
                 }
                 Err(error) => {
                     tracing::error!(%error, "the outbox could not be read");
@@ -128,16 +126,34 @@ impl Actor {
         }
     }
 
-    fn take_in(&mut self, entry: OutboxEntry, step: &mut Step) {
-        let (seq, chat, id) = (entry.seq, entry.chat.clone(), entry.id.clone());
-        match self.read_pending(entry) {
-            Ok(pending) => self.outbox.insert(pending),
-            Err(error) => self.fail_stored(seq, &chat, &id, &error, step),
+    async fn read_pending_page(&mut self, after: u64) -> Result<Vec<OutboxEntry>, StoreError> {
+        let store = std::sync::Arc::clone(&self.store);
+        let entries = store.outbox_pending(after, PAGE).await?;
+        let chats: Vec<Jid> = entries.iter().map(|entry| entry.chat.clone()).collect();
+        self.directory.load_chats(&*store, &chats).await?;
+        Ok(entries)
+    }
+
+    fn take_in(&mut self, entries: Vec<OutboxEntry>, step: &mut Step) {
+        for entry in entries {
+            let (seq, id) = (entry.seq, entry.id.clone());
+            let chat = self.directory.known_chat_key(&entry.chat).unwrap_or_else(|| entry.chat.clone());
+            match Self::read_pending(chat.clone(), entry) {
+                Ok(pending) => self.outbox.insert(pending),
+                Err(error) => self.fail_stored(seq, &chat, &id, &error, step),
+            }
         }
     }
 
-    /// Reads a stored message.
-    pub(super) fn read_pending(&self, entry: OutboxEntry) -> Result<Pending, SendError> {
+    /// The key of a stored message's chat: it may have become another one since.
+    pub(super) async fn chat_of(&mut self, entry: &OutboxEntry) -> Result<Jid, StoreError> {
+        let store = std::sync::Arc::clone(&self.store);
+        self.directory.load_chats(&*store, std::slice::from_ref(&entry.chat)).await?;
+        Ok(self.directory.known_chat_key(&entry.chat).unwrap_or_else(|| entry.chat.clone()))
+    }
+
+    /// Reads a stored message of this chat.
+    pub(super) fn read_pending(chat: Jid, entry: OutboxEntry) -> Result<Pending, SendError> {
         let now = clock::unix_millis();
         let is_late = entry.deadline.is_some_and(|deadline| now >= deadline);
         if is_late && entry.state == OutboxState::Queued {
@@ -153,7 +169,7 @@ impl Actor {
         })?;
         Ok(Pending {
             seq: entry.seq,
-            chat: entry.chat,
+            chat,
             id: entry.id,
             idempotency_key: entry.idempotency_key,
             created: entry.created,
@@ -189,7 +205,7 @@ impl Actor {
                 && (entry.seq, entry.state) == (seq, OutboxState::Queued)
             {
                 // It waits in the store only.
-                self.fail_stored(seq, &entry.chat, &id, &SendError::Expired, step);
+                self.fail_stored(seq, &chat, &id, &SendError::Expired, step);
             }
         }
         Ok(())

@@ -52,10 +52,6 @@ pub(super) struct GroupRoute {
 }
 
 impl GroupRoute {
-    pub(super) const fn to(&self) -> &Jid {
-        &self.to
-    }
-
     fn concerns(&self, user: &Jid) -> bool {
         self.users.contains(&hash_of(user))
     }
