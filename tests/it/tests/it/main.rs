@@ -14,6 +14,7 @@ mod identity;
 mod inbox_classes;
 mod messages;
 mod outbox;
+mod outbox_faults;
 mod overload;
 mod pairing;
 mod pairing_code;
