@@ -11,14 +11,16 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use wa_store::{OutboxEntry, OutboxState, StoreError};
+use wa_store::{AddressingMode, OutboxEntry, OutboxState, SenderKeyName, StoreError};
 use wa_types::{Jid, MessageId, PublicKey, SignalAddress};
+use zeroize::Zeroizing;
 
 use super::upkeep::Fetched;
 use super::{Actor, Step, clock};
 use crate::connection::{REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::OwnAddress;
 use crate::e2e::encrypt::Plaintexts;
+use crate::e2e::group::distribution_message;
 use crate::e2e::recipients::Target;
 use crate::e2e::retry::{self, Buckets, Decision, Ignored, Rate, Standing};
 use crate::message::Message;
@@ -99,7 +101,7 @@ impl Actor {
             tracing::debug!(id = %receipt.id, "nothing is known of a message that is asked for");
             return Ok(());
         };
-        self.answer_request(&own, requester, &entry, asked, now, step).await
+        self.answer_request(&own, (requester, &receipt.from), &entry, asked, now, step).await
     }
 
     /// A message that left, or may have.
@@ -111,19 +113,26 @@ impl Actor {
     async fn answer_request(
         &mut self,
         own: &OwnAddress,
-        requester: &Jid,
+        (requester, receipt_chat): (&Jid, &Jid),
         entry: &OutboxEntry,
         asked: &RetryAsked,
         now: Instant,
         step: &mut Step,
     ) -> Result<(), StoreError> {
         let store = std::sync::Arc::clone(&self.store);
+        if receipt_chat.is_group() && *receipt_chat != entry.chat {
+            return Ok(());
+        }
         let users = vec![requester.clone(), entry.chat.clone(), own.pn.clone()];
         self.directory.load_addresses(&*store, users).await?;
         let Some(address) = self.directory.signal_address(requester) else { return Ok(()) };
         let phone = SignalAddress::new(address.user(), address.domain(), 0);
         self.load_sessions(vec![address.clone(), phone]).await?;
         let standing = self.standing(own, requester, &address, &entry.chat).await?;
+        if standing == Standing::Stranger && entry.chat.is_group() {
+            // Who is no member must not have our key, and seems to.
+            self.rotate_group_key(&entry.chat, step);
+        }
         let keys = asked.keys.as_deref();
         if standing != Standing::Stranger && keys.is_some_and(|keys| !self.are_good(keys, &address)) {
             tracing::warn!(id = %entry.id, ?requester, "keys of a request do not hold");
@@ -168,7 +177,7 @@ impl Actor {
         Ok(())
     }
 
-    /// What a device is to a direct chat. The addresses of both must be loaded.
+    /// What a device is to a chat. The addresses of both must be loaded.
     async fn standing(
         &mut self,
         own: &OwnAddress,
@@ -178,13 +187,23 @@ impl Actor {
     ) -> Result<Standing, StoreError> {
         let user = requester.to_chat();
         let other = self.directory.other_address(&user).cloned();
-        let is_partner =
-            chat.is_same_user(&user) || other.as_ref().is_some_and(|other| chat.is_same_user(other));
-        if !is_partner && !own.is_account(requester) {
+        let store = std::sync::Arc::clone(&self.store);
+        let may_read = |chat: &Jid| {
+            chat.is_same_user(&user) || other.as_ref().is_some_and(|other| chat.is_same_user(other))
+        };
+        let is_reader = if chat.is_group() {
+            let group = self.groups.load(&*store, chat).await?;
+            group.is_some_and(|group| {
+                let addresses = group.members.iter().flat_map(|member| [&member.pn, &member.lid]);
+                addresses.flatten().any(may_read)
+            })
+        } else {
+            may_read(chat)
+        };
+        if !is_reader && !own.is_account(requester) {
             return Ok(Standing::Stranger);
         }
         let users: Vec<Jid> = std::iter::once(user).chain(other).collect();
-        let store = std::sync::Arc::clone(&self.store);
         self.directory.load_lists(&*store, &users).await?;
         let mut lists = users.iter().filter_map(|user| self.directory.list(user)).peekable();
         let is_listed = if lists.peek().is_some() {
@@ -282,8 +301,12 @@ impl Actor {
         self.directory.load_addresses(&*store, vec![entry.chat.clone()]).await?;
         let chat = self.name_space(&entry.chat);
         let target = Target { jid: wanted.requester.clone(), is_own };
-        let sealed =
-            Plaintexts::new(&message, &chat, &mut self.random).seal_for(&target, address, &mut self.ratchets);
+        let (distribution, addressing_mode) = self.distribution_for(own, &chat).await?;
+        if chat.is_group() {
+            self.forget_holder(&chat, &wanted.requester).await?;
+        }
+        let sealed = Plaintexts::with_distribution(&message, &chat, &distribution, &mut self.random)
+            .seal_for(&target, address, &mut self.ratchets);
         let (_, kind, bytes) = match sealed {
             Ok(sealed) => sealed,
             Err(error) => {
@@ -298,18 +321,45 @@ impl Actor {
             self.ratchets.current_session(address),
         );
         let resend = Resend {
-            to: &wanted.requester,
-            participant: None,
-            recipient: is_own.then_some(&chat),
+            to: if chat.is_group() { &chat } else { &wanted.requester },
+            participant: chat.is_group().then_some(&wanted.requester),
+            recipient: (is_own && !chat.is_group()).then_some(&chat),
             id: &entry.id,
             class: message.class(),
             enc: (kind, bytes),
             count: wanted.count,
             device_identity: self.account.signed_device_identity.as_deref(),
-            addressing_mode: None,
+            addressing_mode,
         };
         step.reply(resend.into_node());
         Ok(())
+    }
+}
+
+impl Actor {
+    /// Our key of a group as it is now, for a message that is sent again, and how the group is addressed; nothing for
+    /// other chats.
+    async fn distribution_for(
+        &mut self,
+        own: &OwnAddress,
+        chat: &Jid,
+    ) -> Result<(Zeroizing<Vec<u8>>, Option<&'static str>), StoreError> {
+        let nothing = || (Zeroizing::new(Vec::new()), None);
+        if !chat.is_group() {
+            return Ok(nothing());
+        }
+        let store = std::sync::Arc::clone(&self.store);
+        let Some(group) = self.groups.load(&*store, chat).await? else { return Ok(nothing()) };
+        let me = own.in_group(group.addressing).and_then(SignalAddress::from_jid);
+        let Some(sender) = me else { return Ok(nothing()) };
+        let name = SenderKeyName { group: chat.clone(), sender };
+        self.load_own_key(&name).await?;
+        let mode = match group.addressing {
+            AddressingMode::Pn => "pn",
+            AddressingMode::Lid => "lid",
+        };
+        let key = self.groups.keys.get(&name);
+        Ok((key.map_or_else(|| nothing().0, |key| distribution_message(chat, key)), Some(mode)))
     }
 }
 

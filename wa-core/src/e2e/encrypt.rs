@@ -26,6 +26,17 @@ pub struct Plaintexts {
 impl Plaintexts {
     /// The message for the chat's devices, and for our own others. Draws 34 bytes: a message secret, and paddings.
     pub fn new(message: &Message, chat: &Jid, random: &mut impl Random) -> Self {
+        Self::with_distribution(message, chat, &[], random)
+    }
+
+    /// The same with an encoded message beside it that gives our key of a group; both kinds of receivers get that as it
+    /// is.
+    pub fn with_distribution(
+        message: &Message,
+        chat: &Jid,
+        distribution: &[u8],
+        random: &mut impl Random,
+    ) -> Self {
         // The content stays the bytes that it is: a forwarded message keeps what this version does not know.
         let mut theirs = Zeroizing::new(message.encoded().to_vec());
         let mut context = message.proto().message_context_info.clone().unwrap_or_default();
@@ -45,6 +56,8 @@ impl Plaintexts {
         let copy = Zeroizing::new(copy);
         let mut own = Zeroizing::new(with_context(*context).encode_to_vec());
         prost::encoding::bytes::encode(DEVICE_SENT_MESSAGE, &*copy, &mut *own);
+        theirs.extend_from_slice(distribution);
+        own.extend_from_slice(distribution);
         pad(&mut theirs, random);
         pad(&mut own, random);
         Self { theirs, own }

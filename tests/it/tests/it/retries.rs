@@ -193,3 +193,42 @@ async fn an_unknown_device_without_keys_gets_nothing_and_the_devices_are_asked_f
     let asks = |node: &Node| node.tag == "iq" && node.nodes().iter().any(|child| child.tag == "usync");
     scene.server.wait_for_after(mark, &scene.alice.jid, Direction::FromClient, asks).await;
 }
+
+#[tokio::test]
+async fn a_member_that_cannot_read_a_group_message_gets_it_again_with_our_key() {
+    let scene = Scene::new().await;
+    let members = [scene.bob.pn().clone()];
+    let group = scene.alice.client.groups().create("Crew", &members).await.unwrap().group.jid.clone();
+    scene.alice.send_text(&group, "first").await;
+    assert_eq!(scene.bob.next_message().await.text(), Some("first"));
+    scene.server.faults_of(scene.bob.pn()).refuse_decrypt(2);
+    let sent = scene.alice.send_text(&group, "second").await;
+    let message = scene.bob.next_message().await;
+    assert_eq!((&message.id, message.text(), &message.chat), (&sent.id, Some("second"), &group));
+    assert_eq!(scene.resends(&sent.id).into_iter().filter(|(count, _)| !count.is_empty()).count(), 2);
+    // It has our key, and reads what comes next.
+    scene.alice.send_text(&group, "third").await;
+    assert_eq!(scene.bob.next_message().await.text(), Some("third"));
+    // Who is no member gets nothing, and the key is made anew.
+    let carol = scene.server.phone("carol");
+    scene.nothing_before(&carol, "carol is known").await;
+    let request = request(carol.lid(), &sent.id, 1, [0; 4]).attr("participant", carol.lid());
+    scene.server.deliver(&scene.alice.jid, request.attr("from", &group));
+    scene.server.wait_drained(&scene.alice.jid).await;
+    scene.nothing_before(&carol, "for carol").await;
+    scene.alice.send_text(&group, "fourth").await;
+    assert_eq!(scene.bob.next_message().await.text(), Some("fourth"));
+}
+
+#[tokio::test]
+async fn a_member_that_forgot_all_keys_of_a_group_gets_what_it_misses() {
+    let scene = Scene::new().await;
+    let members = [scene.bob.pn().clone()];
+    let group = scene.alice.client.groups().create("Crew", &members).await.unwrap().group.jid.clone();
+    scene.alice.send_text(&group, "first").await;
+    assert_eq!(scene.bob.next_message().await.text(), Some("first"));
+    scene.bob.forget_sender_keys(&group);
+    let sent = scene.alice.send_text(&group, "second").await;
+    let message = scene.bob.next_message().await;
+    assert_eq!((&message.id, message.text()), (&sent.id, Some("second")));
+}

@@ -21,6 +21,13 @@ use crate::signal::{OwnSenderKey, pad};
 /// The padded message that gives our key of a group to a device; the same for all devices. Take it before the message
 /// that it goes out with is sealed. Draws one byte for the padding.
 pub fn distribution(group: &Jid, key: &OwnSenderKey, random: &mut impl Random) -> Zeroizing<Vec<u8>> {
+    let mut bytes = distribution_message(group, key);
+    pad(&mut bytes, random);
+    bytes
+}
+
+/// The same without padding: what a message that is sent again to one device carries beside its content.
+pub fn distribution_message(group: &Jid, key: &OwnSenderKey) -> Zeroizing<Vec<u8>> {
     let distribution = e2e::SenderKeyDistributionMessage {
         group_id: Some(group.to_string()),
         axolotl_sender_key_distribution_message: Some(key.distribution().to_bytes()),
@@ -29,7 +36,5 @@ pub fn distribution(group: &Jid, key: &OwnSenderKey, random: &mut impl Random) -
         sender_key_distribution_message: Some(Box::new(distribution)),
         ..e2e::Message::default()
     };
-    let mut bytes = Zeroizing::new(message.encode_to_vec());
-    pad(&mut bytes, random);
-    bytes
+    Zeroizing::new(message.encode_to_vec())
 }

@@ -44,7 +44,7 @@ impl Actor {
         Ok(fan_out.devices.clone())
     }
 
-    pub(super) async fn load_own_key(&mut self, name: &SenderKeyName) -> Result<(), StoreError> {
+    pub(in crate::driver) async fn load_own_key(&mut self, name: &SenderKeyName) -> Result<(), StoreError> {
         if !self.groups.keys.has_loaded(name) {
             let record = self.store.sender_keys(std::slice::from_ref(name)).await?.into_iter().next();
             self.groups.keys.load(name.clone(), record.flatten());
