@@ -3,7 +3,7 @@
 
 mod chats;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 pub(super) use chats::Merge;
 
@@ -44,11 +44,10 @@ impl Directory {
         users: Vec<Jid>,
     ) -> Result<(), StoreError> {
         let (mut pns, mut lids) = (Vec::new(), Vec::new());
-        let mut asked = HashSet::with_capacity(users.len());
-        for user in users.iter().map(Jid::to_chat).filter(|user| asked.insert(user.clone())) {
-            if user.is_pn() && !self.lids.contains_key(&user) {
+        for user in users.iter().map(Jid::to_chat) {
+            if user.is_pn() && !self.lids.contains_key(&user) && !pns.contains(&user) {
                 pns.push(user);
-            } else if user.is_lid() && !self.pns.contains_key(&user) {
+            } else if user.is_lid() && !self.pns.contains_key(&user) && !lids.contains(&user) {
                 lids.push(user);
             }
         }
