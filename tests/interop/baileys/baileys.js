@@ -14,6 +14,8 @@ export class BaileysDevice {
   #state = { creds: initAuthCreds(), keys: memoryKeys() }
   #sent = new Map()
   #leaving = false
+  /** Links this device when the server offers a QR code. */
+  #link = qr => this.#server.scan(qr)
 
   /** @param {string} phone the push name that chooses the phone: equal names are devices of one account */
   constructor(name, phone, server, dump) {
@@ -26,8 +28,18 @@ export class BaileysDevice {
     WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(server.rootKey, 'hex')
   }
 
-  /** Shows a code, has it scanned, restarts as asked and logs in. */
+  /** Shows a code, has it linking, restarts as asked and logs in. */
   async pair() {
+    await this.connect()
+  }
+
+  /**
+   * Asks for a code, or for this one, and has it typed; restarts as asked and logs in.
+   * @param {(code: string) => Promise<void>} type types a code on the phone
+   */
+  async pairByCode(type, code) {
+    const { number } = await this.#server.phone(this.phone)
+    this.#link = async () => type(await this.#socket.requestPairingCode(number, code))
     await this.connect()
   }
 
@@ -81,6 +93,25 @@ export class BaileysDevice {
     await this.#socket.readMessages(messages.map(({ key }) => key))
   }
 
+  /** Creates a group with these accounts; returns its `jid` and how its members are addressed. */
+  async createGroup(subject, members) {
+    const { id: jid, addressingMode: addressing } = await this.#socket.groupCreate(subject, members)
+    return { jid, addressing }
+  }
+
+  async addToGroup(group, member) {
+    await this.#change(group, member, 'add')
+  }
+
+  async removeFromGroup(group, member) {
+    await this.#change(group, member, 'remove')
+  }
+
+  async #change(group, member, action) {
+    const [{ status }] = await this.#socket.groupParticipantsUpdate(group, [member], action)
+    if (status !== '200') throw new Error(`${this.name}: ${action} was refused with ${status}`)
+  }
+
   toString() {
     return `  ${this.name} saw:\n${this.journal}\n  ${this.name}, last stanzas:\n${this.stanzas}`
   }
@@ -103,15 +134,19 @@ export class BaileysDevice {
       this.#socket = socket
       let open = false
       let drained = false
-      let scanned = false
+      let linking = false
       socket.ev.on('creds.update', update => Object.assign(creds, update))
       socket.ev.on('messages.upsert', ({ messages }) => messages.forEach(message => this.#note(message)))
       socket.ev.on('messages.update', updates => updates.forEach(({ key, update }) => this.#noteStatus(key, update.status)))
+      socket.ev.on('groups.upsert', groups =>
+        groups.forEach(({ id, participants }) => this.#noteGroup('created', id, participants)))
+      socket.ev.on('group-participants.update', ({ id, participants, action }) =>
+        this.#noteGroup({ add: 'added', remove: 'removed' }[action], id, participants))
       socket.ws.on('CB:ack,class:message', ({ attrs }) => this.journal.write({ kind: 'ack', id: attrs.id, error: attrs.error }))
       socket.ev.on('connection.update', ({ connection, qr, receivedPendingNotifications, lastDisconnect }) => {
-        if (qr && !scanned) {
-          scanned = true
-          this.#server.scan(qr).catch(reject)
+        if (qr && !linking) {
+          linking = true
+          this.#link(qr).catch(reject)
         }
         open ||= connection === 'open'
         drained ||= receivedPendingNotifications === true
@@ -133,8 +168,10 @@ export class BaileysDevice {
     }
     const text = message?.conversation || message?.extendedTextMessage?.text
     if (text) {
-      const { id, fromMe, remoteJid: chat } = key
-      this.journal.write({ kind: 'message', id, fromMe: Boolean(fromMe), chat, text, key })
+      const { id, fromMe, remoteJid: chat, participant } = key
+      // Only in groups does it tell who wrote.
+      const sender = participant || undefined
+      this.journal.write({ kind: 'message', id, fromMe: Boolean(fromMe), chat, sender, text, key })
     }
     // Receipts that came while events were held back are merged into the message.
     this.#noteStatus(key, status)
@@ -144,6 +181,11 @@ export class BaileysDevice {
     if (!fromMe) return
     if (status >= Status.DELIVERY_ACK) this.journal.write({ kind: 'delivered', id })
     if (status >= Status.READ) this.journal.write({ kind: 'read', id })
+  }
+
+  #noteGroup(kind, group, participants) {
+    const members = participants.flatMap(({ id, lid, phoneNumber }) => [id, lid, phoneNumber]).filter(Boolean)
+    this.journal.write({ kind, group, members })
   }
 
   #logger() {

@@ -1,6 +1,7 @@
 // Baileys and our client, two linked devices each, talk over our test server.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { belongsTo, heard, message, numbered, seenOnce } from './seen.js'
 import { World } from './world.js'
 
 const DIRECTIONS = [
@@ -9,7 +10,7 @@ const DIRECTIONS = [
 ]
 
 describe('Baileys and wa', { concurrency: false }, () => {
-  const world = new World()
+  const world = new World({ Baileys: { devices: 2 }, wa: { devices: 2 } })
   before(() => world.start())
   after(() => world.stop())
 
@@ -81,10 +82,9 @@ describe('Baileys and wa', { concurrency: false }, () => {
     }))
 
   test('no device was shown a message twice, or one that it could not decrypt', () => {
-    for (const { name, journal } of world.devices) {
-      const ids = journal.all(({ kind }) => kind === 'message').map(({ id }) => id)
-      assert.deepEqual(ids.filter((id, at) => ids.indexOf(id) !== at), [], `${name} saw these twice`)
-      assert.deepEqual(journal.all(({ kind }) => kind === 'undecryptable'), [], `${name} could not decrypt these`)
+    for (const device of world.devices) {
+      seenOnce(device)
+      assert.deepEqual(device.journal.all(({ kind }) => kind === 'undecryptable'), [], `${device.name} could not decrypt these`)
     }
   })
 
@@ -125,21 +125,7 @@ describe('Baileys and wa', { concurrency: false }, () => {
     const echoed = world.sides[from].filter(device => device !== sender)
     await Promise.all([...echoed.map(device => check(device, true)), ...world.sides[to].map(device => check(device, false))])
   }
-
-  function message(device, id) {
-    return device.journal.expect(`message ${id}`, entry => entry.kind === 'message' && entry.id === id)
-  }
-
-  function heard(device, kind, ids) {
-    const of = id => device.journal.expect(`that ${id} was ${kind}`, entry => entry.kind === kind && entry.id === id)
-    return Promise.all(ids.map(of))
-  }
 })
-
-/** Either name of an account, with or without a device number. */
-function belongsTo({ jid, lid }, chat) {
-  return [jid, lid].includes(chat.replace(/:\d+@/, '@'))
-}
 
 /** Like assert.equal, but a difference in a long text is told in one line. */
 function assertText(actual, expected, where) {
@@ -147,10 +133,6 @@ function assertText(actual, expected, where) {
   const units = Array.from({ length: expected.length }, (_, at) => at)
   const at = units.find(unit => actual[unit] !== expected[unit]) ?? expected.length
   assert.fail(`${where}: the text has ${actual.length} units instead of ${expected.length} and differs from unit ${at} on`)
-}
-
-function numbered(count, what) {
-  return Array.from({ length: count }, (_, at) => `${what} (${at + 1} of ${count})`)
 }
 
 /** Exactly so many bytes of UTF-8, no two parts of it alike. */

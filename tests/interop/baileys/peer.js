@@ -7,6 +7,7 @@ export class PeerDevice {
   #program
   #unanswered = []
   #scanned = false
+  #type
 
   /** @param {string} phone the push name that chooses the phone: equal names are devices of one account */
   constructor(name, phone, server, dump) {
@@ -18,15 +19,25 @@ export class PeerDevice {
 
   /** Starts the program, has its code scanned, and returns when it is ready. */
   async pair() {
-    const path = await program('WA_INTEROP_PEER_BIN')
-    const args = ['--url', this.#server.url, '--root-key', this.#server.rootKey, '--push-name', this.phone]
-    this.#program = new Program(this.name, path, args, line => this.#hear(line), error => this.#fail(error))
-    await this.#login('pair')
+    await this.#start()
+    await this.#login({ cmd: 'pair' })
+  }
+
+  /**
+   * Starts the program, asks for a code, or for this one, and has it typed.
+   * @param {(code: string) => Promise<void>} type types a code on the phone
+   */
+  async pairByCode(type, code) {
+    await this.#start()
+    this.#scanned = true
+    this.#type = type
+    const { number } = await this.#server.phone(this.phone)
+    await this.#login({ cmd: 'pair_code', number, code })
   }
 
   /** Connects; returns when logged in and the backlog is complete. */
   async connect() {
-    await this.#login('connect')
+    await this.#login({ cmd: 'connect' })
   }
 
   async disconnect() {
@@ -55,12 +66,32 @@ export class PeerDevice {
     this.#tell({ cmd: 'read', chat, sender, ids: messages.map(({ id }) => id) })
   }
 
+  /** Creates a group with these accounts; returns its `jid` and how its members are addressed. */
+  async createGroup(subject, members) {
+    const { group, addressing } = await this.#ask({ cmd: 'create_group', subject, members })
+    return { jid: group, addressing }
+  }
+
+  async addToGroup(group, member) {
+    await this.#ask({ cmd: 'add', group, members: [member] })
+  }
+
+  async removeFromGroup(group, member) {
+    await this.#ask({ cmd: 'remove', group, members: [member] })
+  }
+
   toString() {
     return `  ${this.name} saw:\n${this.journal}\n  ${this.name}, log:\n${this.#program?.log ?? '    not started'}`
   }
 
-  async #login(cmd) {
-    const { jid, lid } = await this.#ask({ cmd })
+  async #start() {
+    const path = await program('WA_INTEROP_PEER_BIN')
+    const args = ['--url', this.#server.url, '--root-key', this.#server.rootKey, '--push-name', this.phone]
+    this.#program = new Program(this.name, path, args, line => this.#hear(line), error => this.#fail(error))
+  }
+
+  async #login(command) {
+    const { jid, lid } = await this.#ask(command)
     /** This device's own JIDs: with the device number, by phone number and by LID. */
     this.me = { jid, lid }
   }
@@ -95,8 +126,11 @@ export class PeerDevice {
           this.#server.scan(event.text).catch(error => this.#fail(error))
         }
         break
+      case 'code':
+        this.#type(event.text).catch(error => this.#fail(error))
+        break
       case 'ready':
-        this.#oldest('pair', 'connect')?.resolve(event)
+        this.#oldest('pair', 'pair_code', 'connect')?.resolve(event)
         break
       case 'disconnected':
         this.#oldest('disconnect')?.resolve(event)
@@ -105,10 +139,24 @@ export class PeerDevice {
         this.#oldest('send')?.resolve(event)
         break
       case 'message': {
-        const { id, chat, sender, from_me: fromMe, text } = event
-        this.journal.write({ kind: 'message', id, fromMe, chat, sender, text })
+        const { id, chat, sender, from_me: fromMe, text, recovered } = event
+        this.journal.write({ kind: 'message', id, fromMe, chat, sender, text, recovered })
         break
       }
+      case 'undecryptable':
+        this.journal.write({ kind: 'undecryptable', id: event.id, reason: event.reason })
+        break
+      case 'lost':
+        this.journal.write({ kind: 'lost', id: event.id, reason: event.why })
+        break
+      case 'group': {
+        const { group, change, members } = event
+        this.journal.write({ kind: change, group, members })
+        break
+      }
+      case 'done':
+        this.#oldest(event.cmd)?.resolve(event)
+        break
       case 'receipt':
         for (const id of event.ids) this.journal.write({ kind: event.kind, id, from: event.from })
         break

@@ -21,12 +21,42 @@ export class Server {
 
   /** Lets the phone of the client that shows this code scan it. The client's push name chose the phone. */
   async scan(qr) {
-    const answer = await fetch(`${this.admin}/admin/mock-phone/scan-qr`, {
+    await this.#post('mock-phone/scan-qr', qr)
+  }
+
+  /** The phone of this name: its `number`, and its account's `jid` and `lid`. */
+  phone(name) {
+    return this.#ask('mock-phone', { phone: name })
+  }
+
+  /** Types a pairing code on the phone of this name; returns when the companion that shows it is linked. */
+  async enterCode(phone, code) {
+    await this.#ask('mock-phone/enter-code', { phone, code })
+  }
+
+  /** How the members of groups that are created from now on are addressed: `pn` or `lid`. */
+  async addressNewGroupsBy(addressing) {
+    await this.#ask('groups', { addressing })
+  }
+
+  /** Spoils the ciphertexts of the next message to this device, one that the server delivers to nobody else so. */
+  async spoilNextFor({ me }) {
+    const script = { direction: 'to-client', tag: 'message', act: 'garble' }
+    await this.#ask('faults', { device: me.jid, scripts: [script] })
+  }
+
+  async #ask(call, body) {
+    return (await this.#post(call, JSON.stringify(body))).json()
+  }
+
+  async #post(call, body) {
+    const answer = await fetch(`${this.admin}/admin/${call}`, {
       method: 'POST',
-      body: qr,
+      body,
       signal: AbortSignal.timeout(DEADLINE_MS),
     })
-    if (!answer.ok) throw new Error(`the phone did not scan: ${answer.status} ${await answer.text()}`)
+    if (!answer.ok) throw new Error(`${call}: the server answered ${answer.status} ${await answer.text()}`)
+    return answer
   }
 
   async stop() {

@@ -1,23 +1,35 @@
-// Everything that a test talks to: one server, and two accounts with two devices each.
+// Everything that a test talks to: one server, and accounts with linked devices.
 import { BaileysDevice } from './baileys.js'
 import { PeerDevice } from './peer.js'
 import { Server } from './server.js'
 
+const LIBRARIES = { Baileys: BaileysDevice, wa: PeerDevice }
+
 export class World {
-  /** The devices by the library that they run. */
-  sides = { Baileys: [], wa: [] }
+  /** The devices by the name of their account. */
+  sides = {}
+
+  /** @param {Record<string, {library?: string, devices?: number}>} accounts by name, which is the library's unless said */
+  constructor(accounts) {
+    this.accounts = accounts
+  }
 
   /** Starts the server and links the devices, one after the other. */
   async start() {
     this.server = await Server.start()
-    const kinds = { Baileys: BaileysDevice, wa: PeerDevice }
-    for (const [side, Device] of Object.entries(kinds)) {
-      for (const number of [1, 2]) {
-        const device = new Device(`${side} ${number}`, `phone of ${side}`, this.server, () => this.toString())
-        this.sides[side].push(device)
-        await device.pair()
-      }
+    for (const [name, { library = name, devices }] of Object.entries(this.accounts)) {
+      this.sides[name] = []
+      for (let number = 1; number <= devices; number++) await this.add(name, library).pair()
     }
+  }
+
+  /** One more device of an account, not linked yet. */
+  add(account, library = this.accounts[account].library ?? account) {
+    const devices = (this.sides[account] ??= [])
+    const name = `${account} ${devices.length + 1}`
+    const device = new LIBRARIES[library](name, `phone of ${account}`, this.server, () => this.toString())
+    devices.push(device)
+    return device
   }
 
   get devices() {
@@ -25,8 +37,8 @@ export class World {
   }
 
   /** The JIDs of the account that these devices share: `jid` by phone number, `lid`. */
-  account(side) {
-    return this.sides[side][0].account
+  account(name) {
+    return this.sides[name][0].account
   }
 
   /** Runs `body` while these devices are offline, and returns what it returns once they are back. */

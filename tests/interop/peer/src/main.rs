@@ -5,27 +5,52 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::mpsc;
+use wa_core::client::{CreatedGroup, MemberOutcome, PairCodeOptions};
 use wa_core::connection::CloseReason;
+use wa_core::event::{GroupChange, RecoveredBy};
 use wa_core::noise::TrustRoot;
 use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::transport::websocket::WebSocketConnector;
-use wa_core::{Client, Event, Message, MessageReceived};
+use wa_core::{Client, Event, GroupError, Message, MessageReceived, RepairTimes};
 use wa_store::{MemoryStore, Store};
-use wa_types::{Jid, PublicKey};
+use wa_types::{Jid, JidError, PublicKey};
 
 #[derive(Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case")]
 enum Command {
     Pair,
+    PairCode { number: String, code: Option<String> },
     Connect,
     Disconnect,
-    Send { to: String, text: String },
+    Send { to: Address, text: String },
     Read { ids: Vec<String> },
+    CreateGroup { subject: String, members: Vec<Address> },
+    Add { group: Address, members: Vec<Address> },
+    Remove { group: Address, members: Vec<Address> },
+}
+
+/// A JID in a command.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Address(Jid);
+
+impl TryFrom<String> for Address {
+    type Error = JidError;
+
+    fn try_from(text: String) -> std::result::Result<Self, JidError> {
+        text.parse().map(Self)
+    }
+}
+
+/// The users that a command names, without device numbers.
+fn users(addresses: Vec<Address>) -> Vec<Jid> {
+    addresses.into_iter().map(|Address(jid)| jid.to_user()).collect()
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -47,13 +72,15 @@ async fn main() -> Result<()> {
 
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let Some(first) = lines.next_line().await? else { return Ok(()) };
-    if !matches!(serde_json::from_str(&first)?, Command::Pair) {
-        return Err("the first command is pair".into());
-    }
+    let first = serde_json::from_str(&first)?;
+    // Longer than any test: what is recovered comes from its sender.
+    let mut repair = RepairTimes::default();
+    repair.phone_after = Duration::from_secs(3600);
     let (client, events) = Client::builder(Arc::clone(&store))
         .connector(Arc::new(WebSocketConnector::new(&option("--url")?)?))
         .trust_root(TrustRoot::new(root_key, 0))
         .push_name(option("--push-name")?)
+        .repair_times(repair)
         .connect()
         .await?;
     let (heard, mut hearing) = mpsc::channel(1);
@@ -63,6 +90,19 @@ async fn main() -> Result<()> {
             write(&json!({ "event": "error", "message": error.to_string() }));
         }
     });
+    match first {
+        Command::Pair => {}
+        Command::PairCode { number, code } => {
+            let mut options = PairCodeOptions::new();
+            if let Some(code) = code {
+                options = options.code(code.parse()?);
+            }
+            if let Err(error) = client.pair_with_code(&number.parse()?, options).await {
+                failed("pair_code", error);
+            }
+        }
+        _ => return Err("the first command is pair or pair_code".into()),
+    }
     let mut received = HashMap::new();
     loop {
         tokio::select! {
@@ -84,7 +124,8 @@ fn remember(received: &mut HashMap<String, MessageReceived>, message: MessageRec
 
 async fn carry_out(client: &Client, command: Command, received: &HashMap<String, MessageReceived>) {
     match command {
-        Command::Pair => failed("pair", "this device is paired"),
+        Command::Pair => failed("pair", "only as the first command"),
+        Command::PairCode { .. } => failed("pair_code", "only as the first command"),
         Command::Connect => {
             if let Err(error) = client.reconnect().await {
                 failed("connect", error);
@@ -94,17 +135,10 @@ async fn carry_out(client: &Client, command: Command, received: &HashMap<String,
             client.disconnect().await;
             write(&json!({ "event": "disconnected" }));
         }
-        Command::Send { to, text } => {
-            let to: Jid = match to.parse() {
-                Ok(to) => to,
-                Err(error) => return failed("send", error),
-            };
-            // The next command need not wait for this one's ack; the client keeps their order.
-            match client.send(&to.to_user(), Message::text(text)).await {
-                Ok(sent) => write(&json!({ "event": "sent", "id": sent.id.as_str(), "t": sent.timestamp.0 })),
-                Err(error) => failed("send", error),
-            }
-        }
+        Command::Send { to, text } => match client.send(&to.0.to_user(), Message::text(text)).await {
+            Ok(sent) => write(&json!({ "event": "sent", "id": sent.id.as_str(), "t": sent.timestamp.0 })),
+            Err(error) => failed("send", error),
+        },
         Command::Read { ids } => {
             let messages: Vec<&MessageReceived> = ids.iter().filter_map(|id| received.get(id)).collect();
             if messages.len() != ids.len() {
@@ -114,6 +148,38 @@ async fn carry_out(client: &Client, command: Command, received: &HashMap<String,
                 failed("read", error);
             }
         }
+        Command::CreateGroup { subject, members } => {
+            match client.groups().create(&subject, &users(members)).await {
+                Ok(created) if created.refused.is_empty() => {
+                    let CreatedGroup { group, .. } = created;
+                    write(&json!({
+                        "event": "done",
+                        "cmd": "create_group",
+                        "group": group.jid.to_string(),
+                        "addressing": group.addressing.as_str(),
+                    }));
+                }
+                Ok(created) => failed("create_group", format_args!("refused: {:?}", created.refused)),
+                Err(error) => failed("create_group", error),
+            }
+        }
+        Command::Add { group, members } => {
+            changed("add", client.groups().add(&group.0, &users(members)).await)
+        }
+        Command::Remove { group, members } => {
+            changed("remove", client.groups().remove(&group.0, &users(members)).await)
+        }
+    }
+}
+
+/// Answers a command that changed who is in a group: done, or failed if it was for a single one.
+fn changed(cmd: &str, outcomes: std::result::Result<Vec<MemberOutcome>, GroupError>) {
+    match outcomes {
+        Ok(outcomes) => match outcomes.into_iter().find_map(|outcome| outcome.result.err()) {
+            None => write(&json!({ "event": "done", "cmd": cmd })),
+            Some(refusal) => failed(cmd, format_args!("refused: {refusal:?}")),
+        },
+        Err(error) => failed(cmd, error),
     }
 }
 
@@ -134,6 +200,7 @@ async fn listen(
         }
         match event {
             Event::PairingQr(qr) => write(&json!({ "event": "qr", "text": qr.text })),
+            Event::PairingCode(shown) => write(&json!({ "event": "code", "text": shown.code.to_string() })),
             Event::Connected | Event::BacklogDone { .. } if is_connected && has_backlog => {
                 client.set_available(true).await?;
                 let account = store.account().await?.ok_or("no account")?;
@@ -151,9 +218,33 @@ async fn listen(
                         "from_me": message.from_me,
                         "text": text,
                         "t": message.timestamp.0,
+                        "recovered": message.recovered.map(|by| match by {
+                            RecoveredBy::Sender => "sender",
+                            _ => "phone",
+                        }),
                     }));
                 }
                 heard.send(*message).await?;
+            }
+            Event::Undecryptable(message) => {
+                let (id, reason) = (message.id.as_str(), message.error.to_string());
+                write(&json!({ "event": "undecryptable", "id": id, "reason": reason }));
+            }
+            Event::MessageLost(lost) => {
+                let (id, why) = (lost.id.as_str(), format!("{:?}", lost.why));
+                write(&json!({ "event": "lost", "id": id, "why": why }));
+            }
+            Event::GroupChanged(change) => {
+                let (what, members) = match &change.change {
+                    GroupChange::Created(group) => ("created", &group.members),
+                    GroupChange::Added { members, .. } => ("added", members),
+                    GroupChange::Removed { members } => ("removed", members),
+                    _ => continue,
+                };
+                let addresses = members.iter().flat_map(|member| [&member.pn, &member.lid]).flatten();
+                let addresses: Vec<String> = addresses.map(Jid::to_string).collect();
+                let group = change.group.to_string();
+                write(&json!({ "event": "group", "group": group, "change": what, "members": addresses }));
             }
             Event::Receipt(receipt) => {
                 let kind = match receipt.kind {

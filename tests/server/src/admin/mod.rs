@@ -11,6 +11,7 @@
 //! | `POST /admin/mock-phone/passkey` | it wants a passkey: `{"phone" or "number": …, "qr": …, "inline": true}` |
 //! | `POST /admin/mock-phone/sign` | signs with its account's passkey: `{"phone" or "number": …, "options": JSON}` |
 //! | `POST /admin/mock-phone/reinstall` | the phone of `{"phone": name}` is set up anew: another identity |
+//! | `POST /admin/groups` | `{"addressing": "pn"}` or `"lid"`: of new groups, or of the one that `"group": …` names |
 //! | `POST /admin/faults` | sets what goes wrong, see below |
 //! | `DELETE /admin/faults` | ends what goes wrong: of `?device=…`, of `?account=…`, or everything |
 //! | `POST /admin/connection` | `{"device": …, "do": …}`: see below; answers `{"was_online": …}` |
@@ -48,6 +49,7 @@
 //! [`Fault`](crate::Fault), in small letters with dashes.
 
 mod faults;
+mod groups;
 mod pairing;
 mod scan;
 
@@ -77,6 +79,7 @@ pub(crate) async fn answer(
         | "mock-phone/passkey"
         | "mock-phone/sign"
         | "mock-phone/reinstall"
+        | "groups"
         | "connection" => &[Method::POST],
         "faults" => &[Method::POST, Method::DELETE],
         "chaos" => &[Method::POST, Method::GET, Method::DELETE],
@@ -94,6 +97,7 @@ pub(crate) async fn answer(
         ("mock-phone/passkey", _) => pairing::passkey(hub, body).await,
         ("mock-phone/sign", _) => pairing::sign(hub, body),
         ("mock-phone/reinstall", _) => reinstall(hub, body),
+        ("groups", _) => groups::set(hub, body),
         ("faults", &Method::POST) => faults::set(hub, body),
         ("faults", _) => faults::clear(hub, query),
         ("connection", _) => faults::connection(hub, body),

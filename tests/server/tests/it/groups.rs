@@ -8,7 +8,7 @@ use crate::companion::{Companion, Wire, attr, phash};
 use crate::pairing::{linked, log_in};
 
 /// A request about one group.
-async fn ask(wire: &mut Wire, group: &Jid, kind: &str, child: Node) -> Node {
+pub(crate) async fn ask(wire: &mut Wire, group: &Jid, kind: &str, child: Node) -> Node {
     wire.request_to(group, kind, "w:g2", vec![child]).await
 }
 
@@ -21,7 +21,7 @@ fn participants(tag: &'static str, users: &[&Jid]) -> Node {
 }
 
 /// Creates a group of these; returns its address.
-async fn create(wire: &mut Wire, subject: &str, members: &[&Jid]) -> Jid {
+pub(crate) async fn create(wire: &mut Wire, subject: &str, members: &[&Jid]) -> Jid {
     let create = participants("create", members).attr("subject", subject).attr("key", "k1");
     let answer = ask(wire, &all(), "set", create).await;
     let group = answer.find("group").unwrap_or_else(|| panic!("a group: {}", answer.to_xml()));

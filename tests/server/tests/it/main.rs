@@ -1,6 +1,7 @@
 //! The server against a companion written by hand on the protocol's own layers.
 
 mod admin;
+mod admin_groups;
 mod admin_pairing;
 mod chaos;
 mod companion;
