@@ -232,3 +232,28 @@ async fn a_member_that_forgot_all_keys_of_a_group_gets_what_it_misses() {
     let message = scene.bob.next_message().await;
     assert_eq!((&message.id, message.text()), (&sent.id, Some("second")));
 }
+
+#[tokio::test]
+async fn keys_that_do_not_hold_open_no_session_and_get_nothing() {
+    let scene = Scene::new().await;
+    let sent = scene.alice.send_text(scene.bob.pn(), "for bob").await;
+    assert_eq!(scene.bob.next_message().await.text(), Some("for bob"));
+    let key = |tag: &'static str| {
+        Node::new(tag).child(Node::new("id").bytes([0, 0, 9])).child(Node::new("value").bytes([9; 32]))
+    };
+    let keys = || {
+        Node::new("keys")
+            .child(Node::new("type").bytes([5]))
+            .child(Node::new("identity").bytes([7; 32]))
+            .child(key("key"))
+    };
+    let forged = keys().child(key("skey").child(Node::new("signature").bytes([1; 64])));
+    let fetches = scene.fetches();
+    for keys in [keys(), forged] {
+        let request = request(scene.bob.lid(), &sent.id, 2, [0, 0, 0, 1]).child(keys);
+        scene.server.deliver(&scene.alice.jid, request);
+        scene.server.wait_drained(&scene.alice.jid).await;
+    }
+    assert_eq!((scene.resends(&sent.id), scene.fetches()), (Vec::new(), fetches));
+    scene.nothing_before(&scene.bob, "on the session that there was").await;
+}
