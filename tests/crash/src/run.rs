@@ -90,20 +90,18 @@ impl Run {
     async fn play(options: Options) -> Fallible<(Vec<String>, u64, u32)> {
         let mut run = Self::new(options.seed).await?;
         run.pair().await?;
-        let (mut sent, mut ordered, mut lives) = (0, 0, 0);
-        while sent < options.messages || ordered < options.messages {
-            for number in sent..(sent + PER_LIFE).min(options.messages) {
+        let (mut reached, mut lives) = (0, 0);
+        while reached < options.messages {
+            let upto = (reached + PER_LIFE).min(options.messages);
+            for number in reached..upto {
                 run.send_in(number).await?;
-                sent = number + 1;
-            }
-            for number in ordered..(ordered + PER_LIFE).min(options.messages) {
                 run.ledger.will_send(number, &run.readers(number));
-                ordered = number + 1;
             }
-            run.live(lives, ordered).await?;
+            reached = upto;
+            run.live(lives, reached).await?;
             lives += 1;
         }
-        run.last_life(ordered).await?;
+        run.last_life(reached).await?;
         let wrongs = run.reused_keys();
         let redelivered = run.ledger.redelivered;
         let mut all = run.ledger.verdict();
