@@ -8,6 +8,19 @@
 //!
 //! Only `transport`, `driver` and `client` know the tokio runtime. The others take bytes, times and randomness, and
 //! give back bytes, records and values.
+//!
+//! # What is promised
+//!
+//! | | Durable when | How often | What it means |
+//! |---|---|---|---|
+//! | a message in | before the server gets its receipt: plaintext, ratchet step and the mark "seen" are one commit | delivered at least once, in order, until it is confirmed; never again after that | [`Event::Message`] has a message that a crash cannot take away |
+//! | a message that cannot be read | its repair is stored with the request for it | one last word: [`Event::Message`] or [`Event::MessageLost`] | nothing vanishes without a word |
+//! | a message out | before anything of it leaves | the server has it once: it is sent again under the same id until the server answers | [`Client::send`] returns when the server has it; [`Client::enqueue`] when it is stored |
+//! | a message key | its use is committed before the message leaves | used once, whatever crashes | |
+//! | all other events | not | told once | [`Event`] says which are which |
+//!
+//! A store that fails acknowledges nothing: the connection ends and comes back, and both sides go on from what is stored.
+//! How much a commit survives is the store's: see `wa_store::sqlite::Durability`.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
