@@ -89,7 +89,8 @@ pub(super) struct Outbox {
     raise_at: Option<Instant>,
     /// How many bytes were acknowledged since the last trimming.
     grown: u64,
-    trim_at: Option<Instant>,
+    trim_at: Instant,
+    forget_seen_at: Instant,
     lookups: Lookups,
     pub(super) groups: GroupSends,
 }
@@ -180,7 +181,8 @@ impl Outbox {
             raised: Vec::new(),
             raise_at: None,
             grown: 0,
-            trim_at: Some(clock::now() + stored::TRIM_FIRST),
+            trim_at: clock::now() + stored::TRIM_FIRST,
+            forget_seen_at: clock::now(),
             lookups: Lookups::default(),
             groups: GroupSends::default(),
         }
@@ -194,7 +196,7 @@ impl Outbox {
             Waits::Turn => Some(clock::now()),
             _ => None,
         });
-        chats.chain([deadline, self.raise_at, self.trim_at].into_iter().flatten()).min()
+        chats.chain([deadline, self.raise_at, Some(self.trim_at)].into_iter().flatten()).min()
     }
 
     /// Answers all that wait.
@@ -333,9 +335,12 @@ impl Actor {
         Ok(())
     }
 
+    /// All that waits in a chat is given up.
     fn fail_chat(&mut self, chat: &Jid, error: &SendError, step: &mut Step) {
         while let Some(pending) = self.outbox.pop(chat) {
-            self.fail(pending, error, step);
+            // What was written before may have arrived.
+            let is_open = pending.state == Some(OutboxState::Written);
+            self.fail(pending, if is_open { &SendError::Timeout } else { error }, step);
         }
     }
 

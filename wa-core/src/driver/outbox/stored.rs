@@ -15,9 +15,10 @@ use crate::message::Message;
 /// How many entries are read at once.
 const PAGE: usize = 64;
 
-/// After the start, then every so often, and whenever a part of what may be kept has come, the store is trimmed.
+/// After the start, then every so often, the store is trimmed; and soon after a part of what may be kept has come.
 pub(super) const TRIM_FIRST: Duration = Duration::from_secs(30);
 const TRIM_EVERY: Duration = Duration::from_secs(60 * 60);
+const TRIM_SOON: Duration = Duration::from_secs(1);
 const TRIM_PART: u64 = 8;
 
 /// A message that came before is known as such for this long.
@@ -252,7 +253,8 @@ impl Actor {
     pub(super) fn note_growth(&mut self, bytes: u64) {
         self.outbox.grown += bytes;
         if self.outbox.grown > self.config.keep_sent_bytes / TRIM_PART {
-            self.outbox.trim_at = Some(clock::now());
+            let soon = clock::now() + TRIM_SOON;
+            self.outbox.trim_at = self.outbox.trim_at.min(soon);
         }
     }
 
@@ -264,15 +266,14 @@ impl Actor {
             tracing::warn!(%error, "states of messages could not be stored");
             self.outbox.raise_at = Some(now + READ_AGAIN);
         }
-        if self.outbox.trim_at.is_some_and(|at| now >= at) {
-            self.outbox.trim_at = Some(now + TRIM_EVERY);
-            self.outbox.grown = 0;
-            self.trim().await;
+        if now >= self.outbox.trim_at {
+            self.outbox.trim_at = now + TRIM_EVERY;
+            self.trim(now).await;
         }
     }
 
     /// Takes out of the store what nobody asks for any more.
-    async fn trim(&mut self) {
+    async fn trim(&mut self, now: Instant) {
         let ago = |duration: Duration| {
             let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             UnixMillis(clock::unix_millis().0.saturating_sub(millis))
@@ -281,9 +282,16 @@ impl Actor {
         // What was just acknowledged counts too.
         self.outbox.stage_raised(&mut changes);
         changes.trim_outbox(ago(self.config.keep_sent), self.config.keep_sent_bytes);
-        changes.forget_seen_before(ago(KEEP_SEEN));
+        // Reads through all of them: not each time that something was sent.
+        if now >= self.outbox.forget_seen_at {
+            changes.forget_seen_before(ago(KEEP_SEEN));
+            self.outbox.forget_seen_at = now + TRIM_EVERY;
+        }
         match self.store.commit(changes).await {
-            Ok(()) => self.outbox.forget_raised(),
+            Ok(()) => {
+                self.outbox.forget_raised();
+                self.outbox.grown = 0;
+            }
             Err(error) => tracing::warn!(%error, "the store could not be trimmed"),
         }
     }
