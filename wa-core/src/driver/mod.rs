@@ -488,7 +488,7 @@ impl Actor {
         let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
-        let outbox = [self.outbox.next_wake(), self.next_page()];
+        let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
         let all = [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at];
         all.into_iter().chain(outbox).flatten().min()
     }

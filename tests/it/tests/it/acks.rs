@@ -127,6 +127,24 @@ async fn those_behind_a_refused_message_wait_for_its_second_try() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_try_that_falls_into_a_time_without_connection_waits_for_its_end() {
+    let scene = Scene::new().await;
+    scene.server.faults_of(&scene.alice.jid).nack_next(503);
+    let client = &scene.alice.client;
+    let send = scene.send("refused for now");
+    let (sent, ()) = tokio::join!(send, async {
+        // A clock that is paused stands still for a client that does not rest.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        client.disconnect().await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        client.reconnect().await.unwrap();
+    });
+    sent.unwrap();
+    assert_eq!(scene.texts(1).await, ["refused for now"]);
+    scene.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_whose_ack_is_lost_is_sent_once_more_and_arrives_once() {
     let scene = Scene::new().await;
     // Bob's receipt would tell that it arrived.

@@ -147,7 +147,9 @@ impl Actor {
         let at = at.map_or_else(clock::unix_millis, |at| UnixMillis(at.0.saturating_mul(1000)));
         for id in ids {
             if let Some(in_flight) = self.outbox.in_flight.get_mut(id) {
-                in_flight.delivered.get_or_insert(at);
+                if in_flight.chat == *chat {
+                    in_flight.delivered.get_or_insert(at);
+                }
             } else if self.outbox.waiting.contains_key(id) {
                 let sent = Sent { id: id.clone(), chat: chat.clone(), timestamp: at.to_seconds() };
                 self.outbox.resolve(id, &Ok(sent));

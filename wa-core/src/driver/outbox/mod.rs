@@ -16,6 +16,7 @@
 //! | File | Subject |
 //! |---|---|
 //! | `accept.rs` | takes a message, once per id and key; cancels one; tells how far one is |
+//! | `queue.rs` | what waits in memory, by chat and in order |
 //! | `route.rs` | which devices get a copy, and the stanza |
 //! | `group.rs` | the same for groups: who reads, and who lacks our key |
 //! | `lookup.rs` | asks the server for devices and keys |
@@ -26,20 +27,22 @@ mod accept;
 mod ack;
 mod group;
 mod lookup;
+mod queue;
 mod route;
 mod stored;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use wa_store::{OutboxEntry, OutboxState, StoreError};
-use wa_types::{Jid, MessageId, SignalAddress, UnixMillis};
+use wa_store::{OutboxState, StoreError};
+use wa_types::{Jid, MessageId};
 
 pub(super) use self::ack::Answered;
 use self::ack::InFlight;
 use self::group::GroupSends;
 use self::lookup::Lookups;
+use self::queue::{Pending, Queue, Waits};
 use self::route::{Prepared, Route};
 use self::stored::Raised;
 use super::command::{CancelReply, SentReply, StoredReply};
@@ -48,14 +51,7 @@ use super::{Actor, Status, Step, clock};
 use crate::connection::RequestError;
 use crate::error::{CallError, SendError, Sent};
 use crate::event::{Cancellation, Event, SendState, SendUpdate};
-use crate::message::Message;
 use crate::wire::Node;
-
-/// How many messages wait in memory; the rest waits in the store.
-const WINDOW: usize = 512;
-
-/// How many bytes of messages wait in memory, give or take the last one.
-const WINDOW_BYTES: usize = 4 << 20;
 
 /// How many messages are without their ack at a time. After a reconnect they are all sent again, and the server must
 /// still know which ones it had.
@@ -95,54 +91,12 @@ pub(super) struct Outbox {
     pub(super) groups: GroupSends,
 }
 
-/// A message that waits in memory.
-pub(super) struct Pending {
-    seq: u64,
-    /// The key of the chat.
-    chat: Jid,
-    id: MessageId,
-    idempotency_key: Option<String>,
-    created: UnixMillis,
-    deadline: Option<(UnixMillis, Instant)>,
-    message: Message,
-    /// What the store says of it; `None` if that does not know it yet.
-    state: Option<OutboxState>,
-    /// How often it was tried again on this connection.
-    retries: u8,
-}
-
 /// A message that was taken in this step.
 struct Fresh {
     seq: u64,
     chat: Jid,
     id: MessageId,
     idempotency_key: Option<String>,
-}
-
-/// One chat's messages, lowest number first.
-#[derive(Default)]
-struct Queue {
-    pending: VecDeque<Pending>,
-    waits: Waits,
-    /// How often a question for them failed.
-    failures: u8,
-}
-
-/// What a chat waits for.
-#[derive(Default)]
-pub(super) enum Waits {
-    #[default]
-    Nothing,
-    /// An answer of the server about these.
-    Devices(Vec<Jid>),
-    Bundles(Vec<SignalAddress>),
-    Group,
-    /// The ack of the message before.
-    Ack,
-    /// Its next turn: other chats' messages go between.
-    Turn,
-    /// A time.
-    Until(Instant),
 }
 
 /// What a step's commit makes true for the outbox.
@@ -189,9 +143,11 @@ impl Outbox {
     }
 
     /// When something is to be done, whatever comes.
-    pub(super) fn next_wake(&self) -> Option<Instant> {
+    pub(super) fn next_wake(&self, is_ready: bool) -> Option<Instant> {
+        // Where nothing can be sent now, what makes that possible comes first.
+        let may_send = is_ready && !self.must_rewind && self.in_flight.len() < IN_FLIGHT;
         let deadline = self.deadlines.first_key_value().map(|((at, _), _)| *at);
-        let chats = self.chats.values().filter_map(|queue| match queue.waits {
+        let chats = self.chats.values().filter(|_| may_send).filter_map(|queue| match queue.waits {
             Waits::Until(at) => Some(at),
             Waits::Turn => Some(clock::now()),
             _ => None,
@@ -203,73 +159,6 @@ impl Outbox {
     pub(super) fn refuse_all(&mut self, error: &SendError) {
         for reply in std::mem::take(&mut self.waiting).into_values().flatten() {
             let _ = reply.send(Err(error.clone()));
-        }
-    }
-
-    fn has_room(&self) -> bool {
-        self.count < WINDOW && self.bytes < WINDOW_BYTES
-    }
-
-    /// Puts a message in its place.
-    fn insert(&mut self, pending: Pending) {
-        self.count += 1;
-        self.bytes += pending.size();
-        if let Some((_, at)) = pending.deadline.filter(|_| pending.state != Some(OutboxState::Written)) {
-            self.deadlines.insert((at, pending.seq), (pending.chat.clone(), pending.id.clone()));
-        }
-        let queue = self.chats.entry(pending.chat.clone()).or_default();
-        let place = queue.pending.partition_point(|other| other.seq < pending.seq);
-        queue.pending.insert(place, pending);
-    }
-
-    /// Two chats turned out to be one: what waits in the one that goes waits in the other, in its place.
-    pub(super) fn join_chats(&mut self, gone: &Jid, kept: &Jid) {
-        for chat in self.fresh.iter_mut().map(|fresh| &mut fresh.chat) {
-            if chat == gone {
-                chat.clone_from(kept);
-            }
-        }
-        for (chat, _) in self.deadlines.values_mut().filter(|(chat, _)| chat == gone) {
-            chat.clone_from(kept);
-        }
-        for pending in self.chats.remove(gone).into_iter().flat_map(|queue| queue.pending) {
-            self.count -= 1;
-            self.bytes -= pending.size();
-            self.insert(Pending { chat: kept.clone(), ..pending });
-        }
-    }
-
-    fn remove(&mut self, chat: &Jid, seq: u64) -> Option<Pending> {
-        let queue = self.chats.get_mut(chat)?;
-        let place = queue.pending.binary_search_by_key(&seq, |pending| pending.seq).ok()?;
-        let pending = queue.pending.remove(place)?;
-        self.removed(chat, &pending);
-        Some(pending)
-    }
-
-    fn pop(&mut self, chat: &Jid) -> Option<Pending> {
-        let pending = self.chats.get_mut(chat)?.pending.pop_front()?;
-        self.removed(chat, &pending);
-        Some(pending)
-    }
-
-    fn removed(&mut self, chat: &Jid, pending: &Pending) {
-        self.count -= 1;
-        self.bytes -= pending.size();
-        if let Some((_, at)) = pending.deadline {
-            self.deadlines.remove(&(at, pending.seq));
-        }
-        if self.chats.get(chat).is_some_and(|queue| queue.pending.is_empty()) {
-            self.chats.remove(chat);
-        }
-    }
-
-    /// Answers came: whoever waited for any looks again.
-    fn wake(&mut self) {
-        for queue in self.chats.values_mut() {
-            if !matches!(queue.waits, Waits::Until(_)) {
-                queue.waits = Waits::Nothing;
-            }
         }
     }
 
@@ -472,42 +361,6 @@ impl Actor {
         self.outbox.groups.disconnected();
         if !self.outbox.in_flight.is_empty() {
             self.outbox.must_rewind = true;
-        }
-    }
-}
-
-impl Pending {
-    fn size(&self) -> usize {
-        self.message.encoded().len()
-    }
-
-    fn to_entry(&self, state: OutboxState, at: UnixMillis) -> OutboxEntry {
-        OutboxEntry {
-            seq: self.seq,
-            chat: self.chat.clone(),
-            id: self.id.clone(),
-            idempotency_key: self.idempotency_key.clone(),
-            created: self.created,
-            deadline: self.deadline.map(|(at, _)| at),
-            state,
-            at,
-            acked: None,
-            payload: self.message.encoded().to_vec(),
-        }
-    }
-
-    fn into_entry(self, state: OutboxState, at: UnixMillis) -> OutboxEntry {
-        OutboxEntry {
-            seq: self.seq,
-            chat: self.chat,
-            id: self.id,
-            idempotency_key: self.idempotency_key,
-            created: self.created,
-            deadline: self.deadline.map(|(at, _)| at),
-            state,
-            at,
-            acked: None,
-            payload: self.message.into_encoded(),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use wa_store::{Changes, OutboxEntry, OutboxState, StoreError};
 use wa_types::{Jid, MessageId, UnixMillis};
 
+use super::Outbox;
 use super::accept::later;
-use super::{Outbox, Pending, WINDOW, WINDOW_BYTES};
+use super::queue::{Pending, WINDOW, WINDOW_BYTES};
 use crate::driver::{Actor, CONFIRM_AFTER, READ_AGAIN, Step, clock};
 use crate::error::SendError;
 use crate::event::{Event, SendState};
