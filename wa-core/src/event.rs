@@ -196,6 +196,48 @@ pub struct MessageReceived {
     pub message: Message,
 }
 
+impl MessageReceived {
+    /// What kind of chat it came in.
+    #[must_use]
+    pub fn kind(&self) -> ChatKind {
+        ChatKind::of(&self.chat)
+    }
+}
+
+/// What kind of chat a message belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChatKind {
+    /// With one user, or a bot.
+    Direct,
+    /// A group.
+    Group,
+    /// The status feed: it is gone after a day, and is answered in a direct chat.
+    Status,
+    /// A broadcast list of our own account.
+    BroadcastList,
+    /// A channel.
+    Channel,
+}
+
+impl ChatKind {
+    /// The kind of the chat with this address.
+    #[must_use]
+    pub fn of(chat: &Jid) -> Self {
+        if chat.is_group() {
+            Self::Group
+        } else if chat.is_status() {
+            Self::Status
+        } else if chat.is_broadcast_list() {
+            Self::BroadcastList
+        } else if chat.is_newsletter() {
+            Self::Channel
+        } else {
+            Self::Direct
+        }
+    }
+}
+
 impl std::fmt::Debug for MessageReceived {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MessageReceived")

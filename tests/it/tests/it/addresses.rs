@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wa_core::wire::Node;
-use wa_core::{Event, Message};
+use wa_core::{Event, Message, SendOptions};
 use wa_it::{Companion, builder};
 use wa_store::{MemoryStore, Store};
 use wa_test_server::{Addressing, Config, Direction, Phone, TestServer};
@@ -284,4 +284,52 @@ async fn a_changed_number_keeps_the_chat() {
     // What is sent to the chat goes to its user, not to whoever gets the old number.
     scene.alice.send_text(&old, "still you?").await;
     assert_eq!(scene.bob.next_message().await.text(), Some("still you?"));
+}
+
+#[tokio::test]
+async fn what_is_sent_to_both_addresses_leaves_in_one_order() {
+    let mut scene = Scene::new().await;
+    scene.receive(Addressing::Pn, true).await;
+    scene.alice.client.disconnect().await;
+    for number in 0..10 {
+        let to = if number % 3 == 0 { scene.bob.lid() } else { scene.bob.pn() };
+        scene.alice.client.enqueue(to, Message::text(number.to_string()), SendOptions::new()).await.unwrap();
+    }
+    scene.alice.client.reconnect().await.unwrap();
+    for number in 0..10 {
+        assert_eq!(scene.bob.next_message().await.text(), Some(number.to_string().as_str()));
+    }
+    let sent = scene.alice.send_text(scene.bob.lid(), "last").await;
+    assert_eq!(sent.chat, *scene.bob.pn(), "as events name it");
+}
+
+#[tokio::test]
+async fn what_waits_for_two_chats_that_are_merged_leaves_in_one_order() {
+    let server = TestServer::start().await;
+    let (phone, bob) = (server.phone("alice"), server.phone("bob"));
+    let mut alice = Companion::link(&server, &phone).await;
+    server.hide_addresses(true);
+    bob.set_addressing(Addressing::Pn);
+    bob.send_text(phone.pn(), "under the number").await.unwrap();
+    assert_eq!(alice.message().await.chat, *bob.pn());
+    server.wait_drained(&alice.jid).await;
+    alice.client.disconnect().await;
+    for number in 0..10 {
+        let to = if number % 3 == 0 { bob.lid() } else { bob.pn() };
+        alice.client.enqueue(to, Message::text(number.to_string()), SendOptions::new()).await.unwrap();
+    }
+    // Nothing can leave before the keys of Bob's devices came, and with them who he is.
+    let jid = alice.jid.clone();
+    let store = alice.stop().await;
+    server.hide_addresses(false);
+    bob.send_text(phone.pn(), "it is me").await.unwrap();
+    server.faults_of(&jid).swallow_requests(Some("usync"));
+    let mut alice = Companion::start(&server, store).await;
+    alice.wait(|event| matches!(event, Event::ChatsMerged(_))).await;
+    server.faults_of(&jid).clear();
+    alice.client.disconnect().await;
+    alice.client.reconnect().await.unwrap();
+    for number in 0..10 {
+        assert_eq!(bob.next_message().await.text(), Some(number.to_string().as_str()));
+    }
 }

@@ -1,5 +1,6 @@
 //! Messages to groups: who reads them, who gets our key when, and what mends what we knew wrongly.
 
+use wa_core::event::ChatKind;
 use wa_core::wire::Node;
 use wa_core::{Event, Message};
 use wa_it::Companion;
@@ -269,4 +270,94 @@ async fn many_at_once_arrive_in_order_and_the_key_leaves_once() {
     assert_eq!(crew.bob.texts(30).await, texts);
     let counts: Vec<usize> = crew.sent().iter().map(|message| keyed(message).len()).collect();
     assert_eq!((counts[0], counts[1..].iter().sum::<usize>()), (5, 0));
+}
+
+#[tokio::test]
+async fn a_message_before_its_key_is_asked_for_again_and_arrives() {
+    let mut crew = Crew::new().await;
+    let [_, bob_phone, _] = &crew.phones;
+    bob_phone.withhold_sender_key(&[crew.phones[0].lid()]);
+    let sent = bob_phone.send_text(&crew.group, "who has no key?").await.unwrap();
+    let failed = crew.alice.wait(|event| matches!(event, Event::Undecryptable(_))).await;
+    assert!(
+        matches!(failed, Event::Undecryptable(failed) if failed.id == sent.id && failed.chat == crew.group)
+    );
+    let received = crew.alice.message().await;
+    assert_eq!((received.message.as_text(), &received.id), (Some("who has no key?"), &sent.id));
+    assert!(received.recovered.is_some());
+    assert_eq!((&received.chat, &received.sender), (&crew.group, bob_phone.lid()));
+    // The key came with it.
+    bob_phone.send_text(&crew.group, "and now?").await.unwrap();
+    let received = crew.alice.message().await;
+    assert_eq!((received.message.as_text(), received.recovered), (Some("and now?"), None));
+}
+
+#[tokio::test]
+async fn a_member_with_new_keys_makes_us_make_new_ones() {
+    let mut crew = Crew::new().await;
+    let group = crew.group.clone();
+    // Contacts are told of a new installation.
+    crew.alice.send_text(crew.phones[1].pn(), "hello").await;
+    crew.alice.send_text(&group, "before").await;
+    crew.phones[1].reinstall();
+    crew.alice.wait(|event| matches!(event, Event::IdentityChanged { .. })).await;
+    crew.alice.send_text(&group, "after").await;
+    let sent = crew.sent();
+    let last = sent.last().unwrap();
+    assert!(keyed(last).contains(&crew.phones[2].lid().to_string()), "for those who had the old one, too");
+    loop {
+        if crew.phones[1].next_message().await.text() == Some("after") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_group_of_a_thousand_is_written_to_and_others_do_not_wait_for_it() {
+    let server = TestServer::start().await;
+    let [alice_phone, bob_phone] = ["alice", "bob"].map(|name| server.phone(name));
+    let alice = Companion::link(&server, &alice_phone).await;
+    let mut bob = Companion::link(&server, &bob_phone).await;
+    let crowd = server.add_crowd(1022, 2);
+    let members: Vec<&Jid> = crowd.iter().chain([bob_phone.lid()]).collect();
+    let group = alice_phone.create_group("Everybody", &members, GroupMode::Lid);
+    let keys_sent = || {
+        let nodes = server.nodes_of(&alice.jid).into_iter().map(|(_, node)| node);
+        let sent = nodes.filter(|node| node.tag == "message" && jid(node, "to") == group.to_string());
+        sent.map(|node| keyed(&node).len()).collect::<Vec<_>>()
+    };
+
+    let to_all = alice.client.send(&group, Message::text("to all of you"));
+    tokio::pin!(to_all);
+    let to_bob = alice.client.send(bob_phone.pn(), Message::text("just you"));
+    tokio::select! {
+        biased;
+        sent = to_bob => drop(sent.unwrap()),
+        _ = &mut to_all => panic!("a direct message waits for a thousand keys"),
+    }
+    to_all.await.unwrap();
+    assert_eq!(bob.texts(2).await, ["just you", "to all of you"]);
+    assert_eq!(keys_sent(), [2 * 1022 + 3], "each device, and ours no more than once");
+    alice.send_text(&group, "again").await;
+    assert_eq!(bob.texts(1).await, ["again"]);
+    assert_eq!(keys_sent(), [2 * 1022 + 3, 0]);
+    let asked = server.nodes_of(&alice.jid).into_iter();
+    let asked = asked.filter(|(direction, _)| *direction == Direction::FromClient).map(|(_, node)| node);
+    let lists = asked.filter(|node| node.tag == "iq" && node.find("usync").is_some()).count();
+    assert!(lists <= 12, "{lists} questions about devices");
+}
+
+#[tokio::test]
+async fn a_status_is_received_as_one() {
+    let crew = Crew::new().await;
+    let mut alice = crew.alice;
+    crew.phones[1].send_status(&[crew.phones[0].lid()], "on holiday").await.unwrap();
+    let received = alice.message().await;
+    assert_eq!((received.message.as_text(), received.kind()), (Some("on holiday"), ChatKind::Status));
+    assert!(received.chat.is_status());
+    assert_eq!(received.sender, *crew.phones[1].lid());
+    crew.phones[1].send_text(&crew.group, "to the crew").await.unwrap();
+    assert_eq!(alice.message().await.kind(), ChatKind::Group);
+    crew.phones[1].send_text(crew.phones[0].pn(), "to you").await.unwrap();
+    assert_eq!(alice.message().await.kind(), ChatKind::Direct);
 }

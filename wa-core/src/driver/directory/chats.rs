@@ -32,7 +32,7 @@ impl Directory {
         let users: Vec<Jid> = chats.iter().filter(|chat| chat.is_user()).map(Jid::to_chat).collect();
         self.load_addresses(store, users.clone()).await?;
         let others: Vec<Jid> = users.iter().filter_map(|user| self.other_address(user)).cloned().collect();
-        let mut wanted = [users, others].concat();
+        let mut wanted = [users.clone(), others].concat();
         for _ in 0..HOPS {
             wanted.retain(|address| !self.chats.contains_key(address));
             wanted.sort_unstable();
@@ -45,7 +45,9 @@ impl Directory {
             self.chats.extend(wanted.into_iter().zip(found));
             wanted = next;
         }
-        Ok(())
+        // A chat may be with somebody else than its key's present owner.
+        let owners = users.iter().filter_map(|user| self.root(user)?.lid.clone()).collect();
+        self.load_addresses(store, owners).await
     }
 
     /// The key of a chat, which stays it for ever from now on. The chat must be loaded. Chats that are not with one user
@@ -101,6 +103,9 @@ impl Directory {
             return None; // the chat of the number's owner before
         }
         let Some(of_lid) = self.root(&pair.lid).cloned() else {
+            // At once: by the time that the LID is seen first, the number may be another user's.
+            let leads = ChatKey { address: pair.lid.clone(), key: of_pn.key.clone(), lid: None };
+            self.put_chat(leads, changes);
             if of_pn.lid.is_none() {
                 self.put_chat(ChatKey { lid: Some(pair.lid.clone()), ..of_pn }, changes);
             }
@@ -161,5 +166,129 @@ impl Directory {
     fn put_chat(&mut self, known: ChatKey, changes: &mut Changes) {
         changes.put_chat_key(known.clone());
         self.chats.insert(known.address.clone(), Some(known));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wa_store::MemoryStore;
+    use wa_types::UnixMillis;
+
+    use super::*;
+
+    const A: &str = "15551230001";
+    const B: &str = "15551230002";
+
+    fn pair(pn: &str, lid: &str) -> AddressPair {
+        AddressPair { pn: Jid::pn(pn), lid: Jid::lid(lid) }
+    }
+
+    /// A directory on a store, written after each act and read again: what holds, holds after a restart.
+    #[derive(Default)]
+    struct Known {
+        store: MemoryStore,
+        directory: Directory,
+    }
+
+    impl Known {
+        async fn act<T>(&mut self, jids: &[Jid], act: impl FnOnce(&mut Directory, &mut Changes) -> T) -> T {
+            self.directory.load_chats(&self.store, jids).await.unwrap();
+            let mut changes = Changes::new();
+            let result = act(&mut self.directory, &mut changes);
+            self.store.commit(changes).await.unwrap();
+            self.directory = Directory::default();
+            result
+        }
+
+        async fn key(&mut self, chat: Jid) -> Jid {
+            self.act(&[chat.clone()], |directory, changes| directory.chat_key(&chat, changes)).await
+        }
+
+        async fn learn(&mut self, pair: AddressPair) -> Option<Merge> {
+            let jids = [pair.pn.clone(), pair.lid.clone()];
+            self.act(&jids, |directory, changes| {
+                directory.learn(pair.clone(), UnixMillis(1), changes);
+                directory.join_chats(&pair, changes)
+            })
+            .await
+        }
+
+        async fn replace(&mut self, old: Jid, new: Jid) -> Option<Merge> {
+            let jids = [old.clone(), new.clone()];
+            self.act(&jids, |directory, changes| directory.move_chat(&old, &new, changes)).await
+        }
+
+        async fn addresses(&mut self, chat: Jid) -> (Option<Jid>, Option<Jid>) {
+            self.act(&[chat.clone()], |directory, _| directory.addresses_of_chat(&chat)).await
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_address_stays_the_key() {
+        let mut known = Known::default();
+        assert_eq!(known.key(Jid::pn(A).with_device(3)).await, Jid::pn(A));
+        assert_eq!(known.learn(pair(A, "1")).await, None);
+        assert_eq!(known.key(Jid::lid("1")).await, Jid::pn(A));
+        // Known as a pair from the beginning: whichever comes first.
+        assert_eq!(known.learn(pair(B, "2")).await, None);
+        assert_eq!(known.key(Jid::lid("2")).await, Jid::lid("2"));
+        assert_eq!(known.key(Jid::pn(B)).await, Jid::lid("2"));
+        for other in [Jid::STATUS, "123-456@g.us".parse().unwrap(), "1@newsletter".parse().unwrap()] {
+            assert_eq!(known.key(other.clone()).await, other);
+        }
+    }
+
+    #[tokio::test]
+    async fn two_chats_of_one_user_become_the_lids() {
+        let mut known = Known::default();
+        known.key(Jid::pn(A)).await;
+        known.key(Jid::lid("1")).await;
+        let merge = Merge { kept: Jid::lid("1"), gone: Jid::pn(A) };
+        assert_eq!(known.learn(pair(A, "1")).await, Some(merge));
+        assert_eq!(known.learn(pair(A, "1")).await, None, "once");
+        assert_eq!(known.key(Jid::pn(A)).await, Jid::lid("1"));
+    }
+
+    #[tokio::test]
+    async fn a_number_that_passes_to_another_user_does_not_take_the_chat_along() {
+        let mut known = Known::default();
+        known.key(Jid::pn(A)).await;
+        known.learn(pair(A, "1")).await;
+        // The user of LID 1 has number B now, and somebody new has A.
+        known.learn(pair(B, "1")).await;
+        known.learn(pair(A, "2")).await;
+        assert_eq!(known.key(Jid::lid("1")).await, Jid::pn(A));
+        assert_eq!(known.key(Jid::pn(B)).await, Jid::pn(A));
+        assert_eq!(known.key(Jid::lid("2")).await, Jid::lid("2"));
+        // The key still leads to whom it was given for.
+        assert_eq!(known.addresses(Jid::pn(A)).await, (Some(Jid::lid("1")), Some(Jid::pn(B))));
+        assert_eq!(known.addresses(Jid::lid("2")).await, (Some(Jid::lid("2")), Some(Jid::pn(A))));
+    }
+
+    #[tokio::test]
+    async fn another_lid_of_the_same_user_leads_to_the_same_chat() {
+        let mut known = Known::default();
+        known.key(Jid::lid("1")).await;
+        assert_eq!(known.replace(Jid::lid("1"), Jid::lid("2")).await, None);
+        assert_eq!(known.key(Jid::lid("2")).await, Jid::lid("1"));
+        assert_eq!(known.addresses(Jid::lid("1")).await.0, Some(Jid::lid("2")));
+        // Also when the new one had a chat already, and chats had been merged into that.
+        known.key(Jid::pn(B)).await;
+        known.key(Jid::lid("3")).await;
+        known.learn(pair(B, "3")).await;
+        let merge = Merge { kept: Jid::lid("1"), gone: Jid::lid("3") };
+        assert_eq!(known.replace(Jid::lid("2"), Jid::lid("3")).await, Some(merge));
+        for jid in [Jid::pn(B), Jid::lid("1"), Jid::lid("2"), Jid::lid("3")] {
+            assert_eq!(known.key(jid).await, Jid::lid("1"));
+        }
+        assert_eq!(known.addresses(Jid::pn(B)).await, (Some(Jid::lid("3")), Some(Jid::pn(B))));
+    }
+
+    #[tokio::test]
+    async fn a_changed_number_without_a_lid_keeps_its_chat() {
+        let mut known = Known::default();
+        known.key(Jid::pn(A)).await;
+        assert_eq!(known.replace(Jid::pn(A), Jid::pn(B)).await, None);
+        assert_eq!(known.key(Jid::pn(B)).await, Jid::pn(A));
     }
 }

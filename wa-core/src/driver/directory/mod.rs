@@ -3,7 +3,7 @@
 
 mod chats;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub(super) use chats::Merge;
 
@@ -44,10 +44,11 @@ impl Directory {
         users: Vec<Jid>,
     ) -> Result<(), StoreError> {
         let (mut pns, mut lids) = (Vec::new(), Vec::new());
-        for user in users.iter().map(Jid::to_chat) {
-            if user.is_pn() && !self.lids.contains_key(&user) && !pns.contains(&user) {
+        let mut asked = HashSet::with_capacity(users.len());
+        for user in users.iter().map(Jid::to_chat).filter(|user| asked.insert(user.clone())) {
+            if user.is_pn() && !self.lids.contains_key(&user) {
                 pns.push(user);
-            } else if user.is_lid() && !self.pns.contains_key(&user) && !lids.contains(&user) {
+            } else if user.is_lid() && !self.pns.contains_key(&user) {
                 lids.push(user);
             }
         }

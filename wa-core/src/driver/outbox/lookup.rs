@@ -115,6 +115,13 @@ impl Actor {
             }
         };
         self.outbox.wake();
+        let pairs = answers.iter().flat_map(|answer| {
+            let others = [&answer.lid, &answer.pn].into_iter().flatten();
+            others.filter_map(|other| AddressPair::new(&answer.user, other))
+        });
+        self.learn(pairs.collect::<Vec<_>>(), Evidence::Told, step).await?;
+        let phones = users.iter().filter_map(|user| self.directory.signal_address(user));
+        self.load_sessions(phones.collect()).await?;
         for user in users {
             let answer =
                 answers.iter().find(|answer| answer.user == user || answer.lid.as_ref() == Some(&user));
@@ -127,14 +134,7 @@ impl Actor {
                 }
                 continue;
             };
-            let others = [&answer.lid, &answer.pn].into_iter().flatten();
-            let pairs: Vec<AddressPair> =
-                others.filter_map(|other| AddressPair::new(&answer.user, other)).collect();
-            self.learn(pairs, Evidence::Told, step).await?;
             let phone = self.directory.signal_address(&user);
-            if let Some(phone) = &phone {
-                self.load_sessions(vec![phone.clone()]).await?;
-            }
             let known = phone.and_then(|phone| self.ratchets.identity(&phone));
             let signed = answer.key_index_list.as_deref().map(|list| {
                 SignedKeyIndexList::decode(list)

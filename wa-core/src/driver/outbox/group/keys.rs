@@ -77,7 +77,6 @@ impl Actor {
 
         let piece: Vec<_> = keys.to_do.drain(..keys.to_do.len().min(SEALED_AT_ONCE)).collect();
         self.load_sessions(piece.iter().map(|(_, address)| address.clone()).collect()).await?;
-        let mut missing = Vec::new();
         for (device, address) in piece {
             if self.ratchets.can_send_to(&address) {
                 match self.ratchets.seal(&address, &keys.padded) {
@@ -91,13 +90,15 @@ impl Actor {
                     Err(error) => tracing::warn!(%error, ?device, "a device does not get our key"),
                 }
             } else if !self.outbox.lookups.knows_no_keys_of(&address) {
-                missing.push((device, address));
+                keys.without_session.push_back((device, address));
             }
         }
-        for missing in missing.chunks(ASKED_AT_ONCE) {
-            self.fetch_bundles(missing.iter().map(|(_, address)| address.clone()).collect());
+        while keys.asked.len() <= ASKED_AT_ONCE && !keys.without_session.is_empty() {
+            let count = keys.without_session.len().min(ASKED_AT_ONCE);
+            let next: Vec<_> = keys.without_session.drain(..count).collect();
+            self.fetch_bundles(next.iter().map(|(_, address)| address.clone()).collect());
+            keys.asked.extend(next);
         }
-        keys.asked.extend(missing);
         let prepared = if !keys.to_do.is_empty() {
             Prepared::Wait(Waits::Turn)
         } else if !keys.asked.is_empty() {

@@ -15,8 +15,8 @@ mod ack;
 mod keys;
 mod state;
 
-use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ use crate::stanza::message::OutboundGroupMessage;
 use crate::wire::Node;
 
 /// How many users' devices, and how many devices' keys, are asked for in one question: as many are computed with in
-/// one step.
+/// one step. Two questions are under way at a time, so that others' answers come between.
 const ASKED_AT_ONCE: usize = 128;
 
 /// How a group's messages go, until something changes.
@@ -83,7 +83,27 @@ impl Actor {
                 return Ok(Prepared::Go(Route::Group(route)));
             }
         }
-        self.find_route(group, &own).await
+        match self.ask_for_lists(group) {
+            Waits::Nothing => self.find_route(group, &own).await,
+            waits => Ok(Prepared::Wait(waits)),
+        }
+    }
+
+    /// Goes on asking for devices; nothing is waited for when all have been.
+    fn ask_for_lists(&mut self, group: &Jid) -> Waits {
+        let send = self.outbox.groups.entry(group);
+        let mut unlisted = std::mem::take(&mut send.unlisted);
+        let mut listing = std::mem::take(&mut send.listing);
+        listing.retain(|user| self.outbox.lookups.is_asking_for(user));
+        while listing.len() <= ASKED_AT_ONCE && !unlisted.is_empty() {
+            let next = unlisted.split_off(unlisted.len().saturating_sub(ASKED_AT_ONCE));
+            listing.extend(next.iter().cloned());
+            self.fetch_devices(next);
+        }
+        let waits = if listing.is_empty() { Waits::Nothing } else { Waits::Devices(listing.clone()) };
+        let send = self.outbox.groups.entry(group);
+        (send.unlisted, send.listing) = (unlisted, listing);
+        waits
     }
 
     async fn find_route(&mut self, group: &Jid, own: &OwnAddress) -> Result<Prepared, StoreError> {
@@ -96,11 +116,6 @@ impl Actor {
             return Ok(Prepared::Fail(SendError::StaleAddressing));
         };
         let users = FanOut::users(&info, own);
-        let asked: Vec<Jid> =
-            users.iter().filter(|user| self.outbox.lookups.is_asking_for(user)).cloned().collect();
-        if !asked.is_empty() {
-            return Ok(Prepared::Wait(Waits::Devices(asked)));
-        }
         self.directory.load_lists(&*store, &users).await?;
         let unknown: Vec<Jid> = users
             .iter()
@@ -110,8 +125,8 @@ impl Actor {
             .cloned()
             .collect();
         if !unknown.is_empty() {
-            unknown.chunks(ASKED_AT_ONCE).for_each(|users| self.fetch_devices(users.to_vec()));
-            return Ok(Prepared::Wait(Waits::Devices(unknown)));
+            self.outbox.groups.entry(group).unlisted = unknown;
+            return Ok(Prepared::Wait(self.ask_for_lists(group)));
         }
         let fan_out = FanOut::new(&users, &me, |user| self.directory.list(user));
         let Some(sender) = SignalAddress::from_jid(&me) else {
@@ -140,7 +155,13 @@ impl Actor {
                 Some((device, address))
             });
             let to_do = addressed.collect();
-            Some(Keys { padded, to_do, asked: Vec::new(), sealed: Vec::new() })
+            Some(Keys {
+                padded,
+                to_do,
+                without_session: VecDeque::new(),
+                asked: Vec::new(),
+                sealed: Vec::new(),
+            })
         };
         let send = self.outbox.groups.entry(group);
         send.route = Some(Arc::clone(&route));

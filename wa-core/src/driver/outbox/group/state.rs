@@ -32,6 +32,9 @@ pub(super) struct HoldersSlot {
 #[derive(Default)]
 pub(super) struct GroupSend {
     pub(super) used: u64,
+    /// Whose devices are still to be asked for, and are being asked for.
+    pub(super) unlisted: Vec<Jid>,
+    pub(super) listing: Vec<Jid>,
     pub(super) route: Option<Arc<GroupRoute>>,
     /// Our key, on its way to those who lack it.
     pub(super) keys: Option<Keys>,
@@ -44,7 +47,8 @@ pub(super) struct Keys {
     pub(super) padded: Zeroizing<Vec<u8>>,
     /// Whose turn it is; by address in the group, and by session.
     pub(super) to_do: VecDeque<(Jid, SignalAddress)>,
-    /// Whose keys are being asked for.
+    /// Whose keys are still to be asked for, and are being asked for.
+    pub(super) without_session: VecDeque<(Jid, SignalAddress)>,
     pub(super) asked: Vec<(Jid, SignalAddress)>,
     pub(super) sealed: Vec<(Jid, EncKind, Vec<u8>)>,
 }
