@@ -4,7 +4,7 @@ use wa_core::event::ChatKind;
 use wa_core::wire::Node;
 use wa_core::{Event, Message};
 use wa_it::Companion;
-use wa_test_server::{Config, Direction, GroupMode, Phone, TestServer};
+use wa_test_server::{Act, Config, Direction, Filter, GroupMode, Phone, TestServer};
 use wa_types::Jid;
 
 /// Three accounts, each a phone and a companion, in one group of Alice's.
@@ -360,4 +360,44 @@ async fn a_status_is_received_as_one() {
     assert_eq!(alice.message().await.kind(), ChatKind::Group);
     crew.phones[1].send_text(crew.phones[0].pn(), "to you").await.unwrap();
     assert_eq!(alice.message().await.kind(), ChatKind::Direct);
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_have_arrived_goes_out_again() {
+    let mut crew = Crew::new().await;
+    let group = crew.group.clone();
+    let never_read = Filter::from_client().tag("message");
+    crew.server.faults_of(&crew.alice.jid).script(never_read, Act::Cut, 1);
+    let sent = crew.alice.send_text(&group, "one").await;
+    crew.read_by_all("one").await;
+    let attempts = crew.sent();
+    assert!(attempts.iter().all(|message| jid(message, "id") == sent.id.as_str()));
+    assert_eq!(keyed(attempts.last().unwrap()).len(), 5, "who was not reached lacks the key still");
+    crew.alice.send_text(&group, "two").await;
+    crew.read_by_all("two").await;
+    assert_eq!(keyed(crew.sent().last().unwrap()).len(), 0);
+    for companion in [&crew.bob, &crew.carol] {
+        assert_eq!(
+            crew.server
+                .nodes_of(&companion.jid)
+                .iter()
+                .filter(|(_, node)| jid(node, "type") == "retry")
+                .count(),
+            0
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_agrees_is_heeded_once() {
+    let mut crew = Crew::new().await;
+    let group = crew.group.clone();
+    crew.server.faults_of(&crew.alice.jid).script(Filter::message_acks(), Act::WrongPhash, 100);
+    for text in ["one", "two", "three"] {
+        crew.alice.send_text(&group, text).await;
+        crew.read_by_all(text).await;
+    }
+    let ids: Vec<String> = crew.sent().iter().map(|message| jid(message, "id")).collect();
+    let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!((ids.len(), distinct.len()), (4, 3), "the first one twice, under one id");
 }

@@ -6,10 +6,10 @@ use wa_store::{Group, SenderKeyName, StoreError};
 use wa_types::{Jid, SignalAddress};
 
 use super::state::HoldersSlot;
-use super::{ASKED_AT_ONCE, FanOut, GroupRoute};
+use super::{ASKED_AT_ONCE, FanOut, GroupRoute, LOOK_AGAIN};
 use crate::driver::outbox::Waits;
 use crate::driver::outbox::route::{Prepared, Route};
-use crate::driver::{Actor, Step};
+use crate::driver::{Actor, Step, clock};
 use crate::e2e::group::KeyHolders;
 use crate::event::Event;
 use crate::signal::{CiphertextKind, OwnSenderKey};
@@ -89,7 +89,10 @@ impl Actor {
                     }
                     Err(error) => tracing::warn!(%error, ?device, "a device does not get our key"),
                 }
-            } else if !self.outbox.lookups.knows_no_keys_of(&address) {
+            } else if self.outbox.lookups.knows_no_keys_of(&address) {
+                let again = clock::now() + LOOK_AGAIN;
+                self.outbox.groups.entry(&route.to).look_again_at.get_or_insert(again);
+            } else {
                 keys.without_session.push_back((device, address));
             }
         }

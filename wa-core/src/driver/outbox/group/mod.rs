@@ -19,6 +19,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use wa_store::{AddressingMode, SenderKeyName, StoreError};
 use wa_types::{Jid, SignalAddress};
@@ -28,7 +29,7 @@ pub(in crate::driver) use self::state::GroupSends;
 use self::state::{Given, Keys};
 use super::route::{Prepared, Route};
 use super::{Pending, Waits};
-use crate::driver::Actor;
+use crate::driver::{Actor, clock};
 use crate::e2e::addressing::OwnAddress;
 use crate::e2e::encrypt::Plaintexts;
 use crate::e2e::group::{FanOut, KeyHolders, distribution};
@@ -39,6 +40,9 @@ use crate::wire::Node;
 /// How many users' devices, and how many devices' keys, are asked for in one question: as many are computed with in
 /// one step. Two questions are under way at a time, so that others' answers come between.
 const ASKED_AT_ONCE: usize = 128;
+
+/// A device that gave no keys is looked for again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How a group's messages go, until something changes.
 pub(super) struct GroupRoute {
@@ -73,6 +77,9 @@ impl Actor {
         let send = self.outbox.groups.entry(group);
         if send.given.is_some() {
             return Ok(Prepared::Wait(Waits::Ack));
+        }
+        if send.look_again_at.is_some_and(|at| clock::now() >= at) {
+            (send.route, send.keys, send.look_again_at) = (None, None, None);
         }
         if let Some(route) = send.route.clone() {
             if send.keys.is_some() {

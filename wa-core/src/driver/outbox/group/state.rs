@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use wa_store::Changes;
 use wa_types::{Jid, MessageId, SignalAddress};
@@ -36,6 +37,8 @@ pub(super) struct GroupSend {
     pub(super) unlisted: Vec<Jid>,
     pub(super) listing: Vec<Jid>,
     pub(super) route: Option<Arc<GroupRoute>>,
+    /// Some device gave no keys: then it is looked for again.
+    pub(super) look_again_at: Option<Instant>,
     /// Our key, on its way to those who lack it.
     pub(super) keys: Option<Keys>,
     /// What left with a message whose ack has not come.
@@ -92,8 +95,8 @@ impl GroupSends {
 
     /// The connection is gone: what left on it may not have arrived.
     pub(in crate::driver::outbox) fn disconnected(&mut self) {
-        for send in self.groups.values_mut() {
-            (send.keys, send.given) = (None, None);
+        for send in self.groups.values_mut().filter(|send| send.keys.is_some() || send.given.is_some()) {
+            (send.route, send.keys, send.given) = (None, None, None);
         }
     }
 
