@@ -201,7 +201,8 @@ mod tests {
         }
 
         async fn key(&mut self, chat: Jid) -> Jid {
-            self.act(&[chat.clone()], |directory, changes| directory.chat_key(&chat, changes)).await
+            self.act(std::slice::from_ref(&chat), |directory, changes| directory.chat_key(&chat, changes))
+                .await
         }
 
         async fn learn(&mut self, pair: AddressPair) -> Option<Merge> {
@@ -219,7 +220,7 @@ mod tests {
         }
 
         async fn addresses(&mut self, chat: Jid) -> (Option<Jid>, Option<Jid>) {
-            self.act(&[chat.clone()], |directory, _| directory.addresses_of_chat(&chat)).await
+            self.act(std::slice::from_ref(&chat), |directory, _| directory.addresses_of_chat(&chat)).await
         }
     }
 

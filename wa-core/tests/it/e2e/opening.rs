@@ -11,7 +11,7 @@ use wa_core::signal::{
 };
 use wa_core::stanza::Reader;
 use wa_core::stanza::message::InboundMessage;
-use wa_core::store::Changes;
+use wa_core::store::{Changes, SenderKeyName};
 use wa_core::wire::{self, Node};
 use wa_proto::e2e;
 use wa_types::{Jid, KeyPair, PreKeyId, RegistrationId, SignalAddress};
@@ -26,6 +26,7 @@ struct Chat {
     received: Ratchets,
     alice: KeyPair,
     sent: Ratchets,
+    signed: SignedPreKey,
 }
 
 fn ours(key_pair: &KeyPair) -> LocalIdentity<'_> {
@@ -43,7 +44,21 @@ fn bob() -> SignalAddress {
 impl Chat {
     fn new() -> Self {
         let random = &mut SystemRandom;
-        let (alice, bob_key) = (curve25519::generate(random), curve25519::generate(random));
+        Self::between(curve25519::generate(random), curve25519::generate(random))
+    }
+
+    /// The same two, with another session.
+    fn new_from(other: &Self) -> Self {
+        Self::between(other.alice.clone(), other.bob.clone())
+    }
+
+    /// Alice has another identity.
+    fn begin_anew(&mut self) {
+        *self = Self::between(curve25519::generate(&mut SystemRandom), self.bob.clone());
+    }
+
+    fn between(alice: KeyPair, bob_key: KeyPair) -> Self {
+        let random = &mut SystemRandom;
         let signed = SignedPreKey::generate(PreKeyId::FIRST, &bob_key, random);
         let bundle = PreKeyBundle {
             registration_id: RegistrationId(1),
@@ -55,9 +70,9 @@ impl Chat {
         };
         let (mut sent, mut received) = (Ratchets::default(), Ratchets::default());
         sent.initiate(ours(&alice), &bob(), &bundle, &mut Changes::new(), random).unwrap();
-        received.load_signed_pre_key(signed);
+        received.load_signed_pre_key(signed.clone());
         let own = OwnAddress { pn: Jid::pn("100").with_device(7), lid: Some(Jid::lid("900").with_device(7)) };
-        Self { bob: bob_key, own, received, alice, sent }
+        Self { bob: bob_key, own, received, alice, sent, signed }
     }
 
     fn seal(&mut self, message: &e2e::Message) -> Node {
@@ -68,6 +83,11 @@ impl Chat {
     }
 
     fn open(&mut self, from: &str, encs: Vec<Node>) -> (Outcome, bool) {
+        self.open_as(&alice(), from, encs)
+    }
+
+    /// Opens a message with the session that is kept under this address.
+    fn open_as(&mut self, sender: &SignalAddress, from: &str, encs: Vec<Node>) -> (Outcome, bool) {
         let from: Jid = from.parse().unwrap();
         let participant = from.is_group().then(|| ALICE.parse::<Jid>().unwrap());
         let node =
@@ -77,7 +97,7 @@ impl Chat {
         let document = wire::decode(&body).unwrap();
         let message = InboundMessage::read(Reader::new(document.root()), |_| false).unwrap();
         let mut place = Place::of(&message, &self.own);
-        let opening = Opening { own: &self.own, ours: ours(&self.bob), sender: &alice(), account_key: None };
+        let opening = Opening { own: &self.own, ours: ours(&self.bob), sender, account_key: None };
         opening.open(&message, &mut place, &mut self.received, &mut Changes::new(), &mut SystemRandom)
     }
 }
@@ -154,4 +174,83 @@ fn what_only_own_devices_may_say_is_ignored_from_others() {
     let secret = chat.open(ALICE, vec![enc("msmsg", vec![1])]).0;
     assert!(matches!(secret, Outcome::Failed(DecryptError::MissingSecret)));
     assert!(matches!(chat.open(ALICE, vec![]).0, Outcome::Failed(DecryptError::NoContent)));
+}
+
+const ALICE_PN: &str = "200@s.whatsapp.net";
+
+fn alice_pn() -> SignalAddress {
+    SignalAddress::from_jid(&ALICE_PN.parse().unwrap()).unwrap()
+}
+
+fn says(outcome: &Outcome, expected: &str) -> bool {
+    matches!(outcome, Outcome::Content(message) if message.as_text() == Some(expected))
+}
+
+#[test]
+fn a_session_that_moves_to_the_lid_goes_on_and_the_one_there_still_reads() {
+    let mut chat = Chat::new();
+    // One session began under the number, and another, with the same phone, under the LID.
+    let (first, late) = (chat.seal(&text("1")), chat.seal(&text("late under the number")));
+    assert!(says(&chat.open_as(&alice_pn(), ALICE_PN, vec![first]).0, "1"));
+    let mut again = Chat::new_from(&chat);
+    let (second, later) = (again.seal(&text("2")), again.seal(&text("late under the LID")));
+    chat.received.load_signed_pre_key(again.signed.clone());
+    assert!(says(&chat.open(ALICE, vec![second]).0, "2"));
+
+    let mut changes = Changes::new();
+    let current = chat.received.current_session(&alice_pn());
+    chat.received.migrate(&alice_pn(), &alice(), &mut changes);
+    assert_eq!(
+        chat.received.current_session(&alice()),
+        current,
+        "the number's session is the one to send on"
+    );
+    assert!(!chat.received.knows(&alice_pn()) && chat.received.can_send_to(&alice()));
+    assert_eq!(chat.received.identity(&alice()), Some(chat.alice.public));
+    assert_eq!(chat.received.identity(&alice_pn()), None);
+    assert!(says(&chat.open(ALICE, vec![late]).0, "late under the number"));
+    assert!(says(&chat.open(ALICE, vec![later]).0, "late under the LID"));
+    // And all of it is written: gone there, here now.
+    chat.received.stage(&mut changes);
+    let text = format!("{changes:?}");
+    assert!(
+        text.contains("DeleteSession") && text.contains("DeleteIdentity") && text.contains("PutSession"),
+        "{text}"
+    );
+}
+
+#[test]
+fn nothing_is_sent_any_more_on_a_moved_session_of_an_identity_that_was_replaced() {
+    let mut chat = Chat::new();
+    let old = chat.seal(&text("old phone"));
+    assert!(says(&chat.open_as(&alice_pn(), ALICE_PN, vec![old]).0, "old phone"));
+    let late = chat.seal(&text("late"));
+    // The phone was set up anew, and wrote under its LID.
+    let mut renewed = Chat::new_from(&chat);
+    renewed.begin_anew();
+    chat.received.load_signed_pre_key(renewed.signed.clone());
+    let new = renewed.seal(&text("new phone"));
+    assert!(says(&chat.open(ALICE, vec![new]).0, "new phone"));
+    let current = chat.received.current_session(&alice());
+    chat.received.migrate(&alice_pn(), &alice(), &mut Changes::new());
+    assert_eq!(chat.received.current_session(&alice()), current);
+    assert_eq!(chat.received.identity(&alice()), Some(renewed.alice.public), "the LID's is the newer one");
+    assert!(says(&chat.open(ALICE, vec![late]).0, "late"), "what was under way is still read");
+}
+
+#[test]
+fn a_sender_key_moves_to_the_lid() {
+    let mut ratchets = Ratchets::default();
+    let name = |sender| SenderKeyName { group: GROUP.parse().unwrap(), sender };
+    let mut key = OwnSenderKey::generate(&mut SystemRandom);
+    ratchets.process_distribution(name(alice_pn()), &key.distribution().to_bytes()).unwrap();
+    ratchets.migrate_sender_key(&name(alice_pn()), &name(alice()), &mut Changes::new());
+    let message = key.encrypt(b"to all", &mut SystemRandom).unwrap();
+    assert_eq!(ratchets.open_group(&name(alice()), &message).unwrap(), b"to all");
+    // A newer one under the LID is not overwritten by what comes later under the number.
+    let other = OwnSenderKey::generate(&mut SystemRandom);
+    ratchets.process_distribution(name(alice_pn()), &other.distribution().to_bytes()).unwrap();
+    ratchets.migrate_sender_key(&name(alice_pn()), &name(alice()), &mut Changes::new());
+    let message = key.encrypt(b"again", &mut SystemRandom).unwrap();
+    assert_eq!(ratchets.open_group(&name(alice()), &message).unwrap(), b"again");
 }
