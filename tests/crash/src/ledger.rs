@@ -104,6 +104,14 @@ impl Ledger {
         self.outbound.values().filter(|count| **count == 0).count()
     }
 
+    /// What is still to come, in words.
+    pub(crate) fn missing(&self, upto: u64) -> String {
+        let undelivered =
+            self.inbound.iter().filter(|(_, count)| **count == 0).map(|(text, _)| text.as_str());
+        let undelivered: Vec<&str> = undelivered.take(20).collect();
+        format!("still to be delivered: {undelivered:?}, to be acknowledged: {:?}", self.unacked(upto))
+    }
+
     /// All that is wrong at the end; empty is good.
     pub(crate) fn verdict(mut self) -> Vec<String> {
         for (text, count) in &self.inbound {

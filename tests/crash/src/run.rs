@@ -98,7 +98,10 @@ impl Run {
                 run.ledger.will_send(number, &run.readers(number));
             }
             reached = upto;
-            run.live(lives, reached).await?;
+            if let Err(error) = run.live(lives, reached).await {
+                let missing = run.ledger.missing(reached);
+                return Err(format!("seed {}, life {lives}: {error}; {missing}", options.seed).into());
+            }
             lives += 1;
         }
         run.last_life(reached).await?;
