@@ -15,7 +15,7 @@ use wa_test_server::{Phone, TestServer};
 use wa_types::Jid;
 
 use crate::Fallible;
-use crate::tally::{Device, Tally};
+use crate::tally::{Chat, Device, Tally};
 
 /// A phone and a client that is linked to it.
 pub(crate) struct Account {
@@ -29,7 +29,8 @@ pub(crate) struct Account {
 struct Side {
     device: Device,
     tally: Arc<Tally>,
-    addresses: Vec<Jid>,
+    /// Where it writes to, in turn.
+    chats: Vec<(Chat, Jid)>,
     pause: Duration,
 }
 
@@ -41,35 +42,34 @@ impl Account {
         Ok(Self { index, phone, companion })
     }
 
-    /// Writes and reads until told to stop.
+    /// Writes to these chats, but for its own, and reads, until told to stop.
     pub(crate) fn live(
         self,
         tally: &Arc<Tally>,
-        addresses: &[Jid],
+        chats: &[(Chat, Jid)],
         pause: Duration,
         stop_writing: &CancellationToken,
         stop: &CancellationToken,
     ) -> Vec<JoinHandle<()>> {
+        let own = Chat::Account(self.index);
+        let chats: Vec<_> = chats.iter().filter(|(chat, _)| *chat != own).cloned().collect();
         let side = |is_phone| Side {
             device: Device { account: self.index, is_phone },
             tally: Arc::clone(tally),
-            addresses: addresses.to_vec(),
+            chats: chats.clone(),
             pause,
         };
         let Companion { client, events, .. } = self.companion;
-        let until = |token: &CancellationToken, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
-            let token = token.clone();
-            tokio::spawn(async move {
-                token.run_until_cancelled(work).await;
-            })
-        };
-        let (phone, reader) = (self.phone.clone(), self.phone);
+        let phone = self.phone;
         let mut tasks = vec![
-            until(stop_writing, Box::pin(side(true).write_by_phone(phone))),
-            until(stop, Box::pin(side(true).read_by_phone(reader))),
-            // A message that is being sent is sent to its end: it counts.
-            tokio::spawn(side(false).write_by_client(client.clone(), stop_writing.clone())),
+            until(stop_writing, side(true).write_by_phone(phone.clone())),
+            until(stop, side(true).read_by_phone(phone)),
         ];
+        // No chat waits for another. A message that is being sent is sent to its end: it counts.
+        for (chat, address) in chats.clone() {
+            let write = side(false).write_by_client(chat, address, client.clone(), stop_writing.clone());
+            tasks.push(tokio::spawn(write));
+        }
         let (stop, side) = (stop.clone(), side(false));
         tasks.push(tokio::spawn(async move {
             stop.run_until_cancelled(side.read_by_client(client.clone(), events)).await;
@@ -79,16 +79,18 @@ impl Account {
     }
 }
 
-impl Side {
-    /// The others in turn, for ever.
-    fn targets(&self) -> impl Iterator<Item = (usize, &Jid)> {
-        let own = self.device.account;
-        self.addresses.iter().enumerate().filter(move |(index, _)| *index != own).cycle()
-    }
+/// Works until told to stop.
+fn until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        stop.run_until_cancelled(work).await;
+    })
+}
 
+impl Side {
     async fn write_by_phone(self, phone: Phone) {
-        for (to, address) in self.targets() {
-            let text = self.tally.next_text(self.device, to);
+        for (chat, address) in self.chats.iter().cycle() {
+            let text = self.tally.next_text(self.device, *chat);
             // What a phone hands in is with the server at once; only the ack is waited for.
             if let Err(error) = phone.send_text(address, &text).await {
                 self.tally.fail(format!("{} cannot send: {error}", self.device));
@@ -97,14 +99,15 @@ impl Side {
         }
     }
 
-    async fn write_by_client(self, client: Client, stop: CancellationToken) {
-        for (to, address) in self.targets() {
-            if stop.is_cancelled() {
-                return;
-            }
-            let text = self.tally.next_text(self.device, to);
+    /// Writes to one chat; its turn comes when all chats had theirs.
+    async fn write_by_client(self, chat: Chat, address: Jid, client: Client, stop: CancellationToken) {
+        let pause = self.pause * u32::try_from(self.chats.len()).unwrap_or(u32::MAX);
+        while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+            let text = self.tally.next_text(self.device, chat);
+            // Whatever happens to the connection, the outbox sees to it. An error is one of the server's, or no
+            // answer in minutes.
             let options = SendOptions::new().id(client.new_message_id());
-            while let Err(error) = client.send_with(address, Message::text(&text), options.clone()).await {
+            while let Err(error) = client.send_with(&address, Message::text(&text), options.clone()).await {
                 // It was read everywhere, or the run had ended; only its ack is missing.
                 if matches!(error, SendError::Shutdown) {
                     return;
@@ -114,24 +117,25 @@ impl Side {
                 }
                 sleep(AGAIN).await;
             }
-            stop.run_until_cancelled(sleep(self.pause)).await;
         }
     }
 
     async fn read_by_phone(self, phone: Phone) {
         loop {
             let message = phone.message().await;
-            self.tally.note(self.device, message.text().unwrap_or_default());
+            self.tally.note(self.device, message.chat.is_group(), message.text().unwrap_or_default());
         }
     }
 
     async fn read_by_client(self, client: Client, mut events: Events) {
         while let Some(event) = events.next().await {
             match event {
-                Event::Message(message) => {
-                    self.tally.note(self.device, message.message.as_text().unwrap_or_default());
+                Event::Message(received) => {
+                    let text = received.message.as_text().unwrap_or_default();
+                    self.tally.note(self.device, received.chat.is_group(), text);
                 }
-                // Its pauses grow while connections end one after the other; here they always do.
+                // Its pauses are made for people and their networks: they grow while connections end one after the
+                // other, and here they always do.
                 Event::Disconnected { .. } => {
                     sleep(AGAIN).await;
                     let _connected_meanwhile = client.reconnect().await;

@@ -1,5 +1,5 @@
-//! Four accounts, each a phone and a linked client on SQLite, write to each other while the server lets faults happen
-//! by a seed. At the end every device must have every message once, and memory must not have grown.
+//! Four accounts, each a phone and a linked client on SQLite, write to each other and in two groups while the server
+//! lets faults happen by a seed. At the end every device must have every message once, and memory must not have grown.
 //!
 //! Server and clients are one process, so that its resident size is that of all of them: what any of them piles up
 //! shows. The run fails with its seed; the same seed decides the same faults for the same stanzas.
@@ -8,10 +8,12 @@
 //! |---|---|
 //! | `options` | the command line |
 //! | `account` | one account: who writes, who reads, who reconnects |
+//! | `groups` | the groups, and a guest who comes and goes |
 //! | `tally` | which messages are where |
 //! | `memory` | the resident size over time |
 
 mod account;
+mod groups;
 mod memory;
 mod options;
 mod tally;
@@ -27,9 +29,10 @@ use tokio_util::sync::CancellationToken;
 use wa_test_server::{Config, FaultPlan, TestServer};
 
 use crate::account::Account;
+use crate::groups::Groups;
 use crate::memory::Memory;
 use crate::options::{Options, USAGE};
-use crate::tally::Tally;
+use crate::tally::{Chat, Tally};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -62,6 +65,7 @@ async fn run(options: Options) -> Fallible<()> {
     for index in 0..ACCOUNTS {
         accounts.push(Account::link(&server, index, directory.path()).await?);
     }
+    let groups = Groups::create(&server, &accounts)?;
     let (stop_writing, stop) = (CancellationToken::new(), CancellationToken::new());
     let plan = options
         .off
@@ -69,11 +73,14 @@ async fn run(options: Options) -> Fallible<()> {
         .fold(FaultPlan::new(options.seed).times(options.times), |plan, fault| plan.rate(*fault, 0));
     let chaos = server.chaos(plan);
     let start = Instant::now();
-    let addresses: Vec<_> = accounts.iter().map(|account| account.phone.pn().clone()).collect();
-    let tasks: Vec<_> = accounts
-        .into_iter()
-        .map(|account| account.live(&tally, &addresses, options.pause, &stop_writing, &stop))
-        .collect();
+    let direct = accounts.iter().enumerate();
+    let mut chats: Vec<_> =
+        direct.map(|(index, account)| (Chat::Account(index), account.phone.pn().clone())).collect();
+    chats.extend(groups.jids().enumerate().map(|(index, jid)| (Chat::Group(index), jid.clone())));
+    let mut tasks = vec![groups.live(&tally, options.pause * GUEST, &stop_writing)];
+    for account in accounts {
+        tasks.extend(account.live(&tally, &chats, options.pause, &stop_writing, &stop));
+    }
 
     let mut memory = Memory::default();
     let mut seconds = interval(Duration::from_secs(1));
@@ -109,7 +116,7 @@ async fn run(options: Options) -> Fallible<()> {
     if tally.sent() == 0 {
         return Err("nothing was sent".into());
     }
-    for task in tasks.into_iter().flatten() {
+    for task in tasks {
         timeout(SHUTDOWN, task).await.map_err(|_| "a task does not end")??;
     }
     match options.flat {
@@ -139,6 +146,8 @@ fn say(line: &str) {
 }
 
 const ACCOUNTS: usize = 4;
+/// So many messages of a device later the guest comes or goes.
+const GUEST: u32 = 20;
 /// Longer than a client needs to find out that its connection is dead, and to repair what it could not read.
 const PATIENCE: Duration = Duration::from_secs(180);
 const SHUTDOWN: Duration = Duration::from_secs(30);

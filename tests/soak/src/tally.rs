@@ -18,8 +18,35 @@ impl fmt::Display for Device {
     }
 }
 
-/// The messages of one device to one account, numbered from 0.
-type Stream = (Device, usize);
+/// Where a message goes: to the account or the group of this number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Chat {
+    Account(usize),
+    Group(usize),
+}
+
+impl Chat {
+    /// Whether this device reads what another writes there.
+    fn reaches(self, from: Device, reader: Device) -> bool {
+        reader != from
+            && match self {
+                Self::Account(account) => reader.account == account || reader.account == from.account,
+                Self::Group(_) => true,
+            }
+    }
+}
+
+impl fmt::Display for Chat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account) => write!(f, "account {account}"),
+            Self::Group(group) => write!(f, "group {group}"),
+        }
+    }
+}
+
+/// The messages of one device to one chat, numbered from 0.
+type Stream = (Device, Chat);
 
 /// All messages of a run.
 #[derive(Debug)]
@@ -48,8 +75,8 @@ impl Tally {
         Self { accounts, inner: Mutex::default() }
     }
 
-    /// The text of the next message of a device to an account. It counts as sent from now on.
-    pub(crate) fn next_text(&self, from: Device, to: usize) -> String {
+    /// The text of the next message of a device to a chat; no other is the same. It counts as sent from now on.
+    pub(crate) fn next_text(&self, from: Device, to: Chat) -> String {
         let mut inner = self.lock();
         let count = inner.sent.entry((from, to)).or_default();
         let number = *count;
@@ -57,14 +84,18 @@ impl Tally {
         let kind = if from.is_phone { "phone" } else { "client" };
         // Some are long.
         let filler = if number.is_multiple_of(17) { "long ".repeat(400) } else { String::new() };
-        format!("{kind} {} {to} {number} {filler}", from.account)
+        format!("{kind} {} to {to}: {number} {filler}", from.account)
     }
 
-    /// A device read a text.
-    pub(crate) fn note(&self, reader: Device, text: &str) {
+    /// A device read a text, in a group or not.
+    pub(crate) fn note(&self, reader: Device, in_group: bool, text: &str) {
         let Some((stream, number)) = parse(text) else {
             return self.fail(format!("{reader} read what nobody wrote: {text:.60}"));
         };
+        let (from, to) = stream;
+        if !to.reaches(from, reader) || matches!(to, Chat::Group(_)) != in_group {
+            return self.fail(format!("{reader} read message {number} of {from} to {to} in another chat"));
+        }
         let mut inner = self.lock();
         inner.copies += 1;
         let reading = inner.read.entry((stream, reader)).or_default();
@@ -74,7 +105,7 @@ impl Tally {
         }
         drop(inner);
         if !is_new {
-            self.fail(format!("{reader} read message {number} of {} to {} twice", stream.0, stream.1));
+            self.fail(format!("{reader} read message {number} of {from} to {to} twice"));
         }
     }
 
@@ -104,9 +135,7 @@ impl Tally {
         for (&(from, to), &sent) in &inner.sent {
             let devices = (0..self.accounts)
                 .flat_map(|account| [true, false].map(|is_phone| Device { account, is_phone }));
-            let readers = devices
-                .filter(|device| *device != from && (device.account == to || device.account == from.account));
-            for reader in readers {
+            for reader in devices.filter(|device| to.reaches(from, *device)) {
                 let (next, ahead) = match inner.read.get(&((from, to), reader)) {
                     Some(reading) => (reading.next, reading.ahead.len()),
                     None => (0, 0),
@@ -126,6 +155,7 @@ impl Tally {
     }
 }
 
+/// What [`Tally::next_text`] wrote.
 fn parse(text: &str) -> Option<(Stream, u64)> {
     let mut words = text.split(' ');
     let is_phone = match words.next()? {
@@ -134,6 +164,12 @@ fn parse(text: &str) -> Option<(Stream, u64)> {
         _ => return None,
     };
     let account = words.next()?.parse().ok()?;
-    let to = words.next()?.parse().ok()?;
+    let (_to, kind) = (words.next()?, words.next()?);
+    let to = words.next()?.strip_suffix(':')?.parse().ok()?;
+    let to = match kind {
+        "account" => Chat::Account(to),
+        "group" => Chat::Group(to),
+        _ => return None,
+    };
     Some(((Device { account, is_phone }, to), words.next()?.parse().ok()?))
 }

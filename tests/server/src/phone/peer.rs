@@ -39,7 +39,13 @@ pub enum Resends {
 #[derive(Default)]
 pub(super) struct KnownMessages {
     order: VecDeque<String>,
-    by_id: HashMap<String, Vec<WebMessageInfo>>,
+    by_id: HashMap<String, Vec<KnownMessage>>,
+}
+
+/// One of them, encoded: there are many, and few are asked for.
+struct KnownMessage {
+    chat: Jid,
+    info: Vec<u8>,
 }
 
 impl KnownMessages {
@@ -60,7 +66,8 @@ impl KnownMessages {
             ..WebMessageInfo::default()
         };
         let id = message.id.to_string();
-        self.by_id.entry(id.clone()).or_default().push(info);
+        let known = KnownMessage { chat: message.chat.clone(), info: info.encode_to_vec() };
+        self.by_id.entry(id.clone()).or_default().push(known);
         self.order.push_back(id);
         if self.order.len() > KEPT
             && let Some(oldest) = self.order.pop_front()
@@ -146,7 +153,7 @@ impl Phone {
             let info = key.filter(|_| gives).and_then(|key| self.find_known(phone, key));
             PeerDataOperationResult {
                 placeholder_message_resend_response: Some(PlaceholderMessageResendResponse {
-                    web_message_info_bytes: info.map(WebMessageInfo::encode_to_vec),
+                    web_message_info_bytes: info.map(<[u8]>::to_vec),
                 }),
                 ..PeerDataOperationResult::default()
             }
@@ -158,7 +165,7 @@ impl Phone {
         }
     }
 
-    fn find_known<'a>(&self, phone: &'a PhoneState, key: &MessageKey) -> Option<&'a WebMessageInfo> {
+    fn find_known<'a>(&self, phone: &'a PhoneState, key: &MessageKey) -> Option<&'a [u8]> {
         let chat: Jid = key.remote_jid().parse().ok()?;
         let state = self.hub.state();
         let is_same = |other: &Jid| {
@@ -166,7 +173,7 @@ impl Phone {
                 || (state.account_of(other).is_some() && state.account_of(other) == state.account_of(&chat))
         };
         let candidates = phone.known.by_id.get(key.id())?;
-        candidates.iter().find(|info| info.key.remote_jid().parse().is_ok_and(|other| is_same(&other)))
+        candidates.iter().find(|known| is_same(&known.chat)).map(|known| known.info.as_slice())
     }
 
     fn send_peer(
@@ -196,7 +203,10 @@ impl Phone {
             .attr("push_priority", "high")
             .child(Node::new("meta").attr("appdata", "default"))
             .child(enc);
-        phone.sent.remember(&id, SentMessage { chat: to.to_user(), message, is_peer: true });
+        phone.sent.remember(
+            &id,
+            SentMessage { chat: to.to_user(), message: message.encode_to_vec(), is_peer: true },
+        );
         self.transmit(&stanza);
         Ok(MessageId::new(id))
     }

@@ -59,7 +59,8 @@ pub(super) struct SentMessages {
 #[derive(Clone)]
 pub(super) struct SentMessage {
     pub(super) chat: Jid,
-    pub(super) message: Message,
+    /// Encoded.
+    pub(super) message: Vec<u8>,
     /// For an own companion, about the account itself.
     pub(super) is_peer: bool,
 }
@@ -218,7 +219,8 @@ impl Phone {
         message: &Message,
         acked: oneshot::Sender<Node>,
     ) {
-        phone.sent.remember(id, SentMessage { chat: chat.clone(), message: message.clone(), is_peer: false });
+        let sent = SentMessage { chat: chat.clone(), message: message.encode_to_vec(), is_peer: false };
+        phone.sent.remember(id, sent);
         phone.known.remember(&PhoneMessage {
             id: MessageId::new(id),
             chat: chat.clone(),
@@ -303,10 +305,10 @@ impl Phone {
         if !phone.keys.has_session(device) {
             self.fetch_sessions(&mut phone, &[device]);
         }
+        let Ok(message) = Message::decode(sent.message.as_slice()) else { return };
         let is_own = device.account == self.inner.key.account;
         let is_many = sent.chat.is_group() || sent.chat.is_status();
-        let for_device =
-            if is_own && !sent.is_peer { own_copy(&sent.chat, &sent.message) } else { sent.message };
+        let for_device = if is_own && !sent.is_peer { own_copy(&sent.chat, &message) } else { message };
         let mut stanza = Node::new("message").attr("id", id).attr("type", "text");
         let plaintext = if is_many {
             let Some((plaintext, to, mode)) = self.resealed(&mut phone, &sent.chat, &for_device, device)
