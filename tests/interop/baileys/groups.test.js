@@ -80,7 +80,7 @@ describe('groups of Baileys and wa', { concurrency: false }, () => {
       await everyoneWrites([...three, guest], 'with our guest')
     })
 
-    test(`${guest} is removed, and reads no more`, async () => {
+    test(`${guest} is removed, and neither reads nor writes any more`, async () => {
       await world.sides[creator][0].removeFromGroup(group, world.account(guest).jid)
       await Promise.all(devices(...others).map(device => told(device, 'removed', [guest])))
       const ids = await everyoneWrites(three, 'without our guest')
@@ -89,6 +89,7 @@ describe('groups of Baileys and wa', { concurrency: false }, () => {
       for (const device of world.sides[guest]) {
         await message(device, last)
         assert.deepEqual(device.journal.all(({ id }) => ids.includes(id)), [], `${device.name} saw these`)
+        await assert.rejects(device.send(group, 'may I?'), /forbidden|code 403/)
       }
     })
 
@@ -97,6 +98,13 @@ describe('groups of Baileys and wa', { concurrency: false }, () => {
       await Promise.all(devices(...others).map(device => told(device, 'added', [guest], 2)))
       await everyoneWrites([...three, guest], 'welcome back')
     })
+
+    if (addressing === 'pn') {
+      test('it is turned to LIDs, and goes on', async () => {
+        await world.server.turnGroup(group, 'lid')
+        await everyoneWrites([...three, guest], 'by LID now')
+      })
+    }
 
     const deliver = (account, members, ...texts) => deliverFrom(world.sides[account][0], account, members, ...texts)
 

@@ -9,6 +9,9 @@ export class PeerDevice {
   #scanned = false
   #type
 
+  /** Its messages tell whether they could not be read at first, and who sent them again. */
+  tellsRecovery = true
+
   /** @param {string} phone the push name that chooses the phone: equal names are devices of one account */
   constructor(name, phone, server, dump) {
     this.name = name

@@ -39,7 +39,12 @@ export class Server {
     await this.#ask('groups', { addressing })
   }
 
-  /** Spoils the ciphertexts of the next message to this device, one that the server delivers to nobody else so. */
+  /** Turns a group to the other kind of addresses; nobody is told. */
+  async turnGroup(group, addressing) {
+    await this.#ask('groups', { group, addressing })
+  }
+
+  /** Spoils the ciphertexts of the next message to this device, on its way to this device alone. */
   async spoilNextFor({ me }) {
     const script = { direction: 'to-client', tag: 'message', act: 'garble' }
     await this.#ask('faults', { device: me.jid, scripts: [script] })

@@ -49,8 +49,9 @@ impl State {
             return Err(Refusal(403));
         }
         let mode = group.mode;
-        let named_mode = node.attr_text("addressing_mode");
-        if named_mode.as_deref().unwrap_or("pn") != mode.as_str() {
+        // A resend need not say it: not every client does.
+        let unnamed = if node.get("participant").is_some() { mode.as_str() } else { "pn" };
+        if node.attr_text("addressing_mode").as_deref().unwrap_or(unnamed) != mode.as_str() {
             return Err(Refusal(421));
         }
         if group.announcement && !group.is_admin(from.account) {
