@@ -8,7 +8,9 @@
 //! ```
 
 mod child;
+mod groups;
 mod role;
+mod times;
 mod usage;
 
 use std::io::Write as _;
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::groups::Groups;
 use crate::usage::Usage;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -40,14 +43,18 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: flows [connect] [reconnect] [restart] [messages] [idle] [--quick] [--messages N] [--window N] [--unanswered] [--clients N,...] [--accounts N]
+const USAGE: &str = "usage: flows [connect] [reconnect] [restart] [messages] [drain] [group] [large] [idle] [--quick] [--messages N] [--window N] [--unanswered] [--members N] [--clients N,...] [--accounts N]
 
   connect        logins of a paired account, from opening its store
   reconnect      logins of an account whose client runs on
   restart        many accounts at once, from their stores to connected
   messages       texts from one client to another
+  drain          texts that waited while the receiver was offline
+  group          texts to a group of 500: the first one, and those after it
+  large          a group of 1,024 members with two devices each, and another chat beside it
   idle           memory of connected clients
-  --messages N   how many texts, 10,000 by default
+  --messages N   how many texts, 10,000 by default (to a group: 2,000)
+  --members N    how large both groups are
   --window N     how many texts are on their way at once, 256 by default
   --unanswered   the receiver never writes back, so that every text carries the hello of its session
   --clients N,.. how many idle clients, 1,10,100,1000 by default
@@ -62,6 +69,7 @@ struct Options {
     is_answered: bool,
     clients: Vec<usize>,
     accounts: usize,
+    groups: Groups,
 }
 
 impl Options {
@@ -74,16 +82,27 @@ impl Options {
             is_answered: true,
             clients: vec![1, 10, 100, 1000],
             accounts: 1000,
+            groups: Groups { members: 500, large: 1024, messages: 2000, window: 256, rounds: 50 },
         };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a number"));
             match word {
-                "connect" | "reconnect" | "restart" | "messages" | "idle" => {
+                "connect" | "reconnect" | "restart" | "messages" | "drain" | "group" | "large" | "idle" => {
                     options.flows.push(word.to_owned())
                 }
-                "--messages" => options.messages = value()?.parse()?,
-                "--window" => options.window = value()?.parse()?,
+                "--messages" => {
+                    options.messages = value()?.parse()?;
+                    options.groups.messages = options.messages;
+                }
+                "--window" => {
+                    options.window = value()?.parse()?;
+                    options.groups.window = options.window;
+                }
+                "--members" => {
+                    options.groups.members = value()?.parse()?;
+                    options.groups.large = options.groups.members;
+                }
                 "--accounts" => options.accounts = value()?.parse()?,
                 "--unanswered" => options.is_answered = false,
                 "--clients" => {
@@ -92,6 +111,7 @@ impl Options {
                 "--quick" => {
                     (options.logins, options.messages, options.clients) = (3, 200, vec![1, 3]);
                     options.accounts = 3;
+                    options.groups = Groups { members: 20, large: 20, messages: 100, window: 64, rounds: 3 };
                 }
                 _ => return Err(format!("unknown argument {word}").into()),
             }
@@ -113,6 +133,15 @@ impl Options {
         }
         if is_wanted("messages") {
             self.messages()?;
+        }
+        if is_wanted("drain") {
+            self.drain()?;
+        }
+        if is_wanted("group") {
+            self.groups.cost()?;
+        }
+        if is_wanted("large") {
+            self.groups.delay()?;
         }
         if is_wanted("idle") {
             self.idle()?;
@@ -211,6 +240,36 @@ impl Options {
             ))?;
         }
         Ok(())
+    }
+
+    /// Texts that wait for a client while it is offline: from opening its store to the last of them.
+    fn drain(&self) -> Fallible<()> {
+        let mut scene = Scene::new()?;
+        let (mut sender, mut receiver) = (scene.accounts("sender")?, scene.accounts("receiver")?);
+        sender.ask("pair 1")?;
+        receiver.ask("pair 1")?;
+        sender.ask("open 1")?;
+        let to = address(&receiver.ask("open 1")?)?;
+        receiver.tell("receive 1")?;
+        sender.ask(&format!("send {to} 1 1"))?;
+        receiver.answer()?;
+        // Its phone stays online, and tells that the messages are delivered.
+        drop(receiver);
+        let mut receiver = scene.accounts("receiver")?;
+        sender.ask(&format!("send {to} {} {}", self.messages, self.window))?;
+        scene.server.usage("usage")?;
+        let used = receiver.usage(&format!("drain {}", self.messages))?;
+        let server = scene.server.usage("usage")?;
+        say(&format!(
+            "drain     {} in {:.2} s from the start, {:.0} per second; {:.1} µs CPU and {} each, the server {:.1} µs; {} KiB resident",
+            self.messages,
+            used.wall.as_secs_f64(),
+            self.messages as f64 / used.wall.as_secs_f64(),
+            used.cpu_us_per(self.messages),
+            used.allocations_per(self.messages),
+            server.cpu_us_per(self.messages),
+            used.resident_kib,
+        ))
     }
 
     /// Memory of clients that are connected and have nothing to do.

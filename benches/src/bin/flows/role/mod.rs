@@ -1,5 +1,8 @@
 //! What the child processes do: the server, and the accounts of one side.
 
+mod group;
+mod tap;
+
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,12 +15,15 @@ use futures_util::stream;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 use wa_core::noise::TrustRoot;
+use wa_core::transport::Connector;
 use wa_core::transport::websocket::WebSocketConnector;
 use wa_core::{Client, Event, Events, Message};
 use wa_store::{SqliteStore, Store};
 use wa_test_server::{Config, TestServer};
 use wa_types::{Jid, PublicKey};
 
+use self::group::Chats;
+use self::tap::{Tap, Written};
 use crate::Fallible;
 use crate::usage::Mark;
 
@@ -30,7 +36,7 @@ const STRAGGLERS: Duration = Duration::from_millis(700);
 /// How many accounts pair or log in side by side.
 const SIDE_BY_SIDE: usize = 8;
 
-/// The server, on a loopback port: tells where, and then what it used since it was last asked.
+/// The server, on a loopback port: tells where. Then it makes crowds, and tells what it used since it was last asked.
 pub(crate) fn server() -> Fallible<()> {
     let runtime = Runtime::new()?;
     let config = Config { journal: 0, ref_lists: 10, ..Config::default() };
@@ -40,9 +46,18 @@ pub(crate) fn server() -> Fallible<()> {
     say(&format!("{} {} {root} {}", endpoint.url, endpoint.address, endpoint.root.serial))?;
     let mut mark = Mark::now();
     for line in std::io::stdin().lines() {
-        line?;
-        say(&mark.used(mark.wall()).to_string())?;
-        mark = Mark::now();
+        let line = line?;
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["usage"] => {
+                say(&mark.used(mark.wall()).to_string())?;
+                mark = Mark::now();
+            }
+            ["crowd", accounts, devices] => {
+                let crowd = server.add_crowd(accounts.parse()?, devices.parse()?);
+                say(&crowd.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))?;
+            }
+            _ => return Err(format!("unknown command {line}").into()),
+        }
     }
     Ok(())
 }
@@ -71,6 +86,19 @@ pub(crate) fn accounts(server: &str, directory: &str) -> Fallible<()> {
                 let (_, _, events) = open.first_mut().ok_or("no account is open")?;
                 runtime.block_on(receive(events, count.parse()?))
             }
+            ["drain", count] => runtime.block_on(accounts.drain(count.parse()?)),
+            ["create", members] => {
+                let (_, client, _) = open.first().ok_or("no account is open")?;
+                runtime.block_on(group::create(client, members))
+            }
+            ["compare", group, other, rounds] => {
+                let mut chats = accounts.chats(&mut open, group, other)?;
+                runtime.block_on(chats.compare(rounds.parse()?))
+            }
+            ["overtake", group, other] => {
+                let mut chats = accounts.chats(&mut open, group, other)?;
+                runtime.block_on(chats.overtake())
+            }
             _ => Err(format!("unknown command {line}").into()),
         };
         say(&answer?)?;
@@ -84,7 +112,8 @@ pub(crate) fn accounts(server: &str, directory: &str) -> Fallible<()> {
 type Open = (Jid, Client, Events);
 
 struct Accounts {
-    connector: Arc<WebSocketConnector>,
+    connector: Arc<dyn Connector>,
+    written: Written,
     admin: String,
     root: TrustRoot,
     directory: PathBuf,
@@ -95,8 +124,11 @@ impl Accounts {
         let [url, admin, root, serial] = server.split(' ').collect::<Vec<_>>()[..] else {
             return Err(format!("no server: {server}").into());
         };
+        let written = Written::default();
+        let inner = Arc::new(WebSocketConnector::new(url)?);
         Ok(Self {
-            connector: Arc::new(WebSocketConnector::new(url)?),
+            connector: Arc::new(Tap { inner, written: written.clone() }),
+            written,
             admin: admin.to_owned(),
             root: TrustRoot::new(PublicKey::from_raw(&hex::decode(root)?)?, serial.parse()?),
             directory: directory.into(),
@@ -110,7 +142,7 @@ impl Accounts {
         // The phone of this name scans the code. Sides in different directories are different people.
         let name = format!("{}-{number}", self.directory.display());
         let (client, events) = Client::builder(Arc::clone(&store))
-            .connector(Arc::clone(&self.connector) as _)
+            .connector(Arc::clone(&self.connector))
             .trust_root(self.root)
             .push_name(name)
             .connect()
@@ -177,6 +209,22 @@ impl Accounts {
     }
 }
 
+impl Accounts {
+    /// Logs an account in for which so many messages wait, from opening its store to the last of them.
+    async fn drain(&self, count: usize) -> Fallible<String> {
+        let mark = Mark::now();
+        let (client, mut events, _store) = self.connect(0).await?;
+        let used = receive_since(mark, &mut events, count).await;
+        client.shutdown().await;
+        used
+    }
+
+    fn chats<'o>(&'o self, open: &'o mut [Open], group: &str, other: &str) -> Fallible<Chats<'o>> {
+        let (_, client, events) = open.first_mut().ok_or("no account is open")?;
+        Ok(Chats { client, events, written: &self.written, group: group.parse()?, other: other.parse()? })
+    }
+}
+
 /// Ends the connection and comes back, again and again.
 async fn reconnect(client: &Client, count: usize) -> Fallible<String> {
     let mark = Mark::now();
@@ -229,7 +277,10 @@ async fn send(
 
 /// Receives so many messages.
 async fn receive(events: &mut Events, count: usize) -> Fallible<String> {
-    let mark = Mark::now();
+    receive_since(Mark::now(), events, count).await
+}
+
+async fn receive_since(mark: Mark, events: &mut Events, count: usize) -> Fallible<String> {
     let mut left = count;
     while left > 0 {
         if matches!(next(events).await?, Event::Message(_)) {
