@@ -74,10 +74,11 @@ impl State {
     }
 }
 
-/// Keys without one-time keys; more are never asked for.
+/// Keys with a single one-time key; more are never asked for.
 fn silent_keys(identity: &KeyPair) -> DeviceKeys {
     let random = &mut SystemRandom;
     let signed = OwnSignedPreKey::generate(PreKeyId::FIRST, identity, random);
+    let one_time = curve25519::generate(random).public;
     DeviceKeys {
         registration: (u32::from(u16::from_be_bytes(random.array())) % 16_380 + 1).to_be_bytes(),
         identity: identity.public,
@@ -86,7 +87,7 @@ fn silent_keys(identity: &KeyPair) -> DeviceKeys {
             key: signed.key_pair.public,
             signature: signed.signature,
         },
-        one_time: VecDeque::new(),
+        one_time: VecDeque::from([(PreKeyId::FIRST.to_bytes(), one_time)]),
         uploaded: true,
         told_low: true,
     }
