@@ -367,18 +367,16 @@ impl Actor {
         self.ratchets.stage(&mut step.changes);
         self.groups.keys.stage(&mut step.changes);
         self.outbox.groups.stage(&mut step.changes);
-        if !step.changes.is_empty() || self.confirms.len().max(self.outbox.raised()) >= CONFIRMS {
+        if !step.changes.is_empty() || self.confirms.len() >= CONFIRMS {
             for seq in &self.confirms {
                 step.changes.confirm_inbox(*seq);
             }
-            self.outbox.stage_raised(&mut step.changes);
             let changes = std::mem::take(&mut step.changes);
             if let Err(error) = self.store.commit(changes).await {
                 return self.handle_store_failure(&error, step);
             }
             self.confirms.clear();
             self.confirm_at = None;
-            self.outbox.forget_raised();
         }
         self.directory.trim();
         self.groups.trim();

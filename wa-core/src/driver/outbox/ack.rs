@@ -92,7 +92,8 @@ impl Actor {
         timestamp: UnixSeconds,
         step: &mut Step,
     ) {
-        self.outbox.raise(id.clone(), OutboxState::Acked, UnixMillis(timestamp.0.saturating_mul(1000)));
+        let at = UnixMillis(timestamp.0.saturating_mul(1000));
+        self.outbox.raise(id.clone(), Some(in_flight.seq), OutboxState::Acked, at);
         self.note_growth(in_flight.bytes);
         step.update(&in_flight.chat, &id, SendState::Acked { timestamp });
         let sent = Sent { id: id.clone(), chat: in_flight.chat, timestamp };
@@ -154,7 +155,7 @@ impl Actor {
                 let sent = Sent { id: id.clone(), chat: chat.clone(), timestamp: at.to_seconds() };
                 self.outbox.resolve(id, &Ok(sent));
             }
-            self.outbox.raise(id.clone(), state, at);
+            self.outbox.raise(id.clone(), None, state, at);
         }
     }
 }

@@ -80,8 +80,8 @@ pub(super) struct Outbox {
     waiting: HashMap<MessageId, Vec<SentReply>>,
     /// When messages that are not written become too late.
     deadlines: BTreeMap<(Instant, u64), (Jid, MessageId)>,
-    /// States that the next commit writes.
-    raised: Vec<Raised>,
+    /// States that are to be written soon.
+    raised: HashMap<MessageId, Raised>,
     raise_at: Option<Instant>,
     /// How many bytes were acknowledged since the last trimming.
     grown: u64,
@@ -132,7 +132,7 @@ impl Outbox {
             in_flight: HashMap::new(),
             waiting: HashMap::new(),
             deadlines: BTreeMap::new(),
-            raised: Vec::new(),
+            raised: HashMap::new(),
             raise_at: None,
             grown: 0,
             trim_at: clock::now() + stored::TRIM_FIRST,

@@ -25,45 +25,63 @@ const TRIM_PART: u64 = 8;
 /// A message that came before is known as such for this long.
 const KEEP_SEEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// A state that the next commit writes. Lost in a crash, it is learned again: from the server, which knows the id.
+/// How many messages' states wait to be written. As many may be sent again after a crash, beside those under way.
+const RAISED: usize = 1024;
+
+/// How far a message is, to be written soon: an ack and the receipts that follow it are one write then. Lost in a crash,
+/// it is learned again: from the server, which knows the id.
 #[derive(Debug)]
 pub(super) struct Raised {
-    id: MessageId,
+    /// The entry's number, where it is known: the store finds it sooner so.
+    seq: Option<u64>,
     state: OutboxState,
     at: UnixMillis,
+    acked: Option<UnixMillis>,
 }
 
 impl Outbox {
-    /// Has the next commit write how far a message is.
-    pub(super) fn raise(&mut self, id: MessageId, state: OutboxState, at: UnixMillis) {
-        self.raised.push(Raised { id, state, at });
-        self.raise_at.get_or_insert_with(|| clock::now() + CONFIRM_AFTER);
+    /// Has it written soon how far a message is.
+    pub(super) fn raise(&mut self, id: MessageId, seq: Option<u64>, state: OutboxState, at: UnixMillis) {
+        let raised = self.raised.entry(id).or_insert(Raised { seq, state, at, acked: None });
+        raised.seq = raised.seq.or(seq);
+        if state == OutboxState::Acked {
+            raised.acked = Some(at);
+        }
+        if state.rank() > raised.state.rank() {
+            (raised.state, raised.at) = (state, at);
+        }
+        let now = clock::now();
+        let soon = if self.raised.len() < RAISED { now + CONFIRM_AFTER } else { now };
+        self.raise_at = Some(self.raise_at.map_or(soon, |at| at.min(soon)));
     }
 
-    /// How many states wait to be written.
-    pub(in crate::driver) const fn raised(&self) -> usize {
-        self.raised.len()
-    }
-
-    /// Adds them to a commit.
-    pub(in crate::driver) fn stage_raised(&self, changes: &mut Changes) {
-        for Raised { id, state, at } in &self.raised {
-            changes.set_outbox_state_of(id.clone(), *state, *at);
+    /// Adds what is to be written to a commit.
+    fn stage_raised(&self, changes: &mut Changes) {
+        for (id, Raised { seq, state, at, acked }) in &self.raised {
+            let Some(seq) = *seq else {
+                changes.set_outbox_state_of(id.clone(), *state, *at);
+                continue;
+            };
+            if let Some(acked) = acked.filter(|_| *state != OutboxState::Acked) {
+                changes.set_outbox_state(seq, OutboxState::Acked, acked);
+            }
+            changes.set_outbox_state(seq, *state, *at);
         }
     }
 
-    /// They are written.
-    pub(in crate::driver) fn forget_raised(&mut self) {
+    /// It is written.
+    fn forget_raised(&mut self) {
         self.raised.clear();
         self.raise_at = None;
     }
 
     /// An entry as it will be.
     pub(super) fn up_to_date(&self, mut entry: OutboxEntry) -> OutboxEntry {
-        for Raised { id, state, at } in &self.raised {
-            if *id == entry.id {
-                entry.raise(*state, *at);
+        if let Some(Raised { state, at, acked, .. }) = self.raised.get(&entry.id) {
+            if let Some(acked) = acked {
+                entry.raise(OutboxState::Acked, *acked);
             }
+            entry.raise(*state, *at);
         }
         entry
     }
