@@ -49,7 +49,12 @@ pub(super) struct Retries {
     answers: HashMap<(MessageId, SignalAddress), Answered>,
     devices: HashMap<SignalAddress, Renewal>,
     waiting: HashMap<SignalAddress, Vec<Wanted>>,
+    /// Requests in groups whose members are not known now.
+    in_unknown_groups: Vec<(Jid, InboundReceipt)>,
 }
+
+/// How many requests wait for the members of groups.
+const WAITING_IN_GROUPS: usize = 256;
 
 /// How often a device got a message again.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,7 +106,7 @@ impl Actor {
             tracing::debug!(id = %receipt.id, "nothing is known of a message that is asked for");
             return Ok(());
         };
-        self.answer_request(&own, (requester, &receipt.from), &entry, asked, now, step).await
+        self.answer_request(&own, receipt, &entry, asked, now, step).await
     }
 
     /// A message that left, or may have.
@@ -110,17 +115,55 @@ impl Actor {
         Ok(found.filter(|entry| entry.state != OutboxState::Queued))
     }
 
+    /// The members of a group are known, or cannot be: answers what waited for that, or forgets it.
+    pub(super) async fn answer_in_group(
+        &mut self,
+        group: &Jid,
+        is_known: bool,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let now = clock::now();
+        let waiting = self.retries.in_unknown_groups.extract_if(.., |(other, _)| other == group);
+        let waiting: Vec<_> = waiting.filter(|_| is_known).collect();
+        for (_, receipt) in waiting {
+            let (Some(own), Some(asked)) = (self.own(), &receipt.retry) else { continue };
+            if let Some(entry) = self.sent_message(&receipt.id).await? {
+                self.answer_request(&own, &receipt, &entry, asked, now, step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Logged in: asks for what requests wait for, and the last connection did not bring.
+    pub(super) fn resume_retries(&mut self) {
+        let mut groups: Vec<Jid> =
+            self.retries.in_unknown_groups.iter().map(|(group, _)| group.clone()).collect();
+        groups.dedup();
+        for group in groups {
+            self.fetch_group(&group, None);
+        }
+    }
+
     async fn answer_request(
         &mut self,
         own: &OwnAddress,
-        (requester, receipt_chat): (&Jid, &Jid),
+        receipt: &InboundReceipt,
         entry: &OutboxEntry,
         asked: &RetryAsked,
         now: Instant,
         step: &mut Step,
     ) -> Result<(), StoreError> {
         let store = std::sync::Arc::clone(&self.store);
-        if receipt_chat.is_group() && *receipt_chat != entry.chat {
+        let requester = receipt.participant.as_ref().unwrap_or(&receipt.from);
+        if receipt.from.is_group() && receipt.from != entry.chat {
+            return Ok(());
+        }
+        if entry.chat.is_group() && self.groups.load(&*store, &entry.chat).await?.is_none() {
+            // Who is a member is not known now, as after a change that the server told us of by another hash.
+            if self.retries.in_unknown_groups.len() < WAITING_IN_GROUPS {
+                self.retries.in_unknown_groups.push((entry.chat.clone(), receipt.clone()));
+            }
+            self.fetch_group(&entry.chat, None);
             return Ok(());
         }
         let users = vec![requester.clone(), entry.chat.clone(), own.pn.clone()];

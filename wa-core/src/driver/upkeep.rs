@@ -230,6 +230,7 @@ impl Actor {
                 self.send_presence(step);
                 step.events.push(Event::Connected);
                 self.check_keys();
+                self.resume_retries();
             }
             // The connection's task tells why.
             Err(RequestError::ConnectionLost | RequestError::NotConnected) => {}

@@ -257,3 +257,19 @@ async fn keys_that_do_not_hold_open_no_session_and_get_nothing() {
     assert_eq!((scene.resends(&sent.id), scene.fetches()), (Vec::new(), fetches));
     scene.nothing_before(&scene.bob, "on the session that there was").await;
 }
+
+#[tokio::test]
+async fn a_member_gets_a_message_again_also_while_the_group_must_be_asked_about() {
+    let scene = Scene::new().await;
+    let groups = scene.alice.client.groups();
+    let members = [scene.bob.pn().clone()];
+    let group = groups.create("Crew", &members).await.unwrap().group.jid.clone();
+    scene.bob.go_offline();
+    let sent = scene.alice.send_text(&group, "while you were away").await;
+    // After a change of ours nothing about the group is sure.
+    groups.promote(&group, &members).await.unwrap();
+    scene.server.faults_of(scene.bob.pn()).refuse_decrypt(1);
+    scene.bob.online();
+    let message = scene.bob.next_message().await;
+    assert_eq!((&message.id, message.text()), (&sent.id, Some("while you were away")));
+}

@@ -132,6 +132,10 @@ impl Actor {
             Err(error) => Err(error),
         };
         self.wake_group(&group, result.as_ref().err(), step);
+        // A lost connection is no answer: it is asked again on the next one.
+        if !matches!(result, Err(RequestError::ConnectionLost | RequestError::NotConnected)) {
+            self.answer_in_group(&group, result.is_ok(), step).await?;
+        }
         for waiting in asked.waiting {
             let _ = waiting.send(result.clone().map_err(Into::into));
         }
