@@ -20,11 +20,12 @@ pub(crate) struct Groups {
 
 /// Two people with one companion each, who write to each other, and a crowd.
 struct Cast {
-    scene: Scene,
     sender: Child,
     receiver: Child,
     other: String,
     group: String,
+    /// Goes last: the others have files in it.
+    scene: Scene,
 }
 
 impl Cast {
@@ -40,7 +41,7 @@ impl Cast {
         sender.ask(&format!("send {other} 1 1"))?;
         receiver.answer()?;
         let group = sender.ask(&format!("create {crowd},{other}"))?;
-        Ok(Self { scene, sender, receiver, other, group })
+        Ok(Self { sender, receiver, other, group, scene })
     }
 
     /// Sends texts to the group, and receives them.
