@@ -6,6 +6,7 @@ use wa_proto::e2e;
 use wa_store::StoreError;
 use wa_types::{Jid, MessageId, SignalAddress};
 
+use super::session::Outgoing;
 use super::upkeep::Fetched;
 use super::{Actor, Step, clock};
 use crate::connection::{REQUEST_LIMIT, RequestError};
@@ -59,7 +60,8 @@ impl Actor {
             return Ok(false);
         };
         let device_identity = self.account.signed_device_identity.as_deref();
-        step.reply(PeerMessage { to: &own.pn.to_user(), id, enc, priority, device_identity }.into_node());
+        let node = PeerMessage { to: &own.pn.to_user(), id, enc, priority, device_identity }.into_node();
+        step.outgoing.push(Outgoing::Message { node, id: id.clone(), limit: self.config.ack_limit });
         Ok(true)
     }
 

@@ -8,13 +8,14 @@
 //!
 //! What it may cost has limits: requests by user and in all, answers by message and device, fetched keys by device.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use wa_store::{AddressingMode, OutboxEntry, OutboxState, SenderKeyName, StoreError};
 use wa_types::{Jid, MessageId, PublicKey, SignalAddress};
 use zeroize::Zeroizing;
 
+use super::session::Outgoing;
 use super::upkeep::Fetched;
 use super::{Actor, Step, clock};
 use crate::connection::{REQUEST_LIMIT, RequestError};
@@ -49,9 +50,14 @@ pub(super) struct Retries {
     answers: HashMap<(MessageId, SignalAddress), Answered>,
     devices: HashMap<SignalAddress, Renewal>,
     waiting: HashMap<SignalAddress, Vec<Wanted>>,
+    /// Answers that the server did not acknowledge: they go out again on the next connection.
+    unacknowledged: VecDeque<Wanted>,
     /// Requests in groups whose members are not known now.
     in_unknown_groups: Vec<(Jid, InboundReceipt)>,
 }
+
+/// How many answers wait for their acknowledgement.
+const UNACKNOWLEDGED: usize = 256;
 
 /// How many requests wait for the members of groups.
 const WAITING_IN_GROUPS: usize = 256;
@@ -72,6 +78,7 @@ struct Renewal {
 }
 
 /// A message that a device is to get again.
+#[derive(Clone)]
 struct Wanted {
     id: MessageId,
     requester: Jid,
@@ -134,13 +141,36 @@ impl Actor {
         Ok(())
     }
 
-    /// Logged in: asks for what requests wait for, and the last connection did not bring.
-    pub(super) fn resume_retries(&mut self) {
+    /// Logged in: what the last connection may have lost is sent again, and asked for again.
+    pub(super) async fn resume_retries(&mut self, step: &mut Step) -> Result<(), StoreError> {
         let mut groups: Vec<Jid> =
             self.retries.in_unknown_groups.iter().map(|(group, _)| group.clone()).collect();
         groups.dedup();
         for group in groups {
             self.fetch_group(&group, None);
+        }
+        let (Some(own), now) = (self.own(), clock::now()) else { return Ok(()) };
+        let store = std::sync::Arc::clone(&self.store);
+        for wanted in std::mem::take(&mut self.retries.unacknowledged) {
+            let Some(entry) = self.sent_message(&wanted.id).await? else { continue };
+            let users = vec![wanted.requester.clone(), own.pn.clone()];
+            self.directory.load_addresses(&*store, users).await?;
+            let Some(address) = self.directory.signal_address(&wanted.requester) else { continue };
+            self.load_sessions(vec![address.clone()]).await?;
+            if self.ratchets.can_send_to(&address) {
+                self.resend(&own, &entry, &address, &wanted, step).await?;
+            } else {
+                self.renew(address, wanted, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// The server has a message that is no other than an answer, or one of several to the same message.
+    pub(super) fn note_answer_ack(&mut self, id: &MessageId) {
+        let waiting = &mut self.retries.unacknowledged;
+        if let Some(at) = waiting.iter().position(|wanted| wanted.id == *id) {
+            waiting.remove(at);
         }
     }
 
@@ -276,12 +306,15 @@ impl Actor {
     /// Stops sending on the session with a device, and fetches keys for another one; then the message goes again.
     fn renew(&mut self, address: SignalAddress, wanted: Wanted, now: Instant) {
         self.ratchets.archive(&address);
+        let Some(requester) = self.requester().cloned() else { return self.retries.wait_for_ack(wanted) };
         let is_fetching = self.retries.waiting.contains_key(&address);
         let waiting = self.retries.waiting.entry(address.clone()).or_default();
         if waiting.len() < WAITING && waiting.iter().all(|other| other.id != wanted.id) {
             waiting.push(wanted);
         }
-        let Some(requester) = self.requester().cloned().filter(|_| !is_fetching) else { return };
+        if is_fetching {
+            return;
+        }
         if self.retries.devices.len() >= REMEMBERED {
             let is_recent =
                 |at: Option<Instant>| at.is_some_and(|at| now.duration_since(at) < retry::RENEW_AFTER);
@@ -307,6 +340,10 @@ impl Actor {
         let waiting = self.retries.waiting.remove(&address).unwrap_or_default();
         let phone = SignalAddress::new(address.user(), address.domain(), 0);
         self.load_sessions(vec![address.clone(), phone]).await?;
+        if matches!(result, Err(RequestError::ConnectionLost | RequestError::NotConnected)) {
+            waiting.into_iter().for_each(|wanted| self.retries.wait_for_ack(wanted));
+            return Ok(());
+        }
         let Ok(Some((_, BundleAnswer::Bundle(bundle)))) = result.map(|answers| answers.into_iter().next())
         else {
             return Ok(());
@@ -374,7 +411,15 @@ impl Actor {
             device_identity: self.account.signed_device_identity.as_deref(),
             addressing_mode,
         };
-        step.reply(resend.into_node());
+        let node = resend.into_node();
+        if self.outbox.is_in_flight(&entry.id) {
+            // The message's own ack is awaited under this id.
+            step.reply(node);
+        } else {
+            let (id, limit) = (entry.id.clone(), self.config.ack_limit);
+            step.outgoing.push(Outgoing::Message { node, id, limit });
+            self.retries.wait_for_ack(wanted.clone());
+        }
         Ok(())
     }
 }
@@ -407,6 +452,16 @@ impl Actor {
 }
 
 impl Retries {
+    /// Keeps an answer until the server has it.
+    fn wait_for_ack(&mut self, wanted: Wanted) {
+        let is_same = |other: &Wanted| other.id == wanted.id && other.requester == wanted.requester;
+        self.unacknowledged.retain(|other| !is_same(other));
+        self.unacknowledged.push_back(wanted);
+        if self.unacknowledged.len() > UNACKNOWLEDGED {
+            self.unacknowledged.pop_front();
+        }
+    }
+
     fn note_answer(
         &mut self,
         id: MessageId,

@@ -199,10 +199,7 @@ impl Actor {
                 self.handle_removed(result).await;
                 Ok(())
             }
-            Fetched::Active(result) => {
-                self.handle_active(result, &mut step).await;
-                Ok(())
-            }
+            Fetched::Active(result) => self.handle_active(result, &mut step).await,
         };
         let handled = match handled {
             Ok(()) => self.heed_identities(&mut step).await,
@@ -223,14 +220,19 @@ impl Actor {
     }
 
     /// The server's word that traffic flows, or not. Without it this connection is of no use.
-    async fn handle_active(&mut self, result: Result<(), RequestError>, step: &mut Step) {
+    async fn handle_active(
+        &mut self,
+        result: Result<(), RequestError>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
         match result {
             Ok(()) => {
                 self.set_ready();
                 self.send_presence(step);
                 step.events.push(Event::Connected);
                 self.check_keys();
-                self.resume_retries();
+                self.resume_repairs();
+                self.resume_retries(step).await?;
             }
             // The connection's task tells why.
             Err(RequestError::ConnectionLost | RequestError::NotConnected) => {}
@@ -239,6 +241,7 @@ impl Actor {
                 self.disconnect(&CloseReason::DeadSocket).await;
             }
         }
+        Ok(())
     }
 
     pub(super) async fn handle_notification(

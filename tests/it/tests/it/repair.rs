@@ -294,7 +294,7 @@ async fn a_repair_goes_on_after_a_restart_and_counts_on() {
     let (client, events) = scene.builder(times(), &store).connect().await.unwrap();
     let mut alice = Companion { client, events, store, jid };
     // Counted on: this is the second failure of that message.
-    scene.server.deliver(&alice.jid, scene.noise("NOISE", 0));
+    scene.server.deliver(&alice.jid, scene.noise("NOISE", 1));
     match alice.wait(is_about_messages).await {
         Event::Message(message) => {
             assert_eq!((message.id, message.recovered), (sent.id, Some(RecoveredBy::Phone)));
@@ -449,4 +449,42 @@ async fn a_request_that_the_phone_cannot_read_is_made_again() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_to_the_phone_that_was_lost_with_the_connection_is_made_again() {
+    let scene = Scene::new().await;
+    let mut alice = scene.linked().await;
+    scene.bob.ignore_retries(true);
+    scene.garble(&alice, 1);
+    let sent = scene.bob.send_text(scene.phone.pn(), "asked twice").await.unwrap();
+    started(&mut alice, sent.id.as_str()).await;
+    scene.server.faults_of(&alice.jid).script(Filter::from_client().tag("message"), Act::Cut, 1);
+    match alice.wait(is_about_messages).await {
+        Event::Message(message) => {
+            assert_eq!((message.id, message.recovered), (sent.id, Some(RecoveredBy::Phone)));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_copy_once_more_is_no_answer() {
+    let scene = Scene::new().await;
+    scene.phone.set_resends(Resends::Silent);
+    let mut alice = scene.linked().await;
+    scene.server.deliver(&alice.jid, scene.noise("NOISE", 0));
+    started(&mut alice, "NOISE").await;
+    scene.server.wait_drained(&alice.jid).await;
+    for _ in 0..5 {
+        alice.client.disconnect().await;
+        scene.server.wait_offline(&alice.jid).await;
+        let mark = scene.server.mark();
+        scene.server.deliver(&alice.jid, scene.noise("NOISE", 0));
+        alice.client.reconnect().await.unwrap();
+        scene.server.wait_for_after(mark, &alice.jid, Direction::FromClient, is_retry).await;
+        scene.server.wait_drained(&alice.jid).await;
+    }
+    let counts: Vec<u32> = scene.requests(&alice.jid).iter().map(|(_, count, _)| *count).collect();
+    assert_eq!(counts, [1; 6]);
 }

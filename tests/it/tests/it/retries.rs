@@ -6,7 +6,7 @@ use wa_core::Message;
 use wa_core::wire::Node;
 use wa_it::Companion;
 use wa_store::{SqliteStore, Store};
-use wa_test_server::{Direction, Phone, PhoneMessage, TestServer};
+use wa_test_server::{Act, Direction, Filter, Phone, PhoneMessage, TestServer};
 use wa_types::{Jid, MessageId};
 
 struct Scene {
@@ -272,4 +272,24 @@ async fn a_member_gets_a_message_again_also_while_the_group_must_be_asked_about(
     scene.bob.online();
     let message = scene.bob.next_message().await;
     assert_eq!((&message.id, message.text()), (&sent.id, Some("while you were away")));
+}
+
+#[tokio::test]
+async fn an_answer_that_the_server_never_got_goes_out_again_on_the_next_connection() {
+    let scene = Scene::new().await;
+    scene.bob.go_offline();
+    let sent = scene.alice.send_text(scene.bob.pn(), "twice").await;
+    let faults = scene.server.faults_of(&scene.alice.jid);
+    faults.script(Filter::from_client().tag("message"), Act::Drop, 1);
+    scene.server.faults_of(scene.bob.pn()).refuse_decrypt(1);
+    scene.bob.online();
+    // The request is acknowledged, behind the answer that was dropped.
+    let is_ack = |node: &Node| node.tag == "ack" && text(node, "type") == "retry";
+    scene.server.wait_for(&scene.alice.jid, Direction::FromClient, is_ack).await;
+    scene.server.disconnect(&scene.alice.jid);
+    let message = scene.bob.next_message().await;
+    assert_eq!((&message.id, message.text()), (&sent.id, Some("twice")));
+    // Once acknowledged it is done with.
+    let is_acked = |node: &Node| node.tag == "ack" && text(node, "id") == sent.id.as_str();
+    scene.server.wait_for(&scene.alice.jid, Direction::ToClient, is_acked).await;
 }

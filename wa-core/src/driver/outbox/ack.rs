@@ -45,7 +45,13 @@ impl Actor {
         step: &mut Step,
     ) -> Result<(), StoreError> {
         for Answered { id, ack } in answers {
-            let Some(in_flight) = self.outbox.in_flight.remove(&id) else { continue };
+            let Some(in_flight) = self.outbox.in_flight.remove(&id) else {
+                if ack.is_ok() {
+                    self.note_answer_ack(&id);
+                    self.note_request_ack(&id);
+                }
+                continue;
+            };
             let verdict = match &*in_flight.route {
                 Route::Group(route) => self.judge_group(&id, route, &ack, step).await?,
                 Route::Direct(_) => GroupVerdict::Settled,

@@ -142,6 +142,11 @@ impl Outbox {
         }
     }
 
+    /// Whether a message is under way, and the server's word about it is waited for.
+    pub(super) fn is_in_flight(&self, id: &MessageId) -> bool {
+        self.in_flight.contains_key(id)
+    }
+
     /// When something is to be done, whatever comes.
     pub(super) fn next_wake(&self, is_ready: bool) -> Option<Instant> {
         // Where nothing can be sent now, what makes that possible comes first.

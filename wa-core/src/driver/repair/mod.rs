@@ -19,7 +19,7 @@ mod phone;
 mod sender;
 mod stored;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use wa_store::{MessageKey, RepairRecord, StoreError};
@@ -68,6 +68,8 @@ pub(super) struct Repairs {
     due: VecDeque<MessageKey>,
     /// Senders are asked again then, when there were too many to ask.
     ask_at: Option<Instant>,
+    /// Requests to our phone that the server did not acknowledge yet.
+    unacknowledged: HashSet<MessageId>,
     requests: Buckets<Jid>,
     gifts: Buckets<Jid>,
 }
@@ -172,6 +174,7 @@ impl Repairs {
     fn clear(&mut self) {
         self.open.clear();
         self.due.clear();
+        self.unacknowledged.clear();
         self.ask_at = None;
     }
 }
@@ -185,6 +188,9 @@ impl Actor {
         for record in records {
             match Repair::read(&record, now, time) {
                 Some(repair) => {
+                    if let Phone::Asked { request, .. } = &repair.phone {
+                        self.repairs.unacknowledged.insert(request.clone());
+                    }
                     if repair.asking == Asking::Due {
                         self.repairs.due.push_back(record.message.clone());
                     }
@@ -250,12 +256,14 @@ impl Actor {
         repair.is_placeholder = matches!(error, DecryptError::Unavailable(_));
         let resend = message.encs.iter().map(|enc| enc.count).max().unwrap_or(0);
         let asked = (!is_new).then_some(repair.count);
+        // The first copy once more, as after a lost connection, is no answer: perhaps the request was lost as well.
+        let is_redelivered = repair.asking == Asking::Waiting && resend == 0 && message.offline.is_some();
         // A copy that came before its request has left is no answer to it.
         let is_asked = repair.asking != Asking::Due;
-        let count = error
-            .retry_code()
-            .filter(|_| is_asked)
-            .and_then(|code| Some((code, retry::next_count(asked, resend)?)));
+        let count = error.retry_code().filter(|_| is_asked).and_then(|code| {
+            let next = if is_redelivered { asked } else { retry::next_count(asked, resend) };
+            Some((code, next?))
+        });
         if let Some((code, count)) = count {
             // 0 is "unknown", and left out.
             (repair.count, repair.code) = (count, Some(code).filter(|code| *code != 0));

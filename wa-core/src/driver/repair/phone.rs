@@ -41,6 +41,7 @@ impl Actor {
         if !self.send_to_phone(&request, resend_request(wire_keys), PRIORITY, step).await? {
             return Ok(());
         }
+        self.repairs.unacknowledged.insert(request.clone());
         let asked = clock::unix_millis();
         for key in keys {
             if let Some(repair) = self.repairs.open.get_mut(&key) {
@@ -50,6 +51,23 @@ impl Actor {
             }
         }
         Ok(())
+    }
+
+    /// The server has a message of ours, perhaps a request.
+    pub(in crate::driver) fn note_request_ack(&mut self, id: &MessageId) {
+        self.repairs.unacknowledged.remove(id);
+    }
+
+    /// Logged in: requests that the last connection may have lost are made again.
+    pub(in crate::driver) fn resume_repairs(&mut self) {
+        let lost = std::mem::take(&mut self.repairs.unacknowledged);
+        for repair in self.repairs.open.values_mut() {
+            if let Phone::Asked { request, tries, .. } = &repair.phone
+                && lost.contains(request)
+            {
+                repair.phone = Phone::Due { tries: tries.saturating_sub(1) };
+            }
+        }
     }
 
     /// The phone could not read this message of ours: if it was a request, it is made again, on another session.
