@@ -92,8 +92,9 @@ impl Side {
         for (chat, address) in self.chats.iter().cycle() {
             let text = self.tally.next_text(self.device, *chat);
             // What a phone hands in is with the server at once; only the ack is waited for.
-            if let Err(error) = phone.send_text(address, &text).await {
-                self.tally.fail(format!("{} cannot send: {error}", self.device));
+            match phone.send_text(address, &text).await {
+                Ok(sent) => tracing::debug!(from = %self.device, id = %sent.id, "wrote {text:.40}"),
+                Err(error) => self.tally.fail(format!("{} cannot send: {error}", self.device)),
             }
             sleep(self.pause).await;
         }
@@ -106,7 +107,9 @@ impl Side {
             let text = self.tally.next_text(self.device, chat);
             // Whatever happens to the connection, the outbox sees to it. An error is one of the server's, or no
             // answer in minutes.
-            let options = SendOptions::new().id(client.new_message_id());
+            let id = client.new_message_id();
+            tracing::debug!(from = %self.device, %id, "writes {text:.40}");
+            let options = SendOptions::new().id(id);
             while let Err(error) = client.send_with(&address, Message::text(&text), options.clone()).await {
                 // It was read everywhere, or the run had ended; only its ack is missing.
                 if matches!(error, SendError::Shutdown) {

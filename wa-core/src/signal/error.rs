@@ -60,6 +60,13 @@ pub enum SignalError {
         /// The id that the message names.
         key_id: u32,
     },
+    /// The message was sent before the place from which we were given its sender key: a resend with the key overtook
+    /// it. No duplicate, though as old as one. Ask again.
+    #[error("message {counter} is from before its sender key was given")]
+    BeforeSenderKey {
+        /// Its place in the chain.
+        counter: u32,
+    },
     /// The other side shows our own identity key: a reflection of our keys, never an honest device. Drop it.
     #[error("another device shows our own identity key")]
     OwnIdentity,
@@ -73,7 +80,7 @@ impl SignalError {
         match self {
             Self::Duplicate { .. } => None,
             Self::OwnIdentity => Some(0),
-            Self::NoSession | Self::NoSenderKey { .. } => Some(1),
+            Self::NoSession | Self::NoSenderKey { .. } | Self::BeforeSenderKey { .. } => Some(1),
             Self::InvalidKey => Some(2),
             Self::InvalidPreKeyId { .. } | Self::InvalidSignedPreKeyId { .. } => Some(3),
             Self::InvalidMessage(_) => Some(4),
@@ -97,6 +104,7 @@ impl SignalError {
             | Self::InvalidSignature
             | Self::InvalidSession
             | Self::NoSenderKey { .. }
+            | Self::BeforeSenderKey { .. }
             | Self::OwnIdentity => 1,
             Self::NoSession => 0,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 
 use wa_types::PublicKey;
 use zeroize::Zeroizing;
@@ -123,6 +124,8 @@ pub struct SenderKeyRecord {
 
 struct State {
     key_id: u32,
+    /// What was sent before we were given the key, or before it moved ahead: never readable with it.
+    missed: Range<u32>,
     signing: PublicKey,
     verifying: VerifyingKey,
     chain: ReceivingChain,
@@ -171,6 +174,7 @@ impl SenderKeyRecord {
         let known = self.states.iter_mut().find(|state| state.key_id == key_id);
         if let Some(state) = known.filter(|state| state.signing == signing_key) {
             if iteration.saturating_sub(state.chain.index()) > FORWARD_LIMIT {
+                state.missed = state.chain.index()..iteration;
                 state.chain.jump(chain);
             }
             return Ok(());
@@ -179,15 +183,21 @@ impl SenderKeyRecord {
         self.states.retain(|state| state.key_id != key_id);
         self.states.truncate(MAX_STATES - 1);
         let chain = ReceivingChain::new(chain);
-        self.states.push_front(State { key_id, signing: signing_key, verifying, chain });
+        self.states.push_front(State {
+            key_id,
+            missed: 0..iteration,
+            signing: signing_key,
+            verifying,
+            chain,
+        });
         Ok(())
     }
 
     /// Decrypts an `skmsg`. The message is still in its padding.
     ///
     /// # Errors
-    /// In this order: [`SignalError::NoSenderKey`], [`SignalError::InvalidSignature`], [`SignalError::Duplicate`] or
-    /// [`SignalError::TooFarInFuture`], [`SignalError::InvalidMessage`].
+    /// In this order: [`SignalError::NoSenderKey`], [`SignalError::InvalidSignature`], [`SignalError::Duplicate`],
+    /// [`SignalError::BeforeSenderKey`] or [`SignalError::TooFarInFuture`], [`SignalError::InvalidMessage`].
     pub fn decrypt(&mut self, message: &SenderKeyMessage<'_>) -> Result<Vec<u8>, SignalError> {
         let key_id = message.key_id();
         let state = self
@@ -198,7 +208,12 @@ impl SenderKeyRecord {
         if !state.verifying.verify(&[message.covered], &message.signature) {
             return Err(SignalError::InvalidSignature);
         }
-        let (seed, step) = state.chain.seed(message.iteration(), FORWARD_LIMIT)?;
+        let (seed, step) = match state.chain.seed(message.iteration(), FORWARD_LIMIT) {
+            Err(SignalError::Duplicate { counter }) if state.missed.contains(&counter) => {
+                return Err(SignalError::BeforeSenderKey { counter });
+            }
+            found => found?,
+        };
         let keys = GroupKeys::new(&seed);
         let plaintext = aes::cbc_decrypt(keys.cipher(), keys.iv(), message.ciphertext)?;
         state.chain.apply(step);
@@ -220,12 +235,13 @@ impl fmt::Debug for SenderKeyRecord {
 
 impl State {
     fn size(&self) -> usize {
-        4 + 2 * 32 + self.chain.size()
+        3 * 4 + 2 * 32 + self.chain.size()
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, RecordError> {
         Ok(Self {
             key_id: reader.u32()?,
+            missed: reader.u32()?..reader.u32()?,
             signing: reader.public()?,
             verifying: VerifyingKey::from_edwards(*reader.array()?),
             chain: ReceivingChain::read(reader)?,
@@ -234,6 +250,8 @@ impl State {
 
     fn write(&self, writer: &mut Writer) {
         writer.u32(self.key_id);
+        writer.u32(self.missed.start);
+        writer.u32(self.missed.end);
         writer.bytes(self.signing.as_bytes());
         writer.bytes(self.verifying.edwards());
         self.chain.write(writer);

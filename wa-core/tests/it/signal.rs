@@ -362,7 +362,10 @@ fn sender_key_vectors() {
                             let error = match error {
                                 SignalError::NoSenderKey { .. } => "no_sender_key",
                                 SignalError::InvalidSignature => "bad_signature",
-                                SignalError::Duplicate { .. } => "duplicate",
+                                // Who made the vectors did not tell them apart.
+                                SignalError::Duplicate { .. } | SignalError::BeforeSenderKey { .. } => {
+                                    "duplicate"
+                                }
                                 SignalError::TooFarInFuture { .. } => "too_far_in_future",
                                 other => panic!("{at}: {other:?}"),
                             };

@@ -293,6 +293,24 @@ async fn a_message_before_its_key_is_asked_for_again_and_arrives() {
 }
 
 #[tokio::test]
+async fn a_message_that_a_later_key_overtook_is_no_duplicate() {
+    let mut crew = Crew::new().await;
+    let [_, bob_phone, _] = &crew.phones;
+    crew.alice.client.disconnect().await;
+    crew.server.wait_offline(&crew.alice.jid).await;
+    let first = bob_phone.send_text(&crew.group, "with the key").await.unwrap();
+    let second = bob_phone.send_text(&crew.group, "after it").await.unwrap();
+    // The first cannot be read; when it is sent again, the key has gone on past the second.
+    let faults = crew.server.faults_of(&crew.alice.jid);
+    faults.script(Filter::deliveries().id(&first.id), Act::Garble, 1);
+    faults.script(Filter::deliveries().id(&second.id), Act::Drop, 1);
+    crew.alice.client.reconnect().await.unwrap();
+    assert_eq!(crew.alice.texts(1).await, ["with the key"]);
+    crew.server.disconnect(&crew.alice.jid);
+    assert_eq!(crew.alice.texts(1).await, ["after it"]);
+}
+
+#[tokio::test]
 async fn a_member_with_new_keys_makes_us_make_new_ones() {
     let mut crew = Crew::new().await;
     let group = crew.group.clone();

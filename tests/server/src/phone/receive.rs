@@ -49,7 +49,7 @@ impl Phone {
                 return self.confirm(&stanza);
             }
             Err(Unreadable::Signal(error)) => {
-                tracing::debug!(%error, "phone cannot read a message");
+                tracing::debug!(%error, %id, from = ?stanza.sender, phone = %self.inner.name, "phone cannot read a message");
                 if phone.retries.len() > KEPT {
                     phone.retries.clear();
                 }

@@ -192,17 +192,24 @@ fn a_sender_key_that_fell_too_far_behind_moves_ahead() {
     let decrypt =
         |record: &mut SenderKeyRecord, bytes: &[u8]| record.decrypt(&SenderKeyMessage::parse(bytes).unwrap());
     assert_eq!(decrypt(&mut record, &early), Ok(b"early".to_vec()));
+    let missed = own.encrypt(b"missed", random).unwrap();
     for _ in 0..2001 {
         own.encrypt(b"lost", random).unwrap();
     }
     let distribution = own.distribution();
     let late = own.encrypt(b"late", random).unwrap();
     let refused = decrypt(&mut record, &late);
-    assert_eq!(refused, Err(SignalError::TooFarInFuture { counter: 2003, expected: 2 }));
+    assert_eq!(refused, Err(SignalError::TooFarInFuture { counter: 2004, expected: 2 }));
     record.process(&distribution).unwrap();
     assert_eq!(decrypt(&mut record, &late), Ok(b"late".to_vec()));
     assert_eq!(decrypt(&mut record, &skipped), Ok(b"skipped".to_vec()));
     assert_eq!(decrypt(&mut record, &early), Err(SignalError::Duplicate { counter: 1 }));
+    // What was never readable is no duplicate, also not after the record was stored.
+    let mut record = SenderKeyRecord::decode(&record.encode()).unwrap();
+    assert_eq!(decrypt(&mut record, &missed), Err(SignalError::BeforeSenderKey { counter: 2 }));
+    let mut begun = SenderKeyRecord::new();
+    begun.process(&distribution).unwrap();
+    assert_eq!(decrypt(&mut begun, &early), Err(SignalError::BeforeSenderKey { counter: 1 }));
 }
 
 #[test]
@@ -455,6 +462,7 @@ fn every_error_has_its_retry_code() {
         (SignalError::OwnIdentity, Some(0)),
         (SignalError::NoSession, Some(1)),
         (SignalError::NoSenderKey { key_id: 1 }, Some(1)),
+        (SignalError::BeforeSenderKey { counter: 1 }, Some(1)),
         (SignalError::InvalidKey, Some(2)),
         (SignalError::InvalidPreKeyId { id }, Some(3)),
         (SignalError::InvalidSignedPreKeyId { id }, Some(3)),
