@@ -247,9 +247,10 @@ impl ClientBuilder {
         let (ended, watched_end) = watch::channel(None);
         let stop = CancellationToken::new();
         let actor = Actor::new(config, self.store, account, events, status, ended);
+        let asker = actor.asker();
         let task = driver::spawn(actor.run(asked, stop.clone()));
         let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);
-        Ok((Client { inner: Arc::new(Inner::new(jobs, watched, watched_end, stop, task)) }, events))
+        Ok((Client { inner: Arc::new(Inner::new(jobs, asker, watched, watched_end, stop, task)) }, events))
     }
 }
 

@@ -33,9 +33,11 @@ pub use crate::driver::{ReconnectPolicy, Status};
 
 use crate::connection::CloseReason;
 use crate::driver::command::Job;
+use crate::driver::requester::Asker;
 use crate::error::{CallError, ReconnectError};
 use crate::event::MessageReceived;
 use crate::noise::client_payload::ClientVersion;
+use crate::stanza::iq::IqRequest;
 
 /// A handle to one account. Cheap to clone; all clones are the same account, and the account's tasks end when the last
 /// one is dropped.
@@ -47,6 +49,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     jobs: mpsc::Sender<Job>,
+    asker: Asker,
     status: watch::Receiver<Status>,
     ended: watch::Receiver<Option<CloseReason>>,
     /// Ends the tasks when the last handle goes.
@@ -182,6 +185,15 @@ impl Client {
         }
     }
 
+    /// Asks the server what needs nothing of the account's state. Dropping the future gives the answer up; a change may
+    /// be carried out all the same.
+    pub(crate) async fn ask<R: IqRequest + Send + Sync + 'static>(
+        &self,
+        request: R,
+    ) -> Result<R::Reply, CallError> {
+        self.inner.asker.ask(request).await
+    }
+
     async fn call<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, CallError> {
         let (reply, answer) = oneshot::channel();
         self.inner.jobs.send(job(reply)).await.map_err(|_| CallError::Shutdown)?;
@@ -192,12 +204,13 @@ impl Client {
 impl Inner {
     fn new(
         jobs: mpsc::Sender<Job>,
+        asker: Asker,
         status: watch::Receiver<Status>,
         ended: watch::Receiver<Option<CloseReason>>,
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { jobs, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self { jobs, asker, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 }
 

@@ -28,7 +28,7 @@ mod peers;
 mod pre_keys;
 mod reconnect;
 pub(crate) mod repair;
-mod requester;
+pub(crate) mod requester;
 mod retries;
 mod session;
 mod status;
@@ -63,7 +63,7 @@ use self::peer_messages::PhoneLine;
 use self::pre_keys::KeyCare;
 use self::reconnect::Backoff;
 use self::repair::Repairs;
-use self::requester::{Line, Requester};
+use self::requester::{Asker, Line, Requester};
 use self::retries::Retries;
 use self::session::{BATCH, Outgoing, Told};
 use self::unlink::Unlinking;
@@ -254,6 +254,11 @@ impl Actor {
             status,
             ended,
         }
+    }
+
+    /// Asks for the handles, without the actor.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker::new(self.line.subscribe())
     }
 
     /// Runs until the last handle is gone or `stop` is cancelled; then ends the connection in good order.

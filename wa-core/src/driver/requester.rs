@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::clock;
 use super::session::{Command, Outgoing};
-use crate::connection::RequestError;
+use crate::connection::{REQUEST_LIMIT, RequestError};
+use crate::error::CallError;
 use crate::stanza::iq::IqRequest;
 use crate::stanza::{Reader, StanzaError};
 
@@ -72,6 +73,32 @@ impl Requester {
     /// Hands over stanzas in order; `false` when the connection is gone.
     pub(super) async fn write(&self, stanzas: Vec<Outgoing>) -> bool {
         self.commands.send(Command::Write(stanzas)).await.is_ok()
+    }
+}
+
+/// Asks for the handles, on the connection that there is, without the actor.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    line: watch::Receiver<Line>,
+}
+
+impl Asker {
+    pub(super) const fn new(line: watch::Receiver<Line>) -> Self {
+        Self { line }
+    }
+
+    /// As [`Requester::ask`]; without a connection it fails at once.
+    pub(crate) async fn ask<R: IqRequest + Send + Sync + 'static>(
+        &self,
+        request: R,
+    ) -> Result<R::Reply, CallError> {
+        if self.line.has_changed().is_err() {
+            return Err(CallError::Shutdown);
+        }
+        let Line::Up(commands) = self.line.borrow().clone() else {
+            return Err(RequestError::NotConnected.into());
+        };
+        Ok(Requester::new(commands, self.line.clone()).ask(request, REQUEST_LIMIT).await?)
     }
 }
 
