@@ -31,6 +31,7 @@ mod driver;
 pub mod e2e;
 pub mod error;
 pub mod event;
+pub mod media;
 pub mod message;
 pub mod noise;
 pub mod pairing;
