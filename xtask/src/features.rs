@@ -1,0 +1,146 @@
+//! Holds the README's feature table to the truth: every module and every test that it names is there.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{Outcome, packages};
+
+/// One line of the table.
+#[derive(Debug, PartialEq, Eq)]
+struct Row<'t> {
+    capability: &'t str,
+    /// Paths of files or folders in the repository.
+    modules: Vec<&'t str>,
+    /// Tests, each as `package::file::name`.
+    tests: Vec<&'t str>,
+}
+
+/// Fails with every row that names what is not there, or names nothing.
+pub(crate) fn check(repository: &Path) -> Outcome {
+    let readme = fs::read_to_string(repository.join("README.md"))?;
+    let rows = rows(&readme);
+    if rows.is_empty() {
+        return Err("README.md: there is no table under `## Features`".into());
+    }
+    let folders: Vec<(String, PathBuf)> = packages::load(&repository.join("Cargo.toml"))?
+        .into_iter()
+        .filter(|package| package.is_ours)
+        .map(|package| (package.name, package.folder))
+        .collect();
+    let mut faults = Vec::new();
+    for row in &rows {
+        let capability = row.capability;
+        if row.modules.is_empty() || row.tests.is_empty() {
+            faults.push(format!("{capability}: a row names a module and a test"));
+        }
+        for module in &row.modules {
+            if !repository.join(module).exists() {
+                faults.push(format!("{capability}: there is no {module}"));
+            }
+        }
+        for test in &row.tests {
+            if !has_test(&folders, test)? {
+                faults.push(format!("{capability}: there is no test {test}"));
+            }
+        }
+    }
+    if faults.is_empty() {
+        println!("features: {} capabilities, each with its module and its test", rows.len());
+        return Ok(());
+    }
+    Err(format!("README.md names what is not there:\n  {}", faults.join("\n  ")).into())
+}
+
+/// The rows of all tables in the chapter, without their heads.
+fn rows(readme: &str) -> Vec<Row<'_>> {
+    let chapter = readme.split("\n## ").find_map(|chapter| chapter.strip_prefix("Features\n")).unwrap_or("");
+    chapter.lines().filter_map(row).filter(|row| row.capability != "Capability").collect()
+}
+
+fn row(line: &str) -> Option<Row<'_>> {
+    let line = line.trim().strip_prefix('|')?.strip_suffix('|')?;
+    let mut cells = line.split('|').map(str::trim);
+    let (capability, modules, tests) = (cells.next()?, cells.next()?, cells.next()?);
+    let is_rule = capability.chars().all(|c| matches!(c, '-' | ':'));
+    (!is_rule).then(|| Row { capability, modules: quoted(modules), tests: quoted(tests) })
+}
+
+/// What stands in backticks.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// Whether the file of this package has a test of this name.
+fn has_test(folders: &[(String, PathBuf)], path: &str) -> Result<bool, Box<dyn Error>> {
+    let parts: Vec<&str> = path.split("::").collect();
+    let [package, .., file, name] = parts.as_slice() else { return Ok(false) };
+    let Some((_, folder)) = folders.iter().find(|(known, _)| known == package) else { return Ok(false) };
+    let mut files = Vec::new();
+    find(folder, file, &mut files)?;
+    for file in files {
+        if declares(&fs::read_to_string(file)?, name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// All files of this name under a folder: `name.rs`, or `name/mod.rs`.
+fn find(folder: &Path, name: &str, found: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, name, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            let parent = path.parent().and_then(Path::file_name).and_then(|parent| parent.to_str());
+            if stem == Some(name) || (stem == Some("mod") && parent == Some(name)) {
+                found.push(path);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a test of this name stands in the source: its function, behind a test attribute.
+fn declares(source: &str, name: &str) -> bool {
+    let mut is_test = false;
+    source.lines().map(str::trim).any(|line| {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        } else if let Some((_, function)) = line.split_once("fn ").filter(|_| !line.starts_with("//")) {
+            let is_it = function.split(['(', '<']).next() == Some(name);
+            if std::mem::take(&mut is_test) && is_it {
+                return true;
+            }
+        }
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const README: &str = "# x\n\n## Features\n\n### Messages\n\n| Capability | Module | Test |\n|---|---|---|\n\
+        | text | `a/b.rs` | `wa-it::messages::one`, `wa-it::messages::two` |\n| nothing | | |\n\n## Licence\n\n| a | b | c |\n";
+
+    #[test]
+    fn the_rows_of_the_chapter_are_read_and_no_others() {
+        let text = Row {
+            capability: "text",
+            modules: vec!["a/b.rs"],
+            tests: vec!["wa-it::messages::one", "wa-it::messages::two"],
+        };
+        let nothing = Row { capability: "nothing", modules: vec![], tests: vec![] };
+        assert_eq!(rows(README), [text, nothing]);
+    }
+
+    #[test]
+    fn a_function_counts_only_as_a_test() {
+        let source = "fn one() {}\n#[tokio::test(start_paused = true)]\nasync fn two() {}\n#[test]\nfn three() {}\n// fn four()";
+        let found = ["one", "two", "three", "four"].map(|name| declares(source, name));
+        assert_eq!(found, [false, true, true, false]);
+    }
+}
