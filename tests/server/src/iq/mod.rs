@@ -5,6 +5,7 @@ mod encrypt;
 mod groups;
 mod md;
 mod media;
+mod mex;
 mod passive;
 mod ping;
 mod privacy;
@@ -72,6 +73,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "abt" | "w" => props::answer(iq),
             "status" => status::answer(state, from, iq, is_set),
             "w:m" => media::answer(iq),
+            "w:mex" => mex::answer(state, from, iq),
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");

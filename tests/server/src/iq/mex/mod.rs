@@ -1,0 +1,45 @@
+//! `w:mex`: GraphQL calls, found by the number of their document. Protocol: IQ catalogue, "Mex".
+
+use serde_json::{Value, json};
+use wa_core::stanza::iq::mex::documents;
+use wa_core::wire::Node;
+
+use super::Answer;
+use crate::account::DeviceKey;
+use crate::stanza::Read;
+use crate::state::State;
+
+/// What a call comes to: data, or a code.
+pub(crate) type MexResult = Result<Value, u16>;
+
+pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Answer {
+    let Some(query) = iq.find("query") else { return Answer::Error(400) };
+    let (Some(id), Some(content)) = (query.attr_text("query_id"), query.content_bytes()) else {
+        return Answer::Error(400);
+    };
+    let variables = serde_json::from_slice::<Value>(content).ok();
+    let Some(variables) = variables.and_then(|content| content.get("variables").cloned()) else {
+        return Answer::Error(400);
+    };
+    let result = match documents::by_id(&id) {
+        Some(operation) => call(state, from, operation.name, &variables).unwrap_or(Err(501)),
+        None => {
+            tracing::debug!(%id, "unknown document");
+            Err(400)
+        }
+    };
+    let reply = match result {
+        Ok(data) => json!({ "data": data }),
+        Err(code) => json!({ "data": null, "errors": [{
+            "message": crate::stanza::error_text(code),
+            "extensions": { "error_code": code, "is_retryable": false, "severity": "CRITICAL", "is_summary": true },
+        }] }),
+    };
+    Answer::one(Node::new("result").bytes(reply.to_string()))
+}
+
+/// `None` when nobody here serves it.
+fn call(_state: &mut State, _from: DeviceKey, name: &str, _variables: &Value) -> Option<MexResult> {
+    tracing::debug!(name, "an operation that is not served");
+    None
+}
