@@ -7,6 +7,7 @@ use wa_core::crypto::kdf::sha256;
 use wa_types::{Jid, PublicKey, Signature};
 
 use crate::dedupe::Recent;
+use crate::people::People;
 use crate::queue::Queue;
 use crate::session::Session;
 
@@ -35,6 +36,7 @@ pub(crate) struct Account {
     pub(crate) privacy: BTreeMap<String, String>,
     /// Since when nobody of the account is available, unix seconds.
     pub(crate) last_seen: Option<u64>,
+    pub(crate) people: People,
 }
 
 /// The phone's signed list of valid key indexes.

@@ -47,6 +47,7 @@ mod login;
 mod metrics;
 mod newsletter;
 mod pairing;
+mod people;
 mod phone;
 mod queue;
 mod routing;

@@ -18,6 +18,7 @@ use crate::key_reuse::SeenKeys;
 use crate::metrics::Metrics;
 use crate::newsletter::Newsletters;
 use crate::pairing::Pairings;
+use crate::people::People;
 
 /// The server's whole memory. One lock guards it; every stanza is handled to its end under that lock.
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl State {
             blocked: BTreeSet::new(),
             privacy: BTreeMap::new(),
             last_seen: None,
+            people: People::default(),
         });
         index
     }

@@ -1,11 +1,13 @@
 //! One account's client: what an application holds.
 
+mod account;
 mod builder;
 mod events;
 mod groups;
 mod identity;
 mod pairing;
 mod peers;
+mod raw;
 mod send;
 #[cfg(feature = "http")]
 pub mod version;
@@ -18,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wa_types::{Jid, MessageId};
 
+pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
 pub use builder::ClientBuilder;
 pub use events::Events;
 pub use groups::{CreatedGroup, Groups, MemberOutcome};
@@ -25,6 +28,7 @@ pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
 };
+pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 
 pub use crate::driver::identity::IdentityPolicy;
@@ -38,6 +42,7 @@ use crate::error::{CallError, ReconnectError};
 use crate::event::MessageReceived;
 use crate::noise::client_payload::ClientVersion;
 use crate::stanza::iq::IqRequest;
+use crate::wire::Node;
 
 /// A handle to one account. Cheap to clone; all clones are the same account, and the account's tasks end when the last
 /// one is dropped.
@@ -192,6 +197,11 @@ impl Client {
         request: R,
     ) -> Result<R::Reply, CallError> {
         self.inner.asker.ask(request).await
+    }
+
+    /// Writes a stanza that nobody answers, and that needs nothing of the account's state.
+    pub(crate) async fn tell(&self, stanza: Node) -> Result<(), CallError> {
+        self.inner.asker.tell(stanza).await
     }
 
     async fn call<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, CallError> {

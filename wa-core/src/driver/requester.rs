@@ -13,6 +13,7 @@ use crate::connection::{REQUEST_LIMIT, RequestError};
 use crate::error::CallError;
 use crate::stanza::iq::IqRequest;
 use crate::stanza::{Reader, StanzaError};
+use crate::wire::Node;
 
 /// What the questions of an account see of its connection.
 #[derive(Debug, Clone)]
@@ -92,13 +93,23 @@ impl Asker {
         &self,
         request: R,
     ) -> Result<R::Reply, CallError> {
+        Ok(self.requester()?.ask(request, REQUEST_LIMIT).await?)
+    }
+
+    /// Hands a stanza to the connection that there is.
+    pub(crate) async fn tell(&self, stanza: Node) -> Result<(), CallError> {
+        let is_written = self.requester()?.write(vec![Outgoing::Stanza(stanza)]).await;
+        if is_written { Ok(()) } else { Err(RequestError::NotConnected.into()) }
+    }
+
+    fn requester(&self) -> Result<Requester, CallError> {
         if self.line.has_changed().is_err() {
             return Err(CallError::Shutdown);
         }
         let Line::Up(commands) = self.line.borrow().clone() else {
             return Err(RequestError::NotConnected.into());
         };
-        Ok(Requester::new(commands, self.line.clone()).ask(request, REQUEST_LIMIT).await?)
+        Ok(Requester::new(commands, self.line.clone()))
     }
 }
 

@@ -22,6 +22,7 @@ mod pairing_guard;
 mod pairing_passkey;
 mod peers;
 mod pre_keys;
+mod raw;
 mod receipts;
 mod reconnect;
 mod repair;

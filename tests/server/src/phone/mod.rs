@@ -10,12 +10,14 @@
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
 //! | `peer` | what it does for its companions |
+//! | `limits` | what the server allows its account |
 //! | `reinstall` | being set up anew |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
 mod code;
 mod group;
 mod keys;
+mod limits;
 mod link;
 mod passkey;
 mod peer;

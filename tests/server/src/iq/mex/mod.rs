@@ -1,8 +1,11 @@
 //! `w:mex`: GraphQL calls, found by the number of their document. Protocol: IQ catalogue, "Mex".
 
+pub(crate) mod limits;
+
 use serde_json::{Value, json};
 use wa_core::stanza::iq::mex::documents;
 use wa_core::wire::Node;
+use wa_types::Jid;
 
 use super::Answer;
 use crate::account::DeviceKey;
@@ -39,7 +42,27 @@ pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Answer {
 }
 
 /// `None` when nobody here serves it.
-fn call(_state: &mut State, _from: DeviceKey, name: &str, _variables: &Value) -> Option<MexResult> {
-    tracing::debug!(name, "an operation that is not served");
-    None
+fn call(state: &mut State, from: DeviceKey, name: &str, variables: &Value) -> Option<MexResult> {
+    let answer = limits::call(state, from, name, variables);
+    if answer.is_none() {
+        tracing::debug!(name, "an operation that is not served");
+    }
+    answer
+}
+
+impl State {
+    /// Tells all devices of an account something in the form of a GraphQL answer.
+    pub(crate) fn tell_mex(&mut self, account: usize, operation: &'static str, data: &Value) {
+        let (id, now) = (self.next_id(), self.now_seconds());
+        let content = json!({ "data": data }).to_string();
+        let notification = Node::new("notification")
+            .attr("type", "mex")
+            .attr("from", Jid::SERVER)
+            .attr("id", id)
+            .attr("t", now)
+            .child(Node::new("update").attr("op_name", operation).bytes(content));
+        for device in self.devices_of(account) {
+            self.deliver(device, notification.clone());
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! Protocol: IQ catalogue, "Mex".
 
 pub mod documents;
+pub mod limits;
 
 use std::borrow::Cow;
 
