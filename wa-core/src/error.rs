@@ -14,7 +14,7 @@ use crate::stanza::iq::groups::Invitation;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The store failed; see its own advice.
+    /// The store failed; see its own advice. Nothing was started.
     #[error("the store failed")]
     Store(#[from] StoreError),
 }
@@ -38,11 +38,12 @@ pub enum SendError {
     /// The recipient is not on WhatsApp.
     #[error("{0:?} has no devices")]
     UnknownRecipient(Jid),
-    /// The user's phone has another identity key than before, and messages to them are held by
-    /// [`IdentityPolicy::Hold`](crate::IdentityPolicy::Hold). Nothing was sent: send again after
-    /// [`Client::trust_identity`](crate::Client::trust_identity).
-    #[error("the identity of {0:?} changed")]
-    IdentityChanged(Jid),
+    /// We are not in this group, or there is none. Somebody in it has to add us first.
+    #[error("not a member of {0:?}")]
+    NotMember(Jid),
+    /// Only admins send to this group, and we are none.
+    #[error("only admins send to {0:?}")]
+    AdminsOnly(Jid),
     /// None of the recipient's devices gave us keys. Try later.
     #[error("no device of {0:?} could be encrypted for")]
     NoDevices(Jid),
@@ -123,7 +124,8 @@ impl SendError {
             Self::Refused { .. }
             | Self::Unsupported(_)
             | Self::UnknownRecipient(_)
-            | Self::IdentityChanged(_)
+            | Self::NotMember(_)
+            | Self::AdminsOnly(_)
             | Self::PrivacyTokenMissing
             | Self::SchemaRefused
             | Self::Cancelled
@@ -164,7 +166,8 @@ impl SendError {
             Self::Store(_) => 11,
             Self::Shutdown => 12,
             Self::Unsupported(_) => 13,
-            Self::IdentityChanged(_) => 14,
+            Self::NotMember(_) => 14,
+            Self::AdminsOnly(_) => 15,
             Self::StaleAddressing => CODES + 421,
             Self::PrivacyTokenMissing => CODES + 463,
             Self::NewChatsCapped => CODES + 475,
@@ -188,7 +191,8 @@ impl SendError {
             11 => Self::Store("when the message was sent".to_owned()),
             12 => Self::Shutdown,
             13 => Self::Unsupported(chat.clone()),
-            14 => Self::IdentityChanged(chat.clone()),
+            14 => Self::NotMember(chat.clone()),
+            15 => Self::AdminsOnly(chat.clone()),
             CODES.. => Self::from_code(reason - CODES),
             _ => Self::Damaged,
         }

@@ -414,12 +414,18 @@ pub struct SendUpdate {
     pub state: SendState,
 }
 
-/// How far a message of ours is. All of it is stored, and survives restarts.
+/// How far a message of ours is. All of it but [`Held`](Self::Held) is stored, and survives restarts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendState {
     /// It waits: for a connection, for the recipient's keys, or for those before it. It can be cancelled.
     Queued,
+    /// It is queued, and waits until these users' new identity keys are [trusted](crate::Client::trust_identity), under
+    /// [`IdentityPolicy::Hold`](crate::IdentityPolicy::Hold). It can be cancelled. After a restart it is told again.
+    Held {
+        /// Who is to be trusted; one at least.
+        users: Vec<Jid>,
+    },
     /// It may have left. It is sent again, under the same id, until the server answers.
     Written,
     /// The server has it.

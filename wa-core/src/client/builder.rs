@@ -218,9 +218,9 @@ impl ClientBuilder {
     /// how it goes, beginning with what an earlier run left unconfirmed.
     ///
     /// # Errors
-    /// [`StartError::Store`].
+    /// [`StartError::Store`]: the store could not be opened, or what an earlier run left could not be read. Nothing was
+    /// started, and the store stays open: this may be tried again.
     pub async fn connect(self) -> Result<(Client, Events), StartError> {
-        let account = driver::open(&*self.store).await?;
         let config = Arc::new(Config {
             connector: self.connector.unwrap_or_else(live),
             trust_root: self.trust_root,
@@ -246,7 +246,7 @@ impl ClientBuilder {
         let (status, watched) = watch::channel(Status::Connecting);
         let (ended, watched_end) = watch::channel(None);
         let stop = CancellationToken::new();
-        let actor = Actor::new(config, self.store, account, events, status, ended);
+        let actor = Actor::open(config, self.store, events, status, ended).await?;
         let asker = actor.asker();
         let task = driver::spawn(actor.run(asked, stop.clone()));
         let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);

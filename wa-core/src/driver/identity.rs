@@ -23,9 +23,14 @@ pub enum IdentityPolicy {
     /// Nothing: the new key is taken, as the official apps do. The event tells.
     #[default]
     Trust,
-    /// Messages to that user fail with [`SendError::IdentityChanged`](crate::SendError::IdentityChanged) until
-    /// [`Client::trust_identity`](crate::Client::trust_identity); also after a restart. What comes from them is
-    /// delivered as ever. Groups are not held.
+    /// Messages to that user, and to every group with that user in it, wait in the outbox until
+    /// [`Client::trust_identity`](crate::Client::trust_identity), their deadline, or
+    /// [`Client::cancel_send`](crate::Client::cancel_send); also after a restart.
+    /// [`SendState::Held`](crate::event::SendState::Held) says for whom. Copies that the user's devices ask for again
+    /// wait, too. What comes from them is delivered as ever.
+    ///
+    /// A group waits as a whole: a member who was left out could not read the message later. Where a group shall not
+    /// wait for one member, trust the member on [`Event::IdentityChanged`](crate::Event::IdentityChanged).
     Hold,
 }
 
@@ -106,21 +111,41 @@ impl Actor {
         Ok(())
     }
 
-    /// Whether nothing is sent to this user for the time being.
-    pub(super) async fn is_held(&mut self, user: &Jid) -> Result<bool, StoreError> {
+    /// To whom of these users nothing is sent for the time being. Looks at both addresses of each: a hold may be older
+    /// than our knowledge of the other one.
+    pub(super) async fn held_among(&mut self, users: &[Jid]) -> Result<Vec<Jid>, StoreError> {
         if self.config.identity_policy == IdentityPolicy::Trust {
-            return Ok(false);
+            return Ok(Vec::new());
         }
-        let user = user.to_chat();
-        if let Some(is_held) = self.holds.0.get(&user) {
-            return Ok(*is_held);
+        let store = std::sync::Arc::clone(&self.store);
+        self.directory.load_addresses(&*store, users.to_vec()).await?;
+        let forms = |user: &Jid| {
+            let user = user.to_chat();
+            let other = self.directory.other_address(&user).cloned();
+            std::iter::once(user).chain(other)
+        };
+        let mut known = HashMap::new();
+        let mut unknown = Vec::new();
+        for form in users.iter().flat_map(forms) {
+            match self.holds.0.get(&form) {
+                Some(is_held) => drop(known.insert(form, *is_held)),
+                None => unknown.push(form),
+            }
         }
-        let is_held = self.store.held(std::slice::from_ref(&user)).await?.contains(&true);
-        self.holds.note(user, is_held);
-        Ok(is_held)
+        if !unknown.is_empty() {
+            let held = store.held(&unknown).await?;
+            known.extend(unknown.iter().cloned().zip(held.iter().copied()));
+        }
+        let is_held = |user: &&Jid| forms(user).any(|form| known.get(&form) == Some(&true));
+        let held = users.iter().filter(is_held).map(Jid::to_chat).collect();
+        for user in unknown {
+            let is_held = known.get(&user) == Some(&true);
+            self.holds.note(user, is_held);
+        }
+        Ok(held)
     }
 
-    /// The application trusts a user's new key.
+    /// The application trusts a user's new key: what waited for that leaves.
     pub(super) async fn trust_identity(
         &mut self,
         user: &Jid,
@@ -134,11 +159,15 @@ impl Actor {
                 return;
             }
         };
-        for user in users {
+        for user in &users {
             step.changes.release(user.clone());
-            self.holds.note(user, false);
+            self.holds.note(user.clone(), false);
         }
         step.trusts.push(reply);
+        self.outbox.release(&users);
+        if let Err(error) = self.answer_released(&users, step).await {
+            tracing::warn!(%error, "a message that was held is not sent again");
+        }
     }
 
     fn hold(&mut self, users: Vec<Jid>, step: &mut Step) {

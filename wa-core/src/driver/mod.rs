@@ -98,7 +98,7 @@ const UPDATES: usize = 4096;
 const INBOX_PAGE: usize = 256;
 
 /// Opens the account in the store, making its keys if there are none.
-pub(crate) async fn open(store: &dyn Store) -> Result<(Account, SignedPreKeyRecord), StoreError> {
+async fn open(store: &dyn Store) -> Result<(Account, SignedPreKeyRecord), StoreError> {
     if let Some(account) = store.account().await? {
         let id = account.signed_pre_key_id;
         let signed = store.signed_pre_keys(&[id]).await?.into_iter().next().flatten();
@@ -208,15 +208,18 @@ impl Step {
 }
 
 impl Actor {
-    pub(crate) fn new(
+    /// Reads what an earlier run left in the store, and makes keys if that is new.
+    pub(crate) async fn open(
         config: Arc<Config>,
         store: Arc<dyn Store>,
-        (account, signed_pre_key): (Account, SignedPreKeyRecord),
         events: mpsc::Sender<Event>,
         status: watch::Sender<Status>,
         ended: watch::Sender<Option<CloseReason>>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, StoreError> {
+        let (account, signed_pre_key) = open(&*store).await?;
+        let next_seq = store.last_inbox_seq().await? + 1;
+        let outbox = Outbox::new(store.last_outbox_seq().await?);
+        let mut actor = Self {
             version: config.version,
             backoff: Backoff::new(config.reconnect),
             config,
@@ -227,7 +230,7 @@ impl Actor {
             ratchets: Ratchets::default(),
             directory: Directory::default(),
             groups: Groups::default(),
-            outbox: Outbox::new(0),
+            outbox,
             repairs: Repairs::default(),
             retries: Retries::default(),
             holds: Holds::default(),
@@ -245,7 +248,7 @@ impl Actor {
             stored_after: Some(0),
             read_again_at: None,
             account_is_doubtful: false,
-            next_seq: 1,
+            next_seq,
             confirms: Vec::new(),
             confirm_at: None,
             is_available: false,
@@ -253,7 +256,9 @@ impl Actor {
             key_care: KeyCare::default(),
             status,
             ended,
-        }
+        };
+        actor.load_repairs().await?;
+        Ok(actor)
     }
 
     /// Asks for the handles, without the actor.
@@ -263,17 +268,6 @@ impl Actor {
 
     /// Runs until the last handle is gone or `stop` is cancelled; then ends the connection in good order.
     pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>, stop: CancellationToken) {
-        match self.store.last_inbox_seq().await {
-            Ok(last) => self.next_seq = last + 1,
-            Err(error) => return self.fail_at_start(&error).await,
-        }
-        match self.store.last_outbox_seq().await {
-            Ok(last) => self.outbox = Outbox::new(last),
-            Err(error) => return self.fail_at_start(&error).await,
-        }
-        if let Err(error) = self.load_repairs().await {
-            return self.fail_at_start(&error).await;
-        }
         self.connect().await;
         let events = self.events.clone();
         let mut told = Vec::with_capacity(TOLD_CAPACITY);
@@ -423,16 +417,6 @@ impl Actor {
         self.sessions.abort_all();
         self.sessions.detach_all();
         self.set_down(&CloseReason::StoreFailed);
-    }
-
-    async fn fail_at_start(&mut self, error: &StoreError) {
-        tracing::error!(%error, "the store failed at the start");
-        let _ = self.events.try_send(Event::StoreFailed { error: error.to_string() });
-        self.ended.send_replace(Some(CloseReason::StoreFailed));
-        self.status.send_replace(Status::Closed);
-        if let Err(error) = self.store.close().await {
-            tracing::warn!(%error, "the store did not close in good order");
-        }
     }
 
     /// An application that does not take its events shall not cost ever more memory: of the news about messages of its

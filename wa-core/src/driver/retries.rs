@@ -52,11 +52,13 @@ pub(super) struct Retries {
     waiting: HashMap<SignalAddress, Vec<Wanted>>,
     /// Answers that the server did not acknowledge: they go out again on the next connection.
     unacknowledged: VecDeque<Wanted>,
+    /// Answers to users who are to be trusted first.
+    held: VecDeque<Wanted>,
     /// Requests in groups whose members are not known now.
     in_unknown_groups: Vec<(Jid, InboundReceipt)>,
 }
 
-/// How many answers wait for their acknowledgement.
+/// How many answers wait for their acknowledgement, and how many for their user's being trusted.
 const UNACKNOWLEDGED: usize = 256;
 
 /// How many requests wait for the members of groups.
@@ -149,9 +151,22 @@ impl Actor {
         for group in groups {
             self.fetch_group(&group, None);
         }
+        let unacknowledged = std::mem::take(&mut self.retries.unacknowledged);
+        self.answer_again(unacknowledged, step).await
+    }
+
+    /// These users are trusted: what their devices asked for meanwhile goes out.
+    pub(super) async fn answer_released(&mut self, users: &[Jid], step: &mut Step) -> Result<(), StoreError> {
+        let held = std::mem::take(&mut self.retries.held).into_iter();
+        let (released, held) = held.partition(|wanted| users.contains(&wanted.requester.to_chat()));
+        self.retries.held = held;
+        self.answer_again(released, step).await
+    }
+
+    async fn answer_again(&mut self, answers: VecDeque<Wanted>, step: &mut Step) -> Result<(), StoreError> {
         let (Some(own), now) = (self.own(), clock::now()) else { return Ok(()) };
         let store = std::sync::Arc::clone(&self.store);
-        for wanted in std::mem::take(&mut self.retries.unacknowledged) {
+        for wanted in answers {
             let Some(entry) = self.sent_message(&wanted.id).await? else { continue };
             let users = vec![wanted.requester.clone(), own.pn.clone()];
             self.directory.load_addresses(&*store, users).await?;
@@ -373,8 +388,11 @@ impl Actor {
             return Ok(());
         };
         let is_own = own.is_account(&wanted.requester);
-        if !is_own && self.is_held(&wanted.requester).await? {
-            tracing::info!(id = %entry.id, "not sent again: its user is held");
+        // The request may have come with the very key that is not trusted.
+        self.heed_identities(step).await?;
+        if !is_own && !self.held_among(std::slice::from_ref(&wanted.requester)).await?.is_empty() {
+            tracing::info!(id = %entry.id, "not sent again before its user is trusted");
+            keep(&mut self.retries.held, wanted.clone());
             return Ok(());
         }
         let store = std::sync::Arc::clone(&self.store);
@@ -454,12 +472,7 @@ impl Actor {
 impl Retries {
     /// Keeps an answer until the server has it.
     fn wait_for_ack(&mut self, wanted: Wanted) {
-        let is_same = |other: &Wanted| other.id == wanted.id && other.requester == wanted.requester;
-        self.unacknowledged.retain(|other| !is_same(other));
-        self.unacknowledged.push_back(wanted);
-        if self.unacknowledged.len() > UNACKNOWLEDGED {
-            self.unacknowledged.pop_front();
-        }
+        keep(&mut self.unacknowledged, wanted);
     }
 
     fn note_answer(
@@ -478,5 +491,14 @@ impl Retries {
         if retry::is_remembered(count) {
             answered.base_key = session.map(|session| session.base_key);
         }
+    }
+}
+
+/// Keeps an answer once; the oldest goes where there are too many.
+fn keep(answers: &mut VecDeque<Wanted>, wanted: Wanted) {
+    answers.retain(|other| other.id != wanted.id || other.requester != wanted.requester);
+    answers.push_back(wanted);
+    if answers.len() > UNACKNOWLEDGED {
+        answers.pop_front();
     }
 }

@@ -2,7 +2,7 @@
 
 use wa_core::event::ChatKind;
 use wa_core::wire::Node;
-use wa_core::{Event, Message};
+use wa_core::{Event, Message, SendError};
 use wa_it::Companion;
 use wa_test_server::{Act, Config, Direction, Filter, GroupMode, Phone, TestServer};
 use wa_types::Jid;
@@ -190,6 +190,23 @@ async fn who_was_removed_does_not_read_on() {
         matches!(&failed, Event::Undecryptable(failed) if failed.id.as_str() == jid(&sent[1], "id")),
         "{failed:?}"
     );
+}
+
+#[tokio::test]
+async fn who_may_not_send_to_a_group_is_told_why() {
+    let crew = Crew::new().await;
+    let (group, bob) = (crew.group.clone(), &crew.bob.client);
+    bob.groups().info(&group).await.unwrap();
+    crew.phones[0].set_group(&group, Node::new("announcement")).unwrap();
+    assert_eq!(bob.send(&group, Message::text("x")).await, Err(SendError::AdminsOnly(group.clone())));
+    crew.phones[0].set_group(&group, Node::new("not_announcement")).unwrap();
+    // Removed, and not told: the refusal of the message says it, then that of the question about the group.
+    assert!(crew.server.lose_group_news(&group, true));
+    bob.groups().refresh(&group).await.unwrap();
+    crew.phones[0].remove_member(&group, crew.phones[1].pn()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(bob.send(&group, Message::text("x")).await, Err(SendError::NotMember(group.clone())));
+    }
 }
 
 #[tokio::test]

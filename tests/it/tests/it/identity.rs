@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wa_core::wire::Node;
-use wa_core::{Event, IdentityPolicy, Message, SendError};
+use wa_core::{Event, IdentityPolicy};
 use wa_it::{Companion, builder};
 use wa_store::{MemoryStore, Store};
 use wa_test_server::{Act, Direction, Filter, Phone, TestServer};
@@ -110,41 +110,6 @@ async fn companions_of_the_old_account_get_nothing_any_more() {
     assert!(
         !to.iter().any(|to| to.device() == bobs.jid.device() && to.is_same_user(scene.bob.lid())),
         "{to:?}"
-    );
-}
-
-#[tokio::test]
-async fn held_users_get_nothing_until_they_are_trusted_also_after_a_restart() {
-    let scene = Scene::new().await;
-    let mut alice = scene.linked(IdentityPolicy::Hold).await;
-    scene.bob.reinstall();
-    changed(&mut alice, &scene.bob).await;
-    let held = |sent: Result<_, SendError>| match sent {
-        Err(SendError::IdentityChanged(user)) => assert!(user.is_same_user(scene.bob.lid())),
-        other => panic!("{other:?}"),
-    };
-    for chat in [scene.bob.pn(), scene.bob.lid()] {
-        held(alice.client.send(chat, Message::text("held")).await);
-    }
-    // Others are not concerned, and he is heard.
-    let carol = scene.server.phone("carol");
-    alice.send_text(carol.pn(), "to carol").await;
-    assert_eq!(carol.next_message().await.text(), Some("to carol"));
-    scene.bob.send_text(scene.phone.pn(), "hello?").await.unwrap();
-    only(&mut alice, "hello?").await;
-
-    let store = alice.stop().await;
-    let built = builder(&scene.server, Arc::clone(&store)).identity_policy(IdentityPolicy::Hold);
-    let (client, events) = built.connect().await.unwrap();
-    assert!(client.ready().await);
-    let alice = Companion { client, events, store, jid: scene.phone.pn().clone() };
-    held(alice.client.send(scene.bob.pn(), Message::text("held still")).await);
-    alice.client.trust_identity(scene.bob.pn()).await.unwrap();
-    alice.send_text(scene.bob.pn(), "trusted").await;
-    assert_eq!(scene.bob.next_message().await.text(), Some("trusted"));
-    assert_eq!(
-        alice.store.held(&[scene.bob.pn().clone(), scene.bob.lid().clone()]).await.unwrap(),
-        [false; 2]
     );
 }
 

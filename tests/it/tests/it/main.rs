@@ -11,6 +11,7 @@ mod faults;
 mod group_messages;
 mod groups;
 mod identity;
+mod identity_holds;
 mod inbox_classes;
 mod messages;
 mod outbox;

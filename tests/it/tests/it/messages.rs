@@ -185,7 +185,7 @@ async fn strangers_unknown_groups_and_channels_are_refused_with_their_reason() {
     assert!(matches!(&sent, Err(SendError::UnknownRecipient(jid)) if *jid == nobody), "{sent:?}");
     let group: Jid = "120363000000000001@g.us".parse().unwrap();
     let sent = alice.client.send(&group, Message::text("x")).await;
-    assert_eq!(sent, Err(SendError::Refused { code: 404 }), "there is no such group");
+    assert_eq!(sent, Err(SendError::NotMember(group)), "there is no such group");
     let channel: Jid = "120363000000000001@newsletter".parse().unwrap();
     let sent = alice.client.send(&channel, Message::text("x")).await;
     assert!(matches!(&sent, Err(SendError::Unsupported(jid)) if *jid == channel), "{sent:?}");

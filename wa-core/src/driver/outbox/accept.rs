@@ -183,9 +183,17 @@ impl Actor {
             Ok(Some(SendState::Queued))
         } else {
             let entry = self.entry_of(id).await;
-            entry.map(|entry| entry.as_ref().map(SendState::of))
+            entry.map(|entry| entry.as_ref().map(|entry| self.send_state(entry)))
         };
         let _ = reply.send(state.map_err(|error| CallError::Store(error.to_string())));
+    }
+
+    fn send_state(&self, entry: &OutboxEntry) -> SendState {
+        let chat = self.directory.known_chat_key(&entry.chat).unwrap_or_else(|| entry.chat.clone());
+        match self.outbox.held_by(&chat) {
+            Some(users) if entry.state == OutboxState::Queued => SendState::Held { users: users.to_vec() },
+            _ => SendState::of(entry),
+        }
     }
 
     /// What is known of a message, what is not written yet included.

@@ -67,7 +67,10 @@ impl Actor {
                     self.acknowledge_send(id, in_flight, timestamp, step);
                 }
                 Ok(MessageAck { error: Some(code), .. }) => {
-                    let error = SendError::from_code(code);
+                    let error = match &*in_flight.route {
+                        Route::Group(route) => route.refusal(code),
+                        Route::Direct(_) => SendError::from_code(code),
+                    };
                     if error.is_temporary() && in_flight.retries < RETRIES {
                         self.send_again(id, in_flight, true).await?;
                     } else {

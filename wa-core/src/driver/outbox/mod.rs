@@ -186,7 +186,7 @@ impl Actor {
             let is_over = |waits: &Waits| match waits {
                 Waits::Nothing | Waits::Turn => true,
                 Waits::Until(at) => now >= *at,
-                Waits::Devices(_) | Waits::Bundles(_) | Waits::Group | Waits::Ack => false,
+                Waits::Devices(_) | Waits::Bundles(_) | Waits::Group | Waits::Ack | Waits::Held(_) => false,
             };
             let chats = self.outbox.chats.iter().filter(|(_, queue)| is_over(&queue.waits));
             let ready: Vec<Jid> = chats.map(|(chat, _)| chat.clone()).collect();
@@ -198,7 +198,22 @@ impl Actor {
             }
         }
         self.store_fresh(step);
+        self.tell_held(step);
         Ok(())
+    }
+
+    /// Tells once of each message that waits for somebody's being trusted. Those that may have left before just wait.
+    fn tell_held(&mut self, step: &mut Step) {
+        for (chat, queue) in &mut self.outbox.chats {
+            let Waits::Held(users) = &queue.waits else { continue };
+            let told = queue.held_to;
+            for pending in queue.pending.iter().filter(|pending| pending.seq > told) {
+                if pending.state != Some(OutboxState::Written) {
+                    step.update(chat, &pending.id, SendState::Held { users: users.clone() });
+                }
+                queue.held_to = pending.seq;
+            }
+        }
     }
 
     fn may_send(&self, step: &Step) -> bool {

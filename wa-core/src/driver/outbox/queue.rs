@@ -38,6 +38,8 @@ pub(super) struct Queue {
     pub(super) waits: Waits,
     /// How often a question for them failed.
     pub(super) failures: u8,
+    /// Up to this number it was told that they are held.
+    pub(super) held_to: u64,
 }
 
 /// What a chat waits for.
@@ -55,6 +57,8 @@ pub(super) enum Waits {
     Turn,
     /// A time.
     Until(Instant),
+    /// These users' new identity keys to be trusted.
+    Held(Vec<Jid>),
 }
 
 impl Outbox {
@@ -119,9 +123,26 @@ impl Outbox {
     /// Answers came: whoever waited for any looks again.
     pub(super) fn wake(&mut self) {
         for queue in self.chats.values_mut() {
-            if !matches!(queue.waits, Waits::Until(_)) {
+            if !matches!(queue.waits, Waits::Until(_) | Waits::Held(_)) {
                 queue.waits = Waits::Nothing;
             }
+        }
+    }
+
+    /// These users are trusted: whoever waited for one of them looks again.
+    pub(in crate::driver) fn release(&mut self, users: &[Jid]) {
+        for queue in self.chats.values_mut() {
+            if matches!(&queue.waits, Waits::Held(held) if held.iter().any(|user| users.contains(user))) {
+                (queue.waits, queue.held_to) = (Waits::Nothing, 0);
+            }
+        }
+    }
+
+    /// Who must be trusted before this chat's messages leave.
+    pub(super) fn held_by(&self, chat: &Jid) -> Option<&[Jid]> {
+        match &self.chats.get(chat)?.waits {
+            Waits::Held(users) => Some(users),
+            _ => None,
         }
     }
 }

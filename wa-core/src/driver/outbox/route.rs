@@ -97,8 +97,9 @@ impl Actor {
         self.directory.load_chats(&*store, &[chat.clone(), own.pn.clone()]).await?;
         let to = self.name_space(chat);
         let me = own.beside(&to).clone();
-        if self.is_held(&to).await? {
-            return Ok(Prepared::Fail(SendError::IdentityChanged(to)));
+        let held = self.held_among(std::slice::from_ref(&to)).await?;
+        if !held.is_empty() {
+            return Ok(Prepared::Wait(Waits::Held(held)));
         }
 
         let users = [to.clone(), me.to_user()];

@@ -23,6 +23,16 @@ pub(in crate::driver::outbox) enum GroupVerdict {
     SendAgain,
 }
 
+/// What a refusal of a group's message, or of the question about the group, means. Protocol: groups and communities,
+/// "Errors on group queries".
+pub(super) fn refusal_of(group: &Jid, code: u16, is_announcement: bool) -> SendError {
+    match code {
+        403 if is_announcement => SendError::AdminsOnly(group.clone()),
+        403 | 404 => SendError::NotMember(group.clone()),
+        code => SendError::from_code(code),
+    }
+}
+
 impl Actor {
     /// The server answered a group's message, or did not.
     pub(in crate::driver::outbox) async fn judge_group(
@@ -97,7 +107,7 @@ impl Actor {
         match error {
             None => self.outbox.wake(),
             Some(RequestError::Refused(refusal)) => {
-                let error = SendError::Refused { code: refusal.code };
+                let error = refusal_of(group, refusal.code, false);
                 self.fail_chat(group, &error, step);
             }
             Some(error) => {

@@ -48,6 +48,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 pub(super) struct GroupRoute {
     to: Jid,
     mode: AddressingMode,
+    /// Only admins send.
+    is_announcement: bool,
     name: SenderKeyName,
     key_id: u32,
     phash: String,
@@ -56,6 +58,11 @@ pub(super) struct GroupRoute {
 }
 
 impl GroupRoute {
+    /// What it means that the server refused a message with this code.
+    pub(super) fn refusal(&self, code: u16) -> SendError {
+        ack::refusal_of(&self.to, code, self.is_announcement)
+    }
+
     fn concerns(&self, user: &Jid) -> bool {
         self.users.contains(&hash_of(user))
     }
@@ -123,6 +130,10 @@ impl Actor {
             return Ok(Prepared::Fail(SendError::StaleAddressing));
         };
         let users = FanOut::users(&info, own);
+        let held = self.held_among(&users).await?;
+        if !held.is_empty() {
+            return Ok(Prepared::Wait(Waits::Held(held)));
+        }
         self.directory.load_lists(&*store, &users).await?;
         let unknown: Vec<Jid> = users
             .iter()
@@ -147,6 +158,7 @@ impl Actor {
         let route = Arc::new(GroupRoute {
             to: group.clone(),
             mode: info.addressing,
+            is_announcement: info.is_announcement,
             key_id: key.key_id(),
             name,
             phash: fan_out.phash,
