@@ -16,7 +16,7 @@ use crate::driver::{self, Actor, JOBS_CAPACITY};
 use crate::error::StartError;
 use crate::noise::TrustRoot;
 use crate::noise::client_payload::{ClientVersion, DeviceProfile, HistoryRequest, Platform};
-use crate::transport::Connector;
+use crate::transport::{Connector, HttpClient, Network};
 
 /// How many events wait for the application unless the builder is told otherwise.
 const EVENT_CAPACITY: usize = 256;
@@ -40,6 +40,8 @@ const KEEP_SENT_BYTES: u64 = 32 << 20;
 pub struct ClientBuilder {
     store: Arc<dyn Store>,
     connector: Option<Arc<dyn Connector>>,
+    http: Option<Arc<dyn HttpClient>>,
+    pub(super) network: Network,
     trust_root: TrustRoot,
     version: ClientVersion,
     reconnect: ReconnectPolicy,
@@ -64,6 +66,8 @@ impl ClientBuilder {
         Self {
             store,
             connector: None,
+            http: None,
+            network: Network::default(),
             trust_root: TrustRoot::WHATSAPP,
             version: ClientVersion::BUILT_IN,
             reconnect: ReconnectPolicy::default(),
@@ -87,6 +91,12 @@ impl ClientBuilder {
     /// How to reach the server. By default the live service, over a WebSocket (feature `websocket`).
     pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
         self.connector = Some(connector);
+        self
+    }
+
+    /// How media are moved. By default over HTTPS (feature `http`).
+    pub fn http_client(mut self, http: Arc<dyn HttpClient>) -> Self {
+        self.http = Some(http);
         self
     }
 
@@ -222,7 +232,8 @@ impl ClientBuilder {
     /// started, and the store stays open: this may be tried again.
     pub async fn connect(self) -> Result<(Client, Events), StartError> {
         let config = Arc::new(Config {
-            connector: self.connector.unwrap_or_else(live),
+            connector: self.connector.unwrap_or_else(|| live(&self.network)),
+            http: self.http.unwrap_or_else(|| https(&self.network)),
             trust_root: self.trust_root,
             version: self.version,
             reconnect: self.reconnect,
@@ -255,12 +266,23 @@ impl ClientBuilder {
 }
 
 #[cfg(feature = "websocket")]
-fn live() -> Arc<dyn Connector> {
-    Arc::new(crate::transport::websocket::WebSocketConnector::live())
+fn live(network: &Network) -> Arc<dyn Connector> {
+    Arc::new(network.connector())
 }
 
 /// Without a transport of our own, the builder must be given one; connecting fails with `Unsupported` otherwise.
 #[cfg(not(feature = "websocket"))]
-fn live() -> Arc<dyn Connector> {
+fn live(_: &Network) -> Arc<dyn Connector> {
     Arc::new(crate::transport::NoConnector)
+}
+
+#[cfg(feature = "http")]
+fn https(network: &Network) -> Arc<dyn HttpClient> {
+    Arc::new(network.http_client())
+}
+
+/// Without a client of our own, the builder must be given one; media fail with `Unsupported` otherwise.
+#[cfg(not(feature = "http"))]
+fn https(_: &Network) -> Arc<dyn HttpClient> {
+    Arc::new(crate::transport::http::NoHttpClient)
 }

@@ -5,6 +5,8 @@ mod builder;
 mod events;
 mod groups;
 mod identity;
+#[cfg(any(feature = "http", feature = "websocket"))]
+mod network;
 mod pairing;
 mod peers;
 mod raw;

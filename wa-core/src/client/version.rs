@@ -1,30 +1,22 @@
 //! Which release the live service is at: the server refuses clients that say they are an old one.
 //! Protocol: transport, "Application version".
 
-use std::sync::Arc;
+use std::io;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::header::{HOST, HeaderValue, USER_AGENT};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio::io::AsyncReadExt as _;
 
 use crate::noise::client_payload::ClientVersion;
-
-const HOST_NAME: &str = "web.whatsapp.com";
+use crate::transport::https::HttpsClient;
+use crate::transport::{HttpClient, HttpMethod, HttpRequest, TlsRoots};
 
 /// The page is the service worker of the web client; it is answered to browsers only.
-const PAGE: &str = "/sw.js";
+const PAGE: &str = "https://web.whatsapp.com/sw.js";
 const BROWSER: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/136.0.0.0 Safari/537.36";
 
 const LIMIT: Duration = Duration::from_secs(20);
-const PAGE_LIMIT: usize = 4 << 20;
+const PAGE_LIMIT: u64 = 4 << 20;
 
 /// Asks the live service which release its web client is at. Worth keeping for a day.
 ///
@@ -33,7 +25,15 @@ const PAGE_LIMIT: usize = 4 << 20;
 ///
 /// Cancel safe: dropping the future closes the request.
 pub async fn fetch_current() -> Result<ClientVersion, VersionError> {
-    let page = tokio::time::timeout(LIMIT, fetch()).await.map_err(|_| VersionError::Timeout)??;
+    fetch_current_with(&HttpsClient::new(&TlsRoots::mozilla())).await
+}
+
+/// [`fetch_current`] with another HTTP client, for instance through a proxy.
+///
+/// # Errors
+/// [`VersionError`].
+pub async fn fetch_current_with(http: &dyn HttpClient) -> Result<ClientVersion, VersionError> {
+    let page = tokio::time::timeout(LIMIT, fetch(http)).await.map_err(|_| VersionError::Timeout)??;
     read_revision(&page).map(ClientVersion::web).ok_or(VersionError::NoVersion)
 }
 
@@ -43,7 +43,7 @@ pub async fn fetch_current() -> Result<ClientVersion, VersionError> {
 pub enum VersionError {
     /// The service was not reached.
     #[error("the service was not reached")]
-    Network(#[source] std::io::Error),
+    Network(#[source] io::Error),
     /// The service answered with another status than 200.
     #[error("the service answered with status {0}")]
     Status(u16),
@@ -55,45 +55,17 @@ pub enum VersionError {
     NoVersion,
 }
 
-async fn fetch() -> Result<String, VersionError> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(network)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let tcp = TcpStream::connect((HOST_NAME, 443)).await.map_err(VersionError::Network)?;
-    let name = ServerName::try_from(HOST_NAME).map_err(network)?;
-    let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.map_err(VersionError::Network)?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(network)?;
-    let request = Request::get(PAGE)
-        .header(HOST, HeaderValue::from_static(HOST_NAME))
-        .header(USER_AGENT, HeaderValue::from_static(BROWSER))
-        .header("sec-fetch-site", HeaderValue::from_static("none"))
-        .body(Empty::<Bytes>::new())
-        .map_err(network)?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(network)?;
-        if response.status() != StatusCode::OK {
-            return Err(VersionError::Status(response.status().as_u16()));
-        }
-        let body = Limited::new(response.into_body(), PAGE_LIMIT);
-        let body =
-            body.collect().await.map_err(|error| VersionError::Network(std::io::Error::other(error)))?;
-        Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
-    };
-    tokio::pin!(exchange);
-    tokio::select! {
-        page = &mut exchange => page,
-        // The connection may end with the last byte of the answer: that is still read.
-        _ = connection => exchange.await,
+async fn fetch(http: &dyn HttpClient) -> Result<String, VersionError> {
+    let request = HttpRequest::new(HttpMethod::Get, PAGE)
+        .header("user-agent", BROWSER)
+        .header("sec-fetch-site", "none");
+    let response = http.send(request).await.map_err(VersionError::Network)?;
+    if response.status != 200 {
+        return Err(VersionError::Status(response.status));
     }
-}
-
-fn network(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> VersionError {
-    VersionError::Network(std::io::Error::other(error))
+    let mut page = Vec::new();
+    response.body.take(PAGE_LIMIT).read_to_end(&mut page).await.map_err(VersionError::Network)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 /// The number behind `client_revision`, whose quotes may be escaped.

@@ -9,12 +9,14 @@ use super::pairing::hooks::{LinkGuard, PairingLimits, PasskeyAuthenticator};
 use super::repair::RepairTimes;
 use crate::noise::TrustRoot;
 use crate::noise::client_payload::{ClientVersion, DeviceProfile};
-use crate::transport::Connector;
+use crate::transport::{Connector, HttpClient};
 
 /// How a client behaves.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) connector: Arc<dyn Connector>,
+    /// Moves media.
+    pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) trust_root: TrustRoot,
     /// Which release to present as at first.
     pub(crate) version: ClientVersion,

@@ -1,10 +1,20 @@
-//! How bytes reach the server: a [`Connector`] opens a [`Socket`]. Both are the user's to implement (another
-//! runtime, a proxy of one's own); ours are a WebSocket over TLS, and an in-memory pipe for tests.
+//! How bytes reach the server: a [`Connector`] opens a [`Socket`], and an [`HttpClient`] moves media. All are the user's
+//! to implement (another runtime, a proxy of one's own); ours are a WebSocket over TLS, an in-memory pipe for tests, and
+//! HTTPS, with roots of trust and proxies as one likes.
 //!
 //! Message boundaries of a socket carry no meaning: a message may hold several frames, a frame may span several.
 //! Protocol: transport, "Connecting".
 
+pub mod http;
+#[cfg(feature = "http")]
+pub mod https;
 pub mod memory;
+#[cfg(any(feature = "http", feature = "websocket"))]
+mod network;
+#[cfg(any(feature = "http", feature = "websocket"))]
+pub mod proxy;
+#[cfg(any(feature = "http", feature = "websocket"))]
+pub mod tls;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
@@ -12,6 +22,14 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+
+pub use http::{HttpBody, HttpClient, HttpMethod, HttpRequest, HttpResponse};
+#[cfg(any(feature = "http", feature = "websocket"))]
+pub(crate) use network::Network;
+#[cfg(any(feature = "http", feature = "websocket"))]
+pub use proxy::Proxy;
+#[cfg(any(feature = "http", feature = "websocket"))]
+pub use tls::TlsRoots;
 
 /// What the calls of a transport return.
 pub type TransportFuture<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
@@ -41,6 +59,11 @@ pub trait Socket: fmt::Debug + Send {
     /// Says goodbye and closes. Dropping a socket closes it as well, without the goodbye.
     fn close(&mut self) -> TransportFuture<'_, ()>;
 }
+
+/// Without a transport of ours there is nothing to say.
+#[cfg(not(any(feature = "http", feature = "websocket")))]
+#[derive(Debug, Default)]
+pub(crate) struct Network;
 
 /// Stands where a transport should be: every attempt fails with [`io::ErrorKind::Unsupported`].
 #[cfg(not(feature = "websocket"))]

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::proxy::Proxy;
+use super::tls::{Tls, TlsRoots};
 use super::{Connector, Socket, TransportFuture};
 use crate::noise::RoutingInfo;
 
@@ -33,7 +32,8 @@ pub struct WebSocketConnector {
     uri: Uri,
     host: String,
     port: u16,
-    tls: Option<TlsConnector>,
+    tls: Option<Tls>,
+    proxy: Option<Arc<Proxy>>,
 }
 
 impl WebSocketConnector {
@@ -48,8 +48,7 @@ impl WebSocketConnector {
     /// # Errors
     /// [`UrlError`].
     pub fn new(url: &str) -> Result<Self, UrlError> {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Self::with_roots(url, roots)
+        Self::with_roots(url, &TlsRoots::mozilla())
     }
 
     /// To a `wss` URL whose certificate must be this one, or be issued by it (DER). For test servers.
@@ -57,40 +56,42 @@ impl WebSocketConnector {
     /// # Errors
     /// [`UrlError`].
     pub fn with_root_certificate(url: &str, certificate: &[u8]) -> Result<Self, UrlError> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(certificate.to_vec())).map_err(|_| UrlError::Certificate)?;
-        Self::with_roots(url, roots)
+        let roots = TlsRoots::none().with_certificate(certificate).map_err(|_| UrlError::Certificate)?;
+        Self::with_roots(url, &roots)
     }
 
-    fn with_roots(url: &str, roots: RootCertStore) -> Result<Self, UrlError> {
+    /// To a URL with scheme `ws` or `wss`; `wss` is verified with these root certificates.
+    ///
+    /// # Errors
+    /// [`UrlError`].
+    pub fn with_roots(url: &str, roots: &TlsRoots) -> Result<Self, UrlError> {
         let uri: Uri = url.parse().map_err(|_| UrlError::Malformed)?;
         let host = uri.host().ok_or(UrlError::Malformed)?.trim_matches(['[', ']']).to_owned();
         let (tls, default_port) = match uri.scheme_str() {
             Some("ws") => (None, 80),
-            Some("wss") => {
-                let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-                let config = ClientConfig::builder_with_provider(provider)
-                    .with_safe_default_protocol_versions()
-                    .map_err(|_| UrlError::Malformed)?
-                    .with_root_certificates(roots)
-                    .with_no_client_auth();
-                (Some(TlsConnector::from(Arc::new(config))), 443)
-            }
+            Some("wss") => (Some(roots.connector()), 443),
             _ => return Err(UrlError::Scheme),
         };
         let port = uri.port_u16().unwrap_or(default_port);
-        Ok(Self { uri, host, port, tls })
+        Ok(Self { uri, host, port, tls, proxy: None })
+    }
+
+    /// Connects through this proxy.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(Arc::new(proxy));
+        self
     }
 
     async fn open(&self, routing_info: Option<&[u8]>) -> io::Result<Box<dyn Socket>> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let tcp = match &self.proxy {
+            Some(proxy) => proxy.connect(&self.host, self.port).await?,
+            None => TcpStream::connect((self.host.as_str(), self.port)).await?,
+        };
         tcp.set_nodelay(true)?;
         match &self.tls {
             None => self.upgrade(tcp, routing_info).await,
-            Some(tls) => {
-                let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
-                self.upgrade(tls.connect(name, tcp).await?, routing_info).await
-            }
+            Some(tls) => self.upgrade(tls.connect(&self.host, tcp).await?, routing_info).await,
         }
     }
 
@@ -128,7 +129,7 @@ impl Connector for WebSocketConnector {
 
 impl fmt::Debug for WebSocketConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WebSocketConnector").field(&self.uri).finish()
+        f.debug_struct("WebSocketConnector").field("uri", &self.uri).field("proxy", &self.proxy).finish()
     }
 }
 
