@@ -257,9 +257,9 @@ impl ClientBuilder {
         let (status, watched) = watch::channel(Status::Connecting);
         let (ended, watched_end) = watch::channel(None);
         let stop = CancellationToken::new();
-        let actor = Actor::open(config, self.store, events, status, ended).await?;
+        let actor = Actor::open(config, self.store, events, status, ended, stop.clone()).await?;
         let asker = actor.asker();
-        let task = driver::spawn(actor.run(asked, stop.clone()));
+        let task = driver::spawn(actor.run(asked));
         let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);
         Ok((Client { inner: Arc::new(Inner::new(jobs, asker, watched, watched_end, stop, task)) }, events))
     }

@@ -182,7 +182,8 @@ impl Client {
         self.call(|reply| Job::Forget { reply }).await?
     }
 
-    /// Ends the connection and all tasks of the account, and closes the store. Other handles fail from now on.
+    /// Ends the connection and all tasks of the account, and closes the store. Other handles fail from now on. Takes no
+    /// longer than some seconds, whatever the network does.
     pub async fn shutdown(self) {
         self.inner.stop.cancel();
         if let Some(task) = self.inner.task.lock().await.take()

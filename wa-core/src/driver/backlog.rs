@@ -149,9 +149,7 @@ impl Actor {
             self.undelivered.push_back(Event::BacklogDone { count, is_complete: false });
         } else if now >= backlog.ask_again_at() {
             let ask = backlog.ask(now);
-            if let Some(requester) = self.requester() {
-                requester.write(vec![ask]).await;
-            }
+            self.transmit(vec![ask]).await;
         }
     }
 }

@@ -167,6 +167,8 @@ pub(crate) struct Actor {
     status: watch::Sender<Status>,
     /// Why there is no connection.
     ended: watch::Sender<Option<CloseReason>>,
+    /// Ends the account's tasks.
+    stop: CancellationToken,
 }
 
 /// What one step of the actor did, and is still to be made true by its commit.
@@ -215,6 +217,7 @@ impl Actor {
         events: mpsc::Sender<Event>,
         status: watch::Sender<Status>,
         ended: watch::Sender<Option<CloseReason>>,
+        stop: CancellationToken,
     ) -> Result<Self, StoreError> {
         let (account, signed_pre_key) = open(&*store).await?;
         let next_seq = store.last_inbox_seq().await? + 1;
@@ -256,6 +259,7 @@ impl Actor {
             key_care: KeyCare::default(),
             status,
             ended,
+            stop,
         };
         actor.load_repairs().await?;
         Ok(actor)
@@ -267,7 +271,7 @@ impl Actor {
     }
 
     /// Runs until the last handle is gone or `stop` is cancelled; then ends the connection in good order.
-    pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         self.connect().await;
         let events = self.events.clone();
         let mut told = Vec::with_capacity(TOLD_CAPACITY);
@@ -278,7 +282,7 @@ impl Actor {
             let takes_stanzas = self.takes_stanzas();
             let wake = self.next_wake(takes_stanzas);
             tokio::select! {
-                () = stop.cancelled() => break,
+                () = self.stop.cancelled() => break,
                 count = jobs.recv_many(&mut asked, BATCH) => if count == 0 { break },
                 () = receive(&mut self.link, &mut answers, &mut told, takes_stanzas) => {}
                 Some(ended) = self.sessions.join_next() => {
@@ -390,14 +394,21 @@ impl Actor {
         outgoing.extend(step.receipts.into_iter().map(|receipt| Outgoing::Stanza(receipt.into_node())));
         outgoing.extend(step.outgoing);
         outgoing.extend(step.acks.into_iter().map(Outgoing::Stanza));
-        if !outgoing.is_empty()
-            && let Link::Up { requester, .. } = &self.link
-        {
-            // When the connection is gone, its end follows, and messages are sent again on the next one.
-            requester.write(outgoing).await;
+        if !outgoing.is_empty() {
+            self.transmit(outgoing).await;
         }
         for question in step.questions {
             self.greetings.spawn(question);
+        }
+    }
+
+    /// Hands stanzas to the connection. When that is gone, its end follows, and messages are sent again on the next one.
+    /// A peer that takes nothing holds the account up until it is given up, but it does not hold up the account's end.
+    async fn transmit(&self, outgoing: Vec<Outgoing>) {
+        let Some(requester) = self.requester() else { return };
+        tokio::select! {
+            _ = requester.write(outgoing) => {}
+            () = self.stop.cancelled() => {}
         }
     }
 

@@ -1,10 +1,12 @@
 //! How a connection stands, falls and comes back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wa_core::connection::CloseReason;
 use wa_core::noise::HandshakeError;
+use wa_core::transport::{Connector, Socket, TransportFuture};
 use wa_core::wire::Node;
 use wa_core::{Event, Message, SendError, SendOptions, Status};
 use wa_it::{Companion, Recorder, builder, next_within};
@@ -336,11 +338,8 @@ async fn questions_of_a_lost_connection_do_not_stand_in_the_way_of_the_next_one(
 #[derive(Debug)]
 struct Nowhere;
 
-impl wa_core::transport::Connector for Nowhere {
-    fn connect<'a>(
-        &'a self,
-        _: Option<&'a [u8]>,
-    ) -> wa_core::transport::TransportFuture<'a, Box<dyn wa_core::transport::Socket>> {
+impl Connector for Nowhere {
+    fn connect<'a>(&'a self, _: Option<&'a [u8]>) -> TransportFuture<'a, Box<dyn Socket>> {
         Box::pin(std::future::pending())
     }
 }
@@ -389,4 +388,72 @@ async fn a_low_supply_of_pre_keys_is_filled_up_once() {
     assert!(alice.client.ready().await);
     assert_eq!(uploads(), 2);
     assert!(server.pre_keys_of(&alice.jid) > 800);
+}
+
+/// The server's network, which takes nothing any more once it is told so.
+#[derive(Debug)]
+struct Clogged {
+    inner: Arc<dyn Connector>,
+    is_clogged: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct CloggedSocket {
+    inner: Box<dyn Socket>,
+    is_clogged: Arc<AtomicBool>,
+}
+
+impl Connector for Clogged {
+    fn connect<'a>(&'a self, routing_info: Option<&'a [u8]>) -> TransportFuture<'a, Box<dyn Socket>> {
+        Box::pin(async move {
+            let inner = self.inner.connect(routing_info).await?;
+            Ok(Box::new(CloggedSocket { inner, is_clogged: Arc::clone(&self.is_clogged) }) as Box<dyn Socket>)
+        })
+    }
+}
+
+impl Socket for CloggedSocket {
+    fn send(&mut self, bytes: Vec<u8>) -> TransportFuture<'_, ()> {
+        if self.is_clogged.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
+        self.inner.send(bytes)
+    }
+
+    fn recv(&mut self) -> TransportFuture<'_, Option<Vec<u8>>> {
+        self.inner.recv()
+    }
+
+    fn close(&mut self) -> TransportFuture<'_, ()> {
+        if self.is_clogged.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
+        self.inner.close()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_a_network_that_takes_nothing() {
+    let server = TestServer::start().await;
+    let (phone, bob) = (server.phone("alice"), server.phone("bob"));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let is_clogged = Arc::new(AtomicBool::new(false));
+    let network = Arc::new(Clogged { inner: server.connector(), is_clogged: Arc::clone(&is_clogged) });
+    let built = builder(&server, Arc::clone(&store)).connector(network);
+    let alice = Companion::link_built(built, &phone, store).await;
+    alice.send_text(bob.pn(), "before").await;
+    assert_eq!(bob.next_message().await.text(), Some("before"));
+    is_clogged.store(true, Ordering::Relaxed);
+    // Until nothing is taken any more: all that may wait on the way to the network is full.
+    let send = || alice.client.enqueue(bob.pn(), Message::text("waits"), SendOptions::new());
+    while let Ok(taken) = tokio::time::timeout(Duration::from_secs(1), send()).await {
+        taken.unwrap();
+    }
+    let begun = tokio::time::Instant::now();
+    let Companion { client, store, .. } = alice;
+    client.shutdown().await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    // What was taken is stored, and leaves at the next start.
+    let _alice = Companion::start(&server, store).await;
+    assert_eq!(bob.next_message().await.text(), Some("waits"));
 }

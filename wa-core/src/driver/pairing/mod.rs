@@ -242,10 +242,8 @@ impl Actor {
 
     /// The guard does not want this account: the phone hears of a failure, and nothing of the keys that it signed stays.
     async fn refuse_link(&mut self, pending: &PendingLink) {
-        if let Some(requester) = self.requester() {
-            let refusal = iq::error(&pending.iq_id, 401, "not-authorized");
-            requester.write(vec![Outgoing::Stanza(refusal)]).await;
-        }
+        let refusal = iq::error(&pending.iq_id, 401, "not-authorized");
+        self.transmit(vec![Outgoing::Stanza(refusal)]).await;
         self.undelivered.push_back(Event::PairingVetoed(pending.account()));
         self.disconnect(&CloseReason::Requested).await;
         if let Err(error) = self.make_anew().await {
