@@ -78,7 +78,7 @@ impl Groups<'_> {
         self.ask(|reply| GroupJob::Info { group: group.clone(), is_fresh: true, reply }).await
     }
 
-    /// Asks the server for all groups that we are in.
+    /// Asks the server for all groups that we are in. What is known of others is forgotten.
     ///
     /// # Errors
     /// [`GroupError`].

@@ -268,7 +268,8 @@ async fn groups(bench: &Bench<'_>) -> Outcome {
     })
     .await?;
     let expected = vec![None, None, Some(sample::group_info(1, 2)), None];
-    reads("groups after one was replaced and one deleted", store.groups(&asked), expected).await
+    reads("groups after one was replaced and one deleted", store.groups(&asked), expected).await?;
+    reads("known_groups", store.known_groups(), vec![sample::group(1)]).await
 }
 
 async fn key_holders(bench: &Bench<'_>) -> Outcome {

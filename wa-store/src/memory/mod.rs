@@ -154,6 +154,10 @@ impl GroupReader for MemoryStore {
         self.each(groups, |state, group| state.groups.get(group).cloned())
     }
 
+    fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.with(|state| Ok(state.groups.keys().cloned().collect()))
+    }
+
     fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.each(groups, |state, group| state.key_holders.get(group).cloned())
     }

@@ -193,6 +193,12 @@ pub trait GroupReader {
     /// Any [`StoreError`].
     fn groups(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Group>>>;
 
+    /// All groups that [`Self::groups`] knows, in no order.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>>;
+
     /// Which devices have our own key of each of these groups, in the order asked; `None` where nothing is known.
     /// Opaque here; `wa-core`'s `e2e` reads it.
     ///

@@ -26,6 +26,15 @@ impl GroupReader for SqliteStore {
         })
     }
 
+    fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.read(move |connection| {
+            all(connection, WHAT, "SELECT jid FROM group_info", [], |row| {
+                let text: String = column(row, 0, WHAT)?;
+                jid_text::read(&text, WHAT)
+            })
+        })
+    }
+
     fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         let groups = groups.to_vec();
         self.read(move |connection| {

@@ -234,6 +234,26 @@ async fn a_lost_notification_or_an_unknown_one_makes_us_ask() {
 }
 
 #[tokio::test]
+async fn a_group_that_we_are_not_in_any_more_is_forgotten_with_the_list_of_all() {
+    let mut three = Three::linked().await;
+    let (crew, bob) = (three.crew().await, three.phones[1].pn().clone());
+    let other = three.bob.client.groups().create("Other", &[]).await.unwrap().group.jid.clone();
+    three.bob.client.groups().info(&crew).await.unwrap();
+    // Nobody tells that Bob is removed.
+    assert!(three.server.lose_group_news(&crew, true));
+    three.alice.client.groups().remove(&crew, &[bob]).await.unwrap();
+    let both = [crew.clone(), other.clone()];
+    let known = three.bob.store.groups(&both).await.unwrap();
+    assert!(known.iter().all(Option::is_some));
+    let all = three.bob.client.groups().participating().await.unwrap();
+    assert_eq!(all.iter().map(|group| &group.jid).collect::<Vec<_>>(), [&other]);
+    let known = three.bob.store.groups(&both).await.unwrap();
+    assert_eq!(known.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]);
+    let refused = three.bob.client.groups().info(&crew).await.unwrap_err();
+    assert!(matches!(refused, GroupError::Refused { reason: GroupRefusal::NotPermitted, .. }), "{refused:?}");
+}
+
+#[tokio::test]
 async fn groups_by_phone_number_are_known_by_both_addresses() {
     let server = TestServer::with(Config { new_groups: GroupMode::Pn, ..Config::default() }).await;
     let (alice_phone, bob_phone) = (server.phone("alice"), server.phone("bob"));

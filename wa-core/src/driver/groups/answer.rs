@@ -1,5 +1,6 @@
 //! What becomes of the server's answers about groups.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use wa_store::{Group, StoreError};
@@ -67,7 +68,10 @@ impl Actor {
             }
             GroupAnswer::Created { result, reply } => {
                 let result = match result {
-                    Ok((group, answers)) => Ok((self.take_group(group, step).await?, answers)),
+                    Ok((group, answers)) => {
+                        self.groups.outdate_answers(&group.jid);
+                        Ok((self.take_group(group, step).await?, answers))
+                    }
                     Err(error) => Err(error.into()),
                 };
                 let _ = reply.send(result);
@@ -154,10 +158,17 @@ impl Actor {
         Ok(self.groups.put(group, &mut step.changes))
     }
 
+    /// Takes in all groups that we are in: what is known of others is of the past.
     async fn take_all(&mut self, groups: Vec<Group>, step: &mut Step) -> Result<Vec<Arc<Group>>, StoreError> {
         let now = clock::unix_millis();
         let pairs = groups.iter().flat_map(pairs_of).collect();
         self.learn_all(pairs, step).await?;
+        let is_listed: HashSet<&Jid> = groups.iter().map(|group| &group.jid).collect();
+        for known in self.store.known_groups().await? {
+            if !is_listed.contains(&known) && !self.groups.changed.contains(&known) {
+                self.end_membership(&known, step);
+            }
+        }
         let mut all = Vec::with_capacity(groups.len());
         for group in groups {
             self.drop_route(&group.jid);
