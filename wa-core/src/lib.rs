@@ -32,6 +32,7 @@ pub mod e2e;
 pub mod error;
 pub mod event;
 pub mod media;
+pub mod history;
 pub mod message;
 pub mod noise;
 pub mod pairing;
