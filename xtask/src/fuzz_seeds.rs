@@ -13,6 +13,7 @@ const TARGETS: &[(&str, &[&str])] = &[
     ("node_decode", &["wire"]),
     ("frame", &["noise"]),
     ("noise_handshake", &["noise"]),
+    ("history_blob", &["history-sync"]),
     ("signal_ciphertexts", &["double-ratchet", "sender-key", "x3dh"]),
 ];
 

@@ -2,8 +2,8 @@
 
 use wa_proto::e2e;
 use wa_types::{MessageId, UnixSeconds};
-use zeroize::Zeroizing;
 
+use crate::media::{Attachment, MediaMessage as _};
 use crate::message::Message;
 
 /// What a part of the past holds.
@@ -68,21 +68,8 @@ impl HistoryKind {
 pub enum Payload {
     /// Here: the compressed stream.
     Inline(Vec<u8>),
-    /// On the media servers, encrypted.
-    Blob {
-        /// Where.
-        direct_path: String,
-        /// What it is encrypted with.
-        media_key: Zeroizing<[u8; 32]>,
-        /// The hash of the encrypted file.
-        file_enc_sha256: [u8; 32],
-        /// The hash of the compressed stream.
-        file_sha256: [u8; 32],
-        /// The length of the compressed stream, as far as it is told.
-        length: Option<u64>,
-        /// Needed for deleting it.
-        handle: Option<String>,
-    },
+    /// On the media hosts.
+    Blob(Box<Attachment>),
     /// Nowhere: the notification is all there is, or it is broken.
     Nothing,
 }
@@ -150,22 +137,19 @@ fn payload(proto: &e2e::HistorySyncNotification) -> Option<Payload> {
     if let Some(inline) = proto.initial_hist_bootstrap_inline_payload.as_ref().filter(|it| !it.is_empty()) {
         return Some(Payload::Inline(inline.clone()));
     }
-    let hash = |bytes: &Option<Vec<u8>>| <[u8; 32]>::try_from(bytes.as_deref()?).ok();
-    Some(Payload::Blob {
-        direct_path: proto.direct_path.clone().filter(|path| !path.is_empty())?,
-        media_key: Zeroizing::new(hash(&proto.media_key)?),
-        file_enc_sha256: hash(&proto.file_enc_sha256)?,
-        file_sha256: hash(&proto.file_sha256)?,
-        length: proto.file_length,
-        handle: proto.enc_handle.clone(),
-    })
+    let file = proto.attachment();
+    let is_whole = file.direct_path.as_ref().is_some_and(|path| !path.is_empty())
+        && file.key.is_some()
+        && file.file_enc_sha256.is_some()
+        && file.file_sha256.is_some();
+    is_whole.then(|| Payload::Blob(Box::new(file)))
 }
 
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
-            Self::Blob { length, .. } => write!(f, "Blob({length:?} bytes)"),
+            Self::Blob(file) => write!(f, "Blob({:?} bytes)", file.file_length),
             Self::Nothing => f.write_str("Nothing"),
         }
     }

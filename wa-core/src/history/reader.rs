@@ -153,7 +153,6 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// [`HistoryError`]; nothing more can be read then.
-    
     pub fn read_item(&mut self) -> Result<Option<Item<'_>>, HistoryError> {
         let next = loop {
             self.window.consume(std::mem::take(&mut self.held));

@@ -4,6 +4,7 @@
 mod connection;
 mod e2e;
 mod groups;
+mod history;
 mod noise;
 mod pairing;
 mod pairing_code;
