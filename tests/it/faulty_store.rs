@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use wa_store::{
     Account, AccountReader, Changes, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group,
     GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey,
-    OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName,
-    SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord, RepairReader,
+    RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store,
+    StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -116,6 +117,20 @@ impl PreKeyReader for FaultyStore {
 
     fn signed_pre_keys(&self, ids: &[PreKeyId]) -> StoreFuture<'_, Vec<Option<SignedPreKeyRecord>>> {
         self.inner.signed_pre_keys(ids)
+    }
+}
+
+impl MessageSecretReader for FaultyStore {
+    fn message_secrets(&self, ids: &[MessageId]) -> StoreFuture<'_, Vec<Vec<MessageSecret>>> {
+        self.inner.message_secrets(ids)
+    }
+
+    fn sealed_for(&self, targets: &[MessageId], limit: usize) -> StoreFuture<'_, Vec<SealedMessage>> {
+        self.inner.sealed_for(targets, limit)
+    }
+
+    fn sealed_targets(&self) -> StoreFuture<'_, Vec<MessageId>> {
+        self.inner.sealed_targets()
     }
 }
 

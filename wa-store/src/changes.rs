@@ -3,8 +3,8 @@
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 
 use crate::records::{
-    Account, ChatKey, DeviceList, Group, InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState,
-    PreKeyRecord, RepairRecord, SenderKeyName, SignedPreKeyRecord,
+    Account, ChatKey, DeviceList, Group, InboxEntry, LidMapping, MessageKey, MessageSecret, OutboxEntry,
+    OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord,
 };
 
 /// What one protocol step writes: made by the step, handed to [`Store::commit`](crate::Store::commit).
@@ -194,6 +194,27 @@ impl Changes {
     /// newest stay whose payloads are no more than `keep_bytes` bytes together.
     pub fn trim_outbox(&mut self, before: UnixMillis, keep_bytes: u64) -> &mut Self {
         self.push(Change::TrimOutbox { before, keep_bytes })
+    }
+
+    /// Writes the secret of a message; replaces that of the same message.
+    pub fn put_message_secret(&mut self, record: MessageSecret) -> &mut Self {
+        self.push(Change::PutMessageSecret(Box::new(record)))
+    }
+
+    /// Keeps a message that waits for the secret of another one; replaces the entry of the same message.
+    pub fn put_sealed(&mut self, record: SealedMessage) -> &mut Self {
+        self.push(Change::PutSealed(Box::new(record)))
+    }
+
+    /// Removes a message that waits for a secret, if it is there.
+    pub fn delete_sealed(&mut self, message: MessageKey) -> &mut Self {
+        self.push(Change::DeleteSealed(message))
+    }
+
+    /// Removes the secrets and the messages that wait for one from before this time; and of those left, all but the
+    /// newest `keep` secrets and the newest `keep_sealed` messages.
+    pub fn trim_message_secrets(&mut self, before: UnixMillis, keep: usize, keep_sealed: usize) -> &mut Self {
+        self.push(Change::TrimMessageSecrets { before, keep, keep_sealed })
     }
 
     /// Removes everything: the account, all records, and what is known of used inbox numbers. The changes added
@@ -389,6 +410,21 @@ pub enum Change {
         /// How much stays.
         keep_bytes: u64,
     },
+    /// [`Changes::put_message_secret`].
+    PutMessageSecret(Box<MessageSecret>),
+    /// [`Changes::put_sealed`].
+    PutSealed(Box<SealedMessage>),
+    /// [`Changes::delete_sealed`].
+    DeleteSealed(MessageKey),
+    /// [`Changes::trim_message_secrets`].
+    TrimMessageSecrets {
+        /// Older ones go.
+        before: UnixMillis,
+        /// How many secrets stay.
+        keep: usize,
+        /// How many waiting messages stay.
+        keep_sealed: usize,
+    },
     /// [`Changes::wipe`].
     Wipe,
 }
@@ -440,6 +476,12 @@ impl std::fmt::Debug for Change {
             Self::SetOutboxStateOf { id, state, .. } => write!(f, "SetOutboxStateOf({id:?}, {state:?})"),
             Self::TrimOutbox { before, keep_bytes } => {
                 write!(f, "TrimOutbox({}, {keep_bytes} bytes)", before.0)
+            }
+            Self::PutMessageSecret(record) => write!(f, "PutMessageSecret({:?})", record.message),
+            Self::PutSealed(record) => write!(f, "PutSealed({:?}, for {:?})", record.message, record.target),
+            Self::DeleteSealed(message) => write!(f, "DeleteSealed({message:?})"),
+            Self::TrimMessageSecrets { before, keep, keep_sealed } => {
+                write!(f, "TrimMessageSecrets({}, {keep}, {keep_sealed})", before.0)
             }
             Self::Wipe => f.write_str("Wipe"),
         }

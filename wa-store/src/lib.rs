@@ -31,9 +31,9 @@ pub use memory::MemoryStore;
 pub use records::{
     Account, AccountReader, AddressingMode, AdvSecret, ChatKey, ChatKeyReader, Device, DeviceList,
     DeviceListReader, Group, GroupDescription, GroupMember, GroupReader, GroupRole, HeldReader,
-    IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry, OutboxReader,
-    OutboxState, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord,
+    IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, MessageSecret,
+    MessageSecretReader, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader,
+    RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

@@ -7,7 +7,8 @@ use crate::changes::Changes;
 use crate::error::StoreError;
 use crate::records::{
     AccountReader, ChatKeyReader, DeviceListReader, GroupReader, HeldReader, IdentityReader, InboxReader,
-    LidMapReader, OutboxReader, PreKeyReader, RepairReader, SenderKeyReader, SessionReader,
+    LidMapReader, MessageSecretReader, OutboxReader, PreKeyReader, RepairReader, SenderKeyReader,
+    SessionReader,
 };
 
 /// What every call of a store returns; boxed, so that a store can be an `Arc<dyn Store>`.
@@ -41,6 +42,7 @@ pub trait Store:
     + ChatKeyReader
     + InboxReader
     + OutboxReader
+    + MessageSecretReader
     + Send
     + Sync
     + Debug

@@ -25,6 +25,7 @@
 //! | `records.rs` | each record: read, replaced, deleted, in slices with misses and repeats |
 //! | `inbox.rs` | order, numbers, confirmations, seen messages |
 //! | `outbox.rs` | pending ones in order, ids and keys, states, trimming |
+//! | `message_secrets.rs` | secrets by id, what waits for them, trimming |
 //! | `repairs.rs` | open repairs, held users, old pre-keys |
 //! | `commits.rs` | all or nothing, order, wipe, many at once, dropped futures, a full disk |
 //! | `kept.rs` | what a reopened store still knows |
@@ -33,6 +34,7 @@
 mod commits;
 mod inbox;
 mod kept;
+mod message_secrets;
 mod outbox;
 mod records;
 mod repairs;
@@ -87,8 +89,15 @@ where
 pub async fn run(factory: &dyn Factory) -> Result<Report, Failure> {
     let bench = Bench { factory, used: AtomicU32::new(0) };
     let mut report = Report::default();
-    let all =
-        [records::CHECKS, repairs::CHECKS, inbox::CHECKS, outbox::CHECKS, commits::CHECKS, kept::CHECKS];
+    let all = [
+        records::CHECKS,
+        repairs::CHECKS,
+        inbox::CHECKS,
+        outbox::CHECKS,
+        message_secrets::CHECKS,
+        commits::CHECKS,
+        kept::CHECKS,
+    ];
     for Check { name, run } in all.into_iter().flatten() {
         match run(&bench).await {
             Ok(()) => report.passed.push(name),

@@ -7,8 +7,8 @@ use wa_types::{
 
 use crate::records::{
     Account, AddressingMode, AdvSecret, ChatKey, Device, DeviceList, Group, GroupDescription, GroupMember,
-    GroupRole, InboxEntry, LidMapping, MessageKey, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord,
-    SenderKeyName, SignedPreKeyRecord,
+    GroupRole, InboxEntry, LidMapping, MessageKey, MessageSecret, OutboxEntry, OutboxState, PreKeyRecord,
+    RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -183,6 +183,24 @@ pub(super) fn message(number: u32) -> MessageKey {
 pub(super) fn repair(number: u32, since: u64) -> RepairRecord {
     let state = format!("asked {number}").into_bytes();
     RepairRecord { message: message(number), since: UnixMillis(since), state }
+}
+
+pub(super) fn message_secret(number: u32, seed: u8) -> MessageSecret {
+    MessageSecret {
+        message: message(number),
+        secret: [seed; 32].into(),
+        at: UnixMillis(1_754_500_000_000 + u64::from(seed)),
+    }
+}
+
+/// Waits for the message of the next number.
+pub(super) fn sealed(number: u32, received: u64) -> SealedMessage {
+    SealedMessage {
+        target: message(number + 1).id,
+        message: message(number),
+        received: UnixMillis(received),
+        payload: format!("sealed {number}").into_bytes(),
+    }
 }
 
 /// Received at `1000 * seq` ms.

@@ -3,8 +3,8 @@
 use super::{Unfit, ok, sample};
 use crate::changes::Changes;
 use crate::records::{
-    Account, ChatKey, DeviceList, Group, InboxEntry, LidMapping, OutboxEntry, OutboxState, PreKeyRecord,
-    RepairRecord, SignedPreKeyRecord,
+    Account, ChatKey, DeviceList, Group, InboxEntry, LidMapping, MessageSecret, OutboxEntry, OutboxState,
+    PreKeyRecord, RepairRecord, SealedMessage, SignedPreKeyRecord,
 };
 use crate::store::Store;
 use wa_types::{MessageId, PublicKey, UnixMillis};
@@ -37,6 +37,9 @@ pub(super) struct Snapshot {
     outbox: Vec<Option<OutboxEntry>>,
     outbox_pending: Vec<OutboxEntry>,
     last_outbox_seq: u64,
+    message_secrets: Vec<Vec<MessageSecret>>,
+    sealed: Vec<SealedMessage>,
+    sealed_targets: Vec<MessageId>,
 }
 
 impl Snapshot {
@@ -73,6 +76,12 @@ impl Snapshot {
             outbox: ok("outbox_by_ids", store.outbox_by_ids(&keys(outbox_id)).await)?,
             outbox_pending: ok("outbox_pending", store.outbox_pending(0, usize::MAX).await)?,
             last_outbox_seq: ok("last_outbox_seq", store.last_outbox_seq().await)?,
+            message_secrets: ok("message_secrets", store.message_secrets(&keys(message_id)).await)?,
+            sealed: ok(
+                "sealed_for",
+                store.sealed_for(&keys(|number| message_id(number + 1)), usize::MAX).await,
+            )?,
+            sealed_targets: ok("sealed_targets", store.sealed_targets().await)?,
         })
     }
 }
@@ -96,7 +105,9 @@ pub(super) fn put_one_of_each(changes: &mut Changes, number: u32, seed: u8, seq:
         .put_chat_key(sample::chat_key(number, seed))
         .push_inbox(sample::entry(seq, number))
         .mark_seen(sample::message((number + 1) % BREADTH), UnixMillis(u64::from(seed)))
-        .put_outbox(sample::outbox_entry(seq, number, outbox_state(seed)));
+        .put_outbox(sample::outbox_entry(seq, number, outbox_state(seed)))
+        .put_message_secret(sample::message_secret(number, seed))
+        .put_sealed(sample::sealed(number, u64::from(seed)));
 }
 
 /// A state; every rank has its seeds.
@@ -105,6 +116,10 @@ pub(super) const fn outbox_state(seed: u8) -> OutboxState {
         Some(state) => state,
         None => OutboxState::Queued,
     }
+}
+
+fn message_id(number: u32) -> MessageId {
+    sample::message(number).id
 }
 
 fn outbox_id(number: u32) -> MessageId {

@@ -1,5 +1,6 @@
 //! A store in memory: for tests, and for accounts that end with the process.
 
+mod message_secret;
 mod outbox;
 
 use std::collections::hash_map::Entry;
@@ -13,11 +14,12 @@ use crate::changes::{Change, Changes};
 use crate::error::StoreError;
 use crate::records::{
     Account, AccountReader, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group, GroupReader,
-    HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, OutboxEntry,
-    OutboxReader, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord,
+    HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, MessageSecret,
+    MessageSecretReader, OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord,
+    SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord,
 };
 use crate::store::{Store, StoreFuture};
+use message_secret::MessageSecrets;
 use outbox::Outbox;
 
 /// A store that keeps everything in memory and nothing beyond its own life. Every call is ready at once.
@@ -222,6 +224,21 @@ impl OutboxReader for MemoryStore {
     }
 }
 
+impl MessageSecretReader for MemoryStore {
+    fn message_secrets(&self, ids: &[MessageId]) -> StoreFuture<'_, Vec<Vec<MessageSecret>>> {
+        self.each(ids, |state, id| state.message_secrets.of(id))
+    }
+
+    fn sealed_for(&self, targets: &[MessageId], limit: usize) -> StoreFuture<'_, Vec<SealedMessage>> {
+        let targets = targets.to_vec();
+        self.with(move |state| Ok(state.message_secrets.sealed_for(&targets, limit)))
+    }
+
+    fn sealed_targets(&self) -> StoreFuture<'_, Vec<MessageId>> {
+        self.with(|state| Ok(state.message_secrets.targets()))
+    }
+}
+
 #[derive(Default)]
 struct State {
     account: Option<Account>,
@@ -246,6 +263,7 @@ struct State {
     last_inbox_seq: u64,
     seen: HashMap<MessageKey, UnixMillis>,
     outbox: Outbox,
+    message_secrets: MessageSecrets,
 }
 
 struct KnownLid {
@@ -308,6 +326,12 @@ impl State {
             Change::SetOutboxState { seq, state, at } => self.outbox.set_state(seq, state, at),
             Change::SetOutboxStateOf { id, state, at } => self.outbox.set_state_of(&id, state, at),
             Change::TrimOutbox { before, keep_bytes } => self.outbox.trim(before, keep_bytes),
+            Change::PutMessageSecret(record) => self.message_secrets.put(*record),
+            Change::PutSealed(record) => self.message_secrets.put_sealed(*record),
+            Change::DeleteSealed(message) => self.message_secrets.delete_sealed(&message),
+            Change::TrimMessageSecrets { before, keep, keep_sealed } => {
+                self.message_secrets.trim(before, keep, keep_sealed);
+            }
             Change::Wipe => *self = Self::default(),
         }
     }

@@ -14,6 +14,7 @@
 //! | [`held`] | users whose identity changed, and who are not trusted yet |
 //! | [`chat_key`] | under which address the application knows a chat |
 //! | [`inbox`] | messages decrypted and not yet confirmed by the application, and which ones came before |
+//! | [`message_secret`] | what opens votes, reactions and edits of a message, and what waits for it |
 //! | [`outbox`] | messages to be sent, and those sent lately |
 //!
 //! The records that a store keeps field by field are exhaustive on purpose: a new field must not compile until it is
@@ -27,6 +28,7 @@ pub mod held;
 pub mod identity;
 pub mod inbox;
 pub mod lid_map;
+pub mod message_secret;
 pub mod outbox;
 pub mod pre_key;
 pub mod repair;
@@ -41,6 +43,7 @@ pub use held::HeldReader;
 pub use identity::IdentityReader;
 pub use inbox::{InboxEntry, InboxReader, MessageKey};
 pub use lid_map::{LidMapReader, LidMapping};
+pub use message_secret::{MessageSecret, MessageSecretReader, SealedMessage};
 pub use outbox::{OutboxEntry, OutboxReader, OutboxState};
 pub use pre_key::{PreKeyReader, PreKeyRecord, SignedPreKeyRecord};
 pub use repair::{RepairReader, RepairRecord};

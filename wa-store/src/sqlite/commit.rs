@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use super::query::run;
 use super::{
-    account, chat_key, device_list, error, group, held, identity, inbox, lid_map, outbox, pre_key, repair,
-    sender_key, session,
+    account, chat_key, device_list, error, group, held, identity, inbox, lid_map, message_secret, outbox,
+    pre_key, repair, sender_key, session,
 };
 use crate::changes::Change;
 use crate::error::StoreError;
@@ -73,6 +73,12 @@ fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::SetOutboxState { seq, state, at } => outbox::set_state(connection, *seq, *state, *at),
         Change::SetOutboxStateOf { id, state, at } => outbox::set_state_of(connection, id, *state, *at),
         Change::TrimOutbox { before, keep_bytes } => outbox::trim(connection, *before, *keep_bytes),
+        Change::PutMessageSecret(record) => message_secret::put(connection, record),
+        Change::PutSealed(record) => message_secret::put_sealed(connection, record),
+        Change::DeleteSealed(message) => message_secret::delete_sealed(connection, message),
+        Change::TrimMessageSecrets { before, keep, keep_sealed } => {
+            message_secret::trim(connection, *before, *keep, *keep_sealed)
+        }
         Change::Wipe => wipe(connection),
     }
 }
@@ -83,7 +89,8 @@ fn wipe(connection: &Connection) -> Result<(), StoreError> {
             "DELETE FROM account; DELETE FROM session; DELETE FROM identity; DELETE FROM pre_key;
              DELETE FROM signed_pre_key; DELETE FROM sender_key; DELETE FROM device_list; DELETE FROM lid_map;
              DELETE FROM group_info; DELETE FROM key_holders; DELETE FROM repair; DELETE FROM held;
-             DELETE FROM chat_key; DELETE FROM inbox; DELETE FROM seen; DELETE FROM outbox; UPDATE inbox_last SET seq = 0",
+             DELETE FROM chat_key; DELETE FROM inbox; DELETE FROM seen; DELETE FROM outbox;
+             DELETE FROM message_secret; DELETE FROM sealed; UPDATE inbox_last SET seq = 0",
         )
         .map_err(error::of)
 }

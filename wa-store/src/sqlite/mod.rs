@@ -33,6 +33,7 @@ mod held;
 mod identity;
 mod inbox;
 mod lid_map;
+mod message_secret;
 mod migrations;
 mod open;
 mod outbox;

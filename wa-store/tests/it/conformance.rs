@@ -8,9 +8,9 @@ use wa_store::conformance::{self, Factory};
 use wa_store::{
     Account, AccountReader, Change, Changes, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group,
     GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MemoryStore,
-    MessageKey, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader,
-    RepairRecord, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
-    StoreFuture,
+    MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, OutboxState, PreKeyReader,
+    PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader,
+    SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -429,6 +429,20 @@ impl PreKeyReader for Faulty {
 
     fn signed_pre_keys(&self, ids: &[PreKeyId]) -> StoreFuture<'_, Vec<Option<SignedPreKeyRecord>>> {
         self.answers(ids, |inner, keys| inner.signed_pre_keys(keys))
+    }
+}
+
+impl MessageSecretReader for Faulty {
+    fn message_secrets(&self, ids: &[MessageId]) -> StoreFuture<'_, Vec<Vec<MessageSecret>>> {
+        self.inner.message_secrets(ids)
+    }
+
+    fn sealed_for(&self, targets: &[MessageId], limit: usize) -> StoreFuture<'_, Vec<SealedMessage>> {
+        self.inner.sealed_for(targets, limit)
+    }
+
+    fn sealed_targets(&self) -> StoreFuture<'_, Vec<MessageId>> {
+        self.inner.sealed_targets()
     }
 }
 

@@ -127,3 +127,26 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_pending ON outbox (seq) WHERE state < 2;
 
 CREATE UNIQUE INDEX outbox_key ON outbox (idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+-- Read by id alone: the chat may have another name by then. No index on the time, as above.
+CREATE TABLE message_secret (
+    message_id TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    secret BLOB NOT NULL,
+    PRIMARY KEY (message_id, chat, sender)
+) STRICT, WITHOUT ROWID;
+
+-- What came before the message whose secret opens it.
+CREATE TABLE sealed (
+    chat TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    target TEXT NOT NULL,
+    received_ms INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (chat, sender, message_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sealed_target ON sealed (target);
