@@ -2,13 +2,18 @@
 
 mod class;
 pub(crate) mod id;
+pub mod poll;
 mod raw;
+pub mod report;
+pub mod secret;
 mod text;
 
 use prost::Message as _;
 use wa_proto::e2e::protocol_message::Type;
 use wa_proto::web::WebMessageInfo;
 use wa_proto::{common, e2e};
+
+pub use self::poll::{OptionHash, OptionVotes, Tally};
 
 use crate::crypto::Random;
 use crate::stanza::message::Class;
@@ -47,6 +52,11 @@ impl Message {
     pub(crate) fn decode(bytes: Vec<u8>) -> Result<Self, prost::DecodeError> {
         let decoded = Box::new(e2e::Message::decode(bytes.as_slice())?);
         Ok(Self { decoded, bytes })
+    }
+
+    /// The message inside all wrappers.
+    pub(crate) fn unwrapped(&self) -> &e2e::Message {
+        text::unwrap(&self.decoded)
     }
 
     pub(crate) const fn proto(&self) -> &e2e::Message {

@@ -3,16 +3,16 @@
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 /// One field of an encoded message.
-struct Field<'b> {
-    number: u32,
+pub(super) struct Field<'b> {
+    pub(super) number: u32,
     /// What it holds, when it is length-delimited.
-    value: Option<&'b [u8]>,
+    pub(super) value: Option<&'b [u8]>,
     /// The whole of it, with its key.
-    bytes: &'b [u8],
+    pub(super) bytes: &'b [u8],
 }
 
 /// The fields in their order; ends early where the bytes are malformed.
-fn fields(mut bytes: &[u8]) -> impl Iterator<Item = Field<'_>> {
+pub(super) fn fields(mut bytes: &[u8]) -> impl Iterator<Item = Field<'_>> {
     std::iter::from_fn(move || {
         let start = bytes;
         if bytes.is_empty() {

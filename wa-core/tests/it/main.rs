@@ -9,6 +9,7 @@ mod noise;
 mod pairing;
 mod pairing_code;
 mod pairing_passkey;
+mod secrets;
 mod signal;
 mod stanza;
 mod stanza_pairing;
