@@ -1,6 +1,7 @@
 //! Everything that the application hears from an account, in order.
 
 mod pairing;
+mod trail;
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
 pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
+pub use trail::{TrailEntry, TrailStep};
 
 use crate::connection::CloseReason;
 use crate::e2e::DecryptError;

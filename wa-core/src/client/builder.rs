@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use wa_store::Store;
 
 use super::pairing::{LinkGuard, PairingLimits, PasskeyAuthenticator};
@@ -20,6 +21,7 @@ use crate::transport::{Connector, HttpClient, Network};
 
 /// How many events wait for the application unless the builder is told otherwise.
 const EVENT_CAPACITY: usize = 256;
+const TRAIL: usize = 512;
 
 /// How old the signed pre-key gets unless the builder is told otherwise.
 const SIGNED_PRE_KEY_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -52,6 +54,8 @@ pub struct ClientBuilder {
     link_guard: Option<Arc<dyn LinkGuard>>,
     authenticator: Option<Arc<dyn PasskeyAuthenticator>>,
     event_capacity: usize,
+    trail: usize,
+    alias: Option<String>,
     confirms_by_hand: bool,
     repair: RepairTimes,
     identity_policy: IdentityPolicy,
@@ -78,6 +82,8 @@ impl ClientBuilder {
             link_guard: None,
             authenticator: None,
             event_capacity: EVENT_CAPACITY,
+            trail: TRAIL,
+            alias: None,
             confirms_by_hand: false,
             repair: RepairTimes::default(),
             identity_policy: IdentityPolicy::default(),
@@ -175,6 +181,19 @@ impl ClientBuilder {
         self
     }
 
+    /// How many of the last things that happened to messages [`Client::explain`] can tell; 512 unless set, with some
+    /// dozens of bytes each.
+    pub const fn trail(mut self, entries: usize) -> Self {
+        self.trail = entries;
+        self
+    }
+
+    /// What the account is called in the spans of the log; it is shown to nobody else.
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        self.alias = Some(alias.into());
+        self
+    }
+
     /// Durable events count as taken only when [`Events::confirm`] says so, not when the next event is asked for.
     pub const fn confirm_by_hand(mut self) -> Self {
         self.confirms_by_hand = true;
@@ -248,6 +267,7 @@ impl ClientBuilder {
             keep_sent: self.keep_sent.0,
             keep_sent_bytes: self.keep_sent.1,
             event_capacity: self.event_capacity,
+            trail: self.trail,
             repair: self.repair,
             identity_policy: self.identity_policy,
             signed_pre_key_age: self.signed_pre_key_age,
@@ -259,7 +279,8 @@ impl ClientBuilder {
         let stop = CancellationToken::new();
         let actor = Actor::open(config, self.store, events, status, ended, stop.clone()).await?;
         let asker = actor.asker();
-        let task = driver::spawn(actor.run(asked));
+        let span = tracing::info_span!("account", alias = self.alias);
+        let task = driver::spawn(actor.run(asked).instrument(span));
         let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);
         Ok((Client { inner: Arc::new(Inner::new(jobs, asker, watched, watched_end, stop, task)) }, events))
     }

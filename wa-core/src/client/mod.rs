@@ -3,6 +3,7 @@
 mod account;
 mod builder;
 mod events;
+mod explain;
 mod groups;
 mod identity;
 #[cfg(any(feature = "http", feature = "websocket"))]

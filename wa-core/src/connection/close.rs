@@ -100,6 +100,30 @@ pub enum NextStep {
 }
 
 impl CloseReason {
+    /// Its name among the counters.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::RestartRequired => "restart_required",
+            Self::LoggedOut => "logged_out",
+            Self::AccountMoved => "account_moved",
+            Self::Replaced => "replaced",
+            Self::Conflict => "conflict",
+            Self::Refused(_) => "refused",
+            Self::Banned { .. } => "banned",
+            Self::VersionRefused { .. } => "version_refused",
+            Self::Handshake(_) => "handshake",
+            Self::Network(_) => "network",
+            Self::DeadSocket => "dead_socket",
+            Self::StreamEnd => "stream_end",
+            Self::StreamError(_) => "stream_error",
+            Self::BadFrame => "bad_frame",
+            Self::PairingTimeout => "pairing_timeout",
+            Self::Overflow => "overflow",
+            Self::StoreFailed => "store_failed",
+        }
+    }
+
     /// What to do next.
     #[must_use]
     pub fn next_step(&self) -> NextStep {

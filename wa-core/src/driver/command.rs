@@ -8,7 +8,7 @@ use wa_types::{Jid, MessageId};
 pub(crate) use super::groups::GroupJob;
 use super::pairing::code::PairCodeJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
-use crate::event::{Cancellation, InboxNumber, Peer, SendState};
+use crate::event::{Cancellation, InboxNumber, Peer, SendState, TrailEntry};
 use crate::message::Message;
 use crate::noise::client_payload::ClientVersion;
 
@@ -24,6 +24,11 @@ pub(crate) enum Job {
     SendState {
         id: MessageId,
         reply: oneshot::Sender<Result<Option<SendState>, CallError>>,
+    },
+    /// What happened to this message?
+    Explain {
+        id: MessageId,
+        reply: oneshot::Sender<Vec<TrailEntry>>,
     },
     /// These messages, all by one author, were read.
     MarkRead {
@@ -136,6 +141,7 @@ impl Job {
             }
             // A dropped reply says enough.
             Self::Confirm { .. }
+            | Self::Explain { .. }
             | Self::SetPresence { .. }
             | Self::SetVersion { .. }
             | Self::Disconnect { .. } => {}

@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) keep_sent_bytes: u64,
     /// How many events wait for the application before no more stanzas are taken.
     pub(crate) event_capacity: usize,
+    /// How many things that happened to messages are kept to explain them.
+    pub(crate) trail: usize,
     /// How long a message that could not be read is asked for.
     pub(crate) repair: RepairTimes,
     pub(crate) identity_policy: IdentityPolicy,

@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 use wa_store::Changes;
 use wa_types::UnixSeconds;
 
 use super::outbox::Answered;
 use super::requester::{Line, Requester};
 use super::session::{BATCH, Command, Telling, Told};
-use super::{Actor, Status, clock, credentials, session};
+use super::{Actor, Status, clock, credentials, session, trail};
 use crate::connection::{CloseReason, NextStep};
 use crate::error::ReconnectError;
 use crate::event::Event;
@@ -104,7 +105,8 @@ impl Actor {
         let (acks, answers) = mpsc::channel(TOLD_CAPACITY);
         let connector = Arc::clone(&self.config.connector);
         let telling = Telling { login: greetings, answers: acks, stanzas };
-        self.sessions.spawn(session::run(connector, credentials, received, telling));
+        let span = tracing::info_span!("connection");
+        self.sessions.spawn(session::run(connector, credentials, received, telling).instrument(span));
         self.line.send_replace(Line::Coming);
         let requester = Requester::new(commands, self.line.subscribe());
         self.link = Link::Up { requester, login, answers, told, phase: Phase::Handshake };
@@ -153,6 +155,7 @@ impl Actor {
         if let Link::Up { phase, requester, .. } = &mut self.link {
             *phase = Phase::Open;
             self.line.send_replace(Line::Up(requester.commands()));
+            trail::count_login();
         }
         self.ended.send_replace(None);
         self.status.send_replace(Status::Ready);
@@ -247,6 +250,7 @@ impl Actor {
 
     /// There is no connection any more, or still none; the reason says what is next.
     pub(super) fn set_down(&mut self, reason: &CloseReason) {
+        trail::count_end(reason.label());
         self.link = Link::Down { retry_at: None };
         if let Some(unlinking) = self.unlinking.take() {
             unlinking.lose();

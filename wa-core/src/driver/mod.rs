@@ -32,6 +32,7 @@ pub(crate) mod requester;
 mod retries;
 mod session;
 mod status;
+mod trail;
 mod unlink;
 mod upkeep;
 
@@ -66,6 +67,7 @@ use self::repair::Repairs;
 use self::requester::{Asker, Line, Requester};
 use self::retries::Retries;
 use self::session::{BATCH, Outgoing, Told};
+use self::trail::Trail;
 use self::unlink::Unlinking;
 use self::upkeep::Fetched;
 use crate::connection::{CloseReason, Incoming};
@@ -73,7 +75,7 @@ use crate::crypto::SystemRandom;
 use crate::e2e::addressing::OwnAddress;
 use crate::e2e::ratchets::Ratchets;
 use crate::error::{CallError, SendError};
-use crate::event::Event;
+use crate::event::{Event, TrailStep};
 use crate::noise::client_payload::ClientVersion;
 use crate::signal::LocalIdentity;
 use crate::stanza::receipt::OutboundReceipt;
@@ -164,6 +166,7 @@ pub(crate) struct Actor {
     /// Whether the application wants that, on every connection; `None` while it never said.
     wants_available: Option<bool>,
     key_care: KeyCare,
+    trail: Trail,
     status: watch::Sender<Status>,
     /// Why there is no connection.
     ended: watch::Sender<Option<CloseReason>>,
@@ -180,6 +183,8 @@ struct Step {
     /// What becomes true for messages of ours.
     staged: Staged,
     events: Vec<Event>,
+    /// What happened to messages, by their hashed ids.
+    trail: Vec<(u64, TrailStep)>,
     /// Devices whose identity keys are other ones than before; what follows is still to be done.
     new_identities: Vec<Jid>,
     /// Who waits for users being trusted again.
@@ -224,6 +229,7 @@ impl Actor {
         let outbox = Outbox::new(store.last_outbox_seq().await?);
         let mut actor = Self {
             version: config.version,
+            trail: Trail::new(config.trail),
             backoff: Backoff::new(config.reconnect),
             config,
             store,
@@ -375,12 +381,16 @@ impl Actor {
                 step.changes.confirm_inbox(*seq);
             }
             let changes = std::mem::take(&mut step.changes);
-            if let Err(error) = self.store.commit(changes).await {
+            let began = clock::now();
+            let committed = self.store.commit(changes).await;
+            trail::count_commit(clock::now() - began, committed.is_ok());
+            if let Err(error) = committed {
                 return self.handle_store_failure(&error, step);
             }
             self.confirms.clear();
             self.confirm_at = None;
         }
+        self.keep_trail(std::mem::take(&mut step.trail), true);
         self.directory.trim();
         self.groups.trim();
         self.outbox.groups.trim();
@@ -422,6 +432,7 @@ impl Actor {
         for trust in step.trusts {
             let _ = trust.send(Err(CallError::Store(error.to_string())));
         }
+        self.keep_trail(step.trail, false);
         self.outbox_failed(step.staged, error);
         self.account_is_doubtful = true;
         self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });

@@ -24,6 +24,7 @@ use crate::e2e::encrypt::Plaintexts;
 use crate::e2e::group::distribution_message;
 use crate::e2e::recipients::Target;
 use crate::e2e::retry::{self, Buckets, Decision, Ignored, Rate, Standing};
+use crate::event::TrailStep;
 use crate::message::Message;
 use crate::pairing::{SignedDeviceIdentity, adv};
 use crate::stanza::iq::encrypt::{Bundle, BundleAnswer, FetchBundles};
@@ -96,6 +97,7 @@ impl Actor {
     ) -> Result<(), StoreError> {
         let requester = receipt.participant.as_ref().unwrap_or(&receipt.from);
         let (Some(own), Some(asked)) = (self.own(), &receipt.retry) else { return Ok(()) };
+        step.note(&receipt.id, TrailStep::AskedAgain { device: requester.device(), count: asked.count });
         let now = clock::now();
         if asked.count >= retry::COUNT_LIMIT
             || own.is_this_device(requester)
@@ -412,6 +414,7 @@ impl Actor {
                 return Ok(());
             }
         };
+        step.note(&entry.id, TrailStep::GivenAgain { device: wanted.requester.device() });
         self.retries.note_answer(
             entry.id.clone(),
             address,

@@ -68,6 +68,7 @@ impl Actor {
         match job {
             Job::Send(job) => self.accept_send(*job, step).await,
             Job::CancelSend { id, reply } => self.cancel_send(&id, reply, step).await,
+            Job::Explain { id, reply } => drop(reply.send(self.trail.of(&id))),
             Job::SendState { id, reply } => self.tell_send_state(&id, reply).await,
             Job::Confirm { number } => {
                 self.confirms.push(number.0);

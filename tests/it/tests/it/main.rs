@@ -14,6 +14,7 @@ mod identity;
 mod identity_holds;
 mod inbox_classes;
 mod messages;
+mod observability;
 mod outbox;
 mod outbox_faults;
 mod overload;

@@ -7,7 +7,7 @@ use wa_types::Jid;
 
 use crate::driver::{Actor, INBOX_PAGE, READ_AGAIN, Step, clock};
 use crate::e2e::addressing::Place;
-use crate::event::{Event, InboxNumber, MessageReceived, RecoveredBy, Undecodable};
+use crate::event::{Event, InboxNumber, MessageReceived, RecoveredBy, TrailStep, Undecodable};
 use crate::message::Message;
 use crate::stanza::ack::{self, nack};
 use crate::stanza::message::InboundMessage;
@@ -93,6 +93,12 @@ impl Actor {
     pub(in crate::driver) fn push_inbox(&mut self, key: MessageKey, mut event: StoredEvent, step: &mut Step) {
         self.name_chat(&mut event);
         step.accepted.insert(key.clone());
+        let number = event.number();
+        let what = match &event {
+            StoredEvent::Lost(lost) => TrailStep::Lost { number, why: lost.why },
+            _ => TrailStep::Stored { number },
+        };
+        step.note(&key.id, what);
         step.changes.push_inbox(InboxEntry {
             seq: event.number().0,
             message: key,

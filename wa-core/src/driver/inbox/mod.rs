@@ -10,6 +10,7 @@ pub(super) mod stored;
 
 use std::collections::HashSet;
 
+use tracing::Instrument as _;
 use wa_store::{MessageKey, SenderKeyName, StoreError};
 use wa_types::SignalAddress;
 
@@ -19,7 +20,7 @@ use super::{Actor, Link, Phase, Step, backlog, credentials};
 use crate::connection::Incoming;
 use crate::e2e::addressing::{OwnAddress, Place};
 use crate::e2e::decrypt::{Opening, Outcome};
-use crate::event::Event;
+use crate::event::{Event, TrailStep};
 use crate::stanza::message::InboundMessage;
 
 impl Actor {
@@ -56,7 +57,8 @@ impl Actor {
             match stanza {
                 Incoming::Message(message) => {
                     let Some(own) = self.own() else { continue };
-                    self.handle_message(&message, &own, &seen, step).await?;
+                    let span = tracing::debug_span!("stanza", tag = "message", id = %message.id, chat = ?message.from);
+                    self.handle_message(&message, &own, &seen, step).instrument(span).await?;
                 }
                 Incoming::Receipt { receipt, ack, .. } => {
                     self.handle_receipt(*receipt, step).await?;
@@ -87,9 +89,18 @@ impl Actor {
         seen: &HashSet<MessageKey>,
         step: &mut Step,
     ) -> Result<(), StoreError> {
+        step.note(
+            &message.id,
+            TrailStep::Arrived {
+                ciphertexts: message.encs.len(),
+                resend: message.encs.iter().map(|enc| enc.count).max().unwrap_or(0),
+                is_backlog: message.offline.is_some(),
+            },
+        );
         let mut place = Place::of(message, own);
         let keys = keys_of(&message.id, &place, own, &self.directory);
         if keys.iter().any(|key| seen.contains(key) || step.accepted.contains(key)) {
+            step.note(&message.id, TrailStep::SeenBefore);
             self.acknowledge(message, &place, step);
             return Ok(());
         }
@@ -117,14 +128,22 @@ impl Actor {
             step.new_identities.push(message.sender().clone());
         }
         match outcome {
-            Outcome::Content(content) => self.accept(message, key, place, content, step).await?,
+            Outcome::Content(content) => {
+                tracing::debug!(kind = ?content.kind(), "a message was read");
+                self.accept(message, key, place, content, step).await?;
+            }
             Outcome::Undecodable(bytes) => self.accept_undecodable(message, key, place, bytes, step).await?,
             Outcome::Silent => {
+                step.note(&message.id, TrailStep::OnlyKeys);
                 self.settle_silent(&key, step);
                 self.acknowledge(message, &place, step);
             }
-            Outcome::Duplicate => self.acknowledge(message, &place, step),
+            Outcome::Duplicate => {
+                step.note(&message.id, TrailStep::SeenBefore);
+                self.acknowledge(message, &place, step);
+            }
             Outcome::Failed(error) => {
+                step.note(&message.id, TrailStep::Unreadable { error: error.clone() });
                 place.chat = self.chat_key(&place.chat, step).await?;
                 self.handle_unreadable(message, key, place, error, step);
             }

@@ -3,7 +3,7 @@
 use wa_store::StoreError;
 
 use crate::driver::{Actor, Step};
-use crate::event::{Event, Receipt};
+use crate::event::{Event, Receipt, TrailStep};
 use crate::stanza::receipt::{InboundReceipt, ReceiptKind};
 
 impl Actor {
@@ -29,6 +29,9 @@ impl Actor {
             ReceiptKind::Played if is_own => ReceiptKind::PlayedSelf,
             kind => kind,
         };
+        for id in &receipt.ids {
+            step.note(id, TrailStep::Receipt { kind: kind.clone(), device: from.device() });
+        }
         self.note_receipt(&kind, &chat, &receipt.ids, receipt.timestamp);
         step.events.push(Event::Receipt(Box::new(Receipt {
             chat,

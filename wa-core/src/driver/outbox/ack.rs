@@ -1,6 +1,7 @@
 //! What is under way, and what the server says to it. Protocol: messages, "Server ack of a message".
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use wa_store::{OutboxState, StoreError};
 use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
@@ -9,7 +10,7 @@ use super::Waits;
 use super::group::GroupVerdict;
 use super::route::Route;
 use crate::connection::RequestError;
-use crate::driver::{Actor, Step, clock};
+use crate::driver::{Actor, Step, clock, trail};
 use crate::error::{SendError, Sent};
 use crate::event::SendState;
 use crate::stanza::ack::MessageAck;
@@ -26,6 +27,7 @@ pub(super) struct InFlight {
     pub(super) route: Arc<Route>,
     pub(super) retries: u8,
     pub(super) bytes: u64,
+    pub(super) written: Instant,
     /// A receipt told that it arrived: if the ack never comes, that says as much.
     pub(super) delivered: Option<UnixMillis>,
 }
@@ -62,6 +64,7 @@ impl Actor {
             }
             match ack {
                 Ok(ack @ MessageAck { error: None, .. }) => {
+                    trail::count_ack(clock::now() - in_flight.written);
                     self.heed_ack(&in_flight.route, &ack, &mut step.changes);
                     let timestamp = ack.timestamp.unwrap_or_else(|| clock::unix_millis().to_seconds());
                     self.acknowledge_send(id, in_flight, timestamp, step);

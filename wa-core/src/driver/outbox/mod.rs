@@ -50,7 +50,7 @@ use super::session::Outgoing;
 use super::{Actor, Status, Step, clock};
 use crate::connection::RequestError;
 use crate::error::{CallError, SendError, Sent};
-use crate::event::{Cancellation, Event, SendState, SendUpdate};
+use crate::event::{Cancellation, Event, SendState, SendUpdate, TrailStep};
 use crate::wire::Node;
 
 /// How many messages are without their ack at a time. After a reconnect they are all sent again, and the server must
@@ -291,6 +291,7 @@ impl Actor {
             route: Arc::clone(route),
             retries: pending.retries,
             bytes: pending.message.encoded().len() as u64,
+            written: clock::now(),
             delivered: None,
         };
         let id = pending.id.clone();
@@ -388,6 +389,7 @@ impl Actor {
 impl Step {
     /// Tells the application how far a message is.
     fn update(&mut self, chat: &Jid, id: &MessageId, state: SendState) {
+        self.note(id, TrailStep::Sending(state.clone()));
         let update = SendUpdate { chat: chat.to_chat(), id: id.clone(), state };
         self.events.push(Event::Send(Box::new(update)));
     }

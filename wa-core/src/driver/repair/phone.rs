@@ -11,7 +11,7 @@ use wa_types::{MessageId, SignalAddress};
 use super::{Phone, Repair};
 use crate::driver::inbox::stored::StoredEvent;
 use crate::driver::{Actor, Step, clock};
-use crate::event::{MessageReceived, RecoveredBy};
+use crate::event::{MessageReceived, RecoveredBy, TrailStep};
 use crate::message::{self, Message};
 
 /// How many messages one request names.
@@ -47,6 +47,7 @@ impl Actor {
             if let Some(repair) = self.repairs.open.get_mut(&key) {
                 let tries = if let Phone::Due { tries } = repair.phone { tries } else { 0 };
                 repair.phone = Phone::Asked { request: request.clone(), tries: tries + 1, asked, at: now };
+                step.note(&key.id, TrailStep::PhoneAsked);
                 step.changes.put_repair(repair.record(key));
             }
         }

@@ -9,6 +9,7 @@ use wa_types::{PreKeyId, PublicKey};
 use super::{Asking, Repair};
 use crate::driver::{Actor, Step};
 use crate::e2e::retry::{self, Rate};
+use crate::event::TrailStep;
 use crate::signal::PreKey;
 use crate::stanza::retry::{RetryKeys, RetryRequest};
 
@@ -72,6 +73,7 @@ impl Actor {
             registration_id: self.account.registration_id,
             keys,
         };
+        step.note(&repair.origin.id, TrailStep::SenderAsked { count: repair.count });
         step.reply(request.to_node());
         repair.asking = Asking::Waiting;
         Ok(())

@@ -1,0 +1,207 @@
+//! What people see who look for the reason: the trail of a message, counters, and the spans of the log.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use tracing_subscriber::fmt::MakeWriter;
+use wa_core::event::{TrailEntry, TrailStep};
+use wa_core::stanza::receipt::ReceiptKind;
+use wa_core::{Event, MessageId, SendState};
+use wa_it::{Companion, FaultyStore, builder};
+use wa_store::{MemoryStore, Store};
+use wa_test_server::{Act, Filter, Phone, TestServer};
+
+async fn scene() -> (TestServer, Phone, Phone) {
+    let server = TestServer::start().await;
+    let (phone, bob) = (server.phone("alice"), server.phone("bob"));
+    (server, phone, bob)
+}
+
+async fn steps(alice: &Companion, id: &MessageId) -> Vec<TrailStep> {
+    let trail = alice.client.explain(id).await.unwrap();
+    assert!(trail.iter().all(|entry| entry.is_committed), "{trail:?}");
+    trail.into_iter().map(|entry| entry.step).collect()
+}
+
+#[tokio::test]
+async fn the_trail_of_a_message_tells_how_it_was_read_in_the_end() {
+    let (server, phone, bob) = scene().await;
+    let mut alice = Companion::link(&server, &phone).await;
+    bob.send_text(phone.pn(), "hello").await.unwrap();
+    assert_eq!(alice.texts(1).await, ["hello"]);
+
+    server.faults_of(&alice.jid).script(Filter::deliveries().tag("message"), Act::Garble, 1);
+    let sent = bob.send_text(phone.pn(), "spoiled").await.unwrap();
+    let read = alice.message().await;
+
+    let steps = steps(&alice, &sent.id).await;
+    assert!(
+        matches!(
+            steps.as_slice(),
+            [
+                TrailStep::Arrived { ciphertexts: 1, resend: 0, is_backlog: false },
+                TrailStep::Unreadable { .. },
+                TrailStep::SenderAsked { count: 1 },
+                TrailStep::Arrived { resend: 1, .. },
+                TrailStep::Stored { number },
+            ] if *number == read.number
+        ),
+        "{steps:?}"
+    );
+    assert!(alice.client.explain(&MessageId::new("unheard of")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_trail_of_a_message_tells_how_far_it_came_and_who_asked_again() {
+    let (server, phone, bob) = scene().await;
+    let mut alice = Companion::link(&server, &phone).await;
+    server.faults_of(bob.pn()).refuse_decrypt(1);
+    let sent = alice.send_text(bob.pn(), "hello").await;
+    alice.receipt(&sent.id, ReceiptKind::Delivered).await;
+
+    let steps = steps(&alice, &sent.id).await;
+    let place = |wanted: &dyn Fn(&TrailStep) -> bool| {
+        steps.iter().position(wanted).unwrap_or_else(|| panic!("{steps:?}"))
+    };
+    let places = [
+        place(&|step| matches!(step, TrailStep::Sending(SendState::Written))),
+        place(&|step| matches!(step, TrailStep::AskedAgain { device: 0, count: 1 })),
+        place(&|step| matches!(step, TrailStep::GivenAgain { device: 0 })),
+        place(&|step| matches!(step, TrailStep::Receipt { kind: ReceiptKind::Delivered, device: 0 })),
+    ];
+    assert!(places.is_sorted(), "{steps:?}");
+    place(&|step| matches!(step, TrailStep::Sending(SendState::Acked { .. })));
+}
+
+#[tokio::test]
+async fn a_commit_that_failed_is_in_the_trail() {
+    let (server, phone, bob) = scene().await;
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let mut alice = Companion::link_with(&server, &phone, Arc::clone(&store) as Arc<dyn Store>).await;
+    store.set_full(true);
+    let sent = bob.send_text(phone.pn(), "hello").await.unwrap();
+    alice.wait(|event| matches!(event, Event::StoreFailed { .. })).await;
+    store.set_full(false);
+    alice.client.reconnect().await.unwrap();
+    let read = alice.message().await;
+
+    let trail: Vec<TrailEntry> = alice.client.explain(&sent.id).await.unwrap();
+    let stored = |entry: &TrailEntry| matches!(entry.step, TrailStep::Stored { .. });
+    let stored: Vec<bool> =
+        trail.iter().filter(|entry| stored(entry)).map(|entry| entry.is_committed).collect();
+    assert_eq!(stored, [false, true], "{trail:?}");
+    assert_eq!(read.id, sent.id);
+}
+
+#[tokio::test]
+async fn without_a_trail_nothing_is_kept() {
+    let (server, phone, bob) = scene().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let built = builder(&server, Arc::clone(&store)).trail(0);
+    let mut alice = Companion::link_built(built, &phone, store).await;
+    let sent = bob.send_text(phone.pn(), "hello").await.unwrap();
+    alice.message().await;
+    assert!(alice.client.explain(&sent.id).await.unwrap().is_empty());
+}
+
+/// The counters by name and label values, and the number of values in the histograms.
+fn counted(snapshotter: &Snapshotter) -> Vec<(String, Vec<(String, String)>, u64)> {
+    let snapshot = snapshotter.snapshot().into_vec();
+    let values = snapshot.into_iter().map(|(key, _, _, value)| {
+        let key = key.key();
+        let labels = key.labels().map(|label| (label.key().to_owned(), label.value().to_owned())).collect();
+        let value = match value {
+            DebugValue::Counter(count) => count,
+            DebugValue::Histogram(values) => values.len() as u64,
+            DebugValue::Gauge(_) => 0,
+        };
+        (key.name().to_owned(), labels, value)
+    });
+    values.collect()
+}
+
+// The recorder is this thread's: all of the test runs on it.
+#[tokio::test(flavor = "current_thread")]
+async fn messages_commits_and_connections_are_counted_without_naming_anybody() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _local = metrics::set_default_local_recorder(&recorder);
+    let (server, phone, bob) = scene().await;
+    let mut alice = Companion::link(&server, &phone).await;
+    bob.send_text(phone.pn(), "hello").await.unwrap();
+    alice.message().await;
+    alice.send_text(bob.pn(), "and you?").await;
+    alice.client.disconnect().await;
+
+    let counted = counted(&snapshotter);
+    let of = |name: &str, label: Option<&str>| {
+        let wanted = |labels: &[(String, String)]| {
+            label.is_none_or(|label| labels.iter().any(|(_, value)| value == label))
+        };
+        let found = counted.iter().find(|(other, labels, _)| other == name && wanted(labels));
+        found.map_or_else(|| panic!("no {name} {label:?} in {counted:?}"), |(_, _, value)| *value)
+    };
+    for (step, count) in [("arrived", 1), ("stored", 1), ("written", 1), ("acked", 1)] {
+        assert!(of("wa_message_steps_total", Some(step)) >= count, "{step}");
+    }
+    assert!(of("wa_logins_total", None) >= 1);
+    assert_eq!(of("wa_connections_ended_total", Some("requested")), 1);
+    assert!(of("wa_commit_seconds", None) > 1);
+    assert_eq!(of("wa_send_ack_seconds", None), 1);
+    let labels: BTreeSet<&str> =
+        counted.iter().flat_map(|(_, labels, _)| labels.iter().map(|(name, _)| name.as_str())).collect();
+    assert!(labels.iter().all(|label| ["step", "reason"].contains(label)), "{labels:?}");
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_log_says_which_account_which_stanza_and_no_content() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .with_env_filter("wa_core=trace")
+        .finish();
+    let _local = tracing::subscriber::set_default(subscriber);
+    let (server, phone, bob) = scene().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let built = builder(&server, Arc::clone(&store)).alias("front desk");
+    let mut alice = Companion::link_built(built, &phone, store).await;
+    let sent = bob.send_text(phone.pn(), "a secret word").await.unwrap();
+    alice.message().await;
+    alice.client.shutdown().await;
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let received =
+        text.lines().find(|line| line.contains("a message was read")).unwrap_or_else(|| panic!("{text}"));
+    for part in ["account{alias=\"front desk\"}", "stanza{tag=\"message\"", sent.id.as_str()] {
+        assert!(received.contains(part), "no {part} in {received}");
+    }
+    for secret in ["a secret word", bob.pn().user(), phone.pn().user()] {
+        assert!(!text.contains(secret), "{secret} is in the log:\n{text}");
+    }
+}
