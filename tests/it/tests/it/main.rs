@@ -31,4 +31,5 @@ mod repair;
 mod requests;
 mod retries;
 mod sockets;
+mod store_faults;
 mod unlinking;
