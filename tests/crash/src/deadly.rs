@@ -23,6 +23,10 @@ pub(crate) enum Death {
     AfterCommit(u64),
     /// Not at all: the store's nth commit fails.
     FailedCommit(u64),
+    /// Just before the nth commit of who has our key of a group.
+    BeforeKeys(u64),
+    /// Just after it: the key is on its way, or was.
+    AfterKeys(u64),
     /// Just before the nth write to the socket.
     BeforeWrite(u64),
     /// With half of the nth write on its way.
@@ -38,6 +42,8 @@ impl fmt::Display for Death {
             Self::BeforeCommit(n) => write!(f, "before-commit:{n}"),
             Self::AfterCommit(n) => write!(f, "after-commit:{n}"),
             Self::FailedCommit(n) => write!(f, "failed-commit:{n}"),
+            Self::BeforeKeys(n) => write!(f, "before-keys:{n}"),
+            Self::AfterKeys(n) => write!(f, "after-keys:{n}"),
             Self::BeforeWrite(n) => write!(f, "before-write:{n}"),
             Self::WithinWrite(n) => write!(f, "within-write:{n}"),
             Self::AfterWrite(n) => write!(f, "after-write:{n}"),
@@ -56,6 +62,8 @@ impl FromStr for Death {
             "before-commit" => Self::BeforeCommit(count),
             "after-commit" => Self::AfterCommit(count),
             "failed-commit" => Self::FailedCommit(count),
+            "before-keys" => Self::BeforeKeys(count),
+            "after-keys" => Self::AfterKeys(count),
             "before-write" => Self::BeforeWrite(count),
             "within-write" => Self::WithinWrite(count),
             "after-write" => Self::AfterWrite(count),
@@ -74,18 +82,28 @@ fn die() {
 pub(crate) struct DeadlyCommits {
     death: Death,
     count: AtomicU64,
+    /// Those of them that said who has our key of a group.
+    keys: AtomicU64,
 }
 
 impl DeadlyCommits {
     pub(crate) const fn new(death: Death) -> Self {
-        Self { death, count: AtomicU64::new(0) }
+        Self { death, count: AtomicU64::new(0), keys: AtomicU64::new(0) }
     }
 }
 
+fn is_about_keys(changes: &Changes) -> bool {
+    changes.iter().any(|change| matches!(change, Change::PutKeyHolders { .. }))
+}
+
 impl CommitHook for DeadlyCommits {
-    fn before(&self, _: &Changes) -> Result<(), StoreError> {
+    fn before(&self, changes: &Changes) -> Result<(), StoreError> {
         let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
-        if self.death == Death::BeforeCommit(count) {
+        let keys = u64::from(is_about_keys(changes));
+        let keys = self.keys.fetch_add(keys, Ordering::SeqCst) + keys;
+        if self.death == Death::BeforeCommit(count)
+            || is_about_keys(changes) && self.death == Death::BeforeKeys(keys)
+        {
             die();
         }
         if self.death == Death::FailedCommit(count) {
@@ -104,7 +122,10 @@ impl CommitHook for DeadlyCommits {
                 _ => {}
             }
         }
-        if self.death == Death::AfterCommit(self.count.load(Ordering::SeqCst)) {
+        let keys = self.keys.load(Ordering::SeqCst);
+        if self.death == Death::AfterCommit(self.count.load(Ordering::SeqCst))
+            || is_about_keys(changes) && self.death == Death::AfterKeys(keys)
+        {
             die();
         }
     }

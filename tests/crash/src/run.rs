@@ -39,6 +39,10 @@ impl Options {
 /// How many messages each way belong to one life.
 const PER_LIFE: u64 = 5;
 
+/// In the first lives the account's key of the group goes out anew, and each dies at one of the commits on the way.
+const KEY_COMMITS: u64 = 2;
+const KEY_LIVES: u64 = KEY_COMMITS * 2;
+
 /// Every write up to this one is died at in turn, before chance takes over.
 const EACH_WRITE: u64 = 24;
 
@@ -56,9 +60,9 @@ pub(crate) const PEERS: [&str; 3] = ["alice", "bob", "carol"];
 pub(crate) fn main(options: Options) -> Fallible<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let start = Instant::now();
-    let (wrongs, lives, redelivered) = runtime.block_on(Run::play(options))?;
+    let Outcome { wrongs, lives, at_keys, redelivered } = runtime.block_on(Run::play(options))?;
     println!(
-        "seed {}, {} messages each way, {lives} lives, {redelivered} delivered again unconfirmed, {} s",
+        "seed {}, {} messages each way, {lives} lives, {at_keys} of them ended amid a group's keys, {redelivered} delivered again unconfirmed, {} s",
         options.seed,
         options.messages,
         start.elapsed().as_secs()
@@ -73,6 +77,13 @@ pub(crate) fn main(options: Options) -> Fallible<()> {
     }
 }
 
+struct Outcome {
+    wrongs: Vec<String>,
+    lives: u64,
+    at_keys: u64,
+    redelivered: u32,
+}
+
 struct Run {
     server: TestServer,
     endpoint: wa_test_server::Endpoint,
@@ -83,11 +94,13 @@ struct Run {
     store: PathBuf,
     random: ChaCha8Rng,
     ledger: Ledger,
+    /// How many lives ended amid the distribution of the group's key.
+    ended_at_keys: u64,
     _directory: tempfile::TempDir,
 }
 
 impl Run {
-    async fn play(options: Options) -> Fallible<(Vec<String>, u64, u32)> {
+    async fn play(options: Options) -> Fallible<Outcome> {
         let mut run = Self::new(options.seed).await?;
         run.pair().await?;
         let (mut reached, mut lives) = (0, 0);
@@ -105,11 +118,14 @@ impl Run {
             lives += 1;
         }
         run.last_life(reached).await?;
-        let wrongs = run.reused_keys();
-        let redelivered = run.ledger.redelivered;
-        let mut all = run.ledger.verdict();
-        all.extend(wrongs);
-        Ok((all, lives + 1, redelivered))
+        let mut wrongs = run.reused_keys();
+        let Self { ledger, ended_at_keys: at_keys, .. } = run;
+        if lives >= KEY_LIVES && at_keys < KEY_COMMITS {
+            wrongs.push(format!("only {at_keys} lives ended amid the distribution of the group's keys"));
+        }
+        let redelivered = ledger.redelivered;
+        wrongs.extend(ledger.verdict());
+        Ok(Outcome { wrongs, lives: lives + 1, at_keys, redelivered })
     }
 
     async fn new(seed: u64) -> Fallible<Self> {
@@ -125,7 +141,18 @@ impl Run {
         let store = directory.path().join("account.db");
         let random = ChaCha8Rng::seed_from_u64(seed);
         let ledger = Ledger::default();
-        Ok(Self { server, endpoint, phone, peers, group, store, random, ledger, _directory: directory })
+        Ok(Self {
+            server,
+            endpoint,
+            phone,
+            peers,
+            group,
+            store,
+            random,
+            ledger,
+            ended_at_keys: 0,
+            _directory: directory,
+        })
     }
 
     /// The first life, which nothing disturbs.
@@ -153,12 +180,17 @@ impl Run {
     /// A life with an end that was chosen for it.
     async fn live(&mut self, number: u64, ordered: u64) -> Fallible<()> {
         let (death, lines) = self.choose(number);
+        let is_about_keys = matches!(death, Death::BeforeKeys(_) | Death::AfterKeys(_));
+        if is_about_keys {
+            self.change_members()?;
+        }
         self.look_inside().await?;
         let mut life = Life::begin(&self.endpoint, &self.store, death)?;
         self.order(&mut life, ordered).await?;
         let mut heard = 0;
         while heard < lines && !self.is_through(ordered) {
             if life.hear(&mut self.ledger, &self.phone).await? == Said::Nothing {
+                self.ended_at_keys += u64::from(is_about_keys);
                 return life.mourn(&mut self.ledger, &self.phone).await;
             }
             heard += 1;
@@ -173,9 +205,14 @@ impl Run {
 
     /// When a life ends: by its own hand at a write, or by ours after so many lines that it said.
     fn choose(&mut self, number: u64) -> (Death, u64) {
+        let Some(number) = number.checked_sub(KEY_LIVES) else {
+            let at = number / 2 + 1;
+            let death = if number.is_multiple_of(2) { Death::BeforeKeys(at) } else { Death::AfterKeys(at) };
+            return (death, u64::MAX);
+        };
         let is_in_turn = number < EACH_WRITE * KINDS;
         let at = if is_in_turn { number / KINDS + 1 } else { 1 + self.below(LAST_WRITE) };
-        let kind = if is_in_turn { number % KINDS } else { self.below(KINDS + 1) };
+        let kind = if is_in_turn { number % KINDS } else { self.below(KINDS + 3) };
         match kind {
             0 => (Death::BeforeCommit(at), u64::MAX),
             1 => (Death::AfterCommit(at), u64::MAX),
@@ -183,8 +220,21 @@ impl Run {
             3 => (Death::WithinWrite(at), u64::MAX),
             4 => (Death::AfterWrite(at), u64::MAX),
             5 => (Death::FailedCommit(at), u64::MAX),
+            6 => (Death::BeforeKeys(1 + at % KEY_COMMITS), u64::MAX),
+            7 => (Death::AfterKeys(1 + at % KEY_COMMITS), u64::MAX),
             _ => (Death::Never, self.below(200)),
         }
+    }
+
+    /// While the account is dead, a member leaves the group and is added again: the account's key of it is to be made
+    /// anew, and to be given to all.
+    fn change_members(&self) -> Fallible<()> {
+        let (Some(admin), Some(member)) = (self.peers.first(), self.peers.last()) else {
+            return Err("no peers".into());
+        };
+        let refused = |code| format!("the group's members do not change: {code}");
+        admin.remove_member(&self.group, member.pn()).map_err(refused)?;
+        Ok(admin.add_member(&self.group, member.pn()).map_err(refused)?)
     }
 
     /// The life that brings everything to its end.
