@@ -1,6 +1,7 @@
 //! Everything that the application hears from an account, in order.
 
 mod pairing;
+mod target;
 mod trail;
 
 use std::time::Duration;

@@ -5,12 +5,12 @@ use wa_proto::e2e;
 use wa_proto::e2e::protocol_message::Type;
 use wa_proto::e2e::secret_encrypted_message::SecretEncType;
 
-use super::text;
+use super::wrapper;
 use crate::stanza::message::Class;
 
 /// The class of a message. Wrappers are looked through; content that we do not know counts as text.
 pub(super) fn of(message: &e2e::Message) -> Class {
-    let inner = text::unwrap(message);
+    let inner = wrapper::unwrap(message);
     let secret = inner.secret_encrypted_message.as_ref().map(|message| message.secret_enc_type());
     let mut class = kind(inner, secret);
     class.edit = edit(message, inner, secret);

@@ -1,19 +1,34 @@
 //! What a message says. Protocol: messages, "Content types", "Wrappers".
+//!
+//! [`Message`] is the encoded protobuf and a way to read it: [`Message::content`] tells what it says, [`Message::wrappers`]
+//! and [`Message::context`] how it is meant. Each kind that can be sent turns into a `Message`; the short ways are
+//! functions of it, as [`Message::reaction`].
 
 mod class;
+mod compose;
+pub mod content;
+mod context;
 pub(crate) mod id;
+mod key;
 pub mod poll;
 mod raw;
+mod read;
 pub mod report;
 pub mod secret;
-mod text;
+mod wrapper;
+
+pub use content::Content;
+pub use context::{Context, ExternalCard, GroupMention, NewsletterOrigin, Quote};
+pub use key::MessageKey;
+pub use poll::{OptionHash, OptionVotes, Tally};
+pub use wrapper::Wrapper;
 
 use prost::Message as _;
 use wa_proto::e2e::protocol_message::Type;
 use wa_proto::web::WebMessageInfo;
 use wa_proto::{common, e2e};
 
-pub use self::poll::{OptionHash, OptionVotes, Tally};
+use content::Association;
 
 use crate::crypto::Random;
 use crate::stanza::message::Class;
@@ -37,26 +52,23 @@ pub struct Message {
 }
 
 impl Message {
-    /// A text message.
-    #[must_use]
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::from_proto(e2e::Message { conversation: Some(text.into()), ..e2e::Message::default() })
-    }
-
     pub(crate) fn from_proto(decoded: e2e::Message) -> Self {
         let bytes = decoded.encode_to_vec();
         Self { decoded: Box::new(decoded), bytes }
+    }
+
+    /// A message from its encoded protobuf, for kinds that there is no builder for.
+    ///
+    /// # Errors
+    /// [`InvalidMessage`]: these bytes are no protobuf, or one that contradicts what a message has.
+    pub fn from_encoded(bytes: Vec<u8>) -> Result<Self, InvalidMessage> {
+        Self::decode(bytes).map_err(|_| InvalidMessage)
     }
 
     /// Reads an encoded message, and keeps the bytes.
     pub(crate) fn decode(bytes: Vec<u8>) -> Result<Self, prost::DecodeError> {
         let decoded = Box::new(e2e::Message::decode(bytes.as_slice())?);
         Ok(Self { decoded, bytes })
-    }
-
-    /// The message inside all wrappers.
-    pub(crate) fn unwrapped(&self) -> &e2e::Message {
-        text::unwrap(&self.decoded)
     }
 
     pub(crate) const fn proto(&self) -> &e2e::Message {
@@ -78,7 +90,7 @@ impl Message {
     /// only. Protocol: receiving, "Protocol messages received".
     #[must_use]
     pub fn own_device_kind(&self) -> Option<OwnDeviceKind> {
-        let protocol = text::unwrap(&self.decoded).protocol_message.as_ref()?;
+        let protocol = self.unwrapped().protocol_message.as_ref()?;
         Some(match protocol.r#type() {
             Type::HistorySyncNotification => OwnDeviceKind::History,
             Type::AppStateSyncKeyShare => OwnDeviceKind::AppStateKeys,
@@ -120,11 +132,7 @@ impl Message {
 
     /// The phone's answer to a request of ours, if it is one.
     pub(crate) fn phone_answer(&self) -> Option<&e2e::PeerDataOperationRequestResponseMessage> {
-        text::unwrap(&self.decoded)
-            .protocol_message
-            .as_ref()?
-            .peer_data_operation_request_response_message
-            .as_deref()
+        self.unwrapped().protocol_message.as_ref()?.peer_data_operation_request_response_message.as_deref()
     }
 
     /// Whether it is a copy that another own device sent us.
@@ -148,16 +156,81 @@ impl Message {
         Some((copy.destination_jid.as_deref(), Self::decode(bytes).ok()?))
     }
 
-    /// What kind of content it is. Wrappers are looked through.
+    /// What stands around the content and says how it is meant, the outermost first.
     #[must_use]
-    pub fn kind(&self) -> Kind {
-        text::kind(&self.decoded)
+    pub fn wrappers(&self) -> Vec<Wrapper> {
+        wrapper::unwrapped(&self.decoded).wrappers
+    }
+
+    /// Whether it is to be viewed or played once.
+    #[must_use]
+    pub fn is_view_once(&self) -> bool {
+        let unwrapped = wrapper::unwrapped(&self.decoded);
+        let m = unwrapped.inner;
+        unwrapped.wrappers.contains(&Wrapper::ViewOnce)
+            || m.image_message.as_ref().is_some_and(|media| media.view_once())
+            || m.video_message.as_ref().is_some_and(|media| media.view_once())
+            || m.ptv_message.as_ref().is_some_and(|media| media.view_once())
+            || m.audio_message.as_ref().is_some_and(|media| media.view_once())
+            || m.extended_text_message.as_ref().is_some_and(|text| text.view_once())
+    }
+
+    /// The message that it belongs to, as the picture of an album to the album.
+    #[must_use]
+    pub fn association(&self) -> Option<Association> {
+        let of = |message: &e2e::Message| {
+            Association::read(message.message_context_info.as_ref()?.message_association.as_ref()?)
+        };
+        of(&self.decoded).or_else(|| of(self.unwrapped()))
     }
 
     /// The text of a text message, without or with formatting, links and quotes. Wrappers are looked through.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
-        text::read(&self.decoded)
+        let inner = self.unwrapped();
+        let extended = || inner.extended_text_message.as_ref()?.text.as_deref();
+        let plain = inner.conversation.as_deref();
+        plain.filter(|text| !text.is_empty()).or_else(extended).or(plain)
+    }
+
+    /// The message inside all wrappers.
+    pub(crate) fn unwrapped(&self) -> &e2e::Message {
+        wrapper::unwrap(&self.decoded)
+    }
+
+    fn from_protocol(protocol: e2e::ProtocolMessage) -> Self {
+        Self::from_proto(e2e::Message { protocol_message: Some(Box::new(protocol)), ..Default::default() })
+    }
+
+    /// A message that is nested in another one, at the end of this path in its bytes. It is taken as its bytes, so that
+    /// unknown kinds survive.
+    fn nested(decoded: &e2e::Message, bytes: &[u8], path: &[u32]) -> Self {
+        let inside = path.iter().try_fold(bytes, |bytes, &number| raw::field(bytes, number));
+        let read = inside.and_then(|bytes| Self::decode(bytes.to_vec()).ok());
+        read.unwrap_or_else(|| Self::from_proto(decoded.clone()))
+    }
+
+    /// With these bytes as the nested message or value at the end of this path.
+    fn with_nested(self, path: &[u32], bytes: Vec<u8>) -> Self {
+        let bytes = raw::with_at(&self.bytes, path, bytes);
+        Self::decode(bytes).expect("a message that decodes, in one that does")
+    }
+
+    /// The encoded message without keys and context.
+    fn content_bytes(&self) -> Vec<u8> {
+        raw::without(&self.bytes, &beside::ALL)
+    }
+
+    /// The encoded message inside all wrappers.
+    fn inner_bytes(&self) -> Vec<u8> {
+        let unwrapped = wrapper::unwrapped(&self.decoded);
+        unwrapped.bytes(&self.bytes).unwrap_or(&self.bytes).to_vec()
+    }
+
+    /// With another encoded message inside all wrappers, which decodes.
+    fn with_inner_bytes(self, inner: Vec<u8>) -> Self {
+        let bytes = wrapper::unwrapped(&self.decoded).with_inner(&self.bytes, inner);
+        Self::decode(bytes).unwrap_or(self)
     }
 }
 
@@ -172,21 +245,14 @@ pub(crate) fn of_web_info(bytes: &[u8]) -> Option<(common::MessageKey, Message)>
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Message({:?}, {} bytes)", self.kind(), self.bytes.len())
+        write!(f, "Message({}, {} bytes)", self.content().name(), self.bytes.len())
     }
 }
 
-/// The kinds of content that this version tells apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// A text: [`Message::as_text`].
-    Text,
-    /// Protocol matters between devices.
-    Protocol,
-    /// Anything else: [`Message::encoded`] has it whole.
-    Other,
-}
+/// Bytes that are no encoded message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("these bytes are no encoded message")]
+pub struct InvalidMessage;
 
 /// What a message between our own devices is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

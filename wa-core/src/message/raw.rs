@@ -48,3 +48,26 @@ pub(super) fn without(bytes: &[u8], numbers: &[u32]) -> Vec<u8> {
     let kept = fields(bytes).filter(|field| !numbers.contains(&field.number));
     kept.flat_map(|field| field.bytes).copied().collect()
 }
+
+/// The message with this length-delimited field in the place of all of its number.
+pub(super) fn with(bytes: &[u8], number: u32, value: &[u8]) -> Vec<u8> {
+    let mut whole = without(bytes, &[number]);
+    prost::encoding::bytes::encode(number, &value.to_vec(), &mut whole);
+    whole
+}
+
+/// The same at the end of a path of nested messages; those that are missing are made.
+pub(super) fn with_at(bytes: &[u8], path: &[u32], value: Vec<u8>) -> Vec<u8> {
+    match path {
+        [] => value,
+        [number, rest @ ..] => {
+            with(bytes, *number, &with_at(field(bytes, *number).unwrap_or_default(), rest, value))
+        }
+    }
+}
+
+/// The message with the fields of another in the place of its own of the same numbers.
+pub(super) fn overlaid(bytes: &[u8], with: &[u8]) -> Vec<u8> {
+    let numbers: Vec<u32> = fields(with).map(|field| field.number).collect();
+    [without(bytes, &numbers).as_slice(), with].concat()
+}

@@ -129,7 +129,7 @@ impl Actor {
         }
         match outcome {
             Outcome::Content(content) => {
-                tracing::debug!(kind = ?content.kind(), "a message was read");
+                tracing::debug!(kind = content.content().name(), "a message was read");
                 self.accept(message, key, place, content, step).await?;
             }
             Outcome::Undecodable(bytes) => self.accept_undecodable(message, key, place, bytes, step).await?,
