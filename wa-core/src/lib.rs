@@ -24,6 +24,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod app_state;
 pub mod client;
 pub mod connection;
 pub mod crypto;

@@ -1,9 +1,9 @@
-//! SHA-1 where the protocol has it, SHA-256, HMAC-SHA256, HKDF-SHA256 and PBKDF2 over it.
+//! SHA-1 where the protocol has it, SHA-256, HMAC-SHA256, HKDF-SHA256 and PBKDF2 over it; HMAC-SHA512.
 
 use std::num::NonZeroU32;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 /// SHA-1 of the concatenation of `parts`. For comparing what both sides know, nothing that must not be forged.
 #[must_use]
@@ -52,6 +52,32 @@ impl HmacKey {
 impl std::fmt::Debug for HmacKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HmacKey(..)")
+    }
+}
+
+/// An HMAC-SHA512 key, prepared once for several messages. Wiped on drop by the library underneath.
+#[derive(Clone)]
+pub struct HmacSha512Key(Hmac<Sha512>);
+
+impl HmacSha512Key {
+    /// A key from bytes of any length.
+    #[must_use]
+    pub fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
+    }
+
+    /// HMAC-SHA512 of the concatenation of `parts`.
+    #[must_use]
+    pub fn sign(&self, parts: &[&[u8]]) -> [u8; 64] {
+        let mut mac = self.0.clone();
+        parts.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl std::fmt::Debug for HmacSha512Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HmacSha512Key(..)")
     }
 }
 

@@ -1,6 +1,7 @@
 //! The known answers of `tests/vectors/` and the laws that hold for every input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, missing_docs)]
 
+mod app_state;
 mod connection;
 mod e2e;
 mod groups;
