@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wa_store::{
-    Account, AccountReader, Changes, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group,
-    GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey,
-    MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord, RepairReader,
-    RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store,
-    StoreError, StoreFuture,
+    Account, AccountReader, AppStateChange, AppStateEntry, AppStateReader, Changes, ChatKey, ChatKeyReader,
+    DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader,
+    LidMapReader, LidMapping, MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader,
+    PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader,
+    SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -227,5 +227,40 @@ impl OutboxReader for FaultyStore {
 
     fn last_outbox_seq(&self) -> StoreFuture<'_, u64> {
         self.inner.last_outbox_seq()
+    }
+}
+
+impl AppStateReader for FaultyStore {
+    fn app_state_collections(&self, names: &[String]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.app_state_collections(names)
+    }
+
+    fn app_state_keys(&self) -> StoreFuture<'_, Vec<(Vec<u8>, Vec<u8>)>> {
+        self.inner.app_state_keys()
+    }
+
+    fn app_state_entries(
+        &self,
+        collection: &str,
+        index_macs: &[[u8; 32]],
+    ) -> StoreFuture<'_, Vec<Option<AppStateEntry>>> {
+        self.inner.app_state_entries(collection, index_macs)
+    }
+
+    fn app_state_by_index(&self, indexes: &[Vec<u8>]) -> StoreFuture<'_, Vec<Vec<AppStateEntry>>> {
+        self.inner.app_state_by_index(indexes)
+    }
+
+    fn app_state_page(
+        &self,
+        prefix: &[u8],
+        after: Option<&AppStateEntry>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<AppStateEntry>> {
+        self.inner.app_state_page(prefix, after, limit)
+    }
+
+    fn app_state_changes(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<AppStateChange>> {
+        self.inner.app_state_changes(after, limit)
     }
 }

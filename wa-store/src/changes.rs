@@ -3,8 +3,9 @@
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 
 use crate::records::{
-    Account, ChatKey, DeviceList, Group, InboxEntry, LidMapping, MessageKey, MessageSecret, OutboxEntry,
-    OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord,
+    Account, AppStateChange, AppStateEntry, ChatKey, DeviceList, Group, InboxEntry, LidMapping, MessageKey,
+    MessageSecret, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SenderKeyName,
+    SignedPreKeyRecord,
 };
 
 /// What one protocol step writes: made by the step, handed to [`Store::commit`](crate::Store::commit).
@@ -217,6 +218,46 @@ impl Changes {
         self.push(Change::TrimMessageSecrets { before, keep, keep_sealed })
     }
 
+    /// Writes how far a collection of the shared state is; opaque.
+    pub fn put_app_state_collection(&mut self, name: impl Into<String>, record: Vec<u8>) -> &mut Self {
+        self.push(Change::PutAppStateCollection { name: name.into(), record })
+    }
+
+    /// Writes a key of the shared state; opaque and secret.
+    pub fn put_app_state_key(&mut self, id: Vec<u8>, record: Vec<u8>) -> &mut Self {
+        self.push(Change::PutAppStateKey { id, record })
+    }
+
+    /// Writes an entry of the shared state; replaces the one in its place.
+    pub fn put_app_state_entry(&mut self, entry: AppStateEntry) -> &mut Self {
+        self.push(Change::PutAppStateEntry(Box::new(entry)))
+    }
+
+    /// Removes an entry of the shared state, if it is there.
+    pub fn delete_app_state_entry(
+        &mut self,
+        collection: impl Into<String>,
+        index_mac: [u8; 32],
+    ) -> &mut Self {
+        self.push(Change::DeleteAppStateEntry { collection: collection.into(), index_mac })
+    }
+
+    /// Removes all entries of a collection of the shared state.
+    pub fn clear_app_state(&mut self, collection: impl Into<String>) -> &mut Self {
+        self.push(Change::ClearAppState(collection.into()))
+    }
+
+    /// Keeps a change of the shared state until it is uploaded. It replaces the one of the same number, and the one of
+    /// the same index in the same collection.
+    pub fn put_app_state_change(&mut self, change: AppStateChange) -> &mut Self {
+        self.push(Change::PutAppStateChange(Box::new(change)))
+    }
+
+    /// Forgets the change of exactly this number, if it is still there.
+    pub fn delete_app_state_change(&mut self, seq: u64) -> &mut Self {
+        self.push(Change::DeleteAppStateChange { seq })
+    }
+
     /// Removes everything: the account, all records, and what is known of used inbox numbers. The changes added
     /// before have no effect then; those added later are applied to the empty store.
     pub fn wipe(&mut self) -> &mut Self {
@@ -425,6 +466,38 @@ pub enum Change {
         /// How many waiting messages stay.
         keep_sealed: usize,
     },
+    /// [`Changes::put_app_state_collection`].
+    PutAppStateCollection {
+        /// Which.
+        name: String,
+        /// How far it is, opaque.
+        record: Vec<u8>,
+    },
+    /// [`Changes::put_app_state_key`].
+    PutAppStateKey {
+        /// Which.
+        id: Vec<u8>,
+        /// The key, opaque and secret.
+        record: Vec<u8>,
+    },
+    /// [`Changes::put_app_state_entry`].
+    PutAppStateEntry(Box<AppStateEntry>),
+    /// [`Changes::delete_app_state_entry`].
+    DeleteAppStateEntry {
+        /// In which collection.
+        collection: String,
+        /// Which.
+        index_mac: [u8; 32],
+    },
+    /// [`Changes::clear_app_state`].
+    ClearAppState(String),
+    /// [`Changes::put_app_state_change`].
+    PutAppStateChange(Box<AppStateChange>),
+    /// [`Changes::delete_app_state_change`].
+    DeleteAppStateChange {
+        /// Which.
+        seq: u64,
+    },
     /// [`Changes::wipe`].
     Wipe,
 }
@@ -482,6 +555,23 @@ impl std::fmt::Debug for Change {
             Self::DeleteSealed(message) => write!(f, "DeleteSealed({message:?})"),
             Self::TrimMessageSecrets { before, keep, keep_sealed } => {
                 write!(f, "TrimMessageSecrets({}, {keep}, {keep_sealed})", before.0)
+            }
+            Self::PutAppStateCollection { name, record } => f
+                .debug_struct("PutAppStateCollection")
+                .field("name", name)
+                .field("record_size", &record.len())
+                .finish(),
+            Self::PutAppStateKey { id, .. } => {
+                f.debug_struct("PutAppStateKey").field("id", id).finish_non_exhaustive()
+            }
+            Self::PutAppStateEntry(entry) => f.debug_tuple("PutAppStateEntry").field(entry).finish(),
+            Self::DeleteAppStateEntry { collection, .. } => {
+                f.debug_struct("DeleteAppStateEntry").field("collection", collection).finish_non_exhaustive()
+            }
+            Self::ClearAppState(collection) => f.debug_tuple("ClearAppState").field(collection).finish(),
+            Self::PutAppStateChange(change) => f.debug_tuple("PutAppStateChange").field(change).finish(),
+            Self::DeleteAppStateChange { seq } => {
+                f.debug_struct("DeleteAppStateChange").field("seq", seq).finish()
             }
             Self::Wipe => f.write_str("Wipe"),
         }

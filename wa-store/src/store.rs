@@ -6,9 +6,9 @@ use std::pin::Pin;
 use crate::changes::Changes;
 use crate::error::StoreError;
 use crate::records::{
-    AccountReader, ChatKeyReader, DeviceListReader, GroupReader, HeldReader, IdentityReader, InboxReader,
-    LidMapReader, MessageSecretReader, OutboxReader, PreKeyReader, RepairReader, SenderKeyReader,
-    SessionReader,
+    AccountReader, AppStateReader, ChatKeyReader, DeviceListReader, GroupReader, HeldReader, IdentityReader,
+    InboxReader, LidMapReader, MessageSecretReader, OutboxReader, PreKeyReader, RepairReader,
+    SenderKeyReader, SessionReader,
 };
 
 /// What every call of a store returns; boxed, so that a store can be an `Arc<dyn Store>`.
@@ -43,6 +43,7 @@ pub trait Store:
     + InboxReader
     + OutboxReader
     + MessageSecretReader
+    + AppStateReader
     + Send
     + Sync
     + Debug

@@ -132,12 +132,6 @@ impl Sealed {
         })
     }
 
-    fn parts(&self) -> Option<(&[u8], &[u8; IV], &[u8], &ValueMac)> {
-        let (content, mac) = self.blob.split_last_chunk::<MAC>()?;
-        let (iv, ciphertext) = content.split_first_chunk::<IV>()?;
-        Some((content, iv, ciphertext, mac))
-    }
-
     /// The MAC as it came, not checked.
     pub(super) fn value_mac(&self) -> ValueMac {
         self.blob.last_chunk().copied().unwrap_or_default()
@@ -146,7 +140,8 @@ impl Sealed {
     /// Opens it, and checks both MACs.
     pub(super) fn open(&self, keys: &KeyRing) -> Result<Record, AppStateError> {
         let key = keys.get(self.key_id).ok_or_else(|| AppStateError::MissingKeys(vec![self.key_id]))?;
-        let (content, iv, ciphertext, mac) = self.parts().ok_or(AppStateError::TooShort)?;
+        let (content, mac) = self.blob.split_last_chunk::<MAC>().ok_or(AppStateError::TooShort)?;
+        let (iv, ciphertext) = content.split_first_chunk::<IV>().ok_or(AppStateError::TooShort)?;
         let expected = value_mac(key, self.operation, self.key_id, content);
         if !bool::from(expected.ct_eq(mac)) {
             return Err(AppStateError::ValueMac);

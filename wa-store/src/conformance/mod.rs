@@ -24,6 +24,7 @@
 //! |---|---|
 //! | `records.rs` | each record: read, replaced, deleted, in slices with misses and repeats |
 //! | `inbox.rs` | order, numbers, confirmations, seen messages |
+//! | `app_state.rs` | the shared state: entries, pages, changes |
 //! | `outbox.rs` | pending ones in order, ids and keys, states, trimming |
 //! | `message_secrets.rs` | secrets by id, what waits for them, trimming |
 //! | `repairs.rs` | open repairs, held users, old pre-keys |
@@ -31,6 +32,7 @@
 //! | `kept.rs` | what a reopened store still knows |
 //! | `sample.rs`, `snapshot.rs` | invented values; all that a store says about them |
 
+mod app_state;
 mod commits;
 mod inbox;
 mod kept;
@@ -95,6 +97,7 @@ pub async fn run(factory: &dyn Factory) -> Result<Report, Failure> {
         inbox::CHECKS,
         outbox::CHECKS,
         message_secrets::CHECKS,
+        app_state::CHECKS,
         commits::CHECKS,
         kept::CHECKS,
     ];

@@ -6,9 +6,9 @@ use wa_types::{
 };
 
 use crate::records::{
-    Account, AddressingMode, AdvSecret, ChatKey, Device, DeviceList, Group, GroupDescription, GroupMember,
-    GroupRole, InboxEntry, LidMapping, MessageKey, MessageSecret, OutboxEntry, OutboxState, PreKeyRecord,
-    RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord,
+    Account, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, ChatKey, Device, DeviceList, Group,
+    GroupDescription, GroupMember, GroupRole, InboxEntry, LidMapping, MessageKey, MessageSecret, OutboxEntry,
+    OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -222,5 +222,35 @@ pub(super) fn outbox_entry(seq: u64, number: u32, state: OutboxState) -> OutboxE
         at: UnixMillis(1_754_500_000_123),
         acked: Some(UnixMillis(1_754_500_000_000)),
         payload: format!("outgoing {number}").into_bytes(),
+    }
+}
+
+/// An entry in a collection; `number` tells its place, `seed` what it says.
+pub(super) fn app_state_entry(collection: &str, number: u32, seed: u8) -> AppStateEntry {
+    let mut index_mac = [0xA5; 32];
+    index_mac.iter_mut().zip(number.to_be_bytes()).for_each(|(mac, byte)| *mac = byte);
+    AppStateEntry {
+        collection: collection.to_owned(),
+        index_mac,
+        value_mac: [seed; 32],
+        key_id: vec![0, 0, 0, 0, 0, seed],
+        index: app_state_index(number),
+        value: format!("says {seed} ☕").into_bytes(),
+        version: i32::from(seed) - 3,
+    }
+}
+
+pub(super) fn app_state_index(number: u32) -> Vec<u8> {
+    format!(r#"["pin_v1","1555000{number:04}@s.whatsapp.net"]"#).into_bytes()
+}
+
+pub(super) fn app_state_change(seq: u64, number: u32, seed: u8) -> AppStateChange {
+    AppStateChange {
+        seq,
+        collection: "regular_low".to_owned(),
+        index: app_state_index(number),
+        is_removal: seed.is_multiple_of(2),
+        value: format!("will say {seed}").into_bytes(),
+        version: i32::from(seed),
     }
 }

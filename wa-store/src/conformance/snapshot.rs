@@ -3,8 +3,8 @@
 use super::{Unfit, ok, sample};
 use crate::changes::Changes;
 use crate::records::{
-    Account, ChatKey, DeviceList, Group, InboxEntry, LidMapping, MessageSecret, OutboxEntry, OutboxState,
-    PreKeyRecord, RepairRecord, SealedMessage, SignedPreKeyRecord,
+    Account, AppStateChange, AppStateEntry, ChatKey, DeviceList, Group, InboxEntry, LidMapping,
+    MessageSecret, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SignedPreKeyRecord,
 };
 use crate::store::Store;
 use wa_types::{MessageId, PublicKey, UnixMillis};
@@ -40,6 +40,10 @@ pub(super) struct Snapshot {
     message_secrets: Vec<Vec<MessageSecret>>,
     sealed: Vec<SealedMessage>,
     sealed_targets: Vec<MessageId>,
+    app_state_collections: Vec<Option<Vec<u8>>>,
+    app_state_keys: Vec<(Vec<u8>, Vec<u8>)>,
+    app_state: Vec<AppStateEntry>,
+    app_state_changes: Vec<AppStateChange>,
 }
 
 impl Snapshot {
@@ -82,6 +86,13 @@ impl Snapshot {
                 store.sealed_for(&keys(|number| message_id(number + 1)), usize::MAX).await,
             )?,
             sealed_targets: ok("sealed_targets", store.sealed_targets().await)?,
+            app_state_collections: ok(
+                "app_state_collections",
+                store.app_state_collections(&keys(|number| format!("collection {number}"))).await,
+            )?,
+            app_state_keys: ok("app_state_keys", store.app_state_keys().await)?,
+            app_state: ok("app_state_page", store.app_state_page(b"", None, usize::MAX).await)?,
+            app_state_changes: ok("app_state_changes", store.app_state_changes(0, usize::MAX).await)?,
         })
     }
 }
@@ -107,7 +118,11 @@ pub(super) fn put_one_of_each(changes: &mut Changes, number: u32, seed: u8, seq:
         .mark_seen(sample::message((number + 1) % BREADTH), UnixMillis(u64::from(seed)))
         .put_outbox(sample::outbox_entry(seq, number, outbox_state(seed)))
         .put_message_secret(sample::message_secret(number, seed))
-        .put_sealed(sample::sealed(number, u64::from(seed)));
+        .put_sealed(sample::sealed(number, u64::from(seed)))
+        .put_app_state_collection(format!("collection {number}"), vec![seed; 200])
+        .put_app_state_key(vec![0, 0, 0, 0, 0, seed], vec![seed; 40])
+        .put_app_state_entry(sample::app_state_entry("regular_low", number, seed))
+        .put_app_state_change(sample::app_state_change(seq, number, seed));
 }
 
 /// A state; every rank has its seeds.

@@ -1,5 +1,6 @@
 //! A store in memory: for tests, and for accounts that end with the process.
 
+mod app_state;
 mod message_secret;
 mod outbox;
 
@@ -264,6 +265,7 @@ struct State {
     seen: HashMap<MessageKey, UnixMillis>,
     outbox: Outbox,
     message_secrets: MessageSecrets,
+    app_state: app_state::AppState,
 }
 
 struct KnownLid {
@@ -332,6 +334,15 @@ impl State {
             Change::TrimMessageSecrets { before, keep, keep_sealed } => {
                 self.message_secrets.trim(before, keep, keep_sealed);
             }
+            Change::PutAppStateCollection { name, record } => self.app_state.put_collection(name, record),
+            Change::PutAppStateKey { id, record } => self.app_state.put_key(id, record),
+            Change::PutAppStateEntry(entry) => self.app_state.put(*entry),
+            Change::DeleteAppStateEntry { collection, index_mac } => {
+                self.app_state.delete(&collection, index_mac);
+            }
+            Change::ClearAppState(collection) => self.app_state.clear(&collection),
+            Change::PutAppStateChange(change) => self.app_state.put_change(*change),
+            Change::DeleteAppStateChange { seq } => self.app_state.delete_change(seq),
             Change::Wipe => *self = Self::default(),
         }
     }

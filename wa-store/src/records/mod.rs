@@ -10,6 +10,7 @@
 //! | [`device_list`] | which devices a user has |
 //! | [`group`] | who is in a group, how it is addressed, and which devices have our key of it |
 //! | [`lid_map`] | which phone number a LID stands for |
+//! | [`app_state`] | the state that the account's devices share: contacts, chat settings, labels and more |
 //! | [`repair`] | messages that could not be read, and are being asked for again |
 //! | [`held`] | users whose identity changed, and who are not trusted yet |
 //! | [`chat_key`] | under which address the application knows a chat |
@@ -21,6 +22,7 @@
 //! stored. [`Account`], [`DeviceList`] and [`Group`] come with an encoding of their own, for stores that keep them as one blob.
 
 pub mod account;
+pub mod app_state;
 pub mod chat_key;
 pub mod device_list;
 pub mod group;
@@ -36,6 +38,7 @@ pub mod sender_key;
 pub mod session;
 
 pub use account::{Account, AccountReader, AdvSecret};
+pub use app_state::{AppStateChange, AppStateEntry, AppStateReader};
 pub use chat_key::{ChatKey, ChatKeyReader};
 pub use device_list::{Device, DeviceList, DeviceListReader};
 pub use group::{AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole};

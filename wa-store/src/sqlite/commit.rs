@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use super::query::run;
 use super::{
-    account, chat_key, device_list, error, group, held, identity, inbox, lid_map, message_secret, outbox,
-    pre_key, repair, sender_key, session,
+    account, app_state, chat_key, device_list, error, group, held, identity, inbox, lid_map, message_secret,
+    outbox, pre_key, repair, sender_key, session,
 };
 use crate::changes::Change;
 use crate::error::StoreError;
@@ -79,6 +79,15 @@ fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::TrimMessageSecrets { before, keep, keep_sealed } => {
             message_secret::trim(connection, *before, *keep, *keep_sealed)
         }
+        Change::PutAppStateCollection { name, record } => app_state::put_collection(connection, name, record),
+        Change::PutAppStateKey { id, record } => app_state::put_key(connection, id, record),
+        Change::PutAppStateEntry(entry) => app_state::put(connection, entry),
+        Change::DeleteAppStateEntry { collection, index_mac } => {
+            app_state::delete(connection, collection, index_mac)
+        }
+        Change::ClearAppState(collection) => app_state::clear(connection, collection),
+        Change::PutAppStateChange(change) => app_state::put_change(connection, change),
+        Change::DeleteAppStateChange { seq } => app_state::delete_change(connection, *seq),
         Change::Wipe => wipe(connection),
     }
 }
@@ -90,7 +99,9 @@ fn wipe(connection: &Connection) -> Result<(), StoreError> {
              DELETE FROM signed_pre_key; DELETE FROM sender_key; DELETE FROM device_list; DELETE FROM lid_map;
              DELETE FROM group_info; DELETE FROM key_holders; DELETE FROM repair; DELETE FROM held;
              DELETE FROM chat_key; DELETE FROM inbox; DELETE FROM seen; DELETE FROM outbox;
-             DELETE FROM message_secret; DELETE FROM sealed; UPDATE inbox_last SET seq = 0",
+             DELETE FROM message_secret; DELETE FROM sealed; DELETE FROM app_state_collection;
+             DELETE FROM app_state_key; DELETE FROM app_state_entry; DELETE FROM app_state_change;
+             UPDATE inbox_last SET seq = 0",
         )
         .map_err(error::of)
 }

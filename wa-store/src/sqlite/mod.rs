@@ -23,6 +23,7 @@
 //! | `account.rs` … `inbox.rs` | one file per record: its SQL |
 
 mod account;
+mod app_state;
 mod builder;
 mod chat_key;
 mod commit;

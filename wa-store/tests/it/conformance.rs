@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use wa_store::conformance::{self, Factory};
 use wa_store::{
-    Account, AccountReader, Change, Changes, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group,
-    GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MemoryStore,
-    MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, OutboxState, PreKeyReader,
-    PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader,
-    SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    Account, AccountReader, AppStateChange, AppStateEntry, AppStateReader, Change, Changes, ChatKey,
+    ChatKeyReader, DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader, InboxEntry,
+    InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, MessageSecret, MessageSecretReader,
+    OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord,
+    SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
+    StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -130,6 +131,9 @@ enum Fault {
     NeverTrims,
     TrimsPending,
     UnorderedOutbox,
+    KeepsAllChanges,
+    NeverClears,
+    PagesWithoutPrefix,
 }
 
 /// Every fault, and a part of the check that must find it.
@@ -160,6 +164,9 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::NeverTrims, "are trimmed"),
     (Fault::TrimsPending, "are trimmed"),
     (Fault::UnorderedOutbox, "pending outbox entries"),
+    (Fault::KeepsAllChanges, "a later change of the same index"),
+    (Fault::NeverClears, "entries of the shared state"),
+    (Fault::PagesWithoutPrefix, "pages of the shared state"),
 ];
 
 #[tokio::test]
@@ -245,6 +252,12 @@ impl Faulty {
             Fault::IgnoresWipe => list.retain(|change| !matches!(change, Change::Wipe)),
             Fault::LosesReceipts => list.retain(|change| !matches!(change, Change::SetOutboxStateOf { .. })),
             Fault::NeverTrims => list.retain(|change| !matches!(change, Change::TrimOutbox { .. })),
+            Fault::KeepsAllChanges => list.iter_mut().for_each(|change| {
+                if let Change::PutAppStateChange(change) = change {
+                    change.collection = format!("{} {}", change.collection, change.seq);
+                }
+            }),
+            Fault::NeverClears => list.retain(|change| !matches!(change, Change::ClearAppState(_))),
             Fault::LosesTheFlag => list.iter_mut().for_each(|change| {
                 if let Change::PutPreKey(record) = change {
                     record.uploaded = false;
@@ -566,5 +579,41 @@ impl OutboxReader for Faulty {
 
     fn last_outbox_seq(&self) -> StoreFuture<'_, u64> {
         self.inner.last_outbox_seq()
+    }
+}
+
+impl AppStateReader for Faulty {
+    fn app_state_collections(&self, names: &[String]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.app_state_collections(names)
+    }
+
+    fn app_state_keys(&self) -> StoreFuture<'_, Vec<(Vec<u8>, Vec<u8>)>> {
+        self.inner.app_state_keys()
+    }
+
+    fn app_state_entries(
+        &self,
+        collection: &str,
+        index_macs: &[[u8; 32]],
+    ) -> StoreFuture<'_, Vec<Option<AppStateEntry>>> {
+        self.inner.app_state_entries(collection, index_macs)
+    }
+
+    fn app_state_by_index(&self, indexes: &[Vec<u8>]) -> StoreFuture<'_, Vec<Vec<AppStateEntry>>> {
+        self.inner.app_state_by_index(indexes)
+    }
+
+    fn app_state_page(
+        &self,
+        prefix: &[u8],
+        after: Option<&AppStateEntry>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<AppStateEntry>> {
+        let prefix = if self.fault == Fault::PagesWithoutPrefix { b"[" } else { prefix };
+        self.inner.app_state_page(prefix, after, limit)
+    }
+
+    fn app_state_changes(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<AppStateChange>> {
+        self.inner.app_state_changes(after, limit)
     }
 }

@@ -100,22 +100,22 @@ impl<P: Clone> Field<P> for P {
     }
 }
 
-impl Field<Option<bool>> for bool {
-    fn read(proto: &Option<bool>) -> Self {
+impl Field<Option<Self>> for bool {
+    fn read(proto: &Option<Self>) -> Self {
         proto.unwrap_or_default()
     }
 
-    fn write(&self, proto: &mut Option<bool>) {
+    fn write(&self, proto: &mut Option<Self>) {
         *proto = Some(*self);
     }
 }
 
-impl Field<Option<String>> for String {
-    fn read(proto: &Option<String>) -> Self {
+impl Field<Option<Self>> for String {
+    fn read(proto: &Option<Self>) -> Self {
         proto.clone().unwrap_or_default()
     }
 
-    fn write(&self, proto: &mut Option<String>) {
+    fn write(&self, proto: &mut Option<Self>) {
         *proto = Some(self.clone());
     }
 }

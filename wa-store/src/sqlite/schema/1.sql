@@ -150,3 +150,39 @@ CREATE TABLE sealed (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sealed_target ON sealed (target);
+
+-- How far this device is in each part of the state that the account's devices share.
+CREATE TABLE app_state_collection (
+    name TEXT PRIMARY KEY,
+    record BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE app_state_key (
+    id BLOB PRIMARY KEY,
+    record BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- action: what an entry is about, in the clear.
+CREATE TABLE app_state_entry (
+    collection TEXT NOT NULL,
+    index_mac BLOB NOT NULL,
+    value_mac BLOB NOT NULL,
+    key_id BLOB NOT NULL,
+    version INTEGER NOT NULL,
+    action BLOB NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (collection, index_mac)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX app_state_entry_action ON app_state_entry (action, collection, index_mac);
+
+-- Changes of our own that the server does not have yet.
+CREATE TABLE app_state_change (
+    seq INTEGER PRIMARY KEY,
+    collection TEXT NOT NULL,
+    action BLOB NOT NULL,
+    is_removal INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    UNIQUE (collection, action)
+) STRICT;
