@@ -3,6 +3,7 @@
 //!
 //! | File | Subject |
 //! |---|---|
+//! | `app_state` | the state that the account's devices share, its keys, and help with it |
 //! | `group` | groups, their messages, and status posts |
 //! | `keys`, `sender_keys` | identity, pre-keys, sessions: what encrypts and decrypts |
 //! | `link` | scanning QR codes, signing and removing companions |
@@ -14,6 +15,7 @@
 //! | `reinstall` | being set up anew |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
+mod app_state;
 mod code;
 mod group;
 mod keys;
@@ -80,6 +82,7 @@ struct PhoneState {
     /// Who sees its status.
     viewers: Vec<usize>,
     known: peer::KnownMessages,
+    app_state: app_state::PhoneStates,
     /// Key indexes of the companions that the signed list holds, by device number.
     live: BTreeMap<u16, u32>,
     next_key_index: u32,
@@ -217,6 +220,7 @@ impl Phone {
             withheld: Vec::new(),
             viewers: Vec::new(),
             known: peer::KnownMessages::default(),
+            app_state: app_state::PhoneStates::default(),
             live: BTreeMap::new(),
             next_key_index: 1,
             code_request: None,

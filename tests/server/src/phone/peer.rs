@@ -124,6 +124,9 @@ impl Phone {
 
     /// What a companion asked for.
     pub(super) fn handle_peer(&self, phone: &mut PhoneState, from: DeviceKey, id: &str, message: &Message) {
+        if self.answer_app_state(phone, from, id, message) {
+            return;
+        }
         let request = message.protocol_message.as_ref();
         let request = request.and_then(|message| message.peer_data_operation_request_message.as_deref());
         let Some(request) = request.filter(|_| phone.resends != Resends::Silent) else { return };
@@ -176,7 +179,7 @@ impl Phone {
         candidates.iter().find(|known| is_same(&known.chat)).map(|known| known.info.as_slice())
     }
 
-    fn send_peer(
+    pub(super) fn send_peer(
         &self,
         phone: &mut PhoneState,
         device: DeviceKey,
