@@ -1,17 +1,22 @@
 //! One account's client: what an application holds.
 
 mod account;
+mod app_state;
 mod builder;
+mod chats;
+mod contacts;
 mod events;
 mod explain;
 mod groups;
 mod identity;
+mod labels;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
 mod pairing;
 mod peers;
 mod raw;
 mod send;
+mod settings;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -24,15 +29,20 @@ use tokio_util::sync::CancellationToken;
 use wa_types::{Jid, MessageId};
 
 pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
+pub use app_state::AppState;
 pub use builder::ClientBuilder;
+pub use chats::{ChatSettings, Chats, MessageRef, Mute};
+pub use contacts::{Contact, Contacts};
 pub use events::Events;
 pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use labels::{Label, Labels, QuickReply};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
 };
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
+pub use settings::Settings;
 
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;
@@ -41,6 +51,7 @@ pub use crate::driver::{ReconnectPolicy, Status};
 use crate::connection::CloseReason;
 use crate::driver::command::Job;
 use crate::driver::requester::Asker;
+use crate::driver::sync::view::Said;
 use crate::error::{CallError, ReconnectError};
 use crate::event::MessageReceived;
 use crate::noise::client_payload::ClientVersion;
@@ -56,6 +67,8 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Inner {
+    /// Read only: what writes is the account's task.
+    store: Arc<dyn wa_store::Store>,
     jobs: mpsc::Sender<Job>,
     asker: Asker,
     status: watch::Receiver<Status>,
@@ -217,6 +230,7 @@ impl Client {
 
 impl Inner {
     fn new(
+        store: Arc<dyn wa_store::Store>,
         jobs: mpsc::Sender<Job>,
         asker: Asker,
         status: watch::Receiver<Status>,
@@ -224,7 +238,7 @@ impl Inner {
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { jobs, asker, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self { store, jobs, asker, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) mod requester;
 mod retries;
 mod session;
 mod status;
+pub(crate) mod sync;
 mod trail;
 mod unlink;
 mod upkeep;
@@ -134,6 +135,7 @@ pub(crate) struct Actor {
     retries: Retries,
     holds: Holds,
     phone_line: PhoneLine,
+    sync: sync::Sync,
     link: Link,
     sessions: JoinSet<CloseReason>,
     /// Questions of the account: those that can be are asked again on the next connection.
@@ -187,8 +189,8 @@ struct Step {
     trail: Vec<(u64, TrailStep)>,
     /// Devices whose identity keys are other ones than before; what follows is still to be done.
     new_identities: Vec<Jid>,
-    /// Who waits for users being trusted again.
-    trusts: Vec<oneshot::Sender<Result<(), CallError>>>,
+    /// Who waits for this step being committed.
+    replies: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Leave after everything else: what they acknowledge was asked for again before.
     acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
@@ -244,6 +246,7 @@ impl Actor {
             retries: Retries::default(),
             holds: Holds::default(),
             phone_line: PhoneLine::default(),
+            sync: sync::Sync::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
             fetches: JoinSet::new(),
@@ -363,6 +366,9 @@ impl Actor {
         if let Err(error) = self.mend(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
+        if let Err(error) = self.sync_if_due(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
         self.finish(step).await;
     }
 
@@ -394,8 +400,8 @@ impl Actor {
         self.directory.trim();
         self.groups.trim();
         self.outbox.groups.trim();
-        for trust in step.trusts {
-            let _ = trust.send(Ok(()));
+        for reply in step.replies {
+            let _ = reply.send(Ok(()));
         }
         self.undelivered.extend(step.events);
         self.drop_old_updates();
@@ -429,8 +435,9 @@ impl Actor {
         self.directory.forget_all();
         self.groups.forget_all();
         self.holds.forget_all();
-        for trust in step.trusts {
-            let _ = trust.send(Err(CallError::Store(error.to_string())));
+        self.sync.forget_all();
+        for reply in step.replies {
+            let _ = reply.send(Err(CallError::Store(error.to_string())));
         }
         self.keep_trail(step.trail, false);
         self.outbox_failed(step.staged, error);
@@ -497,8 +504,9 @@ impl Actor {
         let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
+        let sync = self.sync.next_at().filter(|_| is_ready);
         let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
-        let all = [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at];
+        let all = [retry, linking, backlog, repairs, keys, sync, self.confirm_at, self.read_again_at];
         all.into_iter().chain(outbox).flatten().min()
     }
 

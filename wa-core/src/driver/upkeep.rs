@@ -8,6 +8,7 @@ use super::command::Job;
 use super::directory::Evidence;
 use super::groups::GroupAnswer;
 use super::pairing::PairingAnswer;
+use super::sync::Synced;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
@@ -59,6 +60,8 @@ pub(super) enum Fetched {
     Group(Box<GroupAnswer>),
     /// What pairing asked.
     Pairing(PairingAnswer),
+    /// What came of an exchange about the shared state.
+    Synced(Box<Synced>),
     /// To a logout.
     Removed(Result<(), RequestError>),
 }
@@ -102,6 +105,7 @@ impl Actor {
                 self.logout(reply, step);
             }
             Job::Group(job) => self.handle_group_job(*job).await,
+            Job::AppState(job) => self.change_app_state(*job, step).await,
             Job::Forget { reply } => {
                 let done = self.forget().await;
                 let _ = reply.send(done);
@@ -134,7 +138,7 @@ impl Actor {
     }
 
     /// Tells the server what the application wants others to see; at once, and after every login.
-    fn send_presence(&mut self, step: &mut Step) {
+    pub(super) fn send_presence(&mut self, step: &mut Step) {
         let Some(is_available) = self.wants_available.filter(|_| self.is_ready().is_ok()) else { return };
         self.is_available = is_available;
         let name = self.account.push_name.as_deref().or(self.config.push_name.as_deref());
@@ -192,6 +196,7 @@ impl Actor {
             Fetched::KeyDigest(result) => self.handle_digest(result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
+            Fetched::Synced(synced) => self.handle_synced(*synced, &mut step).await,
             Fetched::Pairing(answer) => {
                 self.handle_pairing_answer(answer, &mut step).await;
                 Ok(())
@@ -232,6 +237,7 @@ impl Actor {
                 self.send_presence(step);
                 step.events.push(Event::Connected);
                 self.check_keys();
+                self.sync.connected(clock::now());
                 self.resume_repairs();
                 self.resume_retries(step).await?;
             }
@@ -288,6 +294,7 @@ impl Actor {
                 self.handle_identity_notice(&user, lid.as_ref(), step).await?;
             }
             Notification::Group(group) => self.handle_group_notification(*group, step).await?,
+            Notification::AppState { collections } => self.handle_app_state_news(collections).await?,
             Notification::Other { .. } => {}
         }
         Ok(())
@@ -302,6 +309,9 @@ impl Actor {
                     self.account.routing_info = Some(info);
                     step.changes.put_account(self.account.clone());
                 }
+            }
+            Ib::Dirty { kind, timestamp } if kind == "syncd_app_state" => {
+                self.handle_dirty_app_state(kind, timestamp);
             }
             Ib::Dirty { kind, timestamp } => {
                 // Nothing of these kinds is kept yet, so there is nothing to sync before the cleaning.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use prost::Message as _;
 use serde_json::Value;
+use wa_core::app_state::action::{Action, write_index};
 use wa_core::app_state::{
     AppStateError, Collection, CollectionState, Draft, Entries, ExpandedKey, KeyId, KeyRing, LtHash,
     Operation, Patch, Record, Snapshot, Upload, active_key, read_mutations, read_recovery,
@@ -409,4 +410,153 @@ fn what_a_patch_must_have_is_asked_for() {
     with_bad_id.key_id = Some(wa_proto::server_sync::KeyId { id: Some(vec![1; 5]) });
     assert!(matches!(apply(&with_bad_id), Err(AppStateError::Malformed(_))));
     assert!(matches!(Patch::read(&[0xff; 9]), Err(AppStateError::Malformed(_))));
+}
+
+/// Every action of the catalogue: where it belongs, its version, further elements of its index, its field.
+const CATALOGUE: &[(&str, &str, i32, &[&str], u8)] = &[
+    ("setting_pushName", "critical_block", 1, &[], 7),
+    ("setting_locale", "critical_block", 3, &[], 16),
+    ("generated_wui", "critical_block", 7, &[], 52),
+    ("contact", "critical_unblock_low", 2, &[PN], 3),
+    ("lid_contact", "critical_unblock_low", 1, &[LID], 61),
+    ("star", "regular_high", 2, &[GROUP, "ID", "0", PN], 2),
+    ("mute", "regular_high", 2, &[PN], 4),
+    ("deleteMessageForMe", "regular_high", 3, &[PN, "ID", "1", "0"], 18),
+    ("clearChat", "regular_high", 6, &[PN, "1", "0"], 21),
+    ("deleteChat", "regular_high", 6, &[PN, "1"], 22),
+    ("userStatusMute", "regular_high", 7, &[PN], 29),
+    ("status_privacy", "regular_high", 7, &[], 44),
+    ("favorites", "regular_high", 1, &[], 56),
+    ("waffle_account_link_state", "regular_high", 1, &[], 58),
+    ("ctwaPerCustomerDataSharing", "regular_high", 1, &[LID], 62),
+    ("nct_salt_sync", "regular_high", 1, &[], 80),
+    ("biz_ai_settings_nudge", "regular_high", 1, &[], 87),
+    ("ai_thread_delete", "regular_high", 7, &[PN, "thread"], 0),
+    ("wasa_root_secret", "regular_high", 1, &[PN], 89),
+    ("ugc_bot", "regular_high", 7, &[], 43),
+    ("maiba_ai_features_control", "regular_high", 7, &[], 68),
+    ("status_post_opt_in_notification_preferences_action", "regular_high", 7, &[], 71),
+    ("private_processing_setting", "regular_high", 7, &[], 74),
+    ("shared_device_allowlist", "regular_high", 7, &["x"], 94),
+    ("quick_reply", "regular", 2, &["1700000000"], 8),
+    ("label_edit", "regular", 3, &["7"], 14),
+    ("label_jid", "regular", 3, &["7", PN], 15),
+    ("label_message", "regular", 3, &["7", PN, "ID", "0", "0"], 15),
+    ("label_reordering", "regular", 3, &[], 47),
+    ("label_sublist", "regular", 7, &["x"], 91),
+    ("primary_feature", "regular", 7, &[], 24),
+    ("deviceAgent", "regular", 7, &["a"], 27),
+    ("subscription", "regular", 7, &[], 28),
+    ("subscriptions_sync_v2", "regular", 1, &[], 84),
+    ("agentChatAssignment", "regular", 7, &[PN], 35),
+    ("agentChatAssignmentOpenedStatus", "regular", 7, &[PN, "a"], 36),
+    ("pnForLidChat", "regular", 8, &[LID], 37),
+    ("marketingMessage", "regular", 7, &["m"], 38),
+    ("marketingMessageBroadcast", "regular", 7, &["m", "n"], 39),
+    ("external_web_beta", "regular", 3, &[], 40),
+    ("setting_relayAllCalls", "regular", 1, &[], 41),
+    ("call_log", "regular", 1, &["x"], 42),
+    ("delete_individual_call_log", "regular", 7, &["x"], 46),
+    ("setting_disableLinkPreviews", "regular", 8, &[], 53),
+    ("usernameChatStartMode", "regular", 7, &[], 59),
+    ("notificationActivitySetting", "regular", 7, &[], 60),
+    ("setting_channels_personalised_recommendation_optout", "regular", 7, &[], 64),
+    ("detected_outcomes_status_action", "regular", 1, &[], 66),
+    ("business_broadcast_list", "regular", 1, &["l"], 69),
+    ("business_broadcast_campaign", "regular", 1, &["c"], 81),
+    ("business_broadcast_insights_sync", "regular", 1, &["c"], 82),
+    ("music_user_id", "regular", 7, &[], 70),
+    ("avatar_updated_action", "regular", 7, &[], 72),
+    ("newsletter_saved_interests", "regular", 7, &[], 75),
+    ("ctwa_message_received", "regular", 7, &["x"], 93),
+    ("pin_v1", "regular_low", 5, &[PN], 5),
+    ("archive", "regular_low", 3, &[PN], 17),
+    ("markChatAsRead", "regular_low", 3, &[PN], 20),
+    ("setting_unarchiveChats", "regular_low", 4, &[], 23),
+    ("sentinel", "regular_low", 3, &[], 19),
+    ("recent_emoji_weights_action", "regular_low", 7, &[], 11),
+    ("android_unsupported_actions", "regular_low", 4, &[], 26),
+    ("time_format", "regular_low", 7, &[], 30),
+    ("nux", "regular_low", 7, &["hint"], 31),
+    ("primary_version", "regular_low", 7, &["key"], 32),
+    ("favoriteSticker", "regular_low", 7, &["hash"], 33),
+    ("removeRecentSticker", "regular_low", 7, &["hash"], 34),
+    ("bot_welcome_request", "regular_low", 2, &[PN], 45),
+    ("payment_info", "regular_low", 7, &[], 48),
+    ("custom_payment_methods", "regular_low", 7, &[], 49),
+    ("merchant_payment_partner", "regular_low", 7, &[], 57),
+    ("payment_tos", "regular_low", 7, &[], 63),
+    ("lock", "regular_low", 7, &[PN], 50),
+    ("setting_chatLock", "regular_low", 7, &[], 51),
+    ("lock_message", "regular_low", 7, &["x"], 90),
+    ("device_capabilities", "regular_low", 7, &[], 54),
+    ("device_capabilities_v2", "regular_low", 7, &["x"], 92),
+    ("note_edit", "regular_low", 7, &["n"], 55),
+    ("ai_thread_rename", "regular_low", 7, &[PN, "thread"], 76),
+    ("thread_pin", "regular_low", 7, &[PN, "thread"], 85),
+    ("interactive_message_action", "regular_low", 1, &[PN, "ID", "1", "0"], 77),
+    ("settings_sync", "regular_low", 1, &["p", "k", "c"], 78),
+    ("out_contact", "regular_low", 1, &["o"], 79),
+    ("customer_data", "regular_low", 1, &[PN], 83),
+    ("setting_autoOrganizeBusinessChat", "regular_low", 7, &[], 86),
+    ("coexV2Version", "regular_low", 7, &[], 88),
+    ("contact_manager_metadata", "regular_low", 7, &["x"], 95),
+    ("business_folder_activation", "regular_low", 7, &["x"], 96),
+];
+
+const PN: &str = "15550001111@s.whatsapp.net";
+const LID: &str = "98765000001@lid";
+const GROUP: &str = "120363000000000001@g.us";
+
+#[test]
+fn every_action_of_the_catalogue_reads_as_it_was_written() {
+    for (name, place, version, parts, field) in CATALOGUE {
+        let index: Vec<String> = [*name].iter().chain(*parts).map(|part| (*part).to_owned()).collect();
+        let index = write_index(&index);
+        // The timestamp, and the field with nothing in it.
+        let mut value = vec![0x08, 0x01];
+        match field {
+            0 => {}
+            field @ 1..16 => value.extend([field << 3 | 2, 0]),
+            field => value.extend([(field << 3 | 2) | 0x80, field >> 4, 0]),
+        }
+        let action = Action::read(Collection::Regular, &index, &value, *version);
+        assert!(!matches!(action, Action::Unknown(_)), "{name} is not known");
+        let (collection, draft) = action.to_draft(wa_types::UnixMillis(1));
+        assert_eq!(collection.name(), *place, "{name}");
+        assert_eq!(draft.version, *version, "{name}");
+        assert_eq!(String::from_utf8_lossy(&draft.index), String::from_utf8_lossy(&index), "{name}");
+        let again = Action::read(collection, &draft.index, &draft.value, draft.version);
+        assert_eq!(again, action, "{name}");
+        let (_, removal) = action.to_removal(wa_types::UnixMillis(1));
+        assert_eq!((removal.operation, removal.index), (Operation::Remove, draft.index), "{name}");
+        assert_eq!(removal.value, [0x08, 0x01], "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_kept_whole() {
+    let (index, value) = (br#"["tomorrow","x"]"#, [0x08, 0x01, 0xC2, 0xB8, 0x02, 1, 7]);
+    let action = Action::read(Collection::RegularLow, index, &value, 9);
+    let (collection, draft) = action.to_draft(wa_types::UnixMillis(1));
+    assert_eq!((collection, draft.version), (Collection::RegularLow, 9));
+    assert_eq!((draft.index.as_slice(), draft.value.as_slice()), (index.as_slice(), value.as_slice()));
+}
+
+#[test]
+fn a_mute_ends_or_does_not() {
+    let read = |value: &str| {
+        let index = write_index(&["mute".to_owned(), PN.to_owned()]);
+        Action::read(Collection::RegularHigh, &index, &hex::decode(value).unwrap(), 2)
+    };
+    // For ever as -1, as 0, and as nothing.
+    let forever = read("22020801");
+    assert_eq!(read("220d080110ffffffffffffffffff01"), forever);
+    assert_eq!(read("220408011000"), forever);
+    let (_, draft) = forever.to_draft(wa_types::UnixMillis(1));
+    assert_eq!(hex::encode(&draft.value), "0801220d080110ffffffffffffffffff01");
+    let timed = read("220908011080adf180bd31");
+    assert_ne!(timed, forever);
+    let (_, draft) = timed.to_draft(wa_types::UnixMillis(1));
+    assert_eq!(hex::encode(&draft.value), "0801220908011080adf180bd31");
 }

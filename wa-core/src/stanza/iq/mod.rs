@@ -1,6 +1,7 @@
 //! `<iq>`: questions and answers. A request names its own reply. One file per namespace.
 //! Protocol: transport, "Stanza bookkeeping"; IQ catalogue.
 
+pub mod app_state;
 pub mod encrypt;
 pub mod groups;
 pub mod md;

@@ -39,6 +39,11 @@ pub enum Notification {
     Addresses(addresses::AddressNotification),
     /// Something happened in a group.
     Group(Box<groups::GroupNotification>),
+    /// Collections of the shared state have other versions, as far as they are told.
+    AppState {
+        /// Their names, and their versions.
+        collections: Vec<(String, Option<u64>)>,
+    },
     /// About linking this device.
     Pairing(PairingNotice),
     /// Anything else, by its type.
@@ -73,6 +78,14 @@ impl Notification {
             "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
             "account_sync" if stanza.child_opt("devices").is_some() => {
                 return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() });
+            }
+            "server_sync" => {
+                let read = |one: Reader<'_>| {
+                    let name = one.text_opt("name")?.into_owned();
+                    Some((name, one.number_opt("version").ok().flatten()))
+                };
+                let collections = stanza.children_of("collection").filter_map(read).collect();
+                return Ok(Self::AppState { collections });
             }
             "w:gp2" => {
                 return groups::GroupNotification::read(stanza).map(Box::new).map(Self::Group);
