@@ -3,8 +3,11 @@
 
 mod acks;
 mod addresses;
+mod app_state;
 mod backlog;
+mod chats;
 mod connection;
+mod contacts;
 mod durability;
 mod failures;
 mod faults;
@@ -13,6 +16,7 @@ mod groups;
 mod identity;
 mod identity_holds;
 mod inbox_classes;
+mod labels;
 mod messages;
 mod observability;
 mod outbox;
