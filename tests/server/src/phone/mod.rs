@@ -79,6 +79,8 @@ struct PhoneState {
     withheld: Vec<usize>,
     /// Who sees its status.
     viewers: Vec<usize>,
+    /// How many messages and receipts of each sort it remembers.
+    memory: usize,
     known: peer::KnownMessages,
     /// Key indexes of the companions that the signed list holds, by device number.
     live: BTreeMap<u16, u32>,
@@ -175,6 +177,18 @@ pub struct PhoneReceipt {
     pub ids: Vec<MessageId>,
 }
 
+impl PhoneState {
+    /// Keeps a message of the account.
+    fn remember(&mut self, message: &PhoneMessage) {
+        self.known.remember(message, self.memory);
+    }
+
+    /// Notes a message by its sender's account and its id; whether it is new.
+    fn note_seen(&mut self, account: usize, id: &str) -> bool {
+        self.seen.note(account, id, self.memory)
+    }
+}
+
 impl Phone {
     /// The phone of this name; made when nobody has it yet.
     pub(crate) fn of(hub: &Arc<Hub>, name: &str) -> Self {
@@ -204,18 +218,19 @@ impl Phone {
 
     fn create(hub: &Arc<Hub>, name: &str, one_time: usize) -> Self {
         let keys = PhoneKeys::generate(one_time);
-        let (key, pn, lid) = {
+        let (key, pn, lid, memory) = {
             let mut state = hub.state();
             let account = state.create_account(name, keys.public());
             let jids = state.account(account).map(|account| (account.pn.clone(), account.lid.clone()));
             let (pn, lid) = jids.unwrap_or((Jid::SERVER, Jid::SERVER));
-            (DeviceKey { account, number: 0 }, pn, lid)
+            (DeviceKey { account, number: 0 }, pn, lid, state.config.memory)
         };
         let state = PhoneState {
             keys,
             sender_keys: sender_keys::SenderKeys::default(),
             withheld: Vec::new(),
             viewers: Vec::new(),
+            memory,
             known: peer::KnownMessages::default(),
             live: BTreeMap::new(),
             next_key_index: 1,

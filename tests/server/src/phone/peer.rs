@@ -49,7 +49,7 @@ struct KnownMessage {
 }
 
 impl KnownMessages {
-    pub(super) fn remember(&mut self, message: &PhoneMessage) {
+    pub(super) fn remember(&mut self, message: &PhoneMessage, memory: usize) {
         let in_group = message.chat.is_group() || message.chat.is_status();
         let author = (in_group && !message.from_me).then(|| message.sender.to_user().to_string());
         let info = WebMessageInfo {
@@ -69,7 +69,7 @@ impl KnownMessages {
         let known = KnownMessage { chat: message.chat.clone(), info: info.encode_to_vec() };
         self.by_id.entry(id.clone()).or_default().push(known);
         self.order.push_back(id);
-        if self.order.len() > KEPT
+        if self.order.len() > memory
             && let Some(oldest) = self.order.pop_front()
         {
             self.by_id.remove(&oldest);
@@ -203,13 +203,9 @@ impl Phone {
             .attr("push_priority", "high")
             .child(Node::new("meta").attr("appdata", "default"))
             .child(enc);
-        phone.sent.remember(
-            &id,
-            SentMessage { chat: to.to_user(), message: message.encode_to_vec(), is_peer: true },
-        );
+        let sent = SentMessage { chat: to.to_user(), message: message.encode_to_vec(), is_peer: true };
+        phone.sent.remember(&id, sent, phone.memory);
         self.transmit(&stanza);
         Ok(MessageId::new(id))
     }
 }
-
-const KEPT: usize = 10_000;

@@ -66,10 +66,10 @@ pub(super) struct SentMessage {
 }
 
 impl SentMessages {
-    pub(super) fn remember(&mut self, id: &str, message: SentMessage) {
+    pub(super) fn remember(&mut self, id: &str, message: SentMessage, memory: usize) {
         self.order.push_back(id.to_owned());
         self.by_id.insert(id.to_owned(), message);
-        if self.order.len() > KEPT
+        if self.order.len() > memory
             && let Some(oldest) = self.order.pop_front()
         {
             self.by_id.remove(&oldest);
@@ -220,8 +220,8 @@ impl Phone {
         acked: oneshot::Sender<Node>,
     ) {
         let sent = SentMessage { chat: chat.clone(), message: message.encode_to_vec(), is_peer: false };
-        phone.sent.remember(id, sent);
-        phone.known.remember(&PhoneMessage {
+        phone.sent.remember(id, sent, phone.memory);
+        phone.remember(&PhoneMessage {
             id: MessageId::new(id),
             chat: chat.clone(),
             sender: self.inner.lid.clone(),
@@ -355,7 +355,5 @@ fn own_copy(chat: &Jid, message: &Message) -> Message {
 
 /// No protobuf begins like this.
 pub const SPOILED: [u8; 9] = [0xFF; 9];
-/// How many sent messages are kept for resends.
-const KEPT: usize = 1000;
 const MAX_RETRIES: u64 = 5;
 const ACK: Duration = Duration::from_secs(30);

@@ -142,8 +142,9 @@ impl State {
 
     fn route(&mut self, from: DeviceKey, node: &Node, checked: &Checked<'_>) {
         let now = self.tick();
+        let memory = self.config.memory;
         let Some(device) = self.device_mut(from) else { return };
-        let time = device.recent.note(checked.id, now) / 1_000_000;
+        let time = device.recent.note(checked.id, now, memory) / 1_000_000;
         let ack = ack(checked.id, Some(&checked.to)).attr("t", time);
         let ack = ack.attr_opt("phash", self.corrected_phash(from, node, checked));
         self.transmit(from, ack);
