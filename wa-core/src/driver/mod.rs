@@ -11,6 +11,7 @@
 //! actor never waits for the application or for the network: while the application does not take its events, no more
 //! stanzas are taken, and everything else goes on.
 
+mod answers;
 mod backlog;
 mod clock;
 pub(crate) mod command;
