@@ -21,6 +21,7 @@ mod groups;
 pub(crate) mod identity;
 mod inbox;
 mod link;
+pub(crate) mod media;
 mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;
@@ -58,6 +59,7 @@ use self::directory::Directory;
 use self::groups::Groups;
 use self::identity::Holds;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
+use self::media::Fetcher;
 use self::outbox::{Answered, Outbox, Staged};
 use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
@@ -142,6 +144,8 @@ pub(crate) struct Actor {
     greetings: JoinSet<Fetched>,
     /// What the questions of the account see of the connection.
     line: watch::Sender<Line>,
+    /// Moves media files.
+    fetcher: Fetcher,
     backoff: Backoff,
     /// Which release we present as.
     version: ClientVersion,
@@ -227,6 +231,8 @@ impl Actor {
         let (account, signed_pre_key) = open(&*store).await?;
         let next_seq = store.last_inbox_seq().await? + 1;
         let outbox = Outbox::new(store.last_outbox_seq().await?);
+        let line = watch::Sender::new(Line::Coming);
+        let fetcher = Fetcher::new(Arc::clone(&config.http), Asker::new(line.subscribe()));
         let mut actor = Self {
             version: config.version,
             trail: Trail::new(config.trail),
@@ -248,7 +254,8 @@ impl Actor {
             sessions: JoinSet::new(),
             fetches: JoinSet::new(),
             greetings: JoinSet::new(),
-            line: watch::Sender::new(Line::Coming),
+            line,
+            fetcher,
             linking: Linking::default(),
             unlinking: None,
             backlog: None,
@@ -274,6 +281,11 @@ impl Actor {
     /// Asks for the handles, without the actor.
     pub(crate) fn asker(&self) -> Asker {
         Asker::new(self.line.subscribe())
+    }
+
+    /// Moves media files for the handles, without the actor.
+    pub(crate) fn fetcher(&self) -> Fetcher {
+        self.fetcher.clone()
     }
 
     /// Runs until the last handle is gone or `stop` is cancelled; then ends the connection in good order.
