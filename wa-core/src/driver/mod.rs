@@ -31,6 +31,7 @@ mod reconnect;
 pub(crate) mod repair;
 pub(crate) mod requester;
 mod retries;
+pub(crate) mod reuploads;
 mod session;
 mod status;
 mod trail;
@@ -68,6 +69,7 @@ use self::reconnect::Backoff;
 use self::repair::Repairs;
 use self::requester::{Asker, Line, Requester};
 use self::retries::Retries;
+use self::reuploads::Reuploads;
 use self::session::{BATCH, Outgoing, Told};
 use self::trail::Trail;
 use self::unlink::Unlinking;
@@ -134,6 +136,7 @@ pub(crate) struct Actor {
     outbox: Outbox,
     repairs: Repairs,
     retries: Retries,
+    reuploads: Reuploads,
     holds: Holds,
     phone_line: PhoneLine,
     link: Link,
@@ -248,6 +251,7 @@ impl Actor {
             outbox,
             repairs: Repairs::default(),
             retries: Retries::default(),
+            reuploads: Reuploads::default(),
             holds: Holds::default(),
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },

@@ -222,6 +222,8 @@ impl<'a> Reading<'a> {
             self.settings.tell(self.received, total.or_else(|| self.expected()));
             match came {
                 Ok(more) => is_over = !more,
+                // The connection broke after the last byte.
+                Err(_) if total == Some(self.received) => is_over = true,
                 Err(error) => {
                     self.work(sink).await?;
                     return Err(broken(error));
