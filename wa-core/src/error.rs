@@ -1,9 +1,13 @@
 //! Everything that a call can return.
 
+mod media;
+
 use std::time::Duration;
 
 use wa_store::StoreError;
 use wa_types::{Jid, MessageId, UnixSeconds};
+
+pub use media::{MediaError, MediaRemedy};
 
 use crate::connection::RequestError;
 use crate::pairing::PairingCode;

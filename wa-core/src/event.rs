@@ -1,5 +1,6 @@
 //! Everything that the application hears from an account, in order.
 
+mod media;
 mod pairing;
 mod target;
 mod trail;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
+pub use media::MediaEvent;
 pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
 pub use trail::{TrailEntry, TrailStep};
 
@@ -118,6 +120,8 @@ pub enum Event {
         /// The device whose key changed.
         device: Jid,
     },
+    /// Something about a media file that nobody waits for.
+    Media(MediaEvent),
     /// Something happened in a group that we are or were in.
     GroupChanged(Box<GroupChanged>),
     /// A stanza that this version has no event for.

@@ -278,11 +278,14 @@ impl ClientBuilder {
         let (ended, watched_end) = watch::channel(None);
         let stop = CancellationToken::new();
         let actor = Actor::open(config, self.store, events, status, ended, stop.clone()).await?;
-        let asker = actor.asker();
+        let (asker, fetcher) = (actor.asker(), actor.fetcher());
         let span = tracing::info_span!("account", alias = self.alias);
         let task = driver::spawn(actor.run(asked).instrument(span));
         let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);
-        Ok((Client { inner: Arc::new(Inner::new(jobs, asker, watched, watched_end, stop, task)) }, events))
+        Ok((
+            Client { inner: Arc::new(Inner::new(jobs, asker, fetcher, watched, watched_end, stop, task)) },
+            events,
+        ))
     }
 }
 

@@ -6,6 +6,7 @@ mod events;
 mod explain;
 mod groups;
 mod identity;
+mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
 mod pairing;
@@ -27,6 +28,7 @@ pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
 pub use builder::ClientBuilder;
 pub use events::Events;
 pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use media::{Downloader, Media, MediaSource, Progress};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
@@ -40,6 +42,7 @@ pub use crate::driver::{ReconnectPolicy, Status};
 
 use crate::connection::CloseReason;
 use crate::driver::command::Job;
+use crate::driver::media::Fetcher;
 use crate::driver::requester::Asker;
 use crate::error::{CallError, ReconnectError};
 use crate::event::MessageReceived;
@@ -58,6 +61,7 @@ pub struct Client {
 struct Inner {
     jobs: mpsc::Sender<Job>,
     asker: Asker,
+    fetcher: Fetcher,
     status: watch::Receiver<Status>,
     ended: watch::Receiver<Option<CloseReason>>,
     /// Ends the tasks when the last handle goes.
@@ -219,12 +223,13 @@ impl Inner {
     fn new(
         jobs: mpsc::Sender<Job>,
         asker: Asker,
+        fetcher: Fetcher,
         status: watch::Receiver<Status>,
         ended: watch::Receiver<Option<CloseReason>>,
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { jobs, asker, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self { jobs, asker, fetcher, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 }
 

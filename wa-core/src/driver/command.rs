@@ -7,6 +7,7 @@ use wa_types::{Jid, MessageId};
 
 pub(crate) use super::groups::GroupJob;
 use super::pairing::code::PairCodeJob;
+pub(crate) use super::reuploads::ReuploadJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
 use crate::event::{Cancellation, InboxNumber, Peer, SendState, TrailEntry};
 use crate::message::Message;
@@ -76,6 +77,8 @@ pub(crate) enum Job {
     },
     /// Ask about groups, or change one.
     Group(Box<GroupJob>),
+    /// Ask the phone to upload a file again.
+    Reupload(Box<ReuploadJob>),
     /// Wipe the store.
     Forget {
         reply: oneshot::Sender<Result<(), CallError>>,
@@ -136,6 +139,7 @@ impl Job {
                 let _ = reply.send(Err(ReconnectError::Shutdown));
             }
             Self::Group(job) => job.refuse(CallError::Shutdown),
+            Self::Reupload(job) => drop(job.reply.send(Err(CallError::Shutdown))),
             Self::Peer { reply, .. } => {
                 let _ = reply.send(Err(CallError::Shutdown));
             }

@@ -22,6 +22,7 @@ mod groups;
 pub(crate) mod identity;
 mod inbox;
 mod link;
+pub(crate) mod media;
 mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;
@@ -31,6 +32,7 @@ mod reconnect;
 pub(crate) mod repair;
 pub(crate) mod requester;
 mod retries;
+pub(crate) mod reuploads;
 mod session;
 mod status;
 mod trail;
@@ -59,6 +61,7 @@ use self::directory::Directory;
 use self::groups::Groups;
 use self::identity::Holds;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
+use self::media::Fetcher;
 use self::outbox::{Answered, Outbox, Staged};
 use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
@@ -67,6 +70,7 @@ use self::reconnect::Backoff;
 use self::repair::Repairs;
 use self::requester::{Asker, Line, Requester};
 use self::retries::Retries;
+use self::reuploads::Reuploads;
 use self::session::{BATCH, Outgoing, Told};
 use self::trail::Trail;
 use self::unlink::Unlinking;
@@ -133,6 +137,7 @@ pub(crate) struct Actor {
     outbox: Outbox,
     repairs: Repairs,
     retries: Retries,
+    reuploads: Reuploads,
     holds: Holds,
     phone_line: PhoneLine,
     link: Link,
@@ -143,6 +148,8 @@ pub(crate) struct Actor {
     greetings: JoinSet<Fetched>,
     /// What the questions of the account see of the connection.
     line: watch::Sender<Line>,
+    /// Moves media files.
+    fetcher: Fetcher,
     backoff: Backoff,
     /// Which release we present as.
     version: ClientVersion,
@@ -228,6 +235,8 @@ impl Actor {
         let (account, signed_pre_key) = open(&*store).await?;
         let next_seq = store.last_inbox_seq().await? + 1;
         let outbox = Outbox::new(store.last_outbox_seq().await?);
+        let line = watch::Sender::new(Line::Coming);
+        let fetcher = Fetcher::new(Arc::clone(&config.http), Asker::new(line.subscribe()));
         let mut actor = Self {
             version: config.version,
             trail: Trail::new(config.trail),
@@ -243,13 +252,15 @@ impl Actor {
             outbox,
             repairs: Repairs::default(),
             retries: Retries::default(),
+            reuploads: Reuploads::default(),
             holds: Holds::default(),
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
             fetches: JoinSet::new(),
             greetings: JoinSet::new(),
-            line: watch::Sender::new(Line::Coming),
+            line,
+            fetcher,
             linking: Linking::default(),
             unlinking: None,
             backlog: None,
@@ -275,6 +286,11 @@ impl Actor {
     /// Asks for the handles, without the actor.
     pub(crate) fn asker(&self) -> Asker {
         Asker::new(self.line.subscribe())
+    }
+
+    /// Moves media files for the handles, without the actor.
+    pub(crate) fn fetcher(&self) -> Fetcher {
+        self.fetcher.clone()
     }
 
     /// Runs until the last handle is gone or `stop` is cancelled; then ends the connection in good order.

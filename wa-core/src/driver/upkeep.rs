@@ -101,6 +101,7 @@ impl Actor {
             Job::Logout { reply } => {
                 self.logout(reply, step);
             }
+            Job::Reupload(job) => self.request_reupload(*job, step).await,
             Job::Group(job) => self.handle_group_job(*job).await,
             Job::Forget { reply } => {
                 let done = self.forget().await;
@@ -109,7 +110,7 @@ impl Actor {
         }
     }
 
-    fn is_ready(&self) -> Result<(), CallError> {
+    pub(super) fn is_ready(&self) -> Result<(), CallError> {
         if *self.status.borrow() == Status::Ready { Ok(()) } else { Err(RequestError::NotConnected.into()) }
     }
 
@@ -279,6 +280,7 @@ impl Actor {
                 }
                 self.learn(pair, Evidence::Seen, step).await?;
             }
+            Notification::Reupload(answer) => self.handle_reupload(*answer, step),
             Notification::Pairing(notice) => self.handle_pairing_notice(notice, step),
             Notification::IdentityChanged { user, lid } if self.is_own_phone(&user, lid.as_ref()) => {
                 self.leave_moved_account(step);

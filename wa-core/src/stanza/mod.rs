@@ -7,6 +7,7 @@ pub mod ack;
 pub mod group;
 pub mod ib;
 pub mod iq;
+pub mod media_retry;
 pub mod message;
 pub mod notification;
 pub mod pairing;

@@ -6,6 +6,7 @@ mod connection;
 mod e2e;
 mod groups;
 mod history;
+mod media;
 mod noise;
 mod pairing;
 mod pairing_code;

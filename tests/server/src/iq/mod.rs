@@ -72,7 +72,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "blocklist" => privacy::blocklist(state, from, iq, is_set),
             "abt" | "w" => props::answer(iq),
             "status" => status::answer(state, from, iq, is_set),
-            "w:m" => media::answer(iq),
+            "w:m" => media::answer(state, iq),
             "w:mex" => mex::answer(state, from, iq),
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {

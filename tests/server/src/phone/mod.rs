@@ -6,6 +6,7 @@
 //! | `group` | groups, their messages, and status posts |
 //! | `keys`, `sender_keys` | identity, pre-keys, sessions: what encrypts and decrypts |
 //! | `link` | scanning QR codes, signing and removing companions |
+//! | `media` | files, and files uploaded again |
 //! | `code`, `passkey` | linking by a typed code, and with a passkey |
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
@@ -19,6 +20,7 @@ mod group;
 mod keys;
 mod limits;
 mod link;
+mod media;
 mod passkey;
 mod peer;
 mod receive;
@@ -51,6 +53,7 @@ use crate::stanza::is_error;
 
 pub use self::code::CodeError;
 pub use self::link::ScanOptions;
+pub use self::media::Reuploads;
 pub use self::passkey::{PasskeyLink, PasskeyLinkError};
 pub use self::peer::Resends;
 pub use self::send::{SPOILED, SendError, Sent};
@@ -97,6 +100,7 @@ struct PhoneState {
     /// How many of the next messages hold nothing that can be read.
     spoils: u32,
     resends: Resends,
+    reuploads: Reuploads,
     /// Whoever asks it for its own messages again is not heard.
     ignores_retries: bool,
     /// How often the phone asked for a message again.
@@ -241,6 +245,7 @@ impl Phone {
             sent: send::SentMessages::default(),
             spoils: 0,
             resends: Resends::default(),
+            reuploads: Reuploads::default(),
             ignores_retries: false,
             retries: HashMap::new(),
             seen: seen::Seen::default(),

@@ -4,6 +4,7 @@
 pub mod encrypt;
 pub mod groups;
 pub mod md;
+pub mod media_conn;
 pub mod mex;
 pub mod passive;
 pub mod ping;

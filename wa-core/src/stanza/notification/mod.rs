@@ -7,6 +7,7 @@ pub mod groups;
 
 use wa_types::Jid;
 
+use super::media_retry::ReuploadAnswer;
 use super::pairing::PairingNotice;
 use super::{Reader, StanzaError};
 
@@ -41,6 +42,8 @@ pub enum Notification {
     Group(Box<groups::GroupNotification>),
     /// About linking this device.
     Pairing(PairingNotice),
+    /// Our phone's answer about a file that is to be uploaded again.
+    Reupload(Box<ReuploadAnswer>),
     /// Anything else, by its type.
     Other {
         /// The notification's `type`.
@@ -74,6 +77,7 @@ impl Notification {
             "account_sync" if stanza.child_opt("devices").is_some() => {
                 return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() });
             }
+            "mediaretry" => return ReuploadAnswer::read(stanza).map(Box::new).map(Self::Reupload),
             "w:gp2" => {
                 return groups::GroupNotification::read(stanza).map(Box::new).map(Self::Group);
             }
