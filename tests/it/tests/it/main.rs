@@ -13,6 +13,7 @@ mod groups;
 mod identity;
 mod identity_holds;
 mod inbox_classes;
+mod lid_change;
 mod messages;
 mod observability;
 mod outbox;

@@ -19,6 +19,7 @@ mod group;
 mod keys;
 mod limits;
 mod link;
+mod new_lid;
 mod passkey;
 mod peer;
 mod receive;
