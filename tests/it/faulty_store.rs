@@ -156,6 +156,10 @@ impl DeviceListReader for FaultyStore {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.inner.device_lists(users)
     }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.inner.listed_users()
+    }
 }
 
 impl GroupReader for FaultyStore {

@@ -98,6 +98,13 @@ impl State {
         index
     }
 
+    /// Gives an account another LID; the one before, which still leads to it.
+    pub(crate) fn set_lid(&mut self, index: usize, lid: Jid) -> Option<Jid> {
+        let account = self.accounts.get_mut(index)?;
+        self.by_lid.insert(lid.user().to_owned(), index);
+        Some(std::mem::replace(&mut account.lid, lid))
+    }
+
     /// The account of a user, a device, or a hosted form of either.
     pub(crate) fn account_of(&self, jid: &Jid) -> Option<usize> {
         let users = match jid.server().folded() {

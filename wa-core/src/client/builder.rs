@@ -222,6 +222,9 @@ impl ClientBuilder {
     /// How long and how many bytes of sent messages the store keeps, each as one copy, to answer devices that ask for
     /// a message again; 7 days and 32 MiB unless set. What is still to be sent is kept in any case. With a message go
     /// its state and its idempotency key.
+    ///
+    /// What such requests may cost has limits, by user, by message and in all: a storm of them is acknowledged, a few are
+    /// answered each second, and the rest is not.
     pub const fn keep_sent(mut self, duration: Duration, bytes: u64) -> Self {
         self.keep_sent = (duration, bytes);
         self

@@ -16,6 +16,7 @@ mod backlog;
 mod clock;
 pub(crate) mod command;
 pub(crate) mod config;
+mod contact_hashes;
 mod credentials;
 mod directory;
 mod groups;
@@ -195,6 +196,8 @@ struct Step {
     trail: Vec<(u64, TrailStep)>,
     /// Devices whose identity keys are other ones than before; what follows is still to be done.
     new_identities: Vec<Jid>,
+    /// Contacts whose device lists changed, by hash; what follows is still to be done.
+    contact_hashes: HashSet<String>,
     /// Who waits for users being trusted again.
     trusts: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Leave after everything else: what they acknowledge was asked for again before.
@@ -369,6 +372,9 @@ impl Actor {
         if !stanzas.is_empty()
             && let Err(error) = self.receive_all(stanzas, &mut step).await
         {
+            return self.handle_store_failure(&error, step);
+        }
+        if let Err(error) = self.heed_contact_hashes(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
         if let Err(error) = self.heed_identities(&mut step).await {

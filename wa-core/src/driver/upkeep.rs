@@ -281,6 +281,7 @@ impl Actor {
                 self.learn(pair, Evidence::Seen, step).await?;
             }
             Notification::Reupload(answer) => self.handle_reupload(*answer, step),
+            Notification::ContactDevicesChanged { hash } => step.contact_hashes.extend([hash]),
             Notification::Pairing(notice) => self.handle_pairing_notice(notice, step),
             Notification::IdentityChanged { user, lid } if self.is_own_phone(&user, lid.as_ref()) => {
                 self.leave_moved_account(step);

@@ -481,6 +481,10 @@ impl DeviceListReader for Faulty {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.answers(users, |inner, keys| inner.device_lists(keys))
     }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.inner.listed_users()
+    }
 }
 
 impl GroupReader for Faulty {

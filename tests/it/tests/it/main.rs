@@ -16,6 +16,7 @@ mod inbox_classes;
 mod media;
 mod media_faults;
 mod media_retry;
+mod lid_change;
 mod messages;
 mod observability;
 mod outbox;

@@ -21,6 +21,7 @@ mod keys;
 mod limits;
 mod link;
 mod media;
+mod new_lid;
 mod passkey;
 mod peer;
 mod receive;

@@ -36,6 +36,11 @@ pub enum Notification {
         /// The user's LID, where the stanza has one.
         lid: Option<Jid>,
     },
+    /// The device list of a contact changed, whom the server names by a hash only.
+    ContactDevicesChanged {
+        /// Protocol: prekeys and devices, "devices notification".
+        hash: String,
+    },
     /// Which addresses are one user, or that a user has another one now.
     Addresses(addresses::AddressNotification),
     /// Something happened in a group.
@@ -73,6 +78,9 @@ impl Notification {
                     return Ok(Self::IdentityChanged { user: stanza.jid("from")?, lid: lid() });
                 }
             }
+            "devices" if let Some(hash) = update_hash(stanza) => {
+                return Ok(Self::ContactDevicesChanged { hash });
+            }
             "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
             "account_sync" if stanza.child_opt("devices").is_some() => {
                 return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() });
@@ -92,4 +100,11 @@ impl Notification {
         }
         Ok(Self::Other { kind: kind.into_owned() })
     }
+}
+
+/// `<update hash/>`. With anything else beside it, it is about its sender.
+fn update_hash(stanza: Reader<'_>) -> Option<String> {
+    let update = stanza.child_opt("update")?;
+    let is_other = stanza.child_opt("add").or_else(|| stanza.child_opt("remove")).is_some();
+    if is_other { None } else { update.text_opt("hash").map(std::borrow::Cow::into_owned) }
 }
