@@ -171,10 +171,6 @@ impl GroupReader for FaultyStore {
         self.inner.key_holders(groups)
     }
 
-    fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
-        self.inner.known_groups()
-    }
-
     fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
         self.inner.key_holder_groups()
     }

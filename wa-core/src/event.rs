@@ -17,6 +17,8 @@ use crate::e2e::DecryptError;
 use crate::error::SendError;
 use crate::message::Message;
 use crate::pairing::LinkError;
+pub use crate::stanza::community::{GroupSuggestion, LinkKind, LinkedGroup};
+pub use crate::stanza::group_setting::GroupSetting;
 pub use crate::stanza::notification::groups::GroupChange;
 use crate::stanza::receipt::ReceiptKind;
 use crate::wire::Node;

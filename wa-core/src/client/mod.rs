@@ -2,6 +2,7 @@
 
 mod account;
 mod builder;
+mod communities;
 mod events;
 mod explain;
 mod groups;
@@ -26,8 +27,9 @@ use wa_types::{Jid, MessageId};
 
 pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
 pub use builder::ClientBuilder;
+pub use communities::{Communities, LinkOutcome, NewCommunity};
 pub use events::Events;
-pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
 pub use media::{Downloader, Media, MediaSource, Progress};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
-pub(crate) use super::groups::GroupJob;
+pub(crate) use super::groups::{GroupJob, NewGroup};
 use super::pairing::code::PairCodeJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
 use crate::event::{Cancellation, InboxNumber, Peer, SendState, TrailEntry};
@@ -46,6 +46,10 @@ pub(crate) enum Job {
     Peer {
         jid: Jid,
         reply: oneshot::Sender<Result<Peer, CallError>>,
+    },
+    /// Who we are: phone number and LID; none before pairing.
+    OwnAddresses {
+        reply: oneshot::Sender<Option<(Jid, Option<Jid>)>>,
     },
     /// The application has this inbox entry.
     Confirm {
@@ -142,6 +146,7 @@ impl Job {
             // A dropped reply says enough.
             Self::Confirm { .. }
             | Self::Explain { .. }
+            | Self::OwnAddresses { .. }
             | Self::SetPresence { .. }
             | Self::SetVersion { .. }
             | Self::Disconnect { .. } => {}

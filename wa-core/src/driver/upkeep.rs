@@ -82,6 +82,10 @@ impl Actor {
                 let peer = self.peer(&jid, step).await;
                 let _ = reply.send(peer);
             }
+            Job::OwnAddresses { reply } => {
+                let own = self.own().map(|own| (own.pn.to_chat(), own.lid.map(|lid| lid.to_chat())));
+                let _ = reply.send(own);
+            }
             Job::SetPresence { is_available, reply } => {
                 self.wants_available = Some(is_available);
                 self.send_presence(step);

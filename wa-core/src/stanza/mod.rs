@@ -4,7 +4,9 @@
 //! One file per tag, one per namespace of [`iq`].
 
 pub mod ack;
+pub mod community;
 pub mod group;
+pub mod group_setting;
 pub mod ib;
 pub mod iq;
 pub mod message;

@@ -143,6 +143,14 @@ impl GroupMember {
         }
     }
 
+    /// A member without any rights, under one or both of its addresses; `None` where neither is a user's.
+    #[must_use]
+    pub fn of(one: &Jid, other: Option<&Jid>) -> Option<Self> {
+        let find = |is: fn(&Jid) -> bool| [Some(one), other].into_iter().flatten().find(|jid| is(jid));
+        let (pn, lid) = (find(Jid::is_pn), find(Jid::is_lid));
+        (pn.is_some() || lid.is_some()).then(|| Self::new(pn.map(Jid::to_chat), lid.map(Jid::to_chat)))
+    }
+
     /// The label that the member wears in this group.
     #[must_use]
     pub fn label(&self) -> Option<&str> {

@@ -496,10 +496,6 @@ impl GroupReader for Faulty {
         self.answers(groups, |inner, keys| inner.key_holders(keys))
     }
 
-    fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
-        self.inner.known_groups()
-    }
-
     fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
         self.inner.key_holder_groups()
     }

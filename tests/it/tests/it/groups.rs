@@ -146,7 +146,10 @@ async fn members_and_roles_change_and_everybody_hears_of_it() {
             break heard.change;
         }
     };
-    assert!(matches!(left, GroupChange::Removed { members } if members[0].is_user(&bob)), "who left did it");
+    assert!(
+        matches!(left, GroupChange::Removed { members, .. } if members[0].is_user(&bob)),
+        "who left did it"
+    );
 }
 
 #[tokio::test]
@@ -157,7 +160,7 @@ async fn name_and_description_change() {
     groups.set_subject(&crew, "Old crew").await.unwrap();
     assert_eq!(groups.info(&crew).await.unwrap().subject, "Old crew");
     let heard = changed(&mut three.bob).await.change;
-    assert_eq!(heard, GroupChange::Subject { subject: "Old crew".to_owned() });
+    assert!(matches!(heard, GroupChange::Subject { subject, .. } if subject == "Old crew"));
     assert_eq!(three.bob.client.groups().info(&crew).await.unwrap().subject, "Old crew");
 
     for text in [Some("since ever"), Some("since yesterday"), None] {

@@ -63,8 +63,7 @@ impl OwnAddress {
 
 #[cfg(test)]
 mod tests {
-    use wa_store::{Device, GroupMember, GroupRole};
-    use wa_types::{UnixMillis, UnixSeconds};
+    use wa_store::{Device, GroupMember};
 
     use super::*;
 
