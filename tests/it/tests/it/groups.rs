@@ -12,16 +12,16 @@ use wa_test_server::{Config, Direction, GroupMode, Phone, TestServer};
 use wa_types::Jid;
 
 /// Three accounts, each a phone and a companion.
-struct Three {
-    server: TestServer,
-    phones: [Phone; 3],
-    alice: Companion,
-    bob: Companion,
-    carol: Companion,
+pub(crate) struct Three {
+    pub(crate) server: TestServer,
+    pub(crate) phones: [Phone; 3],
+    pub(crate) alice: Companion,
+    pub(crate) bob: Companion,
+    pub(crate) carol: Companion,
 }
 
 impl Three {
-    async fn linked() -> Self {
+    pub(crate) async fn linked() -> Self {
         let server = TestServer::start().await;
         let phones = ["alice", "bob", "carol"].map(|name| server.phone(name));
         let alice = Companion::link(&server, &phones[0]).await;
@@ -31,7 +31,7 @@ impl Three {
     }
 
     /// A group that Alice makes with Bob.
-    async fn crew(&mut self) -> Jid {
+    pub(crate) async fn crew(&mut self) -> Jid {
         let made = self.alice.client.groups().create("Crew", &[self.phones[1].pn().clone()]).await.unwrap();
         assert!(made.refused.is_empty());
         changed(&mut self.alice).await;
@@ -41,7 +41,7 @@ impl Three {
 }
 
 /// The next thing that happens in a group.
-async fn changed(companion: &mut Companion) -> GroupChanged {
+pub(crate) async fn changed(companion: &mut Companion) -> GroupChanged {
     match companion.wait(|event| matches!(event, Event::GroupChanged(_))).await {
         Event::GroupChanged(changed) => *changed,
         other => unreachable!("{other:?} is no change"),

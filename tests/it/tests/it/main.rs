@@ -4,11 +4,15 @@
 mod acks;
 mod addresses;
 mod backlog;
+mod communities;
 mod connection;
 mod durability;
 mod failures;
 mod faults;
+mod group_approval;
+mod group_invites;
 mod group_messages;
+mod group_settings;
 mod groups;
 mod identity;
 mod identity_holds;

@@ -74,6 +74,10 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "status" => status::answer(state, from, iq, is_set),
             "w:m" => media::answer(iq),
             "w:mex" => mex::answer(state, from, iq),
+            "w:profile:picture" => match iq.attr_jid("target").filter(wa_types::Jid::is_group) {
+                Some(group) => groups::picture::answer(state, from, &group, iq, is_set),
+                None => Answer::Error(501),
+            },
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");
