@@ -6,6 +6,7 @@ mod groups;
 mod md;
 mod media;
 mod mex;
+mod newsletter;
 mod passive;
 mod ping;
 mod privacy;
@@ -78,6 +79,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
                 Some(group) => groups::picture::answer(state, from, &group, iq, is_set),
                 None => Answer::Error(501),
             },
+            "newsletter" => newsletter::answer(state, from, iq, is_set),
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");

@@ -2,6 +2,7 @@
 
 mod groups;
 pub(crate) mod limits;
+mod newsletters;
 
 use serde_json::{Value, json};
 use wa_core::stanza::iq::mex::documents;
