@@ -10,6 +10,7 @@ mod identity;
 mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
+mod newsletters;
 mod pairing;
 mod peers;
 mod raw;
@@ -31,6 +32,10 @@ pub use communities::{Communities, LinkOutcome, NewCommunity};
 pub use events::Events;
 pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
 pub use media::{Downloader, Media, MediaSource, Progress};
+pub use newsletters::{
+    NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,
+    Page,
+};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,

@@ -10,6 +10,7 @@ pub mod group_setting;
 pub mod ib;
 pub mod iq;
 pub mod message;
+pub mod newsletter;
 pub mod notification;
 pub mod pairing;
 pub mod reader;

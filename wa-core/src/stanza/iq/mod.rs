@@ -6,6 +6,7 @@ pub mod groups;
 pub mod md;
 pub mod media_conn;
 pub mod mex;
+pub mod newsletter;
 pub mod passive;
 pub mod ping;
 pub mod usync;

@@ -215,7 +215,35 @@ impl GroupNotification {
         let addressing = read_mode(stanza);
         Ok(Self { group, actor, actor_alt, timestamp, addressing, changes })
     }
+
+    /// Reads what a notification in the form of a GraphQL answer says about a group; `None` when it says nothing.
+    pub(super) fn read_mex(stanza: Reader<'_>, kind: &str) -> Option<Self> {
+        if kind != "mex" {
+            return None;
+        }
+        let mut updates = stanza.children_of("update").take(CHANGES_LIMIT);
+        let (group, update) = updates.find_map(|update| Some((read_update(update)?, update)))?;
+        let change = GroupChange::Other(Box::new(update.node().to_node()));
+        let timestamp = stanza.time_opt("t").unwrap_or_default();
+        let changes = vec![VersionedChange::new(change)];
+        Some(Self { group, actor: None, actor_alt: None, timestamp, addressing: None, changes })
+    }
 }
+
+/// The group of an operation about groups. What it says is not documented: the group is to be asked about.
+fn read_update(update: Reader<'_>) -> Option<Jid> {
+    let operation = update.text_opt("op_name")?;
+    if !OPERATIONS.iter().any(|prefix| operation.starts_with(prefix)) {
+        return None;
+    }
+    let json: serde_json::Value = serde_json::from_slice(&update.content()).ok()?;
+    let root = json.get("data")?.as_object()?.values().next()?;
+    let id = root.get("id").or_else(|| root.get("group_id"))?.as_str()?;
+    id.parse::<Jid>().ok().filter(Jid::is_group)
+}
+
+/// What operations about groups begin with.
+const OPERATIONS: [&str; 2] = ["NotificationGroup", "NotificationCommunity"];
 
 fn read_change(child: Reader<'_>) -> VersionedChange {
     let version = |name| child.text_opt(name).map(std::borrow::Cow::into_owned);
