@@ -51,6 +51,13 @@ pub(crate) enum Job {
     OwnAddresses {
         reply: oneshot::Sender<Option<(Jid, Option<Jid>)>>,
     },
+    /// React to a post of a channel, or take the reaction back.
+    React {
+        newsletter: Jid,
+        post: u64,
+        emoji: Option<String>,
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
     /// The application has this inbox entry.
     Confirm {
         number: InboxNumber,
@@ -131,6 +138,7 @@ impl Job {
                 let _ = job.reply.send(Err(PairCodeError::Shutdown));
             }
             Self::MarkRead { reply, .. }
+            | Self::React { reply, .. }
             | Self::TrustIdentity { reply, .. }
             | Self::Logout { reply }
             | Self::Forget { reply } => {

@@ -86,6 +86,10 @@ impl Actor {
                 let own = self.own().map(|own| (own.pn.to_chat(), own.lid.map(|lid| lid.to_chat())));
                 let _ = reply.send(own);
             }
+            Job::React { newsletter, post, emoji, reply } => {
+                let done = self.react_to_post(&newsletter, post, emoji.as_deref(), step);
+                let _ = reply.send(done);
+            }
             Job::SetPresence { is_available, reply } => {
                 self.wants_available = Some(is_available);
                 self.send_presence(step);

@@ -18,6 +18,7 @@ mod identity;
 mod identity_holds;
 mod inbox_classes;
 mod messages;
+mod newsletters;
 mod observability;
 mod outbox;
 mod outbox_faults;

@@ -12,6 +12,7 @@ mod ping;
 mod privacy;
 mod props;
 mod status;
+mod tos;
 mod usync;
 
 use wa_core::wire::Node;
@@ -80,6 +81,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
                 None => Answer::Error(501),
             },
             "newsletter" => newsletter::answer(state, from, iq, is_set),
+            "tos" => tos::answer(iq, is_set),
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wa_types::Jid;
 
 use super::Newsletters;
+use crate::driver::command::Job;
 use crate::error::CallError;
 use crate::event::NewsletterPost;
 pub use crate::stanza::iq::newsletter::Page;
@@ -48,6 +49,16 @@ impl Newsletters<'_> {
     /// [`CallError`]; 404.
     pub async fn subscribe(&self, newsletter: &Jid) -> Result<Duration, CallError> {
         self.client.ask(SubscribeLive { newsletter: newsletter.clone() }).await
+    }
+
+    /// Reacts to a post, by its number; without an emoji the reaction is taken back.
+    ///
+    /// # Errors
+    /// [`CallError`] when it could not be told. `Ok` says that it was handed to the connection: a channel that does not
+    /// take it keeps its counts as they were.
+    pub async fn react(&self, newsletter: &Jid, post: u64, emoji: Option<&str>) -> Result<(), CallError> {
+        let (newsletter, emoji) = (newsletter.clone(), emoji.map(str::to_owned));
+        self.client.call(|reply| Job::React { newsletter, post, emoji, reply }).await?
     }
 
     /// Tells a channel that these posts were seen, by their numbers: it counts views.
