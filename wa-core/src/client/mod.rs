@@ -15,6 +15,7 @@ mod pairing;
 mod peers;
 mod raw;
 mod send;
+mod status_audience;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -42,6 +43,7 @@ pub use pairing::{
 };
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
+pub use status_audience::{AudienceKind, AudienceList};
 
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;

@@ -36,5 +36,6 @@ mod repair;
 mod requests;
 mod retries;
 mod sockets;
+mod status_audience;
 mod store_faults;
 mod unlinking;

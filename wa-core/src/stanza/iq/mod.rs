@@ -9,6 +9,7 @@ pub mod mex;
 pub mod newsletter;
 pub mod passive;
 pub mod ping;
+pub mod status_audience;
 pub mod usync;
 
 use std::time::Duration;

@@ -6,7 +6,6 @@ use wa_types::Jid;
 use super::as_member;
 use crate::account::DeviceKey;
 use crate::iq::Answer;
-use crate::stanza::Read;
 use crate::state::State;
 
 pub(in crate::iq) fn answer(
