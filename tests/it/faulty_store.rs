@@ -167,12 +167,12 @@ impl GroupReader for FaultyStore {
         self.inner.groups(groups)
     }
 
-    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
-        self.inner.key_holders(groups)
-    }
-
     fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
         self.inner.known_groups()
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.key_holders(groups)
     }
 
     fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {

@@ -358,7 +358,7 @@ impl TestServer {
     /// A new channel.
     #[must_use]
     pub fn create_newsletter(&self) -> Jid {
-        self.hub.state().create_newsletter()
+        self.hub.state().create_newsletter(None, "Channel")
     }
 
     /// Makes a user follow a channel. Whether there is such a channel and such a user.

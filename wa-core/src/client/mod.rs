@@ -2,6 +2,7 @@
 
 mod account;
 mod builder;
+mod communities;
 mod events;
 mod explain;
 mod groups;
@@ -9,10 +10,12 @@ mod identity;
 mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
+mod newsletters;
 mod pairing;
 mod peers;
 mod raw;
 mod send;
+mod status_audience;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -26,15 +29,21 @@ use wa_types::{Jid, MessageId};
 
 pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
 pub use builder::ClientBuilder;
+pub use communities::{Communities, LinkOutcome, NewCommunity};
 pub use events::Events;
-pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
 pub use media::{Downloader, Media, MediaSource, Progress};
+pub use newsletters::{
+    NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,
+    Page,
+};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
 };
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
+pub use status_audience::{AudienceKind, AudienceList};
 
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;

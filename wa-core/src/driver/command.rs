@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
-pub(crate) use super::groups::GroupJob;
+pub(crate) use super::groups::{GroupJob, NewGroup};
 use super::pairing::code::PairCodeJob;
 pub(crate) use super::reuploads::ReuploadJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
@@ -47,6 +47,17 @@ pub(crate) enum Job {
     Peer {
         jid: Jid,
         reply: oneshot::Sender<Result<Peer, CallError>>,
+    },
+    /// Who we are: phone number and LID; none before pairing.
+    OwnAddresses {
+        reply: oneshot::Sender<Option<(Jid, Option<Jid>)>>,
+    },
+    /// React to a post of a channel, or take the reaction back.
+    React {
+        newsletter: Jid,
+        post: u64,
+        emoji: Option<String>,
+        reply: oneshot::Sender<Result<(), CallError>>,
     },
     /// The application has this inbox entry.
     Confirm {
@@ -130,6 +141,7 @@ impl Job {
                 let _ = job.reply.send(Err(PairCodeError::Shutdown));
             }
             Self::MarkRead { reply, .. }
+            | Self::React { reply, .. }
             | Self::TrustIdentity { reply, .. }
             | Self::Logout { reply }
             | Self::Forget { reply } => {
@@ -146,6 +158,7 @@ impl Job {
             // A dropped reply says enough.
             Self::Confirm { .. }
             | Self::Explain { .. }
+            | Self::OwnAddresses { .. }
             | Self::SetPresence { .. }
             | Self::SetVersion { .. }
             | Self::Disconnect { .. } => {}

@@ -24,6 +24,7 @@ pub(crate) mod identity;
 mod inbox;
 mod link;
 pub(crate) mod media;
+mod newsletters;
 mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;

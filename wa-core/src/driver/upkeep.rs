@@ -12,7 +12,7 @@ use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
 use crate::error::CallError;
-use crate::event::Event;
+use crate::event::{Event, NewsletterEvent};
 use crate::stanza::ib::Ib;
 use crate::stanza::iq::encrypt::{BundleAnswer, ServerKeys};
 use crate::stanza::iq::md::CleanDirty;
@@ -81,6 +81,14 @@ impl Actor {
             Job::Peer { jid, reply } => {
                 let peer = self.peer(&jid, step).await;
                 let _ = reply.send(peer);
+            }
+            Job::OwnAddresses { reply } => {
+                let own = self.own().map(|own| (own.pn.to_chat(), own.lid.map(|lid| lid.to_chat())));
+                let _ = reply.send(own);
+            }
+            Job::React { newsletter, post, emoji, reply } => {
+                let done = self.react_to_post(&newsletter, post, emoji.as_deref(), step);
+                let _ = reply.send(done);
             }
             Job::SetPresence { is_available, reply } => {
                 self.wants_available = Some(is_available);
@@ -291,6 +299,10 @@ impl Actor {
                 self.handle_identity_notice(&user, lid.as_ref(), step).await?;
             }
             Notification::Group(group) => self.handle_group_notification(*group, step).await?,
+            Notification::Newsletters(told) => {
+                let events = told.changes.into_iter().map(NewsletterEvent::from);
+                step.events.extend(events.map(|event| Event::Newsletter(Box::new(event))));
+            }
             Notification::Other { .. } => {}
         }
         Ok(())

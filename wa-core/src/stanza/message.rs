@@ -35,6 +35,8 @@ pub struct InboundMessage {
     pub recipient_alt: Option<Jid>,
     /// The encrypted parts, pairwise ones first.
     pub encs: Vec<Enc>,
+    /// Its number in a channel.
+    pub post: Option<u64>,
     /// `<plaintext>`: channels are not encrypted.
     pub plaintext: Option<Vec<u8>>,
     /// The sender companion's signed device identity.
@@ -194,6 +196,7 @@ impl InboundMessage {
             offline: stanza.text_opt("offline").map(|count| count.parse().unwrap_or(0)),
             is_peer: stanza.attr_is("category", "peer"),
             encs,
+            post: stanza.number_opt("server_id").ok().flatten(),
             plaintext: stanza.child_opt("plaintext").map(|plain| plain.content().into_owned()),
             device_identity: stanza
                 .child_opt("device-identity")

@@ -492,12 +492,12 @@ impl GroupReader for Faulty {
         self.answers(groups, |inner, keys| inner.groups(keys))
     }
 
-    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
-        self.answers(groups, |inner, keys| inner.key_holders(keys))
-    }
-
     fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
         self.inner.known_groups()
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.answers(groups, |inner, keys| inner.key_holders(keys))
     }
 
     fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {

@@ -40,6 +40,7 @@ impl Actor {
             sender: place.sender,
             from_me: place.from_me,
             id: stanza.id.clone(),
+            post: stanza.post,
             timestamp: stanza.timestamp,
             push_name: stanza.push_name.clone(),
             is_backlog: stanza.offline.is_some(),

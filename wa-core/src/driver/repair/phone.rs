@@ -142,6 +142,7 @@ impl Actor {
             sender_alt: repair.sender_alt,
             from_me: repair.from_me,
             id: repair.origin.id,
+            post: None,
             timestamp: repair.origin.timestamp,
             push_name: repair.push_name,
             is_backlog: repair.is_backlog,

@@ -4,6 +4,7 @@
 
 pub mod addresses;
 pub mod groups;
+pub mod newsletters;
 
 use wa_types::Jid;
 
@@ -45,6 +46,8 @@ pub enum Notification {
     Addresses(addresses::AddressNotification),
     /// Something happened in a group.
     Group(Box<groups::GroupNotification>),
+    /// Something happened to channels.
+    Newsletters(newsletters::NewsletterNotification),
     /// About linking this device.
     Pairing(PairingNotice),
     /// Our phone's answer about a file that is to be uploaded again.
@@ -92,6 +95,12 @@ impl Notification {
             kind => {
                 if let Some(notice) = PairingNotice::read(kind, stanza)? {
                     return Ok(Self::Pairing(notice));
+                }
+                if let Some(told) = newsletters::NewsletterNotification::read(stanza, kind) {
+                    return Ok(Self::Newsletters(told));
+                }
+                if let Some(told) = groups::GroupNotification::read_mex(stanza, kind) {
+                    return Ok(Self::Group(Box::new(told)));
                 }
                 if let Some(said) = addresses::AddressNotification::read(stanza, kind) {
                     return Ok(Self::Addresses(said));
