@@ -45,7 +45,7 @@ impl FileMessage {
 impl ReuploadRequest {
     /// From its parts.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         id: MessageId,
         to: Jid,
         about: Option<FileMessage>,
@@ -125,6 +125,8 @@ impl ReuploadAnswer {
 
 #[cfg(test)]
 mod tests {
+    use wa_types::Server;
+
     use super::*;
     use crate::wire;
 
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_request_names_the_message_and_its_author_in_groups() {
-        let about = FileMessage::new(Jid::group("120363"), false, Some(Jid::lid("99")));
+        let about = FileMessage::new(Jid::new("120363", Server::Group), false, Some(Jid::lid("99")));
         let request = ReuploadRequest::new(
             MessageId::new("3EB0AA"),
             Jid::pn("15550000001"),
