@@ -13,6 +13,7 @@ mod groups;
 mod identity;
 mod identity_holds;
 mod inbox_classes;
+mod kinds;
 mod messages;
 mod observability;
 mod outbox;
