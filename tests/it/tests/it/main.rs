@@ -21,6 +21,7 @@ mod lid_change;
 mod media;
 mod media_faults;
 mod media_retry;
+mod kinds;
 mod messages;
 mod newsletters;
 mod observability;
