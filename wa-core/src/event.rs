@@ -1,6 +1,7 @@
 //! Everything that the application hears from an account, in order.
 
 mod pairing;
+mod tally;
 mod target;
 mod trail;
 

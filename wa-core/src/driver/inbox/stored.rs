@@ -26,6 +26,16 @@ pub(in crate::driver) enum StoredEvent {
 }
 
 impl StoredEvent {
+    /// Its number in the inbox.
+    pub(in crate::driver) const fn number(&self) -> InboxNumber {
+        match self {
+            Self::Message(received) | Self::OwnDevice(received) | Self::Opened(received) => received.number,
+            Self::Undecodable(undecodable) => undecodable.number,
+            Self::Lost(lost) => lost.number,
+            Self::ChatsMerged(merged) => merged.number,
+        }
+    }
+
     /// What the application hears.
     pub(in crate::driver) fn into_event(self) -> Event {
         match self {
