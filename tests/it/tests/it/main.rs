@@ -23,6 +23,7 @@ mod pairing_code;
 mod pairing_guard;
 mod pairing_passkey;
 mod peers;
+mod polls;
 mod pre_keys;
 mod raw;
 mod receipts;

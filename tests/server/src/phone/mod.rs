@@ -23,6 +23,7 @@ mod passkey;
 mod peer;
 mod receive;
 mod reinstall;
+mod secrets;
 mod seen;
 mod send;
 mod sender_keys;
