@@ -26,8 +26,6 @@ pub(super) const KEEP_SEALED: usize = 4096;
 pub(super) struct Secrets {
     /// The messages whose secrets something waits for.
     awaited: HashSet<MessageId>,
-    /// How many secrets were kept since the last trimming.
-    pub(super) grown: usize,
 }
 
 /// What came of opening.
@@ -58,7 +56,6 @@ impl Actor {
         let Some(secret) = message.secret() else { return };
         let record = MessageSecret { message: key, secret, at };
         step.changes.put_message_secret(record.clone());
-        self.secrets.grown += 1;
         step.secrets.push(record);
     }
 
@@ -89,6 +86,9 @@ impl Actor {
                         continue;
                     };
                     tracing::debug!(id = %received.id, %target, "sealed with the secret of a message that is not there");
+                    if self.secrets.awaited.len() >= KEEP_SEALED {
+                        continue; // told sealed, and no more
+                    }
                     self.secrets.awaited.insert(target.clone());
                     let payload = StoredEvent::encode_message(received);
                     let received = clock::unix_millis();
@@ -200,7 +200,8 @@ impl Actor {
         of_step: Vec<MessageSecret>,
     ) -> Result<Option<Message>, SendError> {
         let failed = |error: StoreError| SendError::Store(error.to_string());
-        let message = self.in_announcements(chat, message).await.map_err(failed)?;
+        let reaction = self.in_announcements(chat, message).await.map_err(failed)?;
+        let message = reaction.as_ref().unwrap_or(message);
         let Some((part, plain)) = message.unsealed(clock::unix_millis()) else { return Ok(None) };
         let (kind, from_me) = (part.kind, part.target.from_me());
         let named = part.target.participant.as_deref().and_then(|author| author.parse::<Jid>().ok());
@@ -237,15 +238,16 @@ impl Actor {
     }
 
     /// In the announcement group of a community reactions are sealed: all who read them know the message.
-    async fn in_announcements(&mut self, chat: &Jid, message: &Message) -> Result<Message, StoreError> {
-        if !chat.is_group() {
-            return Ok(message.clone());
-        }
+    async fn in_announcements(
+        &mut self,
+        chat: &Jid,
+        message: &Message,
+    ) -> Result<Option<Message>, StoreError> {
+        let sealed = if chat.is_group() { message.as_sealed_reaction() } else { None };
+        let Some(sealed) = sealed else { return Ok(None) };
         let store = Arc::clone(&self.store);
         let group = self.groups.load(&*store, chat).await?;
-        let is_one = group.is_some_and(|group| group.is_default_subgroup);
-        let sealed = if is_one { message.as_sealed_reaction() } else { None };
-        Ok(sealed.unwrap_or_else(|| message.clone()))
+        Ok(group.is_some_and(|group| group.is_default_subgroup).then_some(sealed))
     }
 
     async fn is_by_lid(&mut self, chat: &Jid) -> Result<bool, StoreError> {

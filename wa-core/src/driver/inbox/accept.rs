@@ -32,7 +32,8 @@ impl Actor {
             step.accepted.insert(key);
             return Ok(());
         }
-        self.keep_secret(key.clone(), &message, stanza.timestamp.to_millis(), step);
+        let of_chat = MessageKey { chat: place.chat.clone(), ..key.clone() };
+        self.keep_secret(of_chat, &message, stanza.timestamp.to_millis(), step);
         let is_for_own_devices = stanza.is_peer || message.is_for_own_devices();
         let received = Box::new(MessageReceived {
             number: self.next_number(),
