@@ -90,12 +90,14 @@ async fn a_vote_that_comes_before_its_poll_is_told_again_when_the_poll_is_there(
     assert_eq!(crew.bob.texts(1).await, ["hello"]);
     crew.phones[0].next_message().await;
 
-    crew.server.faults_of(&crew.bob.jid).script(Filter::deliveries().tag("message"), Act::After(1), 1);
+    crew.server.faults_of(&crew.bob.jid).script(Filter::deliveries().tag("message"), Act::After(2), 1);
     let poll = crew.alice.client.send(&crew.group, lunch()).await.unwrap();
     let of_phone = crew.phones[0].next_message().await;
     crew.phones[0].vote(&of_phone, &["Soup"], 1).await.unwrap();
     let sealed = crew.bob.message().await;
     assert!(matches!(sealed.message.content(), Content::Sealed(sealed) if sealed.target.id == poll.id));
+    crew.alice.send_text(&crew.group, "now").await;
+    assert_eq!(crew.bob.texts(1).await, ["now"]);
     assert!(matches!(crew.bob.message().await.message.content(), Content::Poll(_)));
     let Event::Opened(opened) = crew.bob.wait(|event| matches!(event, Event::Opened(_))).await else {
         panic!()
