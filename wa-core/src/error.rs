@@ -83,6 +83,11 @@ pub enum SendError {
     /// It was cancelled before it was written. Nothing left.
     #[error("cancelled")]
     Cancelled,
+    /// What is sent is sealed with the secret of this message, which is not known: it came before this device was linked,
+    /// or is older than [`keep_secrets`](crate::ClientBuilder::keep_secrets) says, or its key names another author.
+    /// Nothing was stored.
+    #[error("the secret of message {0} is not known")]
+    UnknownSecret(MessageId),
     /// The message does not fit into a stanza.
     #[error("the message is too large")]
     TooLarge,
@@ -133,6 +138,7 @@ impl SendError {
             | Self::PrivacyTokenMissing
             | Self::SchemaRefused
             | Self::Cancelled
+            | Self::UnknownSecret(_)
             | Self::Damaged
             | Self::TooLarge => SendRemedy::GiveUp,
         }
@@ -172,6 +178,7 @@ impl SendError {
             Self::Unsupported(_) => 13,
             Self::NotMember(_) => 14,
             Self::AdminsOnly(_) => 15,
+            Self::UnknownSecret(_) => 20,
             Self::StaleAddressing => CODES + 421,
             Self::PrivacyTokenMissing => CODES + 463,
             Self::NewChatsCapped => CODES + 475,
@@ -197,6 +204,7 @@ impl SendError {
             13 => Self::Unsupported(chat.clone()),
             14 => Self::NotMember(chat.clone()),
             15 => Self::AdminsOnly(chat.clone()),
+            20 => Self::UnknownSecret(MessageId::new("")),
             CODES.. => Self::from_code(reason - CODES),
             _ => Self::Damaged,
         }

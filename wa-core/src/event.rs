@@ -3,6 +3,7 @@
 mod media;
 mod newsletter;
 mod pairing;
+mod tally;
 mod target;
 mod trail;
 
@@ -116,6 +117,9 @@ pub enum Event {
     /// Two chats turned out to be with one user: what the application keeps under the old key belongs to the other one.
     /// Durable, and told before anything that comes under the new key.
     ChatsMerged(Box<ChatsMerged>),
+    /// A message that was told sealed, with [`Event::Message`], because it came before the one whose secret opens it. It
+    /// is opened now; chat, sender and id are those from before, the number is new.
+    Opened(Box<MessageReceived>),
     /// How far a message of the application's own is: queued, written, acknowledged by the server, or failed. Told once
     /// for each state that it comes to, in this order; delivery, reading and playing come as [`Event::Receipt`]. Of
     /// thousands that the application does not take, the oldest are dropped: [`crate::Client::sent_state`] knows.
@@ -149,7 +153,7 @@ impl Event {
     #[must_use]
     pub const fn inbox_number(&self) -> Option<InboxNumber> {
         match self {
-            Self::Message(message) | Self::OwnDevice(message) => Some(message.number),
+            Self::Message(message) | Self::OwnDevice(message) | Self::Opened(message) => Some(message.number),
             Self::Undecodable(undecodable) => Some(undecodable.number),
             Self::MessageLost(lost) => Some(lost.number),
             Self::ChatsMerged(merged) => Some(merged.number),

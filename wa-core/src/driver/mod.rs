@@ -35,6 +35,7 @@ pub(crate) mod repair;
 pub(crate) mod requester;
 mod retries;
 pub(crate) mod reuploads;
+mod secrets;
 mod session;
 mod status;
 mod trail;
@@ -62,6 +63,7 @@ use self::config::Config;
 use self::directory::Directory;
 use self::groups::Groups;
 use self::identity::Holds;
+use self::inbox::stage_inbox;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::media::Fetcher;
 use self::outbox::{Answered, Outbox, Staged};
@@ -73,6 +75,7 @@ use self::repair::Repairs;
 use self::requester::{Asker, Line, Requester};
 use self::retries::Retries;
 use self::reuploads::Reuploads;
+use self::secrets::Secrets;
 use self::session::{BATCH, Outgoing, Told};
 use self::trail::Trail;
 use self::unlink::Unlinking;
@@ -140,6 +143,7 @@ pub(crate) struct Actor {
     repairs: Repairs,
     retries: Retries,
     reuploads: Reuploads,
+    secrets: Secrets,
     holds: Holds,
     phone_line: PhoneLine,
     link: Link,
@@ -205,6 +209,12 @@ struct Step {
     acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
     accepted: HashSet<MessageKey>,
+    /// Which of the events are durable, and what their messages are known by; stored with the commit.
+    inbox: Vec<(usize, MessageKey)>,
+    /// Which of the events are messages that are still sealed.
+    sealed: Vec<(usize, MessageKey)>,
+    /// The secrets of this step's messages.
+    secrets: Vec<wa_store::MessageSecret>,
     /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
     questions: Vec<Question>,
 }
@@ -257,6 +267,7 @@ impl Actor {
             repairs: Repairs::default(),
             retries: Retries::default(),
             reuploads: Reuploads::default(),
+            secrets: Secrets::default(),
             holds: Holds::default(),
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
@@ -284,6 +295,7 @@ impl Actor {
             stop,
         };
         actor.load_repairs().await?;
+        actor.load_secrets().await?;
         Ok(actor)
     }
 
@@ -378,6 +390,9 @@ impl Actor {
         if let Err(error) = self.heed_contact_hashes(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
+        if let Err(error) = self.open_sealed(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
         if let Err(error) = self.heed_identities(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
@@ -400,6 +415,7 @@ impl Actor {
         self.ratchets.stage(&mut step.changes);
         self.groups.keys.stage(&mut step.changes);
         self.outbox.groups.stage(&mut step.changes);
+        stage_inbox(&mut step);
         if !step.changes.is_empty() || self.confirms.len() >= CONFIRMS {
             for seq in &self.confirms {
                 step.changes.confirm_inbox(*seq);
@@ -507,6 +523,7 @@ impl Actor {
     /// After a failure of the store: what memory has of it may never have been stored.
     async fn read_again(&mut self) -> Result<(), StoreError> {
         (self.account, self.signed_pre_key) = open(&*self.store).await?;
+        self.load_secrets().await?;
         self.load_repairs().await
     }
 

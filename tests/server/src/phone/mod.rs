@@ -26,6 +26,7 @@ mod passkey;
 mod peer;
 mod receive;
 mod reinstall;
+mod secrets;
 mod seen;
 mod send;
 mod sender_keys;
