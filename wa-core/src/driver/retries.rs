@@ -151,9 +151,9 @@ impl Actor {
     /// These users are trusted: what their devices asked for meanwhile goes out.
     pub(super) async fn answer_released(&mut self, users: &[Jid], step: &mut Step) -> Result<(), StoreError> {
         let held = std::mem::take(&mut self.retries.held).into_iter();
-        let (released, held): (Vec<_>, VecDeque<_>) =
+        let (released, held): (Vec<_>, Vec<_>) =
             held.partition(|wanted| users.contains(&wanted.requester.to_chat()));
-        self.retries.held = held;
+        self.retries.held = held.into();
         self.answer_again(released, step).await
     }
 
