@@ -1,5 +1,6 @@
 //! Everything that the application hears from an account, in order.
 
+mod history;
 mod pairing;
 mod target;
 mod trail;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
+pub use history::HistoryUpdate;
 pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
 pub use trail::{TrailEntry, TrailStep};
 
@@ -120,6 +122,8 @@ pub enum Event {
     },
     /// Something happened in a group that we are or were in.
     GroupChanged(Box<GroupChanged>),
+    /// Something happened to the past that the phone sends.
+    History(Box<HistoryUpdate>),
     /// A stanza that this version has no event for.
     Other(Box<Node>),
     /// The store failed. What was being received is not acknowledged and comes again; the connection is made anew

@@ -67,7 +67,7 @@ pub use metrics::Metrics;
 pub use newsletter::Post;
 pub use pairing::ScanError;
 pub use phone::{
-    Addressing, CodeError, PasskeyLink, PasskeyLinkError, Phone, PhoneMessage, PhoneReceipt, Resends,
-    SPOILED, ScanOptions, SendError, Sent,
+    Addressing, BrokenHistory, CodeError, PasskeyLink, PasskeyLinkError, Past, Phone, PhoneMessage,
+    PhoneReceipt, Resends, SPOILED, ScanOptions, SendError, Sent,
 };
 pub use server::{Mark, TestServer};

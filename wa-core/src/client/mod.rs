@@ -5,6 +5,7 @@ mod builder;
 mod events;
 mod explain;
 mod groups;
+mod history;
 mod identity;
 mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
@@ -28,6 +29,7 @@ pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
 pub use builder::ClientBuilder;
 pub use events::Events;
 pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use history::{History, HistoryPart, HistoryReader, InitialHistory};
 pub use media::{Downloader, Media, MediaSource, Progress};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
@@ -36,6 +38,7 @@ pub use pairing::{
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 
+pub use crate::driver::history::{Anchor, HistoryPage, HistoryProgress, HistoryState, HistoryUse};
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;
 pub use crate::driver::{ReconnectPolicy, Status};
@@ -60,6 +63,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     jobs: mpsc::Sender<Job>,
+    history: history::Shared,
     asker: Asker,
     fetcher: Fetcher,
     status: watch::Receiver<Status>,
@@ -222,14 +226,14 @@ impl Client {
 impl Inner {
     fn new(
         jobs: mpsc::Sender<Job>,
-        asker: Asker,
-        fetcher: Fetcher,
+        history: history::Shared,
+        (asker, fetcher): (Asker, Fetcher),
         status: watch::Receiver<Status>,
         ended: watch::Receiver<Option<CloseReason>>,
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { jobs, asker, fetcher, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self { jobs, history, asker, fetcher, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 }
 

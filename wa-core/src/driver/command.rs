@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
 pub(crate) use super::groups::GroupJob;
+pub(crate) use super::history::HistoryJob;
 use super::pairing::code::PairCodeJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
 use crate::event::{Cancellation, InboxNumber, Peer, SendState, TrailEntry};
@@ -76,6 +77,8 @@ pub(crate) enum Job {
     },
     /// Ask about groups, or change one.
     Group(Box<GroupJob>),
+    /// Ask about the past, or keep what it told.
+    History(Box<HistoryJob>),
     /// Wipe the store.
     Forget {
         reply: oneshot::Sender<Result<(), CallError>>,
@@ -136,6 +139,7 @@ impl Job {
                 let _ = reply.send(Err(ReconnectError::Shutdown));
             }
             Self::Group(job) => job.refuse(CallError::Shutdown),
+            Self::History(job) => job.refuse(),
             Self::Peer { reply, .. } => {
                 let _ = reply.send(Err(CallError::Shutdown));
             }

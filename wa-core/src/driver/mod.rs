@@ -18,6 +18,7 @@ pub(crate) mod config;
 mod credentials;
 mod directory;
 mod groups;
+pub(crate) mod history;
 pub(crate) mod identity;
 mod inbox;
 mod link;
@@ -57,6 +58,7 @@ use self::command::Job;
 use self::config::Config;
 use self::directory::Directory;
 use self::groups::Groups;
+use self::history::{Histories, Pending};
 use self::identity::Holds;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::media::Fetcher;
@@ -135,6 +137,7 @@ pub(crate) struct Actor {
     repairs: Repairs,
     retries: Retries,
     holds: Holds,
+    history: Histories,
     phone_line: PhoneLine,
     link: Link,
     sessions: JoinSet<CloseReason>,
@@ -199,6 +202,8 @@ struct Step {
     accepted: HashSet<MessageKey>,
     /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
     questions: Vec<Question>,
+    /// Parts of the past, to be read once they are in the inbox.
+    histories: Vec<Pending>,
 }
 
 /// Something that takes time: a request, or a hook of the application.
@@ -227,6 +232,7 @@ impl Actor {
         status: watch::Sender<Status>,
         ended: watch::Sender<Option<CloseReason>>,
         stop: CancellationToken,
+        history: Histories,
     ) -> Result<Self, StoreError> {
         let (account, signed_pre_key) = open(&*store).await?;
         let next_seq = store.last_inbox_seq().await? + 1;
@@ -249,6 +255,7 @@ impl Actor {
             repairs: Repairs::default(),
             retries: Retries::default(),
             holds: Holds::default(),
+            history,
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
@@ -297,6 +304,7 @@ impl Actor {
         let mut answers = Vec::with_capacity(TOLD_CAPACITY);
         loop {
             self.read_stored().await;
+            self.begin_history();
             let takes_stanzas = self.takes_stanzas();
             let wake = self.next_wake(takes_stanzas);
             tokio::select! {
@@ -409,6 +417,7 @@ impl Actor {
         for trust in step.trusts {
             let _ = trust.send(Ok(()));
         }
+        step.histories.into_iter().for_each(|pending| self.history.push(pending));
         self.undelivered.extend(step.events);
         self.drop_old_updates();
         let mut outgoing = Vec::new();
@@ -510,7 +519,16 @@ impl Actor {
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
         let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
-        let all = [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at];
+        let all = [
+            retry,
+            linking,
+            backlog,
+            repairs,
+            keys,
+            self.confirm_at,
+            self.read_again_at,
+            self.history.next_at(),
+        ];
         all.into_iter().chain(outbox).flatten().min()
     }
 
@@ -566,6 +584,7 @@ impl Actor {
         self.link = Link::Down { retry_at: None };
         self.line.send_replace(Line::Gone);
         self.end_session().await;
+        self.history.clear();
         self.fetches.shutdown().await;
         self.greetings.shutdown().await;
         self.outbox.refuse_all(&SendError::Shutdown);

@@ -10,6 +10,7 @@ mod failures;
 mod faults;
 mod group_messages;
 mod groups;
+mod history;
 mod identity;
 mod identity_holds;
 mod inbox_classes;

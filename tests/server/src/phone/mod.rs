@@ -10,12 +10,14 @@
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
 //! | `peer` | what it does for its companions |
+//! | `history` | the past that it gives them |
 //! | `limits` | what the server allows its account |
 //! | `reinstall` | being set up anew |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
 mod code;
 mod group;
+mod history;
 mod keys;
 mod limits;
 mod link;
@@ -50,6 +52,7 @@ use crate::session::{OUTBOX, Outgoing, Resume, Session};
 use crate::stanza::is_error;
 
 pub use self::code::CodeError;
+pub use self::history::{BrokenHistory, Past};
 pub use self::link::ScanOptions;
 pub use self::passkey::{PasskeyLink, PasskeyLinkError};
 pub use self::peer::Resends;
@@ -97,6 +100,7 @@ struct PhoneState {
     /// How many of the next messages hold nothing that can be read.
     spoils: u32,
     resends: Resends,
+    histories: history::Histories,
     /// Whoever asks it for its own messages again is not heard.
     ignores_retries: bool,
     /// How often the phone asked for a message again.
@@ -241,6 +245,7 @@ impl Phone {
             sent: send::SentMessages::default(),
             spoils: 0,
             resends: Resends::default(),
+            histories: history::Histories::default(),
             ignores_retries: false,
             retries: HashMap::new(),
             seen: seen::Seen::default(),

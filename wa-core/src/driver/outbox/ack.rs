@@ -51,6 +51,7 @@ impl Actor {
                 if ack.is_ok() {
                     self.note_answer_ack(&id);
                     self.note_request_ack(&id);
+                    self.history.note_ack(&id);
                 }
                 continue;
             };
