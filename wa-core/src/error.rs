@@ -1,5 +1,6 @@
 //! Everything that a call can return.
 
+mod history;
 mod media;
 
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use wa_store::StoreError;
 use wa_types::{Jid, MessageId, UnixSeconds};
 
+pub use history::{ChunkError, HistoryRequestError};
 pub use media::{MediaError, MediaRemedy};
 
 use crate::connection::RequestError;

@@ -1,5 +1,6 @@
 //! Everything that the application hears from an account, in order.
 
+mod history;
 mod media;
 mod newsletter;
 mod pairing;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
+pub use history::HistoryUpdate;
 pub use media::MediaEvent;
 pub use newsletter::{
     Newsletter, NewsletterEvent, NewsletterPicture, NewsletterPost, NewsletterRole, NewsletterState,
@@ -137,6 +139,8 @@ pub enum Event {
     GroupChanged(Box<GroupChanged>),
     /// Something happened to a channel, beside posts.
     Newsletter(Box<NewsletterEvent>),
+    /// Something happened to the past that the phone sends.
+    History(Box<HistoryUpdate>),
     /// A stanza that this version has no event for.
     Other(Box<Node>),
     /// The store failed. What was being received is not acknowledged and comes again; the connection is made anew

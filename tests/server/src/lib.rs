@@ -70,7 +70,7 @@ pub use metrics::Metrics;
 pub use newsletter::Post;
 pub use pairing::ScanError;
 pub use phone::{
-    Addressing, CodeError, PasskeyLink, PasskeyLinkError, Phone, PhoneMessage, PhoneReceipt, Resends,
-    Reuploads, SPOILED, ScanOptions, SendError, Sent,
+    Addressing, BrokenHistory, CodeError, PasskeyLink, PasskeyLinkError, Past, Phone, PhoneMessage,
+    PhoneReceipt, Resends, Reuploads, SPOILED, ScanOptions, SendError, Sent,
 };
 pub use server::{Mark, TestServer};

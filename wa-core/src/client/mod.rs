@@ -6,6 +6,7 @@ mod communities;
 mod events;
 mod explain;
 mod groups;
+mod history;
 mod identity;
 mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
@@ -32,6 +33,7 @@ pub use builder::ClientBuilder;
 pub use communities::{Communities, LinkOutcome, NewCommunity};
 pub use events::Events;
 pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
+pub use history::{History, HistoryPart, HistoryReader, InitialHistory};
 pub use media::{Downloader, Media, MediaSource, Progress};
 pub use newsletters::{
     NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,
@@ -45,6 +47,7 @@ pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 pub use status_audience::{AudienceKind, AudienceList};
 
+pub use crate::driver::history::{Anchor, HistoryPage, HistoryProgress, HistoryState, HistoryUse};
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;
 pub use crate::driver::{ReconnectPolicy, Status};
@@ -69,6 +72,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     jobs: mpsc::Sender<Job>,
+    history: history::Shared,
     asker: Asker,
     fetcher: Fetcher,
     status: watch::Receiver<Status>,
@@ -231,14 +235,14 @@ impl Client {
 impl Inner {
     fn new(
         jobs: mpsc::Sender<Job>,
-        asker: Asker,
-        fetcher: Fetcher,
+        history: history::Shared,
+        (asker, fetcher): (Asker, Fetcher),
         status: watch::Receiver<Status>,
         ended: watch::Receiver<Option<CloseReason>>,
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { jobs, asker, fetcher, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self { jobs, history, asker, fetcher, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 }
 

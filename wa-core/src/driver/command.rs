@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
 pub(crate) use super::groups::{GroupJob, NewGroup};
+pub(crate) use super::history::HistoryJob;
 use super::pairing::code::PairCodeJob;
 pub(crate) use super::reuploads::ReuploadJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
@@ -90,6 +91,8 @@ pub(crate) enum Job {
     Group(Box<GroupJob>),
     /// Ask the phone to upload a file again.
     Reupload(Box<ReuploadJob>),
+    /// Ask about the past, or keep what it told.
+    History(Box<HistoryJob>),
     /// Wipe the store.
     Forget {
         reply: oneshot::Sender<Result<(), CallError>>,
@@ -152,6 +155,7 @@ impl Job {
             }
             Self::Group(job) => job.refuse(CallError::Shutdown),
             Self::Reupload(job) => drop(job.reply.send(Err(CallError::Shutdown))),
+            Self::History(job) => job.refuse(),
             Self::Peer { reply, .. } => {
                 let _ = reply.send(Err(CallError::Shutdown));
             }

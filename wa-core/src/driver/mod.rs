@@ -20,6 +20,7 @@ mod contact_hashes;
 mod credentials;
 mod directory;
 mod groups;
+pub(crate) mod history;
 pub(crate) mod identity;
 mod inbox;
 mod link;
@@ -62,6 +63,7 @@ use self::command::Job;
 use self::config::Config;
 use self::directory::Directory;
 use self::groups::Groups;
+use self::history::{Histories, Pending};
 use self::identity::Holds;
 use self::inbox::stage_inbox;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
@@ -145,6 +147,7 @@ pub(crate) struct Actor {
     reuploads: Reuploads,
     secrets: Secrets,
     holds: Holds,
+    history: Histories,
     phone_line: PhoneLine,
     link: Link,
     sessions: JoinSet<CloseReason>,
@@ -217,6 +220,8 @@ struct Step {
     secrets: Vec<wa_store::MessageSecret>,
     /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
     questions: Vec<Question>,
+    /// Parts of the past, to be read once they are in the inbox.
+    histories: Vec<Pending>,
 }
 
 /// Something that takes time: a request, or a hook of the application.
@@ -245,6 +250,7 @@ impl Actor {
         status: watch::Sender<Status>,
         ended: watch::Sender<Option<CloseReason>>,
         stop: CancellationToken,
+        history: Histories,
     ) -> Result<Self, StoreError> {
         let (account, signed_pre_key) = open(&*store).await?;
         let next_seq = store.last_inbox_seq().await? + 1;
@@ -269,6 +275,7 @@ impl Actor {
             reuploads: Reuploads::default(),
             secrets: Secrets::default(),
             holds: Holds::default(),
+            history,
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
@@ -318,6 +325,7 @@ impl Actor {
         let mut answers = Vec::with_capacity(TOLD_CAPACITY);
         loop {
             self.read_stored().await;
+            self.begin_history();
             let takes_stanzas = self.takes_stanzas();
             let wake = self.next_wake(takes_stanzas);
             tokio::select! {
@@ -437,6 +445,7 @@ impl Actor {
         for trust in step.trusts {
             let _ = trust.send(Ok(()));
         }
+        step.histories.into_iter().for_each(|pending| self.history.push(pending));
         self.undelivered.extend(step.events);
         self.drop_old_updates();
         let mut outgoing = Vec::new();
@@ -539,7 +548,16 @@ impl Actor {
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
         let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
-        let all = [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at];
+        let all = [
+            retry,
+            linking,
+            backlog,
+            repairs,
+            keys,
+            self.confirm_at,
+            self.read_again_at,
+            self.history.next_at(),
+        ];
         all.into_iter().chain(outbox).flatten().min()
     }
 
@@ -595,6 +613,7 @@ impl Actor {
         self.link = Link::Down { retry_at: None };
         self.line.send_replace(Line::Gone);
         self.end_session().await;
+        self.history.clear();
         self.fetches.shutdown().await;
         self.greetings.shutdown().await;
         self.outbox.refuse_all(&SendError::Shutdown);

@@ -7,6 +7,7 @@ use wa_types::{Jid, SignalAddress};
 use super::command::Job;
 use super::directory::Evidence;
 use super::groups::GroupAnswer;
+use super::history::Done;
 use super::pairing::PairingAnswer;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
@@ -56,6 +57,8 @@ pub(super) enum Fetched {
     /// What the server has of our keys.
     KeyDigest(Result<Option<ServerKeys>, RequestError>),
     Active(Result<(), RequestError>),
+    /// A part of the past is through, or broken.
+    History(Box<Done>),
     Group(Box<GroupAnswer>),
     /// What pairing asked.
     Pairing(PairingAnswer),
@@ -110,6 +113,7 @@ impl Actor {
                 self.logout(reply, step);
             }
             Job::Reupload(job) => self.request_reupload(*job, step).await,
+            Job::History(job) => self.handle_history_job(*job, step).await,
             Job::Group(job) => self.handle_group_job(*job).await,
             Job::Forget { reply } => {
                 let done = self.forget().await;
@@ -201,6 +205,10 @@ impl Actor {
             Fetched::KeyDigest(result) => self.handle_digest(result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
+            Fetched::History(done) => {
+                self.handle_history(*done, &mut step);
+                Ok(())
+            }
             Fetched::Pairing(answer) => {
                 self.handle_pairing_answer(answer, &mut step).await;
                 Ok(())
@@ -242,6 +250,7 @@ impl Actor {
                 step.events.push(Event::Connected);
                 self.check_keys();
                 self.resume_repairs();
+                self.history.resume();
                 self.resume_retries(step).await?;
             }
             // The connection's task tells why.

@@ -46,6 +46,7 @@ pub(super) fn account(seed: u8) -> Account {
     account.logged_out = true;
     account.banned_until = Some(UnixSeconds(1_754_003_600));
     account.keys_checked = Some(UnixSeconds(1_754_003_601));
+    account.history_nonce = Some("nonce".to_owned());
     account
 }
 

@@ -14,6 +14,7 @@ mod group_invites;
 mod group_messages;
 mod group_settings;
 mod groups;
+mod history;
 mod identity;
 mod identity_holds;
 mod inbox_classes;

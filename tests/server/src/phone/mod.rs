@@ -11,12 +11,14 @@
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
 //! | `peer` | what it does for its companions |
+//! | `history` | the past that it gives them |
 //! | `limits` | what the server allows its account |
 //! | `reinstall` | being set up anew |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
 mod code;
 mod group;
+mod history;
 mod keys;
 mod limits;
 mod link;
@@ -54,6 +56,7 @@ use crate::session::{OUTBOX, Outgoing, Resume, Session};
 use crate::stanza::is_error;
 
 pub use self::code::CodeError;
+pub use self::history::{BrokenHistory, Past};
 pub use self::link::ScanOptions;
 pub use self::media::Reuploads;
 pub use self::passkey::{PasskeyLink, PasskeyLinkError};
@@ -103,6 +106,7 @@ struct PhoneState {
     spoils: u32,
     resends: Resends,
     reuploads: Reuploads,
+    histories: history::Histories,
     /// Whoever asks it for its own messages again is not heard.
     ignores_retries: bool,
     /// How often the phone asked for a message again.
@@ -248,6 +252,7 @@ impl Phone {
             spoils: 0,
             resends: Resends::default(),
             reuploads: Reuploads::default(),
+            histories: history::Histories::default(),
             ignores_retries: false,
             retries: HashMap::new(),
             seen: seen::Seen::default(),

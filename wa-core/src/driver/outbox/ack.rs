@@ -50,6 +50,7 @@ impl Actor {
             let Some(in_flight) = self.outbox.in_flight.remove(&id) else {
                 if ack.is_ok() {
                     self.note_request_ack(&id);
+                    self.history.note_ack(&id);
                 }
                 self.handle_answer_ack(&id, &ack, step).await?;
                 continue;

@@ -79,7 +79,7 @@ impl Actor {
         phone: &SignalAddress,
         step: &mut Step,
     ) -> Result<bool, StoreError> {
-        let mut is_request = false;
+        let mut is_request = self.history.repeat(id);
         for (key, repair) in &mut self.repairs.open {
             if let Phone::Asked { request, tries, .. } = &repair.phone
                 && request == id
