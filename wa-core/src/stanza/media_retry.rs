@@ -45,7 +45,7 @@ impl FileMessage {
 impl ReuploadRequest {
     /// From its parts.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         id: MessageId,
         to: Jid,
         about: Option<FileMessage>,

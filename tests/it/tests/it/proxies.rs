@@ -14,7 +14,7 @@ use wa_core::transport::proxy::ProxyRefusal;
 use wa_core::transport::websocket::WebSocketConnector;
 use wa_core::transport::{Connector as _, Proxy, TlsRoots};
 use wa_core::{Client, MediaError};
-use wa_it::{Companion, next_qr};
+use wa_it::next_qr;
 use wa_store::MemoryStore;
 use wa_test_server::TestServer;
 

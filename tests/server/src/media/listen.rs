@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, RANGE};
 use hyper::server::conn::http1;
