@@ -248,10 +248,8 @@ impl Transfer {
     }
 
     async fn download_bytes(&self, file: &Attachment, limit: u64) -> Result<Vec<u8>, MediaError> {
-        let mut bytes = Vec::new();
         let settings = Settings { max_length: limit.min(self.settings.max_length), ..self.settings.clone() };
-        self.fetcher.download(file, &mut Sink::Bytes(&mut bytes), &settings).await?;
-        Ok(bytes)
+        self.fetcher.bytes(file, &settings).await
     }
 
     async fn download_to_path(&self, file: &Attachment, path: &Path) -> Result<(), MediaError> {

@@ -15,10 +15,12 @@ use wa_test_server::{MediaFault, TestServer};
 
 /// The same bytes for the same length.
 fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|i| (i * 31 % 251) as u8).collect()
+    (0..251).cycle().step_by(31).take(length).collect()
 }
 
 const LENGTH: usize = 300_000;
+
+type IsExpected = fn(&MediaError) -> bool;
 
 struct Scene {
     server: TestServer,
@@ -94,7 +96,7 @@ async fn a_broken_download_goes_on_where_it_was_on_another_host() {
 async fn what_no_host_has_ends_with_the_reason() {
     let scene = Scene::new().await;
     let media = scene.server.media();
-    let cases: [(MediaFault, fn(&MediaError) -> bool, MediaRemedy); 8] = [
+    let cases: [(MediaFault, IsExpected, MediaRemedy); 8] = [
         (MediaFault::Down, |error| matches!(error, Network(_)), MediaRemedy::TryLater),
         (MediaFault::Stall, |error| matches!(error, Network(_)), MediaRemedy::TryLater),
         (
@@ -223,7 +225,7 @@ async fn an_upload_outlives_faults_of_the_hosts() {
         let file = file.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(scene.server.phone("bob").download(&file), Ok(content(LENGTH)), "{fault:?}");
     }
-    let cases: [(MediaFault, fn(&MediaError) -> bool); 3] = [
+    let cases: [(MediaFault, IsExpected); 3] = [
         (MediaFault::Status(413), |error| matches!(error, Refused { status: 413 })),
         (MediaFault::Status(401), |error| matches!(error, Refused { status: 401 })),
         (MediaFault::Status(500), |error| matches!(error, Unavailable { status: 500 })),

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use wa_core::Client;
 use wa_core::client::Downloader;
 use wa_core::media::MediaKind;
 use wa_core::transport::https::HttpsClient;
 use wa_core::transport::proxy::ProxyRefusal;
 use wa_core::transport::websocket::WebSocketConnector;
 use wa_core::transport::{Connector as _, Proxy, TlsRoots};
-use wa_core::{Client, MediaError};
-use wa_it::{Companion, next_qr};
+use wa_it::next_qr;
 use wa_store::MemoryStore;
 use wa_test_server::TestServer;
 

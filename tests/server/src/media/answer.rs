@@ -174,8 +174,8 @@ fn stored(host: &str, direct_path: &str, resume: Value) -> Answered {
         "direct_path": direct_path,
         "handle": format!("handle-of-{}", direct_path.split('?').next().unwrap_or_default()),
     });
-    if !resume.is_null() {
-        answer["resume"] = resume;
+    if let Some(object) = answer.as_object_mut().filter(|_| !resume.is_null()) {
+        object.insert("resume".to_owned(), resume);
     }
     Answered::json(&answer)
 }

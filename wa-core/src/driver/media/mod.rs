@@ -45,16 +45,15 @@ impl Fetcher {
         Self { http, hosts: Arc::new(Hosts::fixed(hosts)) }
     }
 
-    /// Downloads, verifies and decrypts a file of at most this many bytes.
+    /// Downloads, verifies and decrypts a file into memory; the settings say how long it may be.
     ///
     /// Cancel safe: dropping the future ends the request.
     ///
     /// # Errors
     /// [`MediaError`].
-    pub(crate) async fn bytes(&self, file: &Attachment, limit: u64) -> Result<Vec<u8>, MediaError> {
+    pub(crate) async fn bytes(&self, file: &Attachment, settings: &Settings) -> Result<Vec<u8>, MediaError> {
         let mut bytes = Vec::new();
-        let settings = Settings { max_length: limit, ..Settings::default() };
-        self.download(file, &mut Sink::Bytes(&mut bytes), &settings).await?;
+        self.download(file, &mut Sink::Bytes(&mut bytes), settings).await?;
         Ok(bytes)
     }
 }
