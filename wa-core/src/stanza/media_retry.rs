@@ -125,8 +125,6 @@ impl ReuploadAnswer {
 
 #[cfg(test)]
 mod tests {
-    use wa_types::Server;
-
     use super::*;
     use crate::wire;
 
@@ -142,7 +140,6 @@ mod tests {
 
     #[test]
     fn a_request_names_the_message_and_its_author_in_groups() {
-        let about = FileMessage::new(Jid::new("120363", Server::Group), false, Some(Jid::lid("99")));
         let about = FileMessage::new("120363@g.us".parse().unwrap(), false, Some(Jid::lid("99")));
         let request = ReuploadRequest::new(
             MessageId::new("3EB0AA"),

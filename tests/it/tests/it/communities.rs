@@ -119,7 +119,7 @@ async fn a_group_is_made_inside_and_taken_out_again() {
     let mut three = Three::linked().await;
     let (village, news) = three.village().await;
     let bob = three.phones[1].pn().clone();
-    let new = NewGroup::new("Runners").members(&[bob.clone()]).within(&village);
+    let new = NewGroup::new("Runners").members(std::slice::from_ref(&bob)).within(&village);
     let runners = three.alice.client.groups().create_with(new).await.unwrap().group;
     assert_eq!(runners.parent, Some(village.clone()));
     heard(&mut three.bob, |changed| changed.group == news).await;

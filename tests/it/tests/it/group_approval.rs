@@ -39,7 +39,7 @@ async fn who_comes_by_link_waits_until_an_admin_decides() {
         match round {
             0 => three.carol.client.groups().withdraw_join_request(&crew).await.unwrap(),
             1 => {
-                let rejected = groups.reject(&crew, &[carol.clone()]).await.unwrap();
+                let rejected = groups.reject(&crew, std::slice::from_ref(&carol)).await.unwrap();
                 assert_eq!(rejected[0].result, Ok(()));
             }
             _ => {

@@ -99,12 +99,14 @@ async fn an_invitation_leads_into_a_group_until_it_is_revoked() {
         reason(&three.bob.client.groups().look_behind_invite(&invite).await.unwrap_err()),
         GroupRefusal::NotFound
     );
-    let revoked = three.alice.client.groups().revoke_invites(&crew, &[carol.clone()]).await.unwrap();
+    let revoked =
+        three.alice.client.groups().revoke_invites(&crew, std::slice::from_ref(&carol)).await.unwrap();
     assert_eq!(revoked[0].result, Ok(()));
     let heard = changed(&mut three.alice).await.change;
     assert!(matches!(&heard, GroupChange::InvitesRevoked { users } if users[0].is_user(&carol)), "{heard:?}");
     assert_eq!(reason(&groups.accept_invite(&invite).await.unwrap_err()), GroupRefusal::NotFound);
-    let nothing = three.alice.client.groups().revoke_invites(&crew, &[carol.clone()]).await.unwrap();
+    let nothing =
+        three.alice.client.groups().revoke_invites(&crew, std::slice::from_ref(&carol)).await.unwrap();
     assert_eq!(nothing[0].result, Err(MemberRefusal::NotFound));
 
     let invite = invited(&three, &crew).await;

@@ -192,8 +192,8 @@ async fn every_call_says_that_the_server_refused_it() {
         c, g => c.communities().members(&g);
         c, g => c.communities().group(&g, &g);
         c, g => c.communities().join_group(&g, &g);
-        c, g => c.communities().link(&g, &[g.clone()]);
-        c, g => c.communities().unlink(&g, &[g.clone()], false);
+        c, g => c.communities().link(&g, std::slice::from_ref(&g));
+        c, g => c.communities().unlink(&g, std::slice::from_ref(&g), false);
         c, g => c.communities().remove(&g, &[Jid::pn("1")]);
         c, g => c.communities().leave(&g);
         c, g => c.communities().deactivate(&g);

@@ -106,8 +106,10 @@ async fn without_a_trail_nothing_is_kept() {
     assert!(alice.client.explain(&sent.id).await.unwrap().is_empty());
 }
 
-/// The counters by name and label values, and the number of values in the histograms.
-fn counted(snapshotter: &Snapshotter) -> Vec<(String, Vec<(String, String)>, u64)> {
+/// A counter or histogram: its name, its labels, and its count or number of values.
+type Counted = (String, Vec<(String, String)>, u64);
+
+fn counted(snapshotter: &Snapshotter) -> Vec<Counted> {
     let snapshot = snapshotter.snapshot().into_vec();
     let values = snapshot.into_iter().map(|(key, _, _, value)| {
         let key = key.key();

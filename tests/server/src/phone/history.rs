@@ -28,7 +28,7 @@ use super::{Phone, PhoneState};
 use crate::account::DeviceKey;
 
 /// What a phone knows of the past. Messages of a chat stand newest first.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Past {
     /// All chats, with all messages.
@@ -446,7 +446,9 @@ fn compress(history: &HistorySync, broken: Option<BrokenHistory>) -> Vec<u8> {
         Some(BrokenHistory::Truncated) => compressed.truncate(compressed.len() / 2),
         Some(BrokenHistory::Damaged) => {
             let middle = compressed.len() / 2;
-            compressed[middle] ^= 0x55;
+            if let Some(byte) = compressed.get_mut(middle) {
+                *byte ^= 0x55;
+            }
         }
         _ => {}
     }
