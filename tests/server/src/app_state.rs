@@ -13,7 +13,6 @@ pub(crate) const NAMES: [&str; 5] =
 
 /// What is to go wrong with the shared state of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct AppStateFaults {
     /// So many of the next answers leave a collection out.
     pub dropped: u32,
@@ -21,7 +20,7 @@ pub struct AppStateFaults {
     pub has_stranger: bool,
     /// So many of the next collections that are answered have a wrong byte in each patch.
     pub spoiled_patches: u32,
-    /// So many of the next snapshots have a wrong byte.
+    /// So many of the next snapshots have a wrong MAC; the file that they are in is whole.
     pub spoiled_snapshots: u32,
     /// So many of the next collections that are answered lack their first patch.
     pub gaps: u32,
@@ -65,9 +64,8 @@ impl AppStates {
 }
 
 impl Stored {
-    /// Takes a patch on top of the newest version. `None` when it is none.
-    pub(crate) fn append(&mut self, patch: &[u8], external: Option<SyncdMutations>) -> Option<u64> {
-        let mut patch = SyncdPatch::decode(patch).ok()?;
+    /// Takes a patch on top of the newest version. `external` are its mutations when they are in a file.
+    pub(crate) fn append(&mut self, mut patch: SyncdPatch, external: Option<SyncdMutations>) -> u64 {
         self.version += 1;
         patch.version = Some(SyncdVersion { version: Some(self.version) });
         self.patches.push(patch.encode_to_vec());
@@ -88,15 +86,19 @@ impl Stored {
             }
         }
         (self.mac, self.key_id) = (patch.snapshot_mac, patch.key_id);
-        Some(self.version)
+        self.version
     }
 
     /// All entries at the newest version, with the MAC that the last writer made over them.
-    pub(crate) fn snapshot(&self) -> Vec<u8> {
+    pub(crate) fn snapshot(&self, is_spoiled: bool) -> Vec<u8> {
+        let mut mac = self.mac.clone();
+        if is_spoiled && let Some(byte) = mac.as_mut().and_then(|mac| mac.first_mut()) {
+            *byte ^= 1;
+        }
         let snapshot = SyncdSnapshot {
             version: Some(SyncdVersion { version: Some(self.version) }),
             records: self.records.values().cloned().collect(),
-            mac: self.mac.clone(),
+            mac,
             key_id: self.key_id.clone(),
         };
         snapshot.encode_to_vec()

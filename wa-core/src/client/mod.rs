@@ -4,19 +4,24 @@ mod account;
 mod app_state;
 mod builder;
 mod chats;
+mod communities;
 mod contacts;
 mod events;
 mod explain;
 mod groups;
+mod history;
 mod identity;
 mod labels;
+mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
+mod newsletters;
 mod pairing;
 mod peers;
 mod raw;
 mod send;
 mod settings;
+mod status_audience;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -32,10 +37,17 @@ pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
 pub use app_state::AppState;
 pub use builder::ClientBuilder;
 pub use chats::{ChatSettings, Chats, MessageRef, Mute};
+pub use communities::{Communities, LinkOutcome, NewCommunity};
 pub use contacts::{Contact, Contacts};
 pub use events::Events;
-pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
+pub use history::{History, HistoryPart, HistoryReader, InitialHistory};
 pub use labels::{Label, Labels, QuickReply};
+pub use media::{Downloader, Media, MediaSource, Progress};
+pub use newsletters::{
+    NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,
+    Page,
+};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
@@ -43,13 +55,16 @@ pub use pairing::{
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 pub use settings::Settings;
+pub use status_audience::{AudienceKind, AudienceList};
 
+pub use crate::driver::history::{Anchor, HistoryPage, HistoryProgress, HistoryState, HistoryUse};
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;
 pub use crate::driver::{ReconnectPolicy, Status};
 
 use crate::connection::CloseReason;
 use crate::driver::command::Job;
+use crate::driver::media::Fetcher;
 use crate::driver::requester::Asker;
 use crate::driver::sync::view::Said;
 use crate::error::{CallError, ReconnectError};
@@ -70,7 +85,9 @@ struct Inner {
     /// Read only: what writes is the account's task.
     store: Arc<dyn wa_store::Store>,
     jobs: mpsc::Sender<Job>,
+    history: history::Shared,
     asker: Asker,
+    fetcher: Fetcher,
     status: watch::Receiver<Status>,
     ended: watch::Receiver<Option<CloseReason>>,
     /// Ends the tasks when the last handle goes.
@@ -232,13 +249,24 @@ impl Inner {
     fn new(
         store: Arc<dyn wa_store::Store>,
         jobs: mpsc::Sender<Job>,
-        asker: Asker,
+        history: history::Shared,
+        (asker, fetcher): (Asker, Fetcher),
         status: watch::Receiver<Status>,
         ended: watch::Receiver<Option<CloseReason>>,
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { store, jobs, asker, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self {
+            store,
+            jobs,
+            history,
+            asker,
+            fetcher,
+            status,
+            ended,
+            stop,
+            task: tokio::sync::Mutex::new(Some(task)),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use wa_types::UnixMillis;
 
-use crate::app_state::{Action, Collection};
+use crate::app_state::{Action, AppStateError, Collection};
 
 /// News of the shared state. Told once: what the state is now is read from the client's handles for it, such as
 /// [`crate::Client::chats`].
@@ -28,6 +28,8 @@ pub enum AppStateEvent {
     Broken {
         /// Which.
         collection: Collection,
+        /// What is wrong with what the server has.
+        error: AppStateError,
     },
     /// This collection waits for keys, which were asked for. Everything else goes on.
     KeysMissing {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use wa_core::Event;
-use wa_core::app_state::Collection;
 use wa_core::app_state::action::{Action, ChatAction, ContactAction, SettingAction};
+use wa_core::app_state::{AppStateError, Collection};
 use wa_core::client::Mute;
 use wa_core::event::{AppStateEvent, ChangeOrigin, StateChanged};
 use wa_it::{Companion, FaultyStore};
@@ -242,7 +242,8 @@ async fn what_nobody_can_mend_is_told_and_messages_go_on() {
     phone.set_app_state(&[contact(2)]);
     bob.send_text(&alice.jid.to_user(), "are you there?").await.unwrap();
     let broken = told(&mut alice, |event| matches!(event, AppStateEvent::Broken { .. })).await;
-    assert!(matches!(broken, AppStateEvent::Broken { collection: Collection::CriticalUnblockLow }));
+    let AppStateEvent::Broken { collection, error } = broken else { unreachable!("waited for") };
+    assert_eq!((collection, error), (Collection::CriticalUnblockLow, AppStateError::PatchMac));
     // The device is still linked, and what was known is still known.
     assert_eq!(alice.client.contacts().all().await.unwrap().len(), 1);
     bob.send_text(&alice.jid.to_user(), "still?").await.unwrap();

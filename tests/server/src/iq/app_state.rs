@@ -1,10 +1,14 @@
 //! `w:sync:app:state`: collections are read and written. Protocol: app state, "Sync IQ".
 
+use prost::Message as _;
+use wa_core::media::{MediaKind, MediaMessage as _};
 use wa_core::wire::Node;
+use wa_proto::server_sync::{ExternalBlobReference, SyncdMutations, SyncdPatch};
 
 use super::Answer;
 use crate::account::DeviceKey;
 use crate::app_state::{NAMES, Stored};
+use crate::media::sealed;
 use crate::stanza::{Read, error_text};
 use crate::state::State;
 
@@ -77,16 +81,12 @@ fn answer_one(
             *left -= 1;
             return refusal(name, *code);
         }
-        let stored = states.of(name);
-        if stored.version == version {
-            return match stored.append(patch, None) {
-                Some(version) => {
-                    let node = node.attr("version", version);
-                    announce(state, from, name, version);
-                    node
-                }
-                None => refusal(name, 400),
-            };
+        if states.of(name).version == version {
+            let Some((patch, external)) = read_patch(state, patch) else { return refusal(name, 400) };
+            let Some(account) = state.accounts.get_mut(from.account) else { return refusal(name, 404) };
+            let version = account.app_states.of(name).append(patch, external);
+            announce(state, from, name, version);
+            return node.attr("version", version);
         }
         node = refusal(name, 409);
     }
@@ -94,14 +94,15 @@ fn answer_one(
     let endless = states.faults.endless;
     let spoils = take(&mut states.faults.spoiled_patches);
     let has_gap = take(&mut states.faults.gaps);
-    let stored = states.of(name);
+    let newest = states.version(name);
     let mut after = version;
-    if wants_snapshot && snapshot_from.is_some_and(|from| stored.version >= from.max(1)) {
-        let (bytes, newest) = (stored.snapshot(), stored.version);
-        if let Some(reference) = host(state, from.account, bytes) {
-            node = node.child(Node::new("snapshot").bytes(reference));
-            after = newest;
-        }
+    if wants_snapshot && snapshot_from.is_some_and(|from| newest >= from.max(1)) {
+        let is_spoiled = take(&mut states.faults.spoiled_snapshots);
+        let snapshot = states.of(name).snapshot(is_spoiled);
+        let mut reference = ExternalBlobReference::default();
+        reference.set_attachment(&sealed::upload(state, MediaKind::AppState, &snapshot));
+        node = node.child(Node::new("snapshot").bytes(reference.encode_to_vec()));
+        after = newest;
     }
     let Some(account) = state.accounts.get_mut(from.account) else { return refusal(name, 404) };
     let stored = account.app_states.of(name);
@@ -149,8 +150,11 @@ fn announce(state: &mut State, from: DeviceKey, name: &str, version: u64) {
     }
 }
 
-/// Puts a file where clients can fetch it; its reference.
-fn host(state: &mut State, account: usize, bytes: Vec<u8>) -> Option<Vec<u8>> {
-    let _ = (state, account, bytes);
-    None
+/// A patch, and its mutations when they are in a file. `None` when it is none.
+fn read_patch(state: &State, bytes: &[u8]) -> Option<(SyncdPatch, Option<SyncdMutations>)> {
+    let patch = SyncdPatch::decode(bytes).ok()?;
+    let Some(reference) = &patch.external_mutations else { return Some((patch, None)) };
+    let file = sealed::download(state, &reference.attachment()).ok()?;
+    let mutations = SyncdMutations::decode(file.as_slice()).ok()?;
+    Some((patch, Some(mutations)))
 }

@@ -11,6 +11,7 @@ use wa_core::app_state::{
     active_key,
 };
 use wa_core::crypto::{Random as _, SystemRandom};
+use wa_core::media::{MediaKind, MediaMessage as _};
 use wa_core::wire::Node;
 use wa_proto::e2e::peer_data_operation_request_response_message::PeerDataOperationResult;
 use wa_proto::e2e::peer_data_operation_request_response_message::peer_data_operation_result::SyncDSnapshotFatalRecoveryResponse;
@@ -20,6 +21,7 @@ use wa_proto::e2e::{
     AppStateSyncKeyShare, Message, PeerDataOperationRequestMessage, PeerDataOperationRequestResponseMessage,
     PeerDataOperationRequestType, ProtocolMessage,
 };
+use wa_proto::server_sync::{ExternalBlobReference, SyncdMutations, SyncdPatch};
 use wa_proto::sync_action::SyncActionData;
 use wa_proto::syncd_snapshot_recovery::{SyncdPlainTextRecord, SyncdSnapshotRecovery, SyncdVersion};
 use wa_types::{Jid, UnixMillis};
@@ -27,7 +29,9 @@ use wa_types::{Jid, UnixMillis};
 use super::{Phone, PhoneState};
 use crate::account::DeviceKey;
 use crate::app_state::AppStateFaults;
+use crate::media::sealed;
 use crate::stanza::Read;
+use crate::state::State;
 
 /// What the phone has of the shared state.
 #[derive(Default)]
@@ -40,6 +44,8 @@ pub(super) struct PhoneStates {
     withholds: bool,
     /// It has no answer when a companion cannot read a collection.
     recovers_nothing: bool,
+    /// What it writes is in files.
+    writes_files: bool,
 }
 
 #[derive(Default)]
@@ -103,6 +109,11 @@ impl Phone {
         self.lock().app_state.recovers_nothing = recovers_nothing;
     }
 
+    /// Whether the mutations of its patches are in files on the media hosts, as those of large ones are.
+    pub fn set_app_state_in_files(&self, writes_files: bool) {
+        self.lock().app_state.writes_files = writes_files;
+    }
+
     /// What is to go wrong with the account's shared state.
     pub fn set_app_state_faults(&self, faults: AppStateFaults) {
         let mut state = self.hub.state();
@@ -143,7 +154,7 @@ impl Phone {
     pub async fn wait_app_state_action(&self, wanted: &Action) {
         let account = self.inner.key.account;
         loop {
-            let versions = |state: &mut crate::state::State| {
+            let versions = |state: &mut State| {
                 let states = state.account(account).map(|account| &account.app_states);
                 states.map(|states| Collection::ALL.map(|one| states.version(one.name())))
             };
@@ -214,10 +225,15 @@ impl Phone {
                     Upload::seal(collection, local, (&ring, writer), drafts, Vec::new(), &mut SystemRandom);
                 (held.state.version, upload.expect("the phone has its own keys"))
             };
+            let patch = if self.lock().app_state.writes_files {
+                put_into_file(&mut self.hub.state(), &upload.patch)
+            } else {
+                upload.patch
+            };
             let node = Node::new("collection")
                 .attr("name", collection.name())
                 .attr("version", version)
-                .child(Node::new("patch").bytes(upload.patch));
+                .child(Node::new("patch").bytes(patch));
             let iq = self.new_request("set", "w:sync:app:state").child(Node::new("sync").child(node));
             let answer = self.request(&iq).expect("the server takes a patch of the phone");
             let answered = answer.find("sync").and_then(|sync| sync.find("collection"));
@@ -245,6 +261,7 @@ impl Phone {
             let ring = phone.app_state.ring();
             let held = phone.app_state.collections.entry(collection).or_default();
             for patch in patches {
+                // The phone alone writes into files, and knows what it wrote.
                 let read = Patch::read(&patch)
                     .and_then(|patch| patch.apply(collection, &held.state, &held.entries(), &ring));
                 match read {
@@ -283,7 +300,7 @@ impl Phone {
         let (phone, companion) = (self.clone(), companion.clone());
         let device = DeviceKey { account: self.inner.key.account, number: companion.device() };
         tokio::spawn(async move {
-            let has_keys = |state: &mut crate::state::State| {
+            let has_keys = |state: &mut State| {
                 state.device(device).is_none_or(|device| device.keys.uploaded).then_some(())
             };
             phone.hub.wait(has_keys).await;
@@ -321,6 +338,16 @@ impl Phone {
         }
         true
     }
+}
+
+/// The same patch, with its mutations in a file on the media hosts.
+fn put_into_file(state: &mut State, patch: &[u8]) -> Vec<u8> {
+    let mut patch = SyncdPatch::decode(patch).expect("the phone's own patch");
+    let mutations = SyncdMutations { mutations: std::mem::take(&mut patch.mutations) };
+    let mut reference = ExternalBlobReference::default();
+    reference.set_attachment(&sealed::upload(state, MediaKind::AppState, &mutations.encode_to_vec()));
+    patch.external_mutations = Some(reference);
+    patch.encode_to_vec()
 }
 
 /// These keys; without data where the phone does not have one.

@@ -82,6 +82,7 @@ impl Phone {
             phone.code_request = None;
             drop(phone);
             self.share_later(jid);
+            tokio::spawn(self.clone().give_past(jid.clone()));
         }
         linked
     }

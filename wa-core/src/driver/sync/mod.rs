@@ -21,13 +21,12 @@ use std::time::{Duration, Instant};
 use wa_store::StoreError;
 use wa_types::{MessageId, SignalAddress, UnixMillis};
 
-use self::blob::Blobs;
 use self::keys::{Asked, Wanted};
 use self::round::{Answer, Outcome, Plan, Round};
 use super::upkeep::Fetched;
 use super::{Actor, Status, Step, clock};
 use crate::app_state::action::{Action, ContactAction, SettingAction};
-use crate::app_state::{Collection, KeyId};
+use crate::app_state::{AppStateError, Collection, KeyId};
 use crate::connection::REQUEST_LIMIT;
 use crate::driver::directory::Evidence;
 use crate::e2e::addressing::{AddressPair, OwnAddress};
@@ -68,6 +67,16 @@ enum Rung {
     Broken,
 }
 
+/// A collection that cannot be applied.
+#[derive(Debug)]
+struct Trouble {
+    rung: Rung,
+    /// What was wrong last with what the server has.
+    error: AppStateError,
+    /// The whole is being fetched; the rest of it follows.
+    is_under_way: bool,
+}
+
 /// How far this device is with one collection, beside what the store knows.
 #[derive(Debug, Default)]
 struct Care {
@@ -75,7 +84,7 @@ struct Care {
     is_due: bool,
     /// It was fetched on this connection.
     is_fresh: bool,
-    rung: Rung,
+    trouble: Option<Trouble>,
     /// Keys that it waits for.
     blocked: Vec<KeyId>,
     retry_at: Option<Instant>,
@@ -90,12 +99,27 @@ impl Care {
     /// What is to be done now, if anything is.
     fn plan(&self, collection: Collection, now: Instant) -> Option<Plan> {
         let is_waiting = self.retry_at.is_some_and(|at| now < at);
-        let can = !is_waiting && self.blocked.is_empty() && self.rung < Rung::Recovery;
+        let can = !is_waiting && self.blocked.is_empty() && self.rung() < Rung::Recovery;
+        let is_under_way = self.trouble.as_ref().is_some_and(|trouble| trouble.is_under_way);
         (self.is_due && can).then_some(Plan {
             collection,
-            whole: self.rung == Rung::Snapshot,
-            may_write: self.is_fresh && self.rung == Rung::Normal,
+            whole: self.rung() == Rung::Snapshot && !is_under_way,
+            may_write: self.is_fresh && self.rung() == Rung::Normal,
         })
+    }
+
+    fn rung(&self) -> Rung {
+        self.trouble.as_ref().map_or(Rung::Normal, |trouble| trouble.rung)
+    }
+
+    fn climb(&mut self, rung: Rung, error: AppStateError) {
+        self.is_due = true;
+        self.trouble = Some(Trouble { rung, error, is_under_way: false });
+    }
+
+    /// Whether the phone is to be asked for it, and was not yet.
+    fn wants_phone(&self) -> bool {
+        self.rung() == Rung::Recovery && self.blocked.is_empty() && self.recovery.is_none()
     }
 
     fn current(&mut self) {
@@ -134,8 +158,8 @@ impl Sync {
         let care = self.care(collection);
         care.is_due = true;
         // News: what could not be read may be readable now.
-        if care.rung == Rung::Broken {
-            care.rung = Rung::Normal;
+        if care.rung() == Rung::Broken {
+            care.trouble = None;
         }
     }
 
@@ -202,17 +226,21 @@ impl Sync {
         }
     }
 
-    /// When there is something to do that nothing else announces.
-    pub(super) fn next_at(&self) -> Option<Instant> {
+    /// When there is something to do that nothing else announces. `line` says when the phone can be written to again;
+    /// `None` is at once.
+    pub(super) fn next_at(&self, line: Option<Instant>) -> Option<Instant> {
         let waiting = self.cares.values().filter(|care| care.is_due);
         // What is under way comes back by itself.
         let retries = waiting.filter_map(|care| care.retry_at).filter(|_| !self.is_running);
-        let recoveries =
-            self.cares.values().filter_map(|care| care.recovery.as_ref().map(|(_, until)| *until));
+        let asked = self.cares.values().filter(|care| care.rung() == Rung::Recovery);
+        let recoveries = asked.filter_map(|care| care.recovery.as_ref().map(|(_, until)| *until));
+        let is_unasked = |care: &Care| care.blocked.iter().any(|id| !self.asked.contains_key(id));
+        let wants_phone = self.cares.values().any(|care| care.wants_phone() || is_unasked(care));
+        let phone = line.filter(|_| wants_phone);
         let asked = self.cares.values().flat_map(|care| &care.blocked).filter_map(|id| self.asked.get(id));
         let all = asked.filter(|asked| !asked.all).map(|asked| asked.at + KEY_WAIT);
         let keys = self.key_wait.filter(|_| !self.has_keys);
-        retries.chain(recoveries).chain(all).chain(keys).min()
+        retries.chain(recoveries).chain(phone).chain(all).chain(keys).min()
     }
 }
 
@@ -248,17 +276,13 @@ impl Actor {
             (care.is_due, care.retry_at) = (false, None);
         }
         self.sync.is_running = true;
-        let round = Round { store: Arc::clone(&self.store), requester, blobs: self.blobs() };
+        let round = Round { store: Arc::clone(&self.store), requester, fetcher: self.fetcher.clone() };
         let collections = plans.iter().map(|plan| plan.collection).collect();
         // Once what this step says is committed: the round reads the store.
         step.questions.push(Box::pin(async move {
             Fetched::Synced(Box::new(Synced { collections, result: round.run(plans).await }))
         }));
         Ok(())
-    }
-
-    fn blobs(&self) -> Blobs {
-        Blobs
     }
 
     /// Takes what came of an exchange; it is committed with this step.
@@ -298,6 +322,9 @@ impl Actor {
             Outcome::More => {
                 care.rounds += 1;
                 care.is_due = true;
+                if let Some(trouble) = &mut care.trouble {
+                    trouble.is_under_way = true;
+                }
                 if care.rounds > ROUNDS {
                     tracing::warn!(name, "the server has ever more of a collection");
                     care.rounds = 0;
@@ -321,17 +348,17 @@ impl Actor {
             }
             Outcome::Bad(error) => {
                 tracing::warn!(name, %error, "a patch cannot be applied");
-                care.is_due = true;
-                care.rung = match care.rung {
+                let rung = match care.rung() {
                     Rung::Normal => Rung::Refetch,
                     Rung::Refetch => Rung::Snapshot,
                     _ => Rung::Recovery,
                 };
+                care.climb(rung, error);
             }
             Outcome::BadSnapshot(error) => {
                 tracing::warn!(name, %error, "a snapshot cannot be read");
-                care.is_due = true;
-                care.rung = if care.rung < Rung::Snapshot { Rung::Snapshot } else { Rung::Recovery };
+                let rung = if care.rung() < Rung::Snapshot { Rung::Snapshot } else { Rung::Recovery };
+                care.climb(rung, error);
             }
             Outcome::Refused(code) => {
                 tracing::warn!(name, code, "the server refuses a collection");

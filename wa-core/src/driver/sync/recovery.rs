@@ -22,13 +22,11 @@ impl Actor {
     pub(super) async fn mind_recoveries(&mut self, now: Instant, step: &mut Step) -> Result<(), StoreError> {
         for collection in Collection::ALL {
             let Some(care) = self.sync.cares.get_mut(&collection) else { continue };
-            if care.rung != Rung::Recovery || !care.blocked.is_empty() {
-                continue;
-            }
-            match &care.recovery {
-                Some((_, until)) if now >= *until => self.give_up(collection, step),
-                Some(_) => {}
-                None => self.ask_for_recovery(collection, now, step).await?,
+            let is_late = care.recovery.as_ref().is_some_and(|(_, until)| now >= *until);
+            if care.wants_phone() {
+                self.ask_for_recovery(collection, now, step).await?;
+            } else if care.rung() == Rung::Recovery && is_late {
+                self.give_up(collection, step);
             }
         }
         Ok(())
@@ -65,11 +63,17 @@ impl Actor {
         Ok(())
     }
 
+    /// An answer that comes late is still taken.
     fn give_up(&mut self, collection: Collection, step: &mut Step) {
-        tracing::error!(name = collection.name(), "a collection of the shared state cannot be read");
         let care = self.sync.care(collection);
-        (care.rung, care.recovery, care.is_due) = (Rung::Broken, None, false);
-        step.events.push(app_state(AppStateEvent::Broken { collection }));
+        let Some(trouble) = care.trouble.as_mut().filter(|trouble| trouble.rung != Rung::Broken) else {
+            return;
+        };
+        tracing::error!(name = collection.name(), "a collection of the shared state cannot be read");
+        trouble.rung = Rung::Broken;
+        let error = trouble.error.clone();
+        care.is_due = false;
+        step.events.push(app_state(AppStateEvent::Broken { collection, error }));
     }
 
     /// Takes the phone's answer; `false` when it is none about collections.

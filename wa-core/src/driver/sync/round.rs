@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wa_store::{AppStateChange, AppStateEntry, Changes, Store, StoreError};
 
-use super::blob::{BlobError, Blobs};
+use super::blob::{self, BlobError};
 use super::keys::StoredKey;
 use super::view::{self, Said};
 use crate::app_state::action::{Action, DeviceAction, read_index, time_of};
@@ -17,6 +17,7 @@ use crate::app_state::{
 };
 use crate::connection::{REQUEST_LIMIT, RequestError};
 use crate::crypto::SystemRandom;
+use crate::driver::media::Fetcher;
 use crate::driver::requester::Requester;
 use crate::event::{AppStateEvent, ChangeOrigin, StateChanged};
 use crate::stanza::iq::app_state::{CollectionAnswer, CollectionRequest, SyncCollections};
@@ -73,7 +74,7 @@ pub(super) struct Answer {
 pub(super) struct Round {
     pub(super) store: Arc<dyn Store>,
     pub(super) requester: Requester,
-    pub(super) blobs: Blobs,
+    pub(super) fetcher: Fetcher,
 }
 
 /// What one collection's part of a request was made of.
@@ -231,19 +232,41 @@ impl Round {
             Some(_) => return Ok(Outcome::Later),
         }
         let was_conflict = given.error.is_some();
-        let has_more = given.has_more;
+        let mut has_more = given.has_more;
         let mut work = Work::new(prepared, keys);
-        let outcome = work.read(self, given).await?;
-        // A fetch of the whole that ends half way takes nothing away.
-        if outcome.is_none() || !work.is_replaced || work.current().version >= work.before.version {
+        let mut outcome = work.read(self, given).await?;
+        // What is known is not taken away before there is as much again.
+        while outcome.is_none() && has_more && work.is_replaced && work.is_behind() {
+            let version = work.current().version;
+            match self.more_of(work.collection, version).await {
+                Some(given) => {
+                    has_more = given.has_more;
+                    outcome = work.read(self, given).await?;
+                    has_more &= work.current().version > version;
+                }
+                None => outcome = Some(Outcome::Later),
+            }
+        }
+        let has_advanced = work.state.is_some();
+        if outcome.is_none() || !work.is_replaced || !work.is_behind() {
             work.settle(&*self.store, answer).await?;
         }
         Ok(match outcome {
             Some(outcome) => outcome,
             None if was_conflict => Outcome::Conflict,
-            None if has_more => Outcome::More,
+            // Who says that there is more and gives nothing has nothing.
+            None if has_more && has_advanced => Outcome::More,
             None => Outcome::Current { has_changes: prepared.has_rest },
         })
+    }
+
+    /// The patches of one collection after a version; `None` when they are not to be had now.
+    async fn more_of(&self, collection: Collection, version: u64) -> Option<CollectionAnswer> {
+        let name = collection.name();
+        let request = CollectionRequest { name, version: Some(version), wants_snapshot: false, patch: None };
+        let answered =
+            self.requester.ask(SyncCollections { collections: vec![request] }, REQUEST_LIMIT).await.ok()?;
+        answered.into_iter().find(|one| one.name == name).filter(|one| one.error.is_none())
     }
 
     /// The server took our patch: its state is ours.
@@ -383,6 +406,11 @@ impl<'r> Work<'r> {
         self.state.as_ref().unwrap_or(&self.before)
     }
 
+    /// Whether it is older than what is known.
+    fn is_behind(&self) -> bool {
+        self.current().version < self.before.version
+    }
+
     /// Applies what came, up to the first part that does not hold; tells what is wrong with that.
     async fn read(&mut self, round: &Round, given: CollectionAnswer) -> Result<Option<Outcome>, StoreError> {
         let has_snapshot = given.snapshot.is_some();
@@ -391,7 +419,7 @@ impl<'r> Work<'r> {
         {
             return Ok(Some(outcome));
         }
-        if self.whole && !has_snapshot {
+        if self.whole && !has_snapshot && !self.is_replaced {
             // From the first patch on.
             self.replace(CollectionState::default(), &[]);
         }
@@ -411,10 +439,10 @@ impl<'r> Work<'r> {
                 continue;
             }
             if let Some(reference) = patch.external().cloned() {
-                let read = match round.blobs.fetch(&reference).await {
+                let read = match blob::fetch(&round.fetcher, &reference).await {
                     Ok(bytes) => read_mutations(&bytes).and_then(|mutations| patch.attach(mutations)),
                     Err(BlobError::Later) => return Ok(Some(Outcome::Later)),
-                    Err(BlobError::Bad) => Err(AppStateError::PatchMac),
+                    Err(BlobError::Bad(error)) => Err(error),
                 };
                 if let Err(error) = read {
                     return Ok(Some(Outcome::Bad(error)));
@@ -443,10 +471,10 @@ impl<'r> Work<'r> {
             error => Outcome::BadSnapshot(error),
         };
         let reference = BlobReference::read(reference).map_err(of)?;
-        let bytes = match round.blobs.fetch(&reference).await {
+        let bytes = match blob::fetch(&round.fetcher, &reference).await {
             Ok(bytes) => bytes,
             Err(BlobError::Later) => return Err(Outcome::Later),
-            Err(BlobError::Bad) => return Err(Outcome::BadSnapshot(AppStateError::SnapshotMac)),
+            Err(BlobError::Bad(error)) => return Err(Outcome::BadSnapshot(error)),
         };
         let mut snapshot = Snapshot::read(&bytes).map_err(of)?;
         drop(bytes);
