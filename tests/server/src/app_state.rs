@@ -45,6 +45,8 @@ pub(crate) struct AppStates {
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     pub(crate) version: u64,
+    /// How many patches were not on top of it.
+    pub(crate) conflicts: u64,
     /// From version 1 on.
     pub(crate) patches: Vec<Vec<u8>>,
     records: BTreeMap<Vec<u8>, SyncdRecord>,

@@ -254,7 +254,7 @@ impl Actor {
                 self.send_presence(step);
                 step.events.push(Event::Connected);
                 self.check_keys();
-                self.sync.connected(clock::now());
+                self.sync.connected();
                 self.resume_repairs();
                 self.history.resume();
                 self.resume_retries(step).await?;

@@ -7,9 +7,9 @@ use wa_core::app_state::action::{Action, ChatAction, ContactAction, SettingActio
 use wa_core::app_state::{AppStateError, Collection};
 use wa_core::client::Mute;
 use wa_core::event::{AppStateEvent, ChangeOrigin, StateChanged};
-use wa_it::{Companion, FaultyStore};
-use wa_store::{MemoryStore, Store};
-use wa_test_server::{AppStateFaults, Phone, TestServer};
+use wa_it::{CommitHook, Companion, FaultyStore};
+use wa_store::{Change, Changes, MemoryStore, Store, StoreError};
+use wa_test_server::{Act, AppStateFaults, Filter, Phone, TestServer};
 use wa_types::{Jid, UnixMillis};
 
 /// A server and an account whose phone has begun with the shared state.
@@ -172,6 +172,35 @@ async fn a_change_goes_on_top_of_what_others_wrote_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_devices_that_write_at_once_the_second_writes_again_and_both_changes_survive() {
+    let (server, phone) = scene().await;
+    let mut alice = Companion::link(&server, &phone).await;
+    let mut other = Companion::link(&server, &phone).await;
+    phone.set_app_state(&[pin(true)]);
+    heard(&mut alice).await;
+    heard(&mut other).await;
+    // Alice's other device does not hear in time what she wrote, and writes on top of what it knows.
+    let news = Filter::to_client().tag("notification").kind("server_sync");
+    server.faults_of(&other.jid).script(news, Act::Drop, 1);
+    let [first, second] = ["15550003333", "15550004444"].map(Jid::pn);
+    alice.client.chats().lock(&first).await.unwrap();
+    phone.wait_app_state(Collection::RegularLow, 2).await;
+    other.client.chats().lock(&second).await.unwrap();
+    phone.wait_app_state(Collection::RegularLow, 3).await;
+    assert_eq!(phone.app_state_conflicts(Collection::RegularLow), 1);
+    let lock = |chat: &Jid| Action::Chat(ChatAction::Lock { chat: chat.clone(), locked: true });
+    while heard(&mut alice).await.action != Some(lock(&second)) {}
+    for device in [&alice, &other] {
+        for chat in [&first, &second] {
+            assert!(device.client.chats().settings(chat).await.unwrap().is_locked, "{:?}", device.jid);
+        }
+        assert!(device.store.app_state_changes(0, 10).await.unwrap().is_empty());
+    }
+    let known = phone.app_state();
+    assert!(known.contains(&lock(&first)) && known.contains(&lock(&second)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_later_change_elsewhere_wins_over_one_that_waits() {
     let (server, phone) = scene().await;
     let mut alice = Companion::link(&server, &phone).await;
@@ -260,8 +289,8 @@ async fn what_nobody_can_mend_is_told_and_messages_go_on() {
 async fn missing_keys_are_asked_for_and_only_what_needs_them_waits() {
     let (server, phone) = scene().await;
     phone.set_withholds_app_state_keys(true);
-    phone.set_app_state(&[contact(1)]);
     let mut alice = Companion::link(&server, &phone).await;
+    phone.set_app_state(&[contact(1)]);
     told(&mut alice, |event| matches!(event, AppStateEvent::KeysMissing { .. })).await;
     assert_eq!(heard(&mut alice).await.action, Some(contact(1)));
     // Another key, made later.
@@ -286,11 +315,13 @@ async fn a_device_gives_its_keys_to_another_one() {
     // The phone is of no help any more.
     phone.set_app_state_silent(true);
     let mut other = Companion::link(&server, &phone).await;
+    phone.set_app_state(&[contact(2)]);
     // They have a session once one wrote to the other: a message is copied to all own devices.
     alice.send_text(server.phone("bob").pn(), "hello").await;
     other.message().await;
     other.send_text(server.phone("bob").pn(), "hello").await;
     assert_eq!(heard(&mut other).await.action, Some(contact(1)));
+    assert_eq!(heard(&mut other).await.action, Some(contact(2)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,19 +358,29 @@ async fn a_server_that_fails_is_asked_again() {
     }
 }
 
+/// Fails every commit that says that a change was uploaded.
+#[derive(Debug)]
+struct KeepsChanges;
+
+impl CommitHook for KeepsChanges {
+    fn before(&self, changes: &Changes) -> Result<(), StoreError> {
+        let says_so = changes.iter().any(|change| matches!(change, Change::DeleteAppStateChange { .. }));
+        if says_so { Err(StoreError::Full { source: None }) } else { Ok(()) }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_crash_between_the_servers_word_and_the_store_writes_nothing_twice() {
     let server = TestServer::start().await;
     let phone = server.phone("alice");
     phone.start_app_state();
     let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let faulty = Arc::new(FaultyStore::new(Arc::clone(&inner)));
-    let mut alice = Companion::link_with(&server, &phone, Arc::clone(&faulty) as Arc<dyn Store>).await;
+    // That the server took a change is not stored.
+    let faulty = Arc::new(FaultyStore::with_hook(Arc::clone(&inner), Arc::new(KeepsChanges)));
+    let mut alice = Companion::link_with(&server, &phone, faulty).await;
     phone.set_app_state(&[contact(1)]);
     heard(&mut alice).await;
     alice.client.chats().unpin(&chat()).await.unwrap();
-    // From here on nothing is stored; the server has the change.
-    faulty.set_full(true);
     phone.wait_app_state(Collection::RegularLow, 1).await;
     alice.stop().await;
     assert_eq!(inner.app_state_changes(0, 10).await.unwrap().len(), 1);

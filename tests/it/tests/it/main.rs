@@ -4,6 +4,7 @@
 mod acks;
 mod addresses;
 mod app_state;
+mod app_state_files;
 mod backlog;
 mod chats;
 mod communities;

@@ -88,6 +88,7 @@ fn answer_one(
             announce(state, from, name, version);
             return node.attr("version", version);
         }
+        states.of(name).conflicts += 1;
         node = refusal(name, 409);
     }
     let snapshot_from = states.snapshot_from;

@@ -42,6 +42,8 @@ pub(super) struct PhoneStates {
     is_silent: bool,
     /// It answers requests for keys, and does not share by itself.
     withholds: bool,
+    /// How often companions asked for a collection that they cannot read.
+    recoveries: u64,
     /// It has no answer when a companion cannot read a collection.
     recovers_nothing: bool,
     /// What it writes is in files.
@@ -104,6 +106,12 @@ impl Phone {
         self.lock().app_state.withholds = withholds;
     }
 
+    /// How often companions asked it for a collection that they cannot read.
+    #[must_use]
+    pub fn app_state_recoveries(&self) -> u64 {
+        self.lock().app_state.recoveries
+    }
+
     /// Whether it has nothing to give to a companion that cannot read a collection.
     pub fn set_recovers_nothing(&self, recovers_nothing: bool) {
         self.lock().app_state.recovers_nothing = recovers_nothing;
@@ -137,6 +145,14 @@ impl Phone {
         state
             .account(self.inner.key.account)
             .map_or(0, |account| account.app_states.version(collection.name()))
+    }
+
+    /// How many patches of this collection the server refused because they were not on top of its version.
+    #[must_use]
+    pub fn app_state_conflicts(&self, collection: Collection) -> u64 {
+        let mut state = self.hub.state();
+        let account = state.accounts.get_mut(self.inner.key.account);
+        account.map_or(0, |account| account.app_states.of(collection.name()).conflicts)
     }
 
     /// Waits until the server has this version of a collection, or a later one.
@@ -326,6 +342,7 @@ impl Phone {
             && request.peer_data_operation_request_type()
                 == PeerDataOperationRequestType::CompanionSyncdSnapshotFatalRecovery
         {
+            phone.app_state.recoveries += 1;
             recovery(phone, id, request)
         } else {
             return false;

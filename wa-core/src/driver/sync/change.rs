@@ -72,6 +72,7 @@ impl Actor {
             self.sync.care(collection).is_due = true;
         }
         self.sync.last_change = Some(last);
+        self.sync.want_keys();
         self.tell_news(news, step).await?;
         Ok(Ok(()))
     }

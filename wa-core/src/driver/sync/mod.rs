@@ -35,7 +35,8 @@ use crate::stanza::iq::md::CleanDirty;
 
 pub(crate) use self::change::ChangeJob;
 
-/// A new device waits so long for the phone's keys before it looks for what it lacks.
+/// So long the phone's keys are waited for before a device without any looks for what it lacks; and so long for the
+/// phone's answer before other devices are asked.
 const KEY_WAIT: Duration = Duration::from_secs(10);
 
 /// The same key is asked for again after so long.
@@ -134,14 +135,31 @@ impl Care {
     }
 }
 
+/// Whether a device without any key fetches what it cannot read, to see which keys that needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Look {
+    /// Nobody said that there is anything.
+    #[default]
+    No,
+    /// When the phone has not shared its keys until then.
+    At(Instant),
+    Now,
+}
+
+impl Look {
+    fn is_over(self, now: Instant) -> bool {
+        matches!(self, Self::At(at) if now >= at)
+    }
+}
+
 /// The shared state, as far as memory knows of it.
 #[derive(Debug, Default)]
 pub(super) struct Sync {
     cares: HashMap<Collection, Care>,
     is_running: bool,
-    has_keys: bool,
-    /// Without any key nothing is fetched before.
-    key_wait: Option<Instant>,
+    /// Whether there is any key, once that was looked up.
+    has_keys: Option<bool>,
+    look: Look,
     asked: HashMap<KeyId, Asked>,
     /// The server wants to hear when everything was fetched.
     dirty: Option<(String, String)>,
@@ -164,16 +182,23 @@ impl Sync {
     }
 
     /// Logged in: all that changed meanwhile is fetched.
-    pub(super) fn connected(&mut self, now: Instant) {
+    pub(super) fn connected(&mut self) {
         for collection in Collection::ALL {
             self.set_due(collection);
         }
-        self.key_wait = Some(now + KEY_WAIT);
+    }
+
+    /// There is something in the shared state, or shall be: without any key, it is fetched to see which ones it needs.
+    fn want_keys(&mut self) {
+        if self.look == Look::No {
+            self.look = Look::At(clock::now() + KEY_WAIT);
+        }
     }
 
     /// The connection is gone, and with it what was asked on it.
     pub(super) fn disconnected(&mut self) {
         self.is_running = false;
+        self.look = Look::No;
         self.cares.clear();
         self.dirty = None;
     }
@@ -184,8 +209,7 @@ impl Sync {
     }
 
     fn keys_came(&mut self, ids: &[KeyId]) {
-        self.has_keys = true;
-        self.key_wait = None;
+        self.has_keys = Some(true);
         for id in ids {
             self.asked.remove(id);
         }
@@ -239,8 +263,11 @@ impl Sync {
         let phone = line.filter(|_| wants_phone);
         let asked = self.cares.values().flat_map(|care| &care.blocked).filter_map(|id| self.asked.get(id));
         let all = asked.filter(|asked| !asked.all).map(|asked| asked.at + KEY_WAIT);
-        let keys = self.key_wait.filter(|_| !self.has_keys);
-        retries.chain(recoveries).chain(phone).chain(all).chain(keys).min()
+        let look = match self.look {
+            Look::At(at) if self.has_keys != Some(true) => Some(at),
+            _ => None,
+        };
+        retries.chain(recoveries).chain(phone).chain(all).chain(look).min()
     }
 }
 
@@ -256,12 +283,8 @@ impl Actor {
         if self.sync.is_running {
             return Ok(());
         }
-        if let Some(until) = self.sync.key_wait {
-            self.sync.has_keys |= !self.store.app_state_keys().await?.is_empty();
-            if !self.sync.has_keys && now < until {
-                return Ok(());
-            }
-            self.sync.key_wait = None;
+        if !self.may_fetch(now).await? {
+            return Ok(());
         }
         let plan = |collection| self.sync.cares.get(&collection)?.plan(collection, now);
         let mut plans: Vec<Plan> = Collection::ALL.into_iter().filter_map(plan).collect();
@@ -283,6 +306,19 @@ impl Actor {
             Fetched::Synced(Box::new(Synced { collections, result: round.run(plans).await }))
         }));
         Ok(())
+    }
+
+    /// Nothing can be read without any key, so nothing is fetched; but for learning which keys are needed.
+    async fn may_fetch(&mut self, now: Instant) -> Result<bool, StoreError> {
+        let has_keys = match self.sync.has_keys {
+            Some(has_keys) => has_keys,
+            None => !self.store.app_state_keys().await?.is_empty(),
+        };
+        self.sync.has_keys = Some(has_keys);
+        if self.sync.look.is_over(now) {
+            self.sync.look = Look::Now;
+        }
+        Ok(has_keys || self.sync.look == Look::Now)
     }
 
     /// Takes what came of an exchange; it is committed with this step.
@@ -417,6 +453,7 @@ impl Actor {
                 continue;
             }
             self.sync.set_due(collection);
+            self.sync.want_keys();
         }
         Ok(())
     }
@@ -433,6 +470,7 @@ impl Actor {
         for collection in Collection::ALL {
             self.sync.set_due(collection);
         }
+        self.sync.want_keys();
         self.sync.dirty = Some((kind, timestamp));
     }
 
