@@ -32,9 +32,9 @@ pub use records::{
     Account, AccountReader, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, AppStateReader,
     ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Group, GroupDescription, GroupMember,
     GroupReader, GroupRole, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping,
-    MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, OutboxState, PreKeyReader,
-    PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader,
-    SignedPreKeyRecord,
+    MessageKey, MessageSecret, MessageSecretReader, NctSalt, OutboxEntry, OutboxReader, OutboxState,
+    PreKeyReader, PreKeyRecord, PrivacyToken, PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage,
+    SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};
