@@ -1,6 +1,7 @@
 //! Everything that the application hears from an account, in order.
 
 mod pairing;
+mod people;
 mod target;
 mod trail;
 
@@ -10,6 +11,11 @@ use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
 pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
+pub use people::{
+    AccountChange, Blocked, Blocklist, CallOffer, CallSignal, ChatStateChanged, InboundCall, LastSeen,
+    NewChatQuota, PresenceChanged, PresenceState, PrivacyCategory, PrivacySetting, PrivacySettings,
+    PrivacyValue, ProfileChange, ProfileChanged, ReachoutTimelock, Typing,
+};
 pub use trail::{TrailEntry, TrailStep};
 
 use crate::connection::CloseReason;
@@ -118,6 +124,16 @@ pub enum Event {
         /// The device whose key changed.
         device: Jid,
     },
+    /// Whether somebody who is watched is there.
+    Presence(PresenceChanged),
+    /// Somebody writes or records, or stopped.
+    ChatState(ChatStateChanged),
+    /// What a user or a group shows of itself changed.
+    Profile(Box<ProfileChanged>),
+    /// Something of our own account changed.
+    Account(Box<AccountChange>),
+    /// A step of a call: somebody calls, takes it, declines it, hangs up.
+    Call(Box<InboundCall>),
     /// Something happened in a group that we are or were in.
     GroupChanged(Box<GroupChanged>),
     /// A stanza that this version has no event for.

@@ -1,7 +1,10 @@
 //! One account's client: what an application holds.
 
 mod account;
+mod blocklist;
 mod builder;
+mod business;
+mod calls;
 mod events;
 mod explain;
 mod groups;
@@ -10,8 +13,12 @@ mod identity;
 mod network;
 mod pairing;
 mod peers;
+mod presence;
+mod privacy;
+mod profile;
 mod raw;
 mod send;
+mod users;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -24,15 +31,28 @@ use tokio_util::sync::CancellationToken;
 use wa_types::{Jid, MessageId};
 
 pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
+pub use blocklist::{BlocklistHandle, SpamFlow, SpamMessage};
 pub use builder::ClientBuilder;
+pub use business::{
+    Business, BusinessEdit, BusinessHours, BusinessProfile, Collection, DayHours, LinkTarget, OpenHours,
+    Order, OrderedProduct, Product, ProductDraft, ProductPage, Weekday,
+};
+pub use calls::Calls;
 pub use events::Events;
 pub use groups::{CreatedGroup, Groups, MemberOutcome};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
 };
+pub use presence::Presence;
+pub use privacy::{DefaultTimer, Privacy, PrivacyList};
+pub use profile::{Profile, Username, UsernameCheck};
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
+pub use users::{
+    About, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
+    PictureState, UserAnswer, UserInfo, UserRefusal, Users, VerifiedName,
+};
 
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;

@@ -7,6 +7,7 @@ use wa_types::{Jid, MessageId};
 
 pub(crate) use super::groups::GroupJob;
 use super::pairing::code::PairCodeJob;
+pub(crate) use super::people::PeopleJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
 use crate::event::{Cancellation, InboxNumber, Peer, SendState, TrailEntry};
 use crate::message::Message;
@@ -76,6 +77,8 @@ pub(crate) enum Job {
     },
     /// Ask about groups, or change one.
     Group(Box<GroupJob>),
+    /// Ask about people, or tell them something.
+    People(Box<PeopleJob>),
     /// Wipe the store.
     Forget {
         reply: oneshot::Sender<Result<(), CallError>>,
@@ -135,6 +138,7 @@ impl Job {
             Self::Reconnect { reply } => {
                 let _ = reply.send(Err(ReconnectError::Shutdown));
             }
+            Self::People(job) => job.refuse(CallError::Shutdown),
             Self::Group(job) => job.refuse(CallError::Shutdown),
             Self::Peer { reply, .. } => {
                 let _ = reply.send(Err(CallError::Shutdown));

@@ -4,12 +4,14 @@
 //! One file per tag, one per namespace of [`iq`].
 
 pub mod ack;
+pub mod call;
 pub mod group;
 pub mod ib;
 pub mod iq;
 pub mod message;
 pub mod notification;
 pub mod pairing;
+pub mod presence;
 pub mod reader;
 pub mod receipt;
 pub mod retry;

@@ -10,6 +10,7 @@
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
 //! | `peer` | what it does for its companions |
+//! | `profile` | what its user shows, changes and does beside writing |
 //! | `limits` | what the server allows its account |
 //! | `reinstall` | being set up anew |
 //! | `receive` | stanzas in: messages, receipts, notifications |
@@ -21,6 +22,7 @@ mod limits;
 mod link;
 mod passkey;
 mod peer;
+mod profile;
 mod receive;
 mod reinstall;
 mod seen;

@@ -1,12 +1,18 @@
 //! `<iq>`: questions and answers. A request names its own reply. One file per namespace.
 //! Protocol: transport, "Stanza bookkeeping"; IQ catalogue.
 
+pub mod about;
+pub mod blocklist;
+pub mod business;
 pub mod encrypt;
 pub mod groups;
 pub mod md;
 pub mod mex;
 pub mod passive;
+pub mod picture;
 pub mod ping;
+pub mod privacy;
+pub mod spam;
 pub mod usync;
 
 use std::time::Duration;

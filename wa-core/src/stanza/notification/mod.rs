@@ -4,6 +4,7 @@
 
 pub mod addresses;
 pub mod groups;
+pub mod people;
 
 use wa_types::Jid;
 
@@ -37,6 +38,8 @@ pub enum Notification {
     },
     /// Which addresses are one user, or that a user has another one now.
     Addresses(addresses::AddressNotification),
+    /// What changed about users, and about our own account.
+    People(Box<people::PeopleNotification>),
     /// Something happened in a group.
     Group(Box<groups::GroupNotification>),
     /// About linking this device.
@@ -71,15 +74,15 @@ impl Notification {
                 }
             }
             "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
-            "account_sync" if stanza.child_opt("devices").is_some() => {
-                return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() });
-            }
             "w:gp2" => {
                 return groups::GroupNotification::read(stanza).map(Box::new).map(Self::Group);
             }
             kind => {
                 if let Some(notice) = PairingNotice::read(kind, stanza)? {
                     return Ok(Self::Pairing(notice));
+                }
+                if let Some(people) = people::PeopleNotification::read(stanza, kind) {
+                    return Ok(Self::People(Box::new(people)));
                 }
                 if let Some(said) = addresses::AddressNotification::read(stanza, kind) {
                     return Ok(Self::Addresses(said));

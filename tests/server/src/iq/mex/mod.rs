@@ -1,6 +1,7 @@
 //! `w:mex`: GraphQL calls, found by the number of their document. Protocol: IQ catalogue, "Mex".
 
 pub(crate) mod limits;
+mod profile;
 
 use serde_json::{Value, json};
 use wa_core::stanza::iq::mex::documents;
@@ -43,7 +44,8 @@ pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Answer {
 
 /// `None` when nobody here serves it.
 fn call(state: &mut State, from: DeviceKey, name: &str, variables: &Value) -> Option<MexResult> {
-    let answer = limits::call(state, from, name, variables);
+    let answer =
+        limits::call(state, from, name, variables).or_else(|| profile::call(state, from, name, variables));
     if answer.is_none() {
         tracing::debug!(name, "an operation that is not served");
     }
