@@ -5,10 +5,14 @@
 
 pub mod ack;
 pub mod call;
+pub mod community;
 pub mod group;
+pub mod group_setting;
 pub mod ib;
 pub mod iq;
+pub mod media_retry;
 pub mod message;
+pub mod newsletter;
 pub mod notification;
 pub mod pairing;
 pub mod presence;

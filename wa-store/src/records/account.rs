@@ -61,6 +61,8 @@ pub struct Account {
     pub keys_checked: Option<UnixSeconds>,
     /// From what tokens for users are made that gave us none; the phone gives it.
     pub nct_salt: Option<NctSalt>,
+    /// Asked for when a blob of history is deleted.
+    pub history_nonce: Option<String>,
 }
 
 impl Account {
@@ -96,6 +98,7 @@ impl Account {
             banned_until: None,
             keys_checked: None,
             nct_salt: None,
+            history_nonce: None,
         }
     }
 
@@ -134,6 +137,7 @@ impl Account {
             banned_until: self.banned_until.map(|until| until.0),
             keys_checked: self.keys_checked.map(|at| at.0),
             nct_salt: self.nct_salt.as_ref().map(|salt| salt.as_bytes().to_vec()),
+            history_nonce: self.history_nonce.clone(),
         };
         let raw = Wiped(raw);
         // One allocation of the final size: a growing one would leave copies of the secrets behind.
@@ -183,6 +187,7 @@ impl Account {
             banned_until: raw.banned_until.map(UnixSeconds),
             keys_checked: raw.keys_checked.map(UnixSeconds),
             nct_salt: raw.nct_salt.clone().map(NctSalt::new),
+            history_nonce: raw.history_nonce.clone(),
         })
     }
 }
@@ -310,6 +315,8 @@ struct RawAccount {
     keys_checked: Option<u64>,
     #[prost(bytes = "vec", optional, tag = "25")]
     nct_salt: Option<Vec<u8>>,
+    #[prost(string, optional, tag = "40")]
+    history_nonce: Option<String>,
 }
 
 impl fmt::Debug for RawAccount {

@@ -7,6 +7,7 @@ mod groups;
 mod md;
 mod media;
 mod mex;
+mod newsletter;
 mod passive;
 mod picture;
 mod ping;
@@ -14,6 +15,7 @@ mod privacy;
 mod props;
 mod spam;
 mod status;
+mod tos;
 mod usync;
 
 use wa_core::wire::Node;
@@ -76,14 +78,19 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "abt" | "w" => props::answer(iq),
             "status" => status::answer(state, from, iq, is_set),
             "disappearing_mode" if is_set => privacy::default_timer(state, from, iq),
-            "w:profile:picture" => picture::answer(state, from, iq, is_set),
             "w:biz" => business::profile(state, from, iq, is_set),
             "w:biz:catalog" => business::catalog(state, from, iq),
             "fb:thrift_iq" => business::order(state, iq),
             "w:qr" => business::link(state, from, iq, is_set),
             "spam" => spam::answer(state, iq),
-            "w:m" => media::answer(iq),
+            "w:m" => media::answer(state, iq),
             "w:mex" => mex::answer(state, from, iq),
+            "w:profile:picture" => match iq.attr_jid("target").filter(wa_types::Jid::is_group) {
+                Some(group) => groups::picture::answer(state, from, &group, iq, is_set),
+                None => picture::answer(state, from, iq, is_set),
+            },
+            "newsletter" => newsletter::answer(state, from, iq, is_set),
+            "tos" => tos::answer(iq, is_set),
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");

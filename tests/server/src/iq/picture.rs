@@ -1,4 +1,5 @@
-//! `w:profile:picture`: pictures of users and groups. Protocol: IQ catalogue, "Profile picture".
+//! `w:profile:picture`: pictures of users; those of groups are in `groups::picture`. Protocol: IQ catalogue,
+//! "Profile picture".
 
 use wa_core::wire::Node;
 use wa_types::Jid;
@@ -14,11 +15,6 @@ pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node, is_set: bool
         return Answer::Error(404);
     };
     let of = match iq.attr_jid("target").map(|target| target.to_chat()) {
-        Some(group) if group.is_group() => match state.groups.find(&group) {
-            Some(found) if found.members.contains_key(&from.account) => group,
-            Some(_) => return Answer::Error(403),
-            None => return Answer::Error(404),
-        },
         Some(user) => match state.account_of(&user).and_then(|account| state.account(account)) {
             Some(account) => account.pn.clone(),
             None => return Answer::Error(404),
@@ -28,7 +24,7 @@ pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node, is_set: bool
     if !is_set {
         return fetch(state, from, &of, iq);
     }
-    if of != own && !of.is_group() {
+    if of != own {
         return Answer::Error(403);
     }
     set(state, from, &of, iq)
@@ -46,18 +42,23 @@ fn fetch(state: &State, from: DeviceKey, of: &Jid, iq: &Node) -> Answer {
         }
     }
     let Some(picture) = state.pictures.get(of) else { return Answer::Error(404) };
-    if asked.attr_text("id").as_deref() == Some(picture.id.as_str()) {
+    describe(asked, &picture.id, &picture.jpeg)
+}
+
+/// Where a picture is, unless it is the one that is known.
+pub(super) fn describe(asked: &Node, id: &str, jpeg: &[u8]) -> Answer {
+    if asked.attr_text("id").as_deref() == Some(id) {
         return Answer::one(Node::new("picture").attr("status", "304"));
     }
     let kind = asked.attr_text("type").unwrap_or_else(|| "preview".into()).into_owned();
-    let path = format!("/v/t61.24694-24/{}.jpg", picture.id);
+    let path = format!("/v/t61.24694-24/{id}.jpg");
     Answer::one(
         Node::new("picture")
-            .attr("id", &picture.id)
+            .attr("id", id)
             .attr("type", kind)
-            .attr("url", format!("https://localhost{path}"))
+            .attr("url", format!("https://pps.test{path}"))
             .attr("direct_path", path)
-            .attr("hash", picture.jpeg.len()),
+            .attr("hash", jpeg.len()),
     )
 }
 
@@ -76,24 +77,7 @@ fn set(state: &mut State, from: DeviceKey, of: &Jid, iq: &Node) -> Answer {
         }
     };
     let id = change.get("id").cloned();
-    let author = state.account(from.account).map(|account| account.lid.clone());
-    if of.is_group() {
-        let change = change.attr_opt("author", author);
-        let notification = Node::new("notification")
-            .attr("type", "picture")
-            .attr("from", of)
-            .attr("id", state.next_id())
-            .attr("t", state.now_seconds())
-            .child(change);
-        let members = state.members_of(of);
-        for device in members.into_iter().flat_map(|member| state.devices_of(member)).collect::<Vec<_>>() {
-            if device != from {
-                state.deliver(device, notification.clone());
-            }
-        }
-    } else {
-        state.tell_contacts(from, "picture", &change);
-    }
+    state.tell_contacts(from, "picture", &change);
     Answer::one(Node::new("picture").attr_opt("id", id))
 }
 

@@ -8,6 +8,8 @@ pub(super) mod place;
 mod receipt;
 pub(super) mod stored;
 
+pub(super) use self::accept::stage_inbox;
+
 use std::collections::HashSet;
 
 use tracing::Instrument as _;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use wa_store::{OutboxEntry, OutboxState, StoreError};
+use wa_store::{MessageKey, OutboxEntry, OutboxState, StoreError};
 use wa_types::{MessageId, UnixMillis};
 
 use super::{Fresh, Pending};
@@ -27,6 +27,11 @@ impl Actor {
                 Err(error) => return job.reply.refuse(SendError::Store(error.to_string())),
             },
         };
+        match self.seal_content(&job.chat, &job.message, step.secrets.clone()).await {
+            Ok(Some(sealed)) => job.message = sealed,
+            Ok(None) => {}
+            Err(error) => return job.reply.refuse(error),
+        }
         match self.known_send(&job).await {
             Ok(Known::New) => self.take_send(job, step),
             Ok(Known::Fresh(id)) => self.join(id, job.reply, step),
@@ -87,10 +92,15 @@ impl Actor {
                 let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
                 (UnixMillis(now.0.saturating_add(millis)), later(clock::now(), within))
             }),
-            message: job.message,
+            message: job.message.stamped(now),
             state: None,
             retries: 0,
         };
+        if let Some(own) = self.own() {
+            let (chat, sender) = (pending.chat.clone(), own.pn.to_user());
+            let key = MessageKey { chat, sender, id: pending.id.clone() };
+            self.keep_secret(key, &pending.message, now, step);
+        }
         self.outbox.fresh.push(Fresh {
             seq: pending.seq,
             chat: pending.chat.clone(),

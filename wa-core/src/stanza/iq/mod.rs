@@ -7,12 +7,15 @@ pub mod business;
 pub mod encrypt;
 pub mod groups;
 pub mod md;
+pub mod media_conn;
 pub mod mex;
+pub mod newsletter;
 pub mod passive;
 pub mod picture;
 pub mod ping;
 pub mod privacy;
 pub mod spam;
+pub mod status_audience;
 pub mod usync;
 
 use std::time::Duration;
