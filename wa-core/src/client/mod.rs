@@ -2,7 +2,10 @@
 
 mod account;
 mod app_state;
+mod blocklist;
 mod builder;
+mod business;
+mod calls;
 mod chats;
 mod communities;
 mod contacts;
@@ -18,10 +21,14 @@ mod network;
 mod newsletters;
 mod pairing;
 mod peers;
+mod presence;
+mod privacy;
+mod profile;
 mod raw;
 mod send;
 mod settings;
 mod status_audience;
+mod users;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -35,7 +42,13 @@ use wa_types::{Jid, MessageId};
 
 pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
 pub use app_state::AppState;
+pub use blocklist::{BlocklistHandle, SpamFlow, SpamMessage};
 pub use builder::ClientBuilder;
+pub use business::{
+    Business, BusinessEdit, BusinessHours, BusinessProfile, Collection, DayHours, LinkTarget, OpenHours,
+    Order, OrderedProduct, Product, ProductDraft, ProductPage, Weekday,
+};
+pub use calls::Calls;
 pub use chats::{ChatSettings, Chats, MessageRef, Mute};
 pub use communities::{Communities, LinkOutcome, NewCommunity};
 pub use contacts::{Contact, Contacts};
@@ -52,10 +65,17 @@ pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
 };
+pub use presence::Presence;
+pub use privacy::{DefaultTimer, Privacy, PrivacyList};
+pub use profile::{Profile, Username, UsernameCheck};
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 pub use settings::Settings;
 pub use status_audience::{AudienceKind, AudienceList};
+pub use users::{
+    About, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
+    PictureState, UserAnswer, UserInfo, UserRefusal, Users, VerifiedName,
+};
 
 pub use crate::driver::history::{Anchor, HistoryPage, HistoryProgress, HistoryState, HistoryUse};
 pub use crate::driver::identity::IdentityPolicy;

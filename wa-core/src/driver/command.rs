@@ -8,6 +8,7 @@ use wa_types::{Jid, MessageId};
 pub(crate) use super::groups::{GroupJob, NewGroup};
 pub(crate) use super::history::HistoryJob;
 use super::pairing::code::PairCodeJob;
+pub(crate) use super::people::PeopleJob;
 pub(crate) use super::reuploads::ReuploadJob;
 pub(crate) use super::sync::ChangeJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
@@ -92,6 +93,8 @@ pub(crate) enum Job {
     Group(Box<GroupJob>),
     /// Change the state that the account's devices share.
     AppState(Box<ChangeJob>),
+    /// Ask about people, or tell them something.
+    People(Box<PeopleJob>),
     /// Ask the phone to upload a file again.
     Reupload(Box<ReuploadJob>),
     /// Ask about the past, or keep what it told.
@@ -156,6 +159,7 @@ impl Job {
             Self::Reconnect { reply } => {
                 let _ = reply.send(Err(ReconnectError::Shutdown));
             }
+            Self::People(job) => job.refuse(CallError::Shutdown),
             Self::Group(job) => job.refuse(CallError::Shutdown),
             Self::AppState(job) => {
                 let _ = job.reply.send(Err(CallError::Shutdown));

@@ -140,6 +140,7 @@ impl Actor {
         if !is_note_to_self && targets.iter().all(|(target, _)| target.is_own) || targets.is_empty() {
             return Ok(Prepared::Fail(SendError::NoDevices(to)));
         }
+        self.load_tokens(&to).await?;
         let recipient_pn = if to.is_lid() { self.directory.pn_of(&to).cloned() } else { None };
         Ok(Prepared::Go(Route::Direct(Box::new(Direct { to, recipient_pn, me, targets, listed }))))
     }
@@ -174,7 +175,10 @@ impl Actor {
             recipients,
             device_identity: self.account.signed_device_identity.as_deref(),
             recipient_pn: route.recipient_pn.as_ref(),
+            trust: self.trust_for(&route.to).map(|trust| trust.to_node()),
         };
-        Ok(message.into_node())
+        let node = message.into_node();
+        self.note_written_to(&route.to);
+        Ok(node)
     }
 }
