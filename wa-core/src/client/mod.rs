@@ -271,8 +271,7 @@ impl Inner {
         jobs: mpsc::Sender<Job>,
         history: history::Shared,
         (asker, fetcher): (Asker, Fetcher),
-        status: watch::Receiver<Status>,
-        ended: watch::Receiver<Option<CloseReason>>,
+        (status, ended): (watch::Receiver<Status>, watch::Receiver<Option<CloseReason>>),
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {

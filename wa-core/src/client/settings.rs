@@ -31,7 +31,7 @@ impl Settings<'_> {
         })
     }
 
-    /// Gives the account another name. It goes out with what is sent from now on, too.
+    /// Gives the account another name: our devices hear of it, and those to whom we write see it from now on.
     ///
     /// # Errors
     /// [`CallError`]; nothing was changed.

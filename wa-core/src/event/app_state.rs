@@ -19,7 +19,7 @@ pub enum AppStateEvent {
     /// A change of the application's own was refused by the server for good, and undone.
     Refused {
         /// What was to be.
-        action: Action,
+        action: Box<Action>,
         /// The server's code.
         code: u16,
     },

@@ -5,6 +5,7 @@ mod acks;
 mod addresses;
 mod app_state;
 mod app_state_files;
+mod app_state_refusals;
 mod backlog;
 mod blocklist;
 mod business;

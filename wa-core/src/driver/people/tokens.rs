@@ -198,7 +198,6 @@ impl Actor {
     }
 
     /// Keeps the secret from which tokens are made for users that gave us none.
-    #[expect(dead_code, reason = "history and app state bring it, and are not connected yet")]
     pub(in crate::driver) fn keep_nct_salt(&mut self, salt: Vec<u8>, step: &mut Step) {
         let salt = NctSalt::new(salt);
         if salt.as_bytes().is_empty() || self.account.nct_salt.as_ref() == Some(&salt) {

@@ -25,7 +25,7 @@ use self::keys::{Asked, Wanted};
 use self::round::{Answer, Outcome, Plan, Round};
 use super::upkeep::Fetched;
 use super::{Actor, Status, Step, clock};
-use crate::app_state::action::{Action, ContactAction, SettingAction};
+use crate::app_state::action::{Action, ContactAction, SettingAction, write_index};
 use crate::app_state::{AppStateError, Collection, KeyId};
 use crate::connection::REQUEST_LIMIT;
 use crate::driver::directory::Evidence;
@@ -409,10 +409,30 @@ impl Actor {
     async fn tell_news(&mut self, news: Vec<AppStateEvent>, step: &mut Step) -> Result<(), StoreError> {
         let mut pairs = Vec::new();
         for event in &news {
-            let AppStateEvent::Changed(changed) = event else { continue };
+            let changed = match event {
+                AppStateEvent::Changed(changed) => changed,
+                AppStateEvent::Refused { action, .. }
+                    if matches!(**action, Action::Setting(SettingAction::PushName { .. })) =>
+                {
+                    self.restore_push_name(step).await?;
+                    continue;
+                }
+                _ => continue,
+            };
             match &changed.action {
                 Some(Action::Setting(SettingAction::PushName { name, .. })) => {
-                    self.take_push_name(name, step)
+                    self.take_push_name(name, step);
+                }
+                Some(Action::Setting(SettingAction::TokenSalt { salt: Some(salt) })) => {
+                    self.keep_nct_salt(salt.clone(), step);
+                }
+                None if matches!(
+                    changed.previous,
+                    Some(Action::Setting(SettingAction::TokenSalt { .. }))
+                ) =>
+                {
+                    self.account.nct_salt = None;
+                    step.changes.put_account(self.account.clone());
                 }
                 Some(Action::Contact(ContactAction::Contact { pn, lid: Some(lid), .. })) => {
                     pairs.extend(AddressPair::new(pn, lid));
@@ -438,6 +458,17 @@ impl Actor {
         self.account.push_name = Some(name.to_owned());
         step.changes.put_account(self.account.clone());
         self.send_presence(step);
+    }
+
+    /// The server refused another name: the one before is the one that others see.
+    async fn restore_push_name(&mut self, step: &mut Step) -> Result<(), StoreError> {
+        let index = write_index(&["setting_pushName".to_owned()]);
+        let stored = self.store.app_state_by_index(&[index]).await?;
+        let said = stored.first().and_then(|entries| view::effective(entries.iter()));
+        if let Some(Action::Setting(SettingAction::PushName { name })) = said.map(|said| said.action()) {
+            self.take_push_name(&name, step);
+        }
+        Ok(())
     }
 
     /// The server has news of collections.

@@ -288,7 +288,7 @@ impl Round {
         for change in &prepared.sent {
             answer.changes.delete_app_state_change(change.seq);
             let action = Action::read(collection, &change.index, &change.value, change.version);
-            answer.events.push(AppStateEvent::Refused { action, code });
+            answer.events.push(AppStateEvent::Refused { action: Box::new(action), code });
         }
         Outcome::Refused(code)
     }
