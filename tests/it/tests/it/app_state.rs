@@ -162,7 +162,7 @@ async fn a_change_goes_on_top_of_what_others_wrote_first() {
     alice.client.chats().pin(&chat()).await.unwrap();
     let elsewhere = Action::Chat(ChatAction::Lock { chat: Jid::pn("15550002222"), locked: true });
     for _ in 0..7 {
-        phone.set_app_state(&[elsewhere.clone()]);
+        phone.set_app_state(std::slice::from_ref(&elsewhere));
     }
     let version = phone.app_state_version(Collection::RegularLow);
     alice.client.reconnect().await.unwrap();

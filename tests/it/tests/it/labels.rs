@@ -17,8 +17,8 @@ async fn labels_are_made_given_taken_and_deleted() {
     labels.put(&label).await.unwrap();
     labels.label_chat("7", &chat, true).await.unwrap();
     labels.label_message("7", &chat, &id, true).await.unwrap();
-    assert_eq!(labels.all().await.unwrap(), [label.clone()]);
-    assert_eq!(labels.chats("7").await.unwrap(), [chat.clone()]);
+    assert_eq!(labels.all().await.unwrap(), std::slice::from_ref(&label));
+    assert_eq!(labels.chats("7").await.unwrap(), std::slice::from_ref(&chat));
     assert_eq!(labels.messages("7").await.unwrap(), [(chat.clone(), id)]);
     let given = LabelAction::Chat { id: "7".to_owned(), chat: chat.clone(), labeled: true, model_data: None };
     phone.wait_app_state_action(&Action::Label(given)).await;
@@ -38,7 +38,7 @@ async fn quick_replies_are_made_changed_and_deleted() {
     labels.put_quick_reply(&QuickReply::new("1700000000", "hi", "Hello!")).await.unwrap();
     let reply = QuickReply::new("1700000000", "hi", "Hello, and welcome!");
     labels.put_quick_reply(&reply).await.unwrap();
-    assert_eq!(labels.quick_replies().await.unwrap(), [reply.clone()]);
+    assert_eq!(labels.quick_replies().await.unwrap(), std::slice::from_ref(&reply));
     labels.delete_quick_reply(&reply).await.unwrap();
     assert!(labels.quick_replies().await.unwrap().is_empty());
 }
