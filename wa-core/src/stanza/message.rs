@@ -413,3 +413,36 @@ impl OutboundMessage<'_> {
         }
     }
 }
+
+/// `<reporting>`: by which a report of the message can be checked. Protocol: messages, "Reporting token".
+#[must_use]
+pub fn reporting(token: [u8; 16]) -> Node {
+    Node::new("reporting").child(Node::new("reporting_token").attr("v", "2").bytes(token.to_vec()))
+}
+
+/// A post of a channel on its way out. Protocol: messages, "Newsletter".
+#[derive(Debug)]
+pub struct OutboundPost<'m> {
+    /// The channel.
+    pub to: &'m Jid,
+    /// The post's id: for a change of an earlier one, that one's.
+    pub id: &'m MessageId,
+    /// What the content is; its `edit` is that of channels.
+    pub class: Class,
+    /// The encoded message, without a context; nothing for a post that is deleted.
+    pub content: Vec<u8>,
+}
+
+impl OutboundPost<'_> {
+    /// The stanza.
+    #[must_use]
+    pub fn into_node(self) -> Node {
+        let plaintext = Node::new("plaintext").attr_opt("mediatype", self.class.media).bytes(self.content);
+        Node::new("message")
+            .attr("to", self.to)
+            .attr("id", self.id)
+            .attr("type", self.class.kind)
+            .attr_opt("edit", self.class.edit)
+            .child(plaintext)
+    }
+}

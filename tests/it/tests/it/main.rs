@@ -31,6 +31,7 @@ mod reconnect;
 mod repair;
 mod requests;
 mod retries;
+mod secrets;
 mod sockets;
 mod store_faults;
 mod unlinking;
