@@ -156,6 +156,10 @@ impl DeviceListReader for FaultyStore {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.inner.device_lists(users)
     }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.inner.listed_users()
+    }
 }
 
 impl GroupReader for FaultyStore {
@@ -163,12 +167,12 @@ impl GroupReader for FaultyStore {
         self.inner.groups(groups)
     }
 
-    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
-        self.inner.key_holders(groups)
-    }
-
     fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
         self.inner.known_groups()
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.key_holders(groups)
     }
 
     fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {

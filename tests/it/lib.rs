@@ -34,7 +34,10 @@ pub struct Companion {
 
 /// A builder for a client of this server.
 pub fn builder(server: &TestServer, store: Arc<dyn Store>) -> ClientBuilder {
-    Client::builder(store).connector(server.connector()).trust_root(server.trust_root())
+    Client::builder(store)
+        .connector(server.connector())
+        .http_client(server.media().http_client())
+        .trust_root(server.trust_root())
 }
 
 impl Companion {

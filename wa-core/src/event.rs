@@ -1,5 +1,8 @@
 //! Everything that the application hears from an account, in order.
 
+mod history;
+mod media;
+mod newsletter;
 mod pairing;
 mod tally;
 mod target;
@@ -10,6 +13,12 @@ use std::time::Duration;
 use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
+pub use history::HistoryUpdate;
+pub use media::MediaEvent;
+pub use newsletter::{
+    Newsletter, NewsletterEvent, NewsletterPicture, NewsletterPost, NewsletterRole, NewsletterState,
+    ReactionPolicy,
+};
 pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
 pub use trail::{TrailEntry, TrailStep};
 
@@ -18,6 +27,8 @@ use crate::e2e::DecryptError;
 use crate::error::SendError;
 use crate::message::Message;
 use crate::pairing::LinkError;
+pub use crate::stanza::community::{GroupSuggestion, LinkKind, LinkedGroup};
+pub use crate::stanza::group_setting::GroupSetting;
 pub use crate::stanza::notification::groups::GroupChange;
 use crate::stanza::receipt::ReceiptKind;
 use crate::wire::Node;
@@ -122,8 +133,14 @@ pub enum Event {
         /// The device whose key changed.
         device: Jid,
     },
+    /// Something about a media file that nobody waits for.
+    Media(MediaEvent),
     /// Something happened in a group that we are or were in.
     GroupChanged(Box<GroupChanged>),
+    /// Something happened to a channel, beside posts.
+    Newsletter(Box<NewsletterEvent>),
+    /// Something happened to the past that the phone sends.
+    History(Box<HistoryUpdate>),
     /// A stanza that this version has no event for.
     Other(Box<Node>),
     /// The store failed. What was being received is not acknowledged and comes again; the connection is made anew
@@ -191,6 +208,8 @@ pub struct MessageReceived {
     pub from_me: bool,
     /// Its id.
     pub id: MessageId,
+    /// Its number in a channel: what reactions to it and views of it name.
+    pub post: Option<u64>,
     /// When the server took it.
     pub timestamp: UnixSeconds,
     /// The sender's own name for itself.
@@ -254,6 +273,7 @@ impl std::fmt::Debug for MessageReceived {
             .field("sender_alt", &self.sender_alt)
             .field("from_me", &self.from_me)
             .field("id", &self.id)
+            .field("post", &self.post)
             .field("timestamp", &self.timestamp)
             .field("push_name", &self.push_name.as_ref().map(|_| ".."))
             .field("is_backlog", &self.is_backlog)

@@ -41,6 +41,8 @@ pub struct Config {
     pub ack_delay: Option<Duration>,
     /// Look for message keys that were used twice: see [`reused_keys`](crate::TestServer::reused_keys).
     pub detect_key_reuse: bool,
+    /// How many messages and receipts a phone remembers, and how many sends of a device the server knows again.
+    pub memory: usize,
     /// How many stanzas per device [`stanzas_of`](crate::TestServer::stanzas_of) remembers.
     pub journal: usize,
 }
@@ -65,6 +67,7 @@ impl Default for Config {
             group_size: 1024,
             ack_delay: None,
             detect_key_reuse: false,
+            memory: 10_000,
             journal: 256,
         }
     }

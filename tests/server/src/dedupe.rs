@@ -24,14 +24,14 @@ struct Send {
 
 impl Recent {
     /// Notes a send; returns its time, which is that of the first send with this id.
-    pub(crate) fn note(&mut self, id: &str, now: u64) -> u64 {
+    pub(crate) fn note(&mut self, id: &str, now: u64, memory: usize) -> u64 {
         if let Some(send) = self.sends.get(id) {
             self.repeated += 1;
             return send.time;
         }
         self.order.push_back(id.to_owned());
         self.sends.insert(id.to_owned(), Send { time: now, delivered: HashSet::new() });
-        if self.order.len() > LIMIT
+        if self.order.len() > memory
             && let Some(oldest) = self.order.pop_front()
         {
             self.sends.remove(&oldest);
@@ -44,6 +44,3 @@ impl Recent {
         self.sends.get_mut(id).is_none_or(|send| send.delivered.insert(copy))
     }
 }
-
-/// More than a client keeps unacknowledged.
-const LIMIT: usize = 4096;

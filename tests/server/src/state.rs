@@ -15,6 +15,7 @@ use crate::group::Groups;
 use crate::hub::Hub;
 use crate::journal::{Direction, Journal, Subject};
 use crate::key_reuse::SeenKeys;
+use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::newsletter::Newsletters;
 use crate::pairing::Pairings;
@@ -31,6 +32,7 @@ pub(crate) struct State {
     /// News of groups that go out with the answer to the request at hand.
     pub(crate) news: Vec<(DeviceKey, Arc<Node>)>,
     pub(crate) newsletters: Newsletters,
+    pub(crate) media: MediaStore,
     pub(crate) pairings: Pairings,
     pub(crate) faults: FaultBook,
     pub(crate) chaos: Option<ChaosState>,
@@ -58,6 +60,7 @@ impl State {
             groups: Groups::default(),
             news: Vec::new(),
             newsletters: Newsletters::default(),
+            media: MediaStore::default(),
             pairings: Pairings::default(),
             faults: FaultBook::default(),
             chaos: None,
@@ -93,6 +96,13 @@ impl State {
             people: People::default(),
         });
         index
+    }
+
+    /// Gives an account another LID; the one before, which still leads to it.
+    pub(crate) fn set_lid(&mut self, index: usize, lid: Jid) -> Option<Jid> {
+        let account = self.accounts.get_mut(index)?;
+        self.by_lid.insert(lid.user().to_owned(), index);
+        Some(std::mem::replace(&mut account.lid, lid))
     }
 
     /// The account of a user, a device, or a hosted form of either.

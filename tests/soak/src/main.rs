@@ -59,7 +59,8 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Fallible<()> {
     let directory = TempDir::new()?;
-    let server = TestServer::with(Config { journal: 64, low_pre_keys: 30, ..Config::default() }).await;
+    let server =
+        TestServer::with(Config { journal: 64, low_pre_keys: 30, memory: MEMORY, ..Config::default() }).await;
     let tally = Arc::new(Tally::new(ACCOUNTS));
     let mut accounts = Vec::new();
     for index in 0..ACCOUNTS {
@@ -146,6 +147,8 @@ fn say(line: &str) {
 }
 
 const ACCOUNTS: usize = 4;
+/// What the server and its phones remember, in messages: more than any repair looks back, and filled within minutes.
+const MEMORY: usize = 2500;
 /// So many messages of a device later the guest comes or goes.
 const GUEST: u32 = 20;
 /// Longer than a client needs to find out that its connection is dead, and to repair what it could not read.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ReconnectPolicy;
+use super::history::HistoryConfig;
 use super::identity::IdentityPolicy;
 use super::pairing::hooks::{LinkGuard, PairingLimits, PasskeyAuthenticator};
 use super::repair::RepairTimes;
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     /// How long a message that could not be read is asked for.
     pub(crate) repair: RepairTimes,
     pub(crate) identity_policy: IdentityPolicy,
+    /// How the past is read.
+    pub(crate) history: HistoryConfig,
     /// The signed pre-key is replaced when it is older.
     pub(crate) signed_pre_key_age: Duration,
 }

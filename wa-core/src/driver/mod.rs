@@ -11,16 +11,21 @@
 //! actor never waits for the application or for the network: while the application does not take its events, no more
 //! stanzas are taken, and everything else goes on.
 
+mod answers;
 mod backlog;
 mod clock;
 pub(crate) mod command;
 pub(crate) mod config;
+mod contact_hashes;
 mod credentials;
 mod directory;
 mod groups;
+pub(crate) mod history;
 pub(crate) mod identity;
 mod inbox;
 mod link;
+pub(crate) mod media;
+mod newsletters;
 mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;
@@ -30,6 +35,7 @@ mod reconnect;
 pub(crate) mod repair;
 pub(crate) mod requester;
 mod retries;
+pub(crate) mod reuploads;
 mod secrets;
 mod session;
 mod status;
@@ -57,9 +63,11 @@ use self::command::Job;
 use self::config::Config;
 use self::directory::Directory;
 use self::groups::Groups;
+use self::history::{Histories, Pending};
 use self::identity::Holds;
 use self::inbox::stage_inbox;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
+use self::media::Fetcher;
 use self::outbox::{Answered, Outbox, Staged};
 use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
@@ -68,6 +76,7 @@ use self::reconnect::Backoff;
 use self::repair::Repairs;
 use self::requester::{Asker, Line, Requester};
 use self::retries::Retries;
+use self::reuploads::Reuploads;
 use self::secrets::Secrets;
 use self::session::{BATCH, Outgoing, Told};
 use self::trail::Trail;
@@ -135,8 +144,10 @@ pub(crate) struct Actor {
     outbox: Outbox,
     repairs: Repairs,
     retries: Retries,
+    reuploads: Reuploads,
     secrets: Secrets,
     holds: Holds,
+    history: Histories,
     phone_line: PhoneLine,
     link: Link,
     sessions: JoinSet<CloseReason>,
@@ -146,6 +157,8 @@ pub(crate) struct Actor {
     greetings: JoinSet<Fetched>,
     /// What the questions of the account see of the connection.
     line: watch::Sender<Line>,
+    /// Moves media files.
+    fetcher: Fetcher,
     backoff: Backoff,
     /// Which release we present as.
     version: ClientVersion,
@@ -191,6 +204,8 @@ struct Step {
     trail: Vec<(u64, TrailStep)>,
     /// Devices whose identity keys are other ones than before; what follows is still to be done.
     new_identities: Vec<Jid>,
+    /// Contacts whose device lists changed, by hash; what follows is still to be done.
+    contact_hashes: HashSet<String>,
     /// Who waits for users being trusted again.
     trusts: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Leave after everything else: what they acknowledge was asked for again before.
@@ -205,6 +220,8 @@ struct Step {
     secrets: Vec<wa_store::MessageSecret>,
     /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
     questions: Vec<Question>,
+    /// Parts of the past, to be read once they are in the inbox.
+    histories: Vec<Pending>,
 }
 
 /// Something that takes time: a request, or a hook of the application.
@@ -233,10 +250,13 @@ impl Actor {
         status: watch::Sender<Status>,
         ended: watch::Sender<Option<CloseReason>>,
         stop: CancellationToken,
+        history: Histories,
     ) -> Result<Self, StoreError> {
         let (account, signed_pre_key) = open(&*store).await?;
         let next_seq = store.last_inbox_seq().await? + 1;
         let outbox = Outbox::new(store.last_outbox_seq().await?);
+        let line = watch::Sender::new(Line::Coming);
+        let fetcher = Fetcher::new(Arc::clone(&config.http), Asker::new(line.subscribe()));
         let mut actor = Self {
             version: config.version,
             trail: Trail::new(config.trail),
@@ -252,14 +272,17 @@ impl Actor {
             outbox,
             repairs: Repairs::default(),
             retries: Retries::default(),
+            reuploads: Reuploads::default(),
             secrets: Secrets::default(),
             holds: Holds::default(),
+            history,
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
             fetches: JoinSet::new(),
             greetings: JoinSet::new(),
-            line: watch::Sender::new(Line::Coming),
+            line,
+            fetcher,
             linking: Linking::default(),
             unlinking: None,
             backlog: None,
@@ -288,6 +311,11 @@ impl Actor {
         Asker::new(self.line.subscribe())
     }
 
+    /// Moves media files for the handles, without the actor.
+    pub(crate) fn fetcher(&self) -> Fetcher {
+        self.fetcher.clone()
+    }
+
     /// Runs until the last handle is gone or `stop` is cancelled; then ends the connection in good order.
     pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         self.connect().await;
@@ -297,6 +325,7 @@ impl Actor {
         let mut answers = Vec::with_capacity(TOLD_CAPACITY);
         loop {
             self.read_stored().await;
+            self.begin_history();
             let takes_stanzas = self.takes_stanzas();
             let wake = self.next_wake(takes_stanzas);
             tokio::select! {
@@ -366,6 +395,9 @@ impl Actor {
         {
             return self.handle_store_failure(&error, step);
         }
+        if let Err(error) = self.heed_contact_hashes(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
         if let Err(error) = self.open_sealed(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
@@ -413,6 +445,7 @@ impl Actor {
         for trust in step.trusts {
             let _ = trust.send(Ok(()));
         }
+        step.histories.into_iter().for_each(|pending| self.history.push(pending));
         self.undelivered.extend(step.events);
         self.drop_old_updates();
         let mut outgoing = Vec::new();
@@ -515,7 +548,16 @@ impl Actor {
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
         let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
-        let all = [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at];
+        let all = [
+            retry,
+            linking,
+            backlog,
+            repairs,
+            keys,
+            self.confirm_at,
+            self.read_again_at,
+            self.history.next_at(),
+        ];
         all.into_iter().chain(outbox).flatten().min()
     }
 
@@ -571,6 +613,7 @@ impl Actor {
         self.link = Link::Down { retry_at: None };
         self.line.send_replace(Line::Gone);
         self.end_session().await;
+        self.history.clear();
         self.fetches.shutdown().await;
         self.greetings.shutdown().await;
         self.outbox.refuse_all(&SendError::Shutdown);

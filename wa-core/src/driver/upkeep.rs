@@ -7,12 +7,13 @@ use wa_types::{Jid, SignalAddress};
 use super::command::Job;
 use super::directory::Evidence;
 use super::groups::GroupAnswer;
+use super::history::Done;
 use super::pairing::PairingAnswer;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
 use crate::error::CallError;
-use crate::event::Event;
+use crate::event::{Event, NewsletterEvent};
 use crate::stanza::ib::Ib;
 use crate::stanza::iq::encrypt::{BundleAnswer, ServerKeys};
 use crate::stanza::iq::md::CleanDirty;
@@ -56,6 +57,8 @@ pub(super) enum Fetched {
     /// What the server has of our keys.
     KeyDigest(Result<Option<ServerKeys>, RequestError>),
     Active(Result<(), RequestError>),
+    /// A part of the past is through, or broken.
+    History(Box<Done>),
     Group(Box<GroupAnswer>),
     /// What pairing asked.
     Pairing(PairingAnswer),
@@ -82,6 +85,14 @@ impl Actor {
                 let peer = self.peer(&jid, step).await;
                 let _ = reply.send(peer);
             }
+            Job::OwnAddresses { reply } => {
+                let own = self.own().map(|own| (own.pn.to_chat(), own.lid.map(|lid| lid.to_chat())));
+                let _ = reply.send(own);
+            }
+            Job::React { newsletter, post, emoji, reply } => {
+                let done = self.react_to_post(&newsletter, post, emoji.as_deref(), step);
+                let _ = reply.send(done);
+            }
             Job::SetPresence { is_available, reply } => {
                 self.wants_available = Some(is_available);
                 self.send_presence(step);
@@ -101,6 +112,8 @@ impl Actor {
             Job::Logout { reply } => {
                 self.logout(reply, step);
             }
+            Job::Reupload(job) => self.request_reupload(*job, step).await,
+            Job::History(job) => self.handle_history_job(*job, step).await,
             Job::Group(job) => self.handle_group_job(*job).await,
             Job::Forget { reply } => {
                 let done = self.forget().await;
@@ -109,7 +122,7 @@ impl Actor {
         }
     }
 
-    fn is_ready(&self) -> Result<(), CallError> {
+    pub(super) fn is_ready(&self) -> Result<(), CallError> {
         if *self.status.borrow() == Status::Ready { Ok(()) } else { Err(RequestError::NotConnected.into()) }
     }
 
@@ -192,6 +205,10 @@ impl Actor {
             Fetched::KeyDigest(result) => self.handle_digest(result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
+            Fetched::History(done) => {
+                self.handle_history(*done, &mut step);
+                Ok(())
+            }
             Fetched::Pairing(answer) => {
                 self.handle_pairing_answer(answer, &mut step).await;
                 Ok(())
@@ -233,6 +250,7 @@ impl Actor {
                 step.events.push(Event::Connected);
                 self.check_keys();
                 self.resume_repairs();
+                self.history.resume();
                 self.resume_retries(step).await?;
             }
             // The connection's task tells why.
@@ -279,6 +297,8 @@ impl Actor {
                 }
                 self.learn(pair, Evidence::Seen, step).await?;
             }
+            Notification::Reupload(answer) => self.handle_reupload(*answer, step),
+            Notification::ContactDevicesChanged { hash } => step.contact_hashes.extend([hash]),
             Notification::Pairing(notice) => self.handle_pairing_notice(notice, step),
             Notification::IdentityChanged { user, lid } if self.is_own_phone(&user, lid.as_ref()) => {
                 self.leave_moved_account(step);
@@ -288,6 +308,10 @@ impl Actor {
                 self.handle_identity_notice(&user, lid.as_ref(), step).await?;
             }
             Notification::Group(group) => self.handle_group_notification(*group, step).await?,
+            Notification::Newsletters(told) => {
+                let events = told.changes.into_iter().map(NewsletterEvent::from);
+                step.events.extend(events.map(|event| Event::Newsletter(Box::new(event))));
+            }
             Notification::Other { .. } => {}
         }
         Ok(())

@@ -17,6 +17,7 @@ mod read;
 pub mod report;
 pub mod sealed;
 pub mod secret;
+mod stamp;
 mod wrapper;
 
 pub use content::Content;
@@ -132,7 +133,8 @@ impl Message {
     }
 
     /// How its stanza presents it.
-    pub(crate) fn class(&self) -> Class {
+    #[must_use]
+    pub fn class(&self) -> Class {
         class::of(&self.decoded)
     }
 
@@ -171,14 +173,7 @@ impl Message {
     /// Whether it is to be viewed or played once.
     #[must_use]
     pub fn is_view_once(&self) -> bool {
-        let unwrapped = wrapper::unwrapped(&self.decoded);
-        let m = unwrapped.inner;
-        unwrapped.wrappers.contains(&Wrapper::ViewOnce)
-            || m.image_message.as_ref().is_some_and(|media| media.view_once())
-            || m.video_message.as_ref().is_some_and(|media| media.view_once())
-            || m.ptv_message.as_ref().is_some_and(|media| media.view_once())
-            || m.audio_message.as_ref().is_some_and(|media| media.view_once())
-            || m.extended_text_message.as_ref().is_some_and(|text| text.view_once())
+        class::is_view_once(&self.decoded)
     }
 
     /// The message that it belongs to, as the picture of an album to the album.

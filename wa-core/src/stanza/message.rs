@@ -35,6 +35,8 @@ pub struct InboundMessage {
     pub recipient_alt: Option<Jid>,
     /// The encrypted parts, pairwise ones first.
     pub encs: Vec<Enc>,
+    /// Its number in a channel.
+    pub post: Option<u64>,
     /// `<plaintext>`: channels are not encrypted.
     pub plaintext: Option<Vec<u8>>,
     /// The sender companion's signed device identity.
@@ -194,6 +196,7 @@ impl InboundMessage {
             offline: stanza.text_opt("offline").map(|count| count.parse().unwrap_or(0)),
             is_peer: stanza.attr_is("category", "peer"),
             encs,
+            post: stanza.number_opt("server_id").ok().flatten(),
             plaintext: stanza.child_opt("plaintext").map(|plain| plain.content().into_owned()),
             device_identity: stanza
                 .child_opt("device-identity")
@@ -256,6 +259,8 @@ pub struct Class {
     pub edit: Option<&'static str>,
     /// Receivers show nothing when they cannot decrypt it.
     pub hides_failure: bool,
+    /// The attributes of `<meta>`: what else the server may know.
+    pub meta: &'static [(&'static str, &'static str)],
 }
 
 impl Class {
@@ -265,13 +270,27 @@ impl Class {
     /// Content of this `type`, that is no media.
     #[must_use]
     pub const fn new(kind: &'static str) -> Self {
-        Self { kind, media: None, edit: None, hides_failure: false }
+        Self { kind, media: None, edit: None, hides_failure: false, meta: &[] }
     }
 
     /// Media of this kind.
     #[must_use]
     pub const fn media(media: &'static str) -> Self {
-        Self { kind: "media", media: Some(media), edit: None, hides_failure: false }
+        Self { media: Some(media), ..Self::new("media") }
+    }
+
+    /// The attributes of an `<enc>` with the content.
+    #[must_use]
+    pub fn on_enc(&self, enc: Node) -> Node {
+        enc.attr_opt("mediatype", self.media).attr_opt("decrypt-fail", self.hides_failure.then_some("hide"))
+    }
+
+    /// `<meta>`, when there is something to say.
+    #[must_use]
+    pub fn meta_node(&self) -> Option<Node> {
+        let attributes = self.meta.iter();
+        let node = attributes.fold(Node::new("meta"), |node, (name, value)| node.attr(*name, *value));
+        (!self.meta.is_empty()).then_some(node)
     }
 }
 
@@ -323,7 +342,7 @@ impl OutboundGroupMessage<'_> {
             .attr_opt("mediatype", class.media)
             .attr_opt("decrypt-fail", class.hides_failure.then_some("hide"))
             .bytes(self.content);
-        let node = node.child(content);
+        let node = node.child(content).children(class.meta_node());
         match self.device_identity {
             Some(identity) if opens_session => node.child(Node::new("device-identity").bytes(identity)),
             _ => node,
@@ -406,7 +425,8 @@ impl OutboundMessage<'_> {
             .attr("type", class.kind)
             .attr_opt("edit", class.edit)
             .attr_opt("peer_recipient_pn", self.recipient_pn)
-            .child(Node::new("participants").children(participants));
+            .child(Node::new("participants").children(participants))
+            .children(class.meta_node());
         match self.device_identity {
             Some(identity) if opens_session => node.child(Node::new("device-identity").bytes(identity)),
             _ => node,

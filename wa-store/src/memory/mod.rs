@@ -150,6 +150,10 @@ impl DeviceListReader for MemoryStore {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.each(users, |state, user| state.device_lists.get(user).cloned())
     }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.with(|state| Ok(state.device_lists.keys().cloned().collect()))
+    }
 }
 
 impl GroupReader for MemoryStore {

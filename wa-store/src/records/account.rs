@@ -58,6 +58,8 @@ pub struct Account {
     pub banned_until: Option<UnixSeconds>,
     /// When our keys were last compared with what the server has.
     pub keys_checked: Option<UnixSeconds>,
+    /// Asked for when a blob of history is deleted.
+    pub history_nonce: Option<String>,
 }
 
 impl Account {
@@ -92,6 +94,7 @@ impl Account {
             logged_out: false,
             banned_until: None,
             keys_checked: None,
+            history_nonce: None,
         }
     }
 
@@ -129,6 +132,7 @@ impl Account {
             logged_out: self.logged_out,
             banned_until: self.banned_until.map(|until| until.0),
             keys_checked: self.keys_checked.map(|at| at.0),
+            history_nonce: self.history_nonce.clone(),
         };
         let raw = Wiped(raw);
         // One allocation of the final size: a growing one would leave copies of the secrets behind.
@@ -177,6 +181,7 @@ impl Account {
             logged_out: raw.logged_out,
             banned_until: raw.banned_until.map(UnixSeconds),
             keys_checked: raw.keys_checked.map(UnixSeconds),
+            history_nonce: raw.history_nonce.clone(),
         })
     }
 }
@@ -301,6 +306,8 @@ struct RawAccount {
     banned_until: Option<u64>,
     #[prost(uint64, optional, tag = "23")]
     keys_checked: Option<u64>,
+    #[prost(string, optional, tag = "40")]
+    history_nonce: Option<String>,
 }
 
 impl fmt::Debug for RawAccount {

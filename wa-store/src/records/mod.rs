@@ -26,6 +26,7 @@ pub mod app_state;
 pub mod chat_key;
 pub mod device_list;
 pub mod group;
+pub mod group_settings;
 pub mod held;
 pub mod identity;
 pub mod inbox;
@@ -41,7 +42,10 @@ pub use account::{Account, AccountReader, AdvSecret};
 pub use app_state::{AppStateChange, AppStateEntry, AppStateReader};
 pub use chat_key::{ChatKey, ChatKeyReader};
 pub use device_list::{Device, DeviceList, DeviceListReader};
-pub use group::{AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole};
+pub use group::{
+    AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole, MemberDetails,
+};
+pub use group_settings::{GroupFlag, GroupFlags, GrowthLock, WhoMay};
 pub use held::HeldReader;
 pub use identity::IdentityReader;
 pub use inbox::{InboxEntry, InboxReader, MessageKey};

@@ -481,6 +481,10 @@ impl DeviceListReader for Faulty {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.answers(users, |inner, keys| inner.device_lists(keys))
     }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.inner.listed_users()
+    }
 }
 
 impl GroupReader for Faulty {
@@ -488,12 +492,12 @@ impl GroupReader for Faulty {
         self.answers(groups, |inner, keys| inner.groups(keys))
     }
 
-    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
-        self.answers(groups, |inner, keys| inner.key_holders(keys))
-    }
-
     fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
         self.inner.known_groups()
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.answers(groups, |inner, keys| inner.key_holders(keys))
     }
 
     fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {

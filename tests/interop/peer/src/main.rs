@@ -238,7 +238,7 @@ async fn listen(
                 let (what, members) = match &change.change {
                     GroupChange::Created(group) => ("created", &group.members),
                     GroupChange::Added { members, .. } => ("added", members),
-                    GroupChange::Removed { members } => ("removed", members),
+                    GroupChange::Removed { members, .. } => ("removed", members),
                     _ => continue,
                 };
                 let addresses = members.iter().flat_map(|member| [&member.pn, &member.lid]).flatten();

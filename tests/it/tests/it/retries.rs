@@ -293,3 +293,51 @@ async fn an_answer_that_the_server_never_got_goes_out_again_on_the_next_connecti
     let is_acked = |node: &Node| node.tag == "ack" && text(node, "id") == sent.id.as_str();
     scene.server.wait_for(&scene.alice.jid, Direction::ToClient, is_acked).await;
 }
+
+#[tokio::test]
+async fn of_two_members_who_ask_for_one_message_both_get_it_whichever_answer_is_lost() {
+    let scene = Scene::new().await;
+    let carol = scene.server.phone("carol");
+    let members = [scene.bob.pn().clone(), carol.pn().clone()];
+    let group = scene.alice.client.groups().create("Crew", &members).await.unwrap().group.jid.clone();
+    scene.alice.send_text(&group, "first").await;
+    for phone in [&scene.bob, &carol] {
+        assert_eq!(phone.next_message().await.text(), Some("first"));
+        phone.go_offline();
+    }
+    let sent = scene.alice.send_text(&group, "second").await;
+    // The first answer never arrives. The ack of another one is none for it, though it looks the same.
+    scene.server.faults_of(&scene.alice.jid).script(Filter::from_client().tag("message"), Act::Drop, 1);
+    let is_ack = |node: &Node| node.tag == "ack" && text(node, "type") == "retry";
+    for phone in [&scene.bob, &carol] {
+        scene.server.faults_of(phone.pn()).refuse_decrypt(1);
+        phone.online();
+        scene.server.wait_for(&scene.alice.jid, Direction::FromClient, is_ack).await;
+    }
+    scene.server.disconnect(&scene.alice.jid);
+    for phone in [&scene.bob, &carol] {
+        let message = phone.next_message().await;
+        assert_eq!((&message.id, message.text()), (&sent.id, Some("second")), "{}", phone.name());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_and_the_message_itself_do_not_take_each_others_ack() {
+    let scene = Scene::new().await;
+    let faults = scene.server.faults_of(&scene.alice.jid);
+    // The phone asks before we know that the server has the message, and the answer is lost.
+    faults.script(Filter::message_acks(), Act::Drop, 1);
+    scene.server.faults_of(scene.bob.pn()).refuse_decrypt(1);
+    let chat = scene.bob.pn().clone();
+    let client = scene.alice.client.clone();
+    let sending = tokio::spawn(async move { client.send(&chat, Message::text("late")).await });
+    let is_ack = |node: &Node| node.tag == "ack" && text(node, "type") == "retry";
+    scene.server.wait_for(&scene.alice.jid, Direction::FromClient, is_ack).await;
+    faults.script(Filter::from_client().tag("message"), Act::Drop, 1);
+    scene.server.disconnect(&scene.alice.jid);
+    assert!(scene.alice.client.ready().await);
+    scene.server.disconnect(&scene.alice.jid);
+    let sent = sending.await.unwrap().unwrap();
+    let message = scene.bob.next_message().await;
+    assert_eq!((&message.id, message.text()), (&sent.id, Some("late")));
+}

@@ -6,11 +6,13 @@ mod groups;
 mod md;
 mod media;
 mod mex;
+mod newsletter;
 mod passive;
 mod ping;
 mod privacy;
 mod props;
 mod status;
+mod tos;
 mod usync;
 
 use wa_core::wire::Node;
@@ -72,8 +74,14 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "blocklist" => privacy::blocklist(state, from, iq, is_set),
             "abt" | "w" => props::answer(iq),
             "status" => status::answer(state, from, iq, is_set),
-            "w:m" => media::answer(iq),
+            "w:m" => media::answer(state, iq),
             "w:mex" => mex::answer(state, from, iq),
+            "w:profile:picture" => match iq.attr_jid("target").filter(wa_types::Jid::is_group) {
+                Some(group) => groups::picture::answer(state, from, &group, iq, is_set),
+                None => Answer::Error(501),
+            },
+            "newsletter" => newsletter::answer(state, from, iq, is_set),
+            "tos" => tos::answer(iq, is_set),
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");

@@ -6,19 +6,24 @@
 //! | `group` | groups, their messages, and status posts |
 //! | `keys`, `sender_keys` | identity, pre-keys, sessions: what encrypts and decrypts |
 //! | `link` | scanning QR codes, signing and removing companions |
+//! | `media` | files, and files uploaded again |
 //! | `code`, `passkey` | linking by a typed code, and with a passkey |
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
 //! | `peer` | what it does for its companions |
+//! | `history` | the past that it gives them |
 //! | `limits` | what the server allows its account |
 //! | `reinstall` | being set up anew |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
 mod code;
 mod group;
+mod history;
 mod keys;
 mod limits;
 mod link;
+mod media;
+mod new_lid;
 mod passkey;
 mod peer;
 mod receive;
@@ -51,7 +56,9 @@ use crate::session::{OUTBOX, Outgoing, Resume, Session};
 use crate::stanza::is_error;
 
 pub use self::code::CodeError;
+pub use self::history::{BrokenHistory, Past};
 pub use self::link::ScanOptions;
+pub use self::media::Reuploads;
 pub use self::passkey::{PasskeyLink, PasskeyLinkError};
 pub use self::peer::Resends;
 pub use self::send::{SPOILED, SendError, Sent};
@@ -80,6 +87,8 @@ struct PhoneState {
     withheld: Vec<usize>,
     /// Who sees its status.
     viewers: Vec<usize>,
+    /// How many messages and receipts of each sort it remembers.
+    memory: usize,
     known: peer::KnownMessages,
     /// Key indexes of the companions that the signed list holds, by device number.
     live: BTreeMap<u16, u32>,
@@ -96,6 +105,8 @@ struct PhoneState {
     /// How many of the next messages hold nothing that can be read.
     spoils: u32,
     resends: Resends,
+    reuploads: Reuploads,
+    histories: history::Histories,
     /// Whoever asks it for its own messages again is not heard.
     ignores_retries: bool,
     /// How often the phone asked for a message again.
@@ -176,6 +187,18 @@ pub struct PhoneReceipt {
     pub ids: Vec<MessageId>,
 }
 
+impl PhoneState {
+    /// Keeps a message of the account.
+    fn remember(&mut self, message: &PhoneMessage) {
+        self.known.remember(message, self.memory);
+    }
+
+    /// Notes a message by its sender's account and its id; whether it is new.
+    fn note_seen(&mut self, account: usize, id: &str) -> bool {
+        self.seen.note(account, id, self.memory)
+    }
+}
+
 impl Phone {
     /// The phone of this name; made when nobody has it yet.
     pub(crate) fn of(hub: &Arc<Hub>, name: &str) -> Self {
@@ -205,18 +228,19 @@ impl Phone {
 
     fn create(hub: &Arc<Hub>, name: &str, one_time: usize) -> Self {
         let keys = PhoneKeys::generate(one_time);
-        let (key, pn, lid) = {
+        let (key, pn, lid, memory) = {
             let mut state = hub.state();
             let account = state.create_account(name, keys.public());
             let jids = state.account(account).map(|account| (account.pn.clone(), account.lid.clone()));
             let (pn, lid) = jids.unwrap_or((Jid::SERVER, Jid::SERVER));
-            (DeviceKey { account, number: 0 }, pn, lid)
+            (DeviceKey { account, number: 0 }, pn, lid, state.config.memory)
         };
         let state = PhoneState {
             keys,
             sender_keys: sender_keys::SenderKeys::default(),
             withheld: Vec::new(),
             viewers: Vec::new(),
+            memory,
             known: peer::KnownMessages::default(),
             live: BTreeMap::new(),
             next_key_index: 1,
@@ -227,6 +251,8 @@ impl Phone {
             sent: send::SentMessages::default(),
             spoils: 0,
             resends: Resends::default(),
+            reuploads: Reuploads::default(),
+            histories: history::Histories::default(),
             ignores_retries: false,
             retries: HashMap::new(),
             seen: seen::Seen::default(),

@@ -49,7 +49,13 @@ struct KnownMessage {
 }
 
 impl KnownMessages {
-    pub(super) fn remember(&mut self, message: &PhoneMessage) {
+    /// The message with this id.
+    pub(super) fn message(&self, id: &str) -> Option<Message> {
+        let known = self.by_id.get(id)?.first()?;
+        WebMessageInfo::decode(known.info.as_slice()).ok()?.message.map(|message| *message)
+    }
+
+    pub(super) fn remember(&mut self, message: &PhoneMessage, memory: usize) {
         let in_group = message.chat.is_group() || message.chat.is_status();
         let author = (in_group && !message.from_me).then(|| message.sender.to_user().to_string());
         let info = WebMessageInfo {
@@ -69,7 +75,7 @@ impl KnownMessages {
         let known = KnownMessage { chat: message.chat.clone(), info: info.encode_to_vec() };
         self.by_id.entry(id.clone()).or_default().push(known);
         self.order.push_back(id);
-        if self.order.len() > KEPT
+        if self.order.len() > memory
             && let Some(oldest) = self.order.pop_front()
         {
             self.by_id.remove(&oldest);
@@ -127,6 +133,9 @@ impl Phone {
         let request = message.protocol_message.as_ref();
         let request = request.and_then(|message| message.peer_data_operation_request_message.as_deref());
         let Some(request) = request.filter(|_| phone.resends != Resends::Silent) else { return };
+        if self.answer_history(phone, from, id, request) {
+            return;
+        }
         if request.peer_data_operation_request_type() != Operation::PlaceholderMessageResend {
             return;
         }
@@ -176,7 +185,7 @@ impl Phone {
         candidates.iter().find(|known| is_same(&known.chat)).map(|known| known.info.as_slice())
     }
 
-    fn send_peer(
+    pub(super) fn send_peer(
         &self,
         phone: &mut PhoneState,
         device: DeviceKey,
@@ -203,13 +212,9 @@ impl Phone {
             .attr("push_priority", "high")
             .child(Node::new("meta").attr("appdata", "default"))
             .child(enc);
-        phone.sent.remember(
-            &id,
-            SentMessage { chat: to.to_user(), message: message.encode_to_vec(), is_peer: true },
-        );
+        let sent = SentMessage { chat: to.to_user(), message: message.encode_to_vec(), is_peer: true };
+        phone.sent.remember(&id, sent, phone.memory);
         self.transmit(&stanza);
         Ok(MessageId::new(id))
     }
 }
-
-const KEPT: usize = 10_000;

@@ -50,7 +50,7 @@ impl Phone {
             }
             Err(Unreadable::Signal(error)) => {
                 tracing::debug!(%error, %id, from = ?stanza.sender, phone = %self.inner.name, "phone cannot read a message");
-                if phone.retries.len() > KEPT {
+                if phone.retries.len() > phone.memory {
                     phone.retries.clear();
                 }
                 let count =
@@ -71,11 +71,11 @@ impl Phone {
             Some(message) if is_peer && from_me => self.handle_peer(&mut phone, device, &id, &message),
             Some(message) if !is_peer => {
                 if let Some(message) = read_message(&stanza, from_me, message)
-                    && phone.seen.note(device.account, &id)
+                    && phone.note_seen(device.account, &id)
                 {
-                    phone.known.remember(&message);
+                    phone.remember(&message);
                     phone.messages.push_back(message);
-                    if phone.messages.len() > KEPT {
+                    if phone.messages.len() > phone.memory {
                         phone.messages.pop_front();
                     }
                 }
@@ -163,6 +163,9 @@ impl Phone {
         let (Some(id), Some(from)) = (node.attr_text("id"), node.attr_jid("from")) else { return };
         let kind = node.attr_text("type").map(std::borrow::Cow::into_owned);
         let from = node.attr_jid("participant").unwrap_or(from);
+        if kind.as_deref() == Some("server-error") {
+            self.upload_again(&from, &id, node);
+        }
         if kind.as_deref() == Some("retry") && !self.lock().ignores_retries {
             self.resend(&from, &id, node);
         }
@@ -175,7 +178,7 @@ impl Phone {
         for from in if readers.is_empty() { vec![from] } else { readers } {
             phone.receipts.push_back(PhoneReceipt { from, kind: kind.clone(), ids: ids.clone() });
         }
-        while phone.receipts.len() > KEPT {
+        while phone.receipts.len() > phone.memory {
             phone.receipts.pop_front();
         }
         drop(phone);
@@ -273,6 +276,4 @@ fn ack(node: &Node) -> Node {
         .attr_opt("participant", node.get("participant").cloned())
         .attr_opt("type", node.get("type").filter(|_| node.tag != "message").cloned())
 }
-
-const KEPT: usize = 10_000;
 const MAX_RETRIES: u32 = 5;

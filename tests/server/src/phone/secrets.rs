@@ -2,7 +2,7 @@
 //! content".
 
 use prost::Message as _;
-use wa_core::crypto::{Random as _, SystemRandom};
+use wa_core::crypto::SystemRandom;
 use wa_core::message::secret::{Context, Sealed, SealedKind, Secret, open_as_any};
 use wa_proto::common::MessageKey;
 use wa_proto::e2e::secret_encrypted_message::SecretEncType;

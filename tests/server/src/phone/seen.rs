@@ -10,14 +10,14 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Notes a message. Whether it is new.
-    pub(super) fn note(&mut self, account: usize, id: &str) -> bool {
+    /// Notes a message, and forgets the oldest of more than these. Whether it is new.
+    pub(super) fn note(&mut self, account: usize, id: &str, memory: usize) -> bool {
         let message = (account, id.to_owned());
         if !self.known.insert(message.clone()) {
             return false;
         }
         self.order.push_back(message);
-        if self.order.len() > KEPT
+        if self.order.len() > memory
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
@@ -25,5 +25,3 @@ impl Seen {
         true
     }
 }
-
-const KEPT: usize = 8192;

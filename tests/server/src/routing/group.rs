@@ -123,8 +123,9 @@ impl State {
     /// Acknowledges a message with many receivers, and hands it out.
     pub(super) fn fan_out(&mut self, from: DeviceKey, id: &str, node: &Node, fanout: &Fanout<'_>) {
         let now = self.tick();
+        let memory = self.config.memory;
         let Some(device) = self.device_mut(from) else { return };
-        let time = device.recent.note(id, now) / 1_000_000;
+        let time = device.recent.note(id, now, memory) / 1_000_000;
         let sent = node.attr_text("phash");
         let corrected = fanout
             .phash

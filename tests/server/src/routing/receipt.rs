@@ -43,6 +43,12 @@ impl State {
                 }
             }
         }
+        if to.is_newsletter() {
+            if kind.as_deref() == Some("view") {
+                self.view_posts(from, &to, node);
+            }
+            return;
+        }
         if to.is_group() || to.is_status() {
             return self.route_group_receipt(from, &to, kind.as_deref(), node);
         }

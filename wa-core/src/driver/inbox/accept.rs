@@ -3,6 +3,7 @@
 use wa_store::{InboxEntry, MessageKey, StoreError};
 
 use super::stored::StoredEvent;
+use crate::driver::history::Pending;
 use wa_types::Jid;
 
 use crate::driver::{Actor, INBOX_PAGE, READ_AGAIN, Step, clock};
@@ -26,7 +27,7 @@ impl Actor {
         let is_resend = stanza.encs.iter().any(|enc| enc.count > 0);
         let recovered = (self.settle_repair(&key, step) || is_resend).then_some(RecoveredBy::Sender);
         if let Some(kind) = message.own_device_kind()
-            && self.take_own_device(kind, &message, &place, step).await?
+            && self.take_own_device(kind, &message, &key, &place, step).await?
         {
             step.changes.mark_seen(key.clone(), clock::unix_millis());
             step.accepted.insert(key);
@@ -42,6 +43,7 @@ impl Actor {
             sender: place.sender,
             from_me: place.from_me,
             id: stanza.id.clone(),
+            post: stanza.post,
             timestamp: stanza.timestamp,
             push_name: stanza.push_name.clone(),
             is_backlog: stanza.offline.is_some(),
@@ -142,6 +144,10 @@ impl Actor {
         let last = entries.last().map(|entry| entry.seq);
         let mut events = Vec::with_capacity(entries.len());
         for entry in &entries {
+            if let Some(pending) = Pending::read(entry) {
+                self.history.push(pending);
+                continue;
+            }
             match StoredEvent::read(entry) {
                 Some(event) => events.push(event),
                 None => tracing::error!(seq = entry.seq, "a stored event is damaged"),

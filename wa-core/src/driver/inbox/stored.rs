@@ -155,8 +155,10 @@ struct RawEvent {
     /// 1 the sender, 2 our phone.
     #[prost(uint32, tag = "8")]
     recovered: u32,
+    #[prost(uint64, optional, tag = "9")]
+    post: Option<u64>,
     /// What was sealed in the message.
-    #[prost(bytes, optional, tag = "9")]
+    #[prost(bytes, optional, tag = "10")]
     opened: Option<Vec<u8>>,
     #[prost(oneof = "What", tags = "16, 17, 18, 19, 20, 21")]
     what: Option<What>,
@@ -213,6 +215,7 @@ impl RawEvent {
             sender: received.sender.to_string(),
             sender_alt: received.sender_alt.as_ref().map(Jid::to_string),
             from_me: received.from_me,
+            post: received.post,
             timestamp: received.timestamp.0,
             push_name: received.push_name.clone(),
             is_backlog: received.is_backlog,
@@ -238,6 +241,7 @@ impl RawEvent {
             sender_alt: self.other_address(),
             from_me: self.from_me,
             id: entry.message.id.clone(),
+            post: self.post,
             timestamp: UnixSeconds(self.timestamp),
             push_name: self.push_name,
             is_backlog: self.is_backlog,
@@ -270,6 +274,7 @@ mod tests {
             sender_alt: Some(Jid::pn("15551234567").with_device(3)),
             from_me: false,
             id: MessageId::new("3EB0"),
+            post: Some(100),
             timestamp: UnixSeconds(1_700_000_000),
             push_name: Some("Ana".to_owned()),
             is_backlog: true,

@@ -92,7 +92,7 @@ impl Actor {
                 let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
                 (UnixMillis(now.0.saturating_add(millis)), later(clock::now(), within))
             }),
-            message: job.message,
+            message: job.message.stamped(now),
             state: None,
             retries: 0,
         };

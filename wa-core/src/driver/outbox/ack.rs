@@ -53,9 +53,10 @@ impl Actor {
         for Answered { id: stanza_id, ack } in answers {
             let Some(in_flight) = self.outbox.in_flight.remove(&stanza_id) else {
                 if ack.is_ok() {
-                    self.note_answer_ack(&stanza_id);
                     self.note_request_ack(&stanza_id);
+                    self.history.note_ack(&stanza_id);
                 }
+                self.handle_answer_ack(&stanza_id, &ack, step).await?;
                 continue;
             };
             let id = in_flight.id.clone();
@@ -78,7 +79,7 @@ impl Actor {
                     self.heed_ack(&in_flight.route, &ack, &mut step.changes);
                     let timestamp = ack.timestamp.unwrap_or_else(|| clock::unix_millis().to_seconds());
                     let in_flight = InFlight { server_id: ack.server_id, ..in_flight };
-                    self.acknowledge_send(id, in_flight, timestamp, step);
+                    self.acknowledge_send(id.clone(), in_flight, timestamp, step);
                 }
                 Ok(MessageAck { error: Some(code), .. }) => {
                     let error = match &*in_flight.route {
@@ -87,21 +88,28 @@ impl Actor {
                     };
                     if error.is_temporary() && in_flight.retries < RETRIES {
                         self.send_again(id, in_flight, true).await?;
-                    } else {
-                        self.fail_in_flight(&id, &in_flight, &error, step);
+                        continue;
                     }
+                    self.fail_in_flight(&id, &in_flight, &error, step);
                 }
                 Err(RequestError::TooLong | RequestError::Encode(_)) => {
                     self.fail_in_flight(&id, &in_flight, &SendError::TooLarge, step);
                 }
                 Err(RequestError::Timeout) => match in_flight.delivered {
-                    Some(at) => self.acknowledge_send(id, in_flight, at.to_seconds(), step),
-                    None if in_flight.retries < RETRIES => self.send_again(id, in_flight, false).await?,
+                    Some(at) => self.acknowledge_send(id.clone(), in_flight, at.to_seconds(), step),
+                    None if in_flight.retries < RETRIES => {
+                        self.send_again(id, in_flight, false).await?;
+                        continue;
+                    }
                     None => self.fail_in_flight(&id, &in_flight, &SendError::Timeout, step),
                 },
                 // The connection's end follows, and with it all that is under way is sent again.
-                Err(_) => drop(self.outbox.in_flight.insert(stanza_id, in_flight)),
+                Err(_) => {
+                    self.outbox.in_flight.insert(stanza_id, in_flight);
+                    continue;
+                }
             }
+            self.answer_next(&id, step).await?;
         }
         Ok(())
     }

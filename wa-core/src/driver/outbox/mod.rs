@@ -35,7 +35,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use wa_store::{OutboxState, StoreError};
+use wa_store::{OutboxEntry, OutboxState, StoreError};
 use wa_types::{Jid, MessageId};
 
 pub(super) use self::ack::Answered;
@@ -148,9 +148,10 @@ impl Outbox {
         self.in_flight.values().any(|in_flight| in_flight.chat == *chat)
     }
 
-    /// Whether a message is under way, and the server's word about it is waited for.
-    pub(super) fn is_in_flight(&self, id: &MessageId) -> bool {
-        self.in_flight.contains_key(id)
+    /// Whether the server's word about a message is still to come, on this connection or after it is sent again.
+    pub(super) fn awaits_ack(&self, entry: &OutboxEntry) -> bool {
+        let is_raised = self.raised.contains_key(&entry.id);
+        self.in_flight.contains_key(&entry.id) || (entry.state == OutboxState::Written && !is_raised)
     }
 
     /// When something is to be done, whatever comes.

@@ -19,6 +19,8 @@ mod reaction;
 mod sealed;
 mod setting;
 mod sticker_pack;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use album::{Album, Association, AssociationKind};

@@ -4,9 +4,12 @@
 pub mod encrypt;
 pub mod groups;
 pub mod md;
+pub mod media_conn;
 pub mod mex;
+pub mod newsletter;
 pub mod passive;
 pub mod ping;
+pub mod status_audience;
 pub mod usync;
 
 use std::time::Duration;
