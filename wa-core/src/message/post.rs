@@ -1,9 +1,10 @@
 //! Messages as posts of channels. Protocol: messages, "Newsletter".
 
-use wa_types::MessageId;
+use wa_types::{MessageId, UnixMillis};
 
-use super::{Content, Message};
-use crate::stanza::message::Class;
+use super::content::Edit;
+use super::{Content, Message, MessageKey};
+use crate::stanza::message::{Class, InboundMessage};
 
 /// What a message is in a channel: a change of an earlier post goes under that one's id, as plain content.
 pub(crate) struct Post {
@@ -31,10 +32,25 @@ impl Post {
     }
 }
 
+/// What an edit of a post says.
+pub(crate) fn edited(stanza: &InboundMessage, at: UnixMillis, message: Message) -> Message {
+    let edit = Edit::new(key(stanza), message);
+    Edit { at: (at.0 > 0).then_some(at), ..edit }.into()
+}
+
+/// What the deletion of a post says.
+pub(crate) fn deleted(stanza: &InboundMessage) -> Message {
+    Message::delete(key(stanza))
+}
+
+/// The post, told from the channel's side.
+fn key(stanza: &InboundMessage) -> MessageKey {
+    MessageKey::own(&stanza.from, stanza.id.clone())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::MessageKey;
 
     #[test]
     fn changes_go_under_the_id_of_what_they_change() {
