@@ -7,8 +7,8 @@ use wa_store::{
     Account, AccountReader, AppStateChange, AppStateEntry, AppStateReader, Changes, ChatKey, ChatKeyReader,
     DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader,
     LidMapReader, LidMapping, MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader,
-    PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    PreKeyReader, PreKeyRecord, PrivacyToken, PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage,
+    SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -143,6 +143,12 @@ impl RepairReader for FaultyStore {
 impl HeldReader for FaultyStore {
     fn held(&self, users: &[Jid]) -> StoreFuture<'_, Vec<bool>> {
         self.inner.held(users)
+    }
+}
+
+impl PrivacyTokenReader for FaultyStore {
+    fn privacy_tokens(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<PrivacyToken>>> {
+        self.inner.privacy_tokens(users)
     }
 }
 

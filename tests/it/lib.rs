@@ -182,3 +182,8 @@ pub async fn next_within(events: &mut Events, limit: Duration) -> Event {
         .expect("an event comes in time")
         .expect("the client still lives")
 }
+
+/// The time, in seconds.
+pub fn now_seconds() -> u64 {
+    wa_types::UnixMillis::from_system_time(std::time::SystemTime::now()).to_seconds().0
+}

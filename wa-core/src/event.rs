@@ -4,6 +4,7 @@ mod history;
 mod media;
 mod newsletter;
 mod pairing;
+mod people;
 mod tally;
 mod target;
 mod trail;
@@ -20,6 +21,11 @@ pub use newsletter::{
     ReactionPolicy,
 };
 pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
+pub use people::{
+    AccountChange, Blocked, Blocklist, CallOffer, CallSignal, ChatStateChanged, InboundCall, LastSeen,
+    NewChatQuota, PresenceChanged, PresenceState, PrivacyCategory, PrivacySetting, PrivacySettings,
+    PrivacyValue, ProfileChange, ProfileChanged, ReachoutTimelock, Typing,
+};
 pub use trail::{TrailEntry, TrailStep};
 
 use crate::connection::CloseReason;
@@ -133,6 +139,16 @@ pub enum Event {
         /// The device whose key changed.
         device: Jid,
     },
+    /// Whether somebody who is watched is there.
+    Presence(PresenceChanged),
+    /// Somebody writes or records, or stopped.
+    ChatState(ChatStateChanged),
+    /// What a user or a group shows of itself changed.
+    Profile(Box<ProfileChanged>),
+    /// Something of our own account changed.
+    Account(Box<AccountChange>),
+    /// A step of a call: somebody calls, takes it, declines it, hangs up.
+    Call(Box<InboundCall>),
     /// Something about a media file that nobody waits for.
     Media(MediaEvent),
     /// Something happened in a group that we are or were in.

@@ -33,8 +33,9 @@ pub use records::{
     ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Group, GroupDescription, GroupFlag,
     GroupFlags, GroupMember, GroupReader, GroupRole, GrowthLock, HeldReader, IdentityReader, InboxEntry,
     InboxReader, LidMapReader, LidMapping, MemberDetails, MessageKey, MessageSecret, MessageSecretReader,
-    OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord,
-    SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, WhoMay,
+    NctSalt, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, PrivacyToken,
+    PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader,
+    SessionReader, SignedPreKeyRecord, WhoMay,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

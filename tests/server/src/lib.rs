@@ -24,6 +24,7 @@
 //! | `listen`, `socket`, `admin` | real sockets, sockets in memory, the HTTP calls |
 //! | `connection`, `login`, `pairing` | from the first byte to a session |
 //! | `state`, `account`, `queue`, `dedupe`, `journal` | what the server knows |
+//! | `people` | profiles, settings, businesses |
 //! | `group`, `newsletter` | groups and their members; channels |
 //! | `crowd` | accounts that only have keys |
 //! | `media` | media hosts, with files in memory |

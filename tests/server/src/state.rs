@@ -19,7 +19,7 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::newsletter::Newsletters;
 use crate::pairing::Pairings;
-use crate::people::People;
+use crate::people::{People, Picture};
 
 /// The server's whole memory. One lock guards it; every stanza is handled to its end under that lock.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct State {
     by_pn: HashMap<String, usize>,
     by_lid: HashMap<String, usize>,
     pub(crate) groups: Groups,
+    /// The pictures of users, by phone number, and of groups.
+    pub(crate) pictures: HashMap<Jid, Picture>,
     /// News of groups that go out with the answer to the request at hand.
     pub(crate) news: Vec<(DeviceKey, Arc<Node>)>,
     pub(crate) newsletters: Newsletters,
@@ -58,6 +60,7 @@ impl State {
             by_pn: HashMap::new(),
             by_lid: HashMap::new(),
             groups: Groups::default(),
+            pictures: HashMap::new(),
             news: Vec::new(),
             newsletters: Newsletters::default(),
             media: MediaStore::default(),

@@ -8,6 +8,7 @@ use wa_types::{Jid, MessageId};
 pub(crate) use super::groups::{GroupJob, NewGroup};
 pub(crate) use super::history::HistoryJob;
 use super::pairing::code::PairCodeJob;
+pub(crate) use super::people::PeopleJob;
 pub(crate) use super::reuploads::ReuploadJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
 use crate::event::{Cancellation, InboxNumber, Peer, SendState, TrailEntry};
@@ -89,6 +90,8 @@ pub(crate) enum Job {
     },
     /// Ask about groups, or change one.
     Group(Box<GroupJob>),
+    /// Ask about people, or tell them something.
+    People(Box<PeopleJob>),
     /// Ask the phone to upload a file again.
     Reupload(Box<ReuploadJob>),
     /// Ask about the past, or keep what it told.
@@ -153,6 +156,7 @@ impl Job {
             Self::Reconnect { reply } => {
                 let _ = reply.send(Err(ReconnectError::Shutdown));
             }
+            Self::People(job) => job.refuse(CallError::Shutdown),
             Self::Group(job) => job.refuse(CallError::Shutdown),
             Self::Reupload(job) => drop(job.reply.send(Err(CallError::Shutdown))),
             Self::History(job) => job.refuse(),

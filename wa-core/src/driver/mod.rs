@@ -30,6 +30,7 @@ mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;
 mod peers;
+pub(crate) mod people;
 mod pre_keys;
 mod reconnect;
 pub(crate) mod repair;
@@ -71,6 +72,7 @@ use self::media::Fetcher;
 use self::outbox::{Answered, Outbox, Staged};
 use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
+use self::people::People;
 use self::pre_keys::KeyCare;
 use self::reconnect::Backoff;
 use self::repair::Repairs;
@@ -141,6 +143,7 @@ pub(crate) struct Actor {
     ratchets: Ratchets,
     directory: Directory,
     groups: Groups,
+    people: People,
     outbox: Outbox,
     repairs: Repairs,
     retries: Retries,
@@ -269,6 +272,7 @@ impl Actor {
             ratchets: Ratchets::default(),
             directory: Directory::default(),
             groups: Groups::default(),
+            people: People::default(),
             outbox,
             repairs: Repairs::default(),
             retries: Retries::default(),
@@ -441,6 +445,7 @@ impl Actor {
         self.keep_trail(std::mem::take(&mut step.trail), true);
         self.directory.trim();
         self.groups.trim();
+        self.people.tokens.trim();
         self.outbox.groups.trim();
         for trust in step.trusts {
             let _ = trust.send(Ok(()));
@@ -456,6 +461,7 @@ impl Actor {
         if !outgoing.is_empty() {
             self.transmit(outgoing).await;
         }
+        self.issue_due_tokens();
         for question in step.questions {
             self.greetings.spawn(question);
         }
@@ -477,6 +483,7 @@ impl Actor {
         self.ratchets.forget_all();
         self.directory.forget_all();
         self.groups.forget_all();
+        self.people.tokens.forget_all();
         self.holds.forget_all();
         for trust in step.trusts {
             let _ = trust.send(Err(CallError::Store(error.to_string())));

@@ -400,6 +400,8 @@ pub struct OutboundMessage<'m> {
     pub device_identity: Option<&'m [u8]>,
     /// The recipient's phone number when `to` is a LID and we know it.
     pub recipient_pn: Option<&'m Jid>,
+    /// What shows the recipient that we are no stranger: `<tctoken>` or `<cstoken>`.
+    pub trust: Option<Node>,
 }
 
 /// A message to our own phone about protocol matters. Protocol: messages, "Peer messages".
@@ -461,7 +463,8 @@ impl OutboundMessage<'_> {
             .attr_opt("edit", class.edit)
             .attr_opt("peer_recipient_pn", self.recipient_pn)
             .child(Node::new("participants").children(participants))
-            .children(class.meta_node());
+            .children(class.meta_node())
+            .children(self.trust);
         match self.device_identity {
             Some(identity) if opens_session => node.child(Node::new("device-identity").bytes(identity)),
             _ => node,

@@ -4,6 +4,7 @@
 //! One file per tag, one per namespace of [`iq`].
 
 pub mod ack;
+pub mod call;
 pub mod community;
 pub mod group;
 pub mod group_setting;
@@ -14,6 +15,7 @@ pub mod message;
 pub mod newsletter;
 pub mod notification;
 pub mod pairing;
+pub mod presence;
 pub mod reader;
 pub mod receipt;
 pub mod retry;

@@ -8,8 +8,9 @@ use wa_core::stanza::iq::groups::{
     Decision, FetchCommunityMembers, FetchGroups, FetchInviteLink, FetchJoinRequests, FetchLinkedGroup,
     FetchSubgroups, GroupEntry, GroupInvite, GroupPlace, JoinByLink, JoinLinkedGroup, Joined, LeaveGroups,
     LinkGroups, LookBehindInvite, LookBehindLink, MemberAction, ResetInviteLink, RevokeInvites, SetGroup,
-    SetGroupPicture, UnlinkGroups, WithdrawJoinRequest,
+    UnlinkGroups, WithdrawJoinRequest,
 };
+use wa_core::stanza::iq::picture::SetPicture;
 use wa_core::stanza::notification::Notification;
 use wa_core::store::{GroupFlag, WhoMay};
 use wa_core::wire::{self, Node};
@@ -173,10 +174,10 @@ fn settings_and_creation_have_the_catalogues_shapes() {
         shape(&inside),
         format!("set g.us <create subject=\"Crew\"><locked/><linked_parent jid=\"{GROUP}\"/></create>")
     );
-    let picture = SetGroupPicture { group: group.clone(), jpeg: Some(vec![0xff, 0xd8]) }.to_node("7");
+    let picture = SetPicture { of: Some(group.clone()), jpeg: Some(vec![0xff, 0xd8]) }.to_node("7");
     assert_eq!(picture.get("target").map(|target| target.to_text().into_owned()), Some(GROUP.to_owned()));
     assert_eq!(picture.find("picture").and_then(Node::content_bytes), Some(&[0xff, 0xd8][..]));
-    let removed = SetGroupPicture { group, jpeg: None }.to_node("7");
+    let removed = SetPicture { of: Some(group), jpeg: None }.to_node("7");
     assert!(removed.nodes().is_empty());
 }
 

@@ -8,8 +8,8 @@ use wa_types::{
 use crate::records::{
     Account, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, ChatKey, Device, DeviceList, Group,
     GroupDescription, GroupFlag, GroupMember, GroupRole, GrowthLock, InboxEntry, LidMapping, MemberDetails,
-    MessageKey, MessageSecret, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord, SealedMessage,
-    SenderKeyName, SignedPreKeyRecord, WhoMay,
+    MessageKey, MessageSecret, NctSalt, OutboxEntry, OutboxState, PreKeyRecord, PrivacyToken, RepairRecord,
+    SealedMessage, SenderKeyName, SignedPreKeyRecord, WhoMay,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -46,6 +46,7 @@ pub(super) fn account(seed: u8) -> Account {
     account.logged_out = true;
     account.banned_until = Some(UnixSeconds(1_754_003_600));
     account.keys_checked = Some(UnixSeconds(1_754_003_601));
+    account.nct_salt = Some(NctSalt::new(vec![seed; 32]));
     account.history_nonce = Some("nonce".to_owned());
     account
 }
@@ -182,6 +183,14 @@ pub(super) fn chat_key(number: u32, seed: u8) -> ChatKey {
         address: lid(number),
         key: user(number + u32::from(seed)),
         lid: seed.is_multiple_of(2).then(|| lid(number)),
+    }
+}
+
+pub(super) fn privacy_token(number: u32, seed: u8) -> PrivacyToken {
+    PrivacyToken {
+        user: lid(number),
+        received: (!seed.is_multiple_of(3)).then(|| (vec![seed; 90], UnixSeconds(1_754_500_000))),
+        issued: seed.is_multiple_of(2).then(|| UnixSeconds(1_754_500_000 + u64::from(seed))),
     }
 }
 

@@ -9,9 +9,9 @@ use wa_store::{
     Account, AccountReader, AppStateChange, AppStateEntry, AppStateReader, Change, Changes, ChatKey,
     ChatKeyReader, DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader, InboxEntry,
     InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, MessageSecret, MessageSecretReader,
-    OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord,
-    SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
-    StoreFuture,
+    OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, PrivacyToken, PrivacyTokenReader,
+    RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader,
+    SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -462,6 +462,12 @@ impl MessageSecretReader for Faulty {
 impl RepairReader for Faulty {
     fn repairs(&self, limit: usize) -> StoreFuture<'_, Vec<RepairRecord>> {
         self.inner.repairs(limit)
+    }
+}
+
+impl PrivacyTokenReader for Faulty {
+    fn privacy_tokens(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<PrivacyToken>>> {
+        self.inner.privacy_tokens(users)
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
 //! | `peer` | what it does for its companions |
+//! | `profile` | what its user shows, changes and does beside writing |
 //! | `history` | the past that it gives them |
 //! | `limits` | what the server allows its account |
 //! | `reinstall` | being set up anew |
@@ -26,6 +27,7 @@ mod media;
 mod new_lid;
 mod passkey;
 mod peer;
+mod profile;
 mod receive;
 mod reinstall;
 mod secrets;

@@ -23,9 +23,10 @@ use crate::error::{CallError, GroupError, GroupRefusal, MemberRefusal};
 use crate::stanza::group_setting::GroupSetting;
 use crate::stanza::iq::IqRequest;
 use crate::stanza::iq::groups::{
-    AcknowledgeGroup, FetchGroups, GROUPS_LIMIT, GroupEntry, MemberAction, MemberAnswer, SetGroupPicture,
+    AcknowledgeGroup, FetchGroups, GROUPS_LIMIT, GroupEntry, MemberAction, MemberAnswer,
 };
 use crate::stanza::iq::mex::documents;
+use crate::stanza::iq::picture::SetPicture;
 
 /// The groups of an account; [`Client::groups`] gives it. To send to a group, and to receive, is as with any chat.
 #[derive(Debug, Clone, Copy)]
@@ -218,7 +219,7 @@ impl Groups<'_> {
     /// [`GroupError`]; [`NotAcceptable`](GroupRefusal::NotAcceptable) for what is no such picture,
     /// [`NotAdmin`](GroupRefusal::NotAdmin).
     pub async fn set_picture(&self, group: &Jid, jpeg: Vec<u8>) -> Result<Option<String>, GroupError> {
-        self.ask(SetGroupPicture { group: group.clone(), jpeg: Some(jpeg) }).await
+        self.ask(SetPicture { of: Some(group.clone()), jpeg: Some(jpeg) }).await
     }
 
     /// Takes a group's picture away.
@@ -226,7 +227,7 @@ impl Groups<'_> {
     /// # Errors
     /// [`GroupError`]; [`NotAdmin`](GroupRefusal::NotAdmin).
     pub async fn remove_picture(&self, group: &Jid) -> Result<(), GroupError> {
-        self.ask(SetGroupPicture { group: group.clone(), jpeg: None }).await.map(drop)
+        self.ask(SetPicture { of: Some(group.clone()), jpeg: None }).await.map(drop)
     }
 
     /// Tells the server that the user saw a group that others added them to.

@@ -74,8 +74,14 @@ impl Actor {
                 Incoming::Pairing { iq_id, request } => self.handle_pairing(&iq_id, request, step).await,
                 Incoming::Ib(items) => {
                     for item in items {
-                        self.handle_ib(item, step);
+                        self.handle_ib(item, step).await;
                     }
+                }
+                Incoming::Presence(presence) => self.handle_presence(presence, step).await?,
+                Incoming::ChatState(state) => self.handle_chat_state(state, step).await?,
+                Incoming::Call { call, answer, .. } => {
+                    self.handle_call(*call, step).await?;
+                    step.reply(answer);
                 }
                 Incoming::Other(node) => step.events.push(Event::Other(Box::new(node))),
             }

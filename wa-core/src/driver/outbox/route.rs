@@ -153,6 +153,7 @@ impl Actor {
         if !is_note_to_self && targets.iter().all(|(target, _)| target.is_own) || targets.is_empty() {
             return Ok(Prepared::Fail(SendError::NoDevices(to)));
         }
+        self.load_tokens(&to).await?;
         let recipient_pn = if to.is_lid() { self.directory.pn_of(&to).cloned() } else { None };
         Ok(Prepared::Go(Route::Direct(Box::new(Direct { to, recipient_pn, me, targets, listed }))))
     }
@@ -187,9 +188,12 @@ impl Actor {
             recipients,
             device_identity: self.account.signed_device_identity.as_deref(),
             recipient_pn: route.recipient_pn.as_ref(),
+            trust: self.trust_for(&route.to).map(|trust| trust.to_node()),
         };
         let token = report_token(pending, &route.me.to_user(), &route.to);
-        Ok(message.into_node().children(token))
+        let node = message.into_node().children(token);
+        self.note_written_to(&route.to);
+        Ok(node)
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod addresses;
 pub mod groups;
 pub mod newsletters;
+pub mod people;
 
 use wa_types::Jid;
 
@@ -44,6 +45,8 @@ pub enum Notification {
     },
     /// Which addresses are one user, or that a user has another one now.
     Addresses(addresses::AddressNotification),
+    /// What changed about users, and about our own account.
+    People(Box<people::PeopleNotification>),
     /// Something happened in a group.
     Group(Box<groups::GroupNotification>),
     /// Something happened to channels.
@@ -85,9 +88,6 @@ impl Notification {
                 return Ok(Self::ContactDevicesChanged { hash });
             }
             "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
-            "account_sync" if stanza.child_opt("devices").is_some() => {
-                return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() });
-            }
             "mediaretry" => return ReuploadAnswer::read(stanza).map(Box::new).map(Self::Reupload),
             "w:gp2" => {
                 return groups::GroupNotification::read(stanza).map(Box::new).map(Self::Group);
@@ -101,6 +101,9 @@ impl Notification {
                 }
                 if let Some(told) = groups::GroupNotification::read_mex(stanza, kind) {
                     return Ok(Self::Group(Box::new(told)));
+                }
+                if let Some(people) = people::PeopleNotification::read(stanza, kind) {
+                    return Ok(Self::People(Box::new(people)));
                 }
                 if let Some(said) = addresses::AddressNotification::read(stanza, kind) {
                     return Ok(Self::Addresses(said));

@@ -5,7 +5,7 @@ use wa_types::Jid;
 
 use super::as_member;
 use crate::account::DeviceKey;
-use crate::iq::Answer;
+use crate::iq::{Answer, picture};
 use crate::state::State;
 
 pub(in crate::iq) fn answer(
@@ -15,16 +15,15 @@ pub(in crate::iq) fn answer(
     iq: &Node,
     is_set: bool,
 ) -> Answer {
-    let answer = if is_set { set(state, from, group, iq) } else { fetch(state, from, group) };
+    let answer = if is_set { set(state, from, group, iq) } else { fetch(state, from, group, iq) };
     answer.unwrap_or_else(Answer::Error)
 }
 
-fn fetch(state: &State, from: DeviceKey, jid: &Jid) -> Result<Answer, u16> {
+fn fetch(state: &State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answer, u16> {
     let group = as_member(state, from, jid)?;
-    let (id, _) = group.picture.as_ref().ok_or(404_u16)?;
-    let path = format!("/v/{}/{id}", jid.user());
-    let url = format!("https://pps.test{path}");
-    Ok(Answer::one(Node::new("picture").attr("id", id).attr("url", url).attr("direct_path", path)))
+    let asked = iq.find("picture").ok_or(400_u16)?;
+    let (id, jpeg) = group.picture.as_ref().ok_or(404_u16)?;
+    Ok(picture::describe(asked, id, jpeg))
 }
 
 fn set(state: &mut State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answer, u16> {

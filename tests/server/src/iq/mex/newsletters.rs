@@ -98,7 +98,7 @@ fn join(state: &mut State, from: DeviceKey, variables: &Value) -> MexResult {
     let jid = found(state, variables, "/newsletter_id")?.jid.clone();
     let user = state.account(from.account).map(|account| account.lid.clone()).ok_or(404_u16)?;
     state.follow(&jid, &user);
-    state.tell_own(&jid, from, "NotificationNewsletterJoin", "xwa2_notify_newsletter_on_join");
+    state.tell_own_devices(&jid, from, "NotificationNewsletterJoin", "xwa2_notify_newsletter_on_join");
     let joined = found(state, variables, "/newsletter_id")?.to_json(from.account);
     Ok(json!({ "xwa2_newsletter_join_v2": joined }))
 }
@@ -116,7 +116,7 @@ fn leave(state: &mut State, from: DeviceKey, variables: &Value) -> MexResult {
         newsletter.followers.remove(&from.account);
         newsletter.live.retain(|device| device.account != from.account);
     }
-    state.tell_own(&jid, from, "NotificationNewsletterLeave", "xwa2_notify_newsletter_on_leave");
+    state.tell_own_devices(&jid, from, "NotificationNewsletterLeave", "xwa2_notify_newsletter_on_leave");
     Ok(json!({ "xwa2_newsletter_leave_v2": { "id": jid.to_string(), "state": { "type": "ACTIVE" } } }))
 }
 
@@ -172,7 +172,7 @@ fn mute(
     } else {
         follower.muted.remove(kind);
     }
-    state.tell_own(
+    state.tell_own_devices(
         &jid,
         from,
         "NotificationNewsletterUserSettingChange",
@@ -322,7 +322,7 @@ fn list(state: &State, from: DeviceKey, variables: &Value, wanted: &str) -> Valu
 
 impl State {
     /// Tells the other devices of an account what it did with a channel.
-    fn tell_own(&mut self, jid: &Jid, from: DeviceKey, operation: &'static str, root: &str) {
+    fn tell_own_devices(&mut self, jid: &Jid, from: DeviceKey, operation: &'static str, root: &str) {
         if let Some(found) = self.newsletters.find(jid) {
             let data = json!({ root: found.to_json(from.account) });
             self.tell_mex(from.account, operation, &data);

@@ -16,7 +16,6 @@ mod community;
 mod create;
 mod invite;
 mod members;
-mod picture;
 mod query;
 mod settings;
 
@@ -33,7 +32,6 @@ pub use invite::{
     ResetInviteLink, RevokeInvites,
 };
 pub use members::{ChangeMembers, Invitation, LeaveGroups, MemberAction, MemberAnswer};
-pub use picture::SetGroupPicture;
 pub use query::{FetchGroup, FetchGroups, FetchParticipating, GROUPS_LIMIT, GroupEntry};
 pub use settings::{AcknowledgeGroup, SetDescription, SetGroup, SetSubject};
 
