@@ -30,11 +30,11 @@ pub use error::{BoxError, Remedy, StoreError};
 pub use memory::MemoryStore;
 pub use records::{
     Account, AccountReader, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, AppStateReader,
-    ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Group, GroupDescription, GroupMember,
-    GroupReader, GroupRole, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping,
-    MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, OutboxState, PreKeyReader,
-    PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader,
-    SignedPreKeyRecord,
+    ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Expiration, Group, GroupDescription,
+    GroupMember, GroupReader, GroupRole, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader,
+    LidMapping, MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, OutboxState,
+    PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader,
+    SessionReader, SignedPreKeyRecord,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

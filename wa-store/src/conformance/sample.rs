@@ -6,9 +6,10 @@ use wa_types::{
 };
 
 use crate::records::{
-    Account, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, ChatKey, Device, DeviceList, Group,
-    GroupDescription, GroupMember, GroupRole, InboxEntry, LidMapping, MessageKey, MessageSecret, OutboxEntry,
-    OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord,
+    Account, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, ChatKey, Device, DeviceList,
+    Expiration, Group, GroupDescription, GroupMember, GroupRole, InboxEntry, LidMapping, MessageKey,
+    MessageSecret, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SenderKeyName,
+    SignedPreKeyRecord,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -169,6 +170,7 @@ pub(super) fn chat_key(number: u32, seed: u8) -> ChatKey {
         address: lid(number),
         key: user(number + u32::from(seed)),
         lid: seed.is_multiple_of(2).then(|| lid(number)),
+        expiration: Expiration { seconds: 86_400 * u32::from(seed), since: UnixSeconds(number.into()) },
     }
 }
 

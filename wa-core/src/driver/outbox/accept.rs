@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use wa_store::{OutboxEntry, OutboxState, StoreError};
+use wa_store::{Expiration, OutboxEntry, OutboxState, StoreError};
 use wa_types::{MessageId, UnixMillis};
 
 use super::{Fresh, Pending};
@@ -91,6 +91,9 @@ impl Actor {
             state: None,
             retries: 0,
         };
+        if let Some((seconds, since)) = pending.message.told_expiration(now.to_seconds()) {
+            self.directory.set_expiration(&pending.chat, Expiration { seconds, since }, &mut step.changes);
+        }
         self.outbox.fresh.push(Fresh {
             seq: pending.seq,
             chat: pending.chat.clone(),
