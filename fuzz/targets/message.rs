@@ -18,7 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
         black_box(quoted.content());
     }
     let forwarded = Message::forward(&message);
-    let answer = forwarded.reply_to(Quote::new("Q".into(), &Jid::pn("1"), message.clone())).mention_all().view_once();
+    let answer =
+        forwarded.reply_to(Quote::new("Q".into(), &Jid::pn("1"), message.clone())).mention_all().view_once();
     black_box(answer.content());
     let edit = Message::edit(MessageKey::own(&Jid::pn("1"), "E".into()), message);
     black_box(edit.content());

@@ -31,10 +31,11 @@ pub use memory::MemoryStore;
 pub use records::{
     Account, AccountReader, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, AppStateReader,
     ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Expiration, Group, GroupDescription,
-    GroupMember, GroupReader, GroupRole, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader,
-    LidMapping, MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, OutboxState,
-    PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord,
+    GroupFlag, GroupFlags, GroupMember, GroupReader, GroupRole, GrowthLock, HeldReader, IdentityReader,
+    InboxEntry, InboxReader, LidMapReader, LidMapping, MemberDetails, MessageKey, MessageSecret,
+    MessageSecretReader, NctSalt, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord,
+    PrivacyToken, PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage, SenderKeyName,
+    SenderKeyReader, SessionReader, SignedPreKeyRecord, WhoMay,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

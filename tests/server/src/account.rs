@@ -87,6 +87,8 @@ pub(crate) struct DeviceKeys {
     pub(crate) uploaded: bool,
     /// Whether the device was told that its keys run low and did not upload since.
     pub(crate) told_low: bool,
+    /// How it introduced itself: an encoded `DeviceProps`.
+    pub(crate) props: Vec<u8>,
 }
 
 /// A signed pre-key as stanzas carry it.

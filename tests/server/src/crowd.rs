@@ -90,6 +90,7 @@ fn silent_keys(identity: &KeyPair) -> DeviceKeys {
         one_time: VecDeque::from([(PreKeyId::FIRST.to_bytes(), one_time)]),
         uploaded: true,
         told_low: true,
+        props: Vec::new(),
     }
 }
 

@@ -193,5 +193,6 @@ fn registered_keys(data: &DevicePairingRegistrationData) -> Option<DeviceKeys> {
         one_time: std::collections::VecDeque::new(),
         uploaded: false,
         told_low: false,
+        props: data.device_props.clone().unwrap_or_default(),
     })
 }

@@ -8,13 +8,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wa_store::Store;
 
+use super::history;
 use super::pairing::{LinkGuard, PairingLimits, PasskeyAuthenticator};
 use super::{Client, Events, Inner, ReconnectPolicy, Status};
 use crate::driver::config::Config;
+use crate::driver::history::{HistoryConfig, HistoryUse};
 use crate::driver::identity::IdentityPolicy;
 use crate::driver::repair::RepairTimes;
 use crate::driver::{self, Actor, JOBS_CAPACITY};
 use crate::error::StartError;
+use crate::history::{ReadLimits, Selection};
 use crate::noise::TrustRoot;
 use crate::noise::client_payload::{ClientVersion, DeviceProfile, HistoryRequest, Platform};
 use crate::transport::{Connector, HttpClient, Network};
@@ -35,6 +38,10 @@ const RETRY_SENDS_AFTER: Duration = Duration::from_secs(3);
 /// Devices ask again when they come back from where there was no network.
 const KEEP_SENT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const KEEP_SENT_BYTES: u64 = 32 << 20;
+
+/// As long as polls and events are answered. Protocol: messages, "messageSecret and secret-encrypted content".
+const KEEP_SECRETS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const KEEP_SECRETS_COUNT: usize = 100_000;
 
 /// Builds a [`Client`]; every choice has a default that suits the live service.
 #[derive(Debug)]
@@ -59,10 +66,12 @@ pub struct ClientBuilder {
     confirms_by_hand: bool,
     repair: RepairTimes,
     identity_policy: IdentityPolicy,
+    history: HistoryConfig,
     signed_pre_key_age: Duration,
     ack_limit: Duration,
     retry_sends_after: Duration,
     keep_sent: (Duration, u64),
+    keep_secrets: (Duration, usize),
 }
 
 impl ClientBuilder {
@@ -87,10 +96,12 @@ impl ClientBuilder {
             confirms_by_hand: false,
             repair: RepairTimes::default(),
             identity_policy: IdentityPolicy::default(),
+            history: HistoryConfig::default(),
             signed_pre_key_age: SIGNED_PRE_KEY_AGE,
             ack_limit: ACK_LIMIT,
             retry_sends_after: RETRY_SENDS_AFTER,
             keep_sent: (KEEP_SENT, KEEP_SENT_BYTES),
+            keep_secrets: (KEEP_SECRETS, KEEP_SECRETS_COUNT),
         }
     }
 
@@ -147,6 +158,24 @@ impl ClientBuilder {
     /// How much of the past the phone shall send. Fixed at pairing.
     pub const fn history(mut self, history: HistoryRequest) -> Self {
         self.profile.history = history;
+        self
+    }
+
+    /// What becomes of the past that the phone sends; by default the library takes what it needs itself, and no more.
+    pub const fn history_use(mut self, wanted: HistoryUse) -> Self {
+        self.history.wanted = wanted;
+        self
+    }
+
+    /// How large a part of the past may be, and a record of it.
+    pub const fn history_limits(mut self, limits: ReadLimits) -> Self {
+        self.history.limits = limits;
+        self
+    }
+
+    /// Which messages of the past are wanted; by default all that the phone sends.
+    pub const fn history_selection(mut self, selection: Selection) -> Self {
+        self.history.selection = selection;
         self
     }
 
@@ -222,8 +251,18 @@ impl ClientBuilder {
     /// How long and how many bytes of sent messages the store keeps, each as one copy, to answer devices that ask for
     /// a message again; 7 days and 32 MiB unless set. What is still to be sent is kept in any case. With a message go
     /// its state and its idempotency key.
+    ///
+    /// What such requests may cost has limits, by user, by message and in all: a storm of them is acknowledged, a few are
+    /// answered each second, and the rest is not.
     pub const fn keep_sent(mut self, duration: Duration, bytes: u64) -> Self {
         self.keep_sent = (duration, bytes);
+        self
+    }
+
+    /// How long and how many secrets of messages the store keeps, of about 150 bytes each: with them votes, answers to
+    /// events, and sealed reactions, comments and edits are opened and sent. 90 days and 100,000 messages unless set.
+    pub const fn keep_secrets(mut self, duration: Duration, messages: usize) -> Self {
+        self.keep_secrets = (duration, messages);
         self
     }
 
@@ -266,10 +305,12 @@ impl ClientBuilder {
             retry_sends_after: self.retry_sends_after,
             keep_sent: self.keep_sent.0,
             keep_sent_bytes: self.keep_sent.1,
+            keep_secrets: self.keep_secrets,
             event_capacity: self.event_capacity,
             trail: self.trail,
             repair: self.repair,
             identity_policy: self.identity_policy,
+            history: self.history,
             signed_pre_key_age: self.signed_pre_key_age,
         });
         let (jobs, asked) = mpsc::channel(JOBS_CAPACITY);
@@ -277,12 +318,26 @@ impl ClientBuilder {
         let (status, watched) = watch::channel(Status::Connecting);
         let (ended, watched_end) = watch::channel(None);
         let stop = CancellationToken::new();
-        let actor = Actor::open(config, self.store, events, status, ended, stop.clone()).await?;
-        let asker = actor.asker();
+        let (histories, history) = history::open(self.history.wanted, &jobs);
+        let actor = Actor::open(config, self.store, events, status, ended, stop.clone(), histories).await?;
+        let (asker, fetcher) = (actor.asker(), actor.fetcher());
         let span = tracing::info_span!("account", alias = self.alias);
         let task = driver::spawn(actor.run(asked).instrument(span));
         let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);
-        Ok((Client { inner: Arc::new(Inner::new(jobs, asker, watched, watched_end, stop, task)) }, events))
+        Ok((
+            Client {
+                inner: Arc::new(Inner::new(
+                    jobs,
+                    history,
+                    (asker, fetcher),
+                    watched,
+                    watched_end,
+                    stop,
+                    task,
+                )),
+            },
+            events,
+        ))
     }
 }
 

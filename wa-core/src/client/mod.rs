@@ -1,17 +1,29 @@
 //! One account's client: what an application holds.
 
 mod account;
+mod blocklist;
 mod builder;
+mod business;
+mod calls;
+mod communities;
 mod events;
 mod explain;
 mod groups;
+mod history;
 mod identity;
+mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
+mod newsletters;
 mod pairing;
 mod peers;
+mod presence;
+mod privacy;
+mod profile;
 mod raw;
 mod send;
+mod status_audience;
+mod users;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -24,22 +36,45 @@ use tokio_util::sync::CancellationToken;
 use wa_types::{Jid, MessageId};
 
 pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
+pub use blocklist::{BlocklistHandle, SpamFlow, SpamMessage};
 pub use builder::ClientBuilder;
+pub use business::{
+    Business, BusinessEdit, BusinessHours, BusinessProfile, Collection, DayHours, LinkTarget, OpenHours,
+    Order, OrderedProduct, Product, ProductDraft, ProductPage, Weekday,
+};
+pub use calls::Calls;
+pub use communities::{Communities, LinkOutcome, NewCommunity};
 pub use events::Events;
-pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
+pub use history::{History, HistoryPart, HistoryReader, InitialHistory};
+pub use media::{Downloader, Media, MediaSource, Progress};
+pub use newsletters::{
+    NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,
+    Page,
+};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
 };
+pub use presence::Presence;
+pub use privacy::{DefaultTimer, Privacy, PrivacyList};
+pub use profile::{Profile, Username, UsernameCheck};
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
+pub use status_audience::{AudienceKind, AudienceList};
+pub use users::{
+    About, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
+    PictureState, UserAnswer, UserInfo, UserRefusal, Users, VerifiedName,
+};
 
+pub use crate::driver::history::{Anchor, HistoryPage, HistoryProgress, HistoryState, HistoryUse};
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;
 pub use crate::driver::{ReconnectPolicy, Status};
 
 use crate::connection::CloseReason;
 use crate::driver::command::Job;
+use crate::driver::media::Fetcher;
 use crate::driver::requester::Asker;
 use crate::error::{CallError, ReconnectError};
 use crate::event::MessageReceived;
@@ -57,7 +92,9 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     jobs: mpsc::Sender<Job>,
+    history: history::Shared,
     asker: Asker,
+    fetcher: Fetcher,
     status: watch::Receiver<Status>,
     ended: watch::Receiver<Option<CloseReason>>,
     /// Ends the tasks when the last handle goes.
@@ -218,13 +255,14 @@ impl Client {
 impl Inner {
     fn new(
         jobs: mpsc::Sender<Job>,
-        asker: Asker,
+        history: history::Shared,
+        (asker, fetcher): (Asker, Fetcher),
         status: watch::Receiver<Status>,
         ended: watch::Receiver<Option<CloseReason>>,
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { jobs, asker, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self { jobs, history, asker, fetcher, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
     }
 }
 

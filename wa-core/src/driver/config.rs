@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ReconnectPolicy;
+use super::history::HistoryConfig;
 use super::identity::IdentityPolicy;
 use super::pairing::hooks::{LinkGuard, PairingLimits, PasskeyAuthenticator};
 use super::repair::RepairTimes;
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) keep_sent: Duration,
     /// How many bytes of them.
     pub(crate) keep_sent_bytes: u64,
+    /// How long the secrets of messages are kept, and how many.
+    pub(crate) keep_secrets: (Duration, usize),
     /// How many events wait for the application before no more stanzas are taken.
     pub(crate) event_capacity: usize,
     /// How many things that happened to messages are kept to explain them.
@@ -44,6 +47,8 @@ pub(crate) struct Config {
     /// How long a message that could not be read is asked for.
     pub(crate) repair: RepairTimes,
     pub(crate) identity_policy: IdentityPolicy,
+    /// How the past is read.
+    pub(crate) history: HistoryConfig,
     /// The signed pre-key is replaced when it is older.
     pub(crate) signed_pre_key_age: Duration,
 }

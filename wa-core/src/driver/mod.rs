@@ -11,25 +11,33 @@
 //! actor never waits for the application or for the network: while the application does not take its events, no more
 //! stanzas are taken, and everything else goes on.
 
+mod answers;
 mod backlog;
 mod clock;
 pub(crate) mod command;
 pub(crate) mod config;
+mod contact_hashes;
 mod credentials;
 mod directory;
 mod groups;
+pub(crate) mod history;
 pub(crate) mod identity;
 mod inbox;
 mod link;
+pub(crate) mod media;
+mod newsletters;
 mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;
 mod peers;
+pub(crate) mod people;
 mod pre_keys;
 mod reconnect;
 pub(crate) mod repair;
 pub(crate) mod requester;
 mod retries;
+pub(crate) mod reuploads;
+mod secrets;
 mod session;
 mod status;
 mod trail;
@@ -56,16 +64,22 @@ use self::command::Job;
 use self::config::Config;
 use self::directory::Directory;
 use self::groups::Groups;
+use self::history::{Histories, Pending};
 use self::identity::Holds;
+use self::inbox::stage_inbox;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
+use self::media::Fetcher;
 use self::outbox::{Answered, Outbox, Staged};
 use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
+use self::people::People;
 use self::pre_keys::KeyCare;
 use self::reconnect::Backoff;
 use self::repair::Repairs;
 use self::requester::{Asker, Line, Requester};
 use self::retries::Retries;
+use self::reuploads::Reuploads;
+use self::secrets::Secrets;
 use self::session::{BATCH, Outgoing, Told};
 use self::trail::Trail;
 use self::unlink::Unlinking;
@@ -129,10 +143,14 @@ pub(crate) struct Actor {
     ratchets: Ratchets,
     directory: Directory,
     groups: Groups,
+    people: People,
     outbox: Outbox,
     repairs: Repairs,
     retries: Retries,
+    reuploads: Reuploads,
+    secrets: Secrets,
     holds: Holds,
+    history: Histories,
     phone_line: PhoneLine,
     link: Link,
     sessions: JoinSet<CloseReason>,
@@ -142,6 +160,8 @@ pub(crate) struct Actor {
     greetings: JoinSet<Fetched>,
     /// What the questions of the account see of the connection.
     line: watch::Sender<Line>,
+    /// Moves media files.
+    fetcher: Fetcher,
     backoff: Backoff,
     /// Which release we present as.
     version: ClientVersion,
@@ -187,14 +207,24 @@ struct Step {
     trail: Vec<(u64, TrailStep)>,
     /// Devices whose identity keys are other ones than before; what follows is still to be done.
     new_identities: Vec<Jid>,
+    /// Contacts whose device lists changed, by hash; what follows is still to be done.
+    contact_hashes: HashSet<String>,
     /// Who waits for users being trusted again.
     trusts: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Leave after everything else: what they acknowledge was asked for again before.
     acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
     accepted: HashSet<MessageKey>,
+    /// Which of the events are durable, and what their messages are known by; stored with the commit.
+    inbox: Vec<(usize, MessageKey)>,
+    /// Which of the events are messages that are still sealed.
+    sealed: Vec<(usize, MessageKey)>,
+    /// The secrets of this step's messages.
+    secrets: Vec<wa_store::MessageSecret>,
     /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
     questions: Vec<Question>,
+    /// Parts of the past, to be read once they are in the inbox.
+    histories: Vec<Pending>,
 }
 
 /// Something that takes time: a request, or a hook of the application.
@@ -223,10 +253,13 @@ impl Actor {
         status: watch::Sender<Status>,
         ended: watch::Sender<Option<CloseReason>>,
         stop: CancellationToken,
+        history: Histories,
     ) -> Result<Self, StoreError> {
         let (account, signed_pre_key) = open(&*store).await?;
         let next_seq = store.last_inbox_seq().await? + 1;
         let outbox = Outbox::new(store.last_outbox_seq().await?);
+        let line = watch::Sender::new(Line::Coming);
+        let fetcher = Fetcher::new(Arc::clone(&config.http), Asker::new(line.subscribe()));
         let mut actor = Self {
             version: config.version,
             trail: Trail::new(config.trail),
@@ -239,16 +272,21 @@ impl Actor {
             ratchets: Ratchets::default(),
             directory: Directory::default(),
             groups: Groups::default(),
+            people: People::default(),
             outbox,
             repairs: Repairs::default(),
             retries: Retries::default(),
+            reuploads: Reuploads::default(),
+            secrets: Secrets::default(),
             holds: Holds::default(),
+            history,
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
             fetches: JoinSet::new(),
             greetings: JoinSet::new(),
-            line: watch::Sender::new(Line::Coming),
+            line,
+            fetcher,
             linking: Linking::default(),
             unlinking: None,
             backlog: None,
@@ -268,12 +306,18 @@ impl Actor {
             stop,
         };
         actor.load_repairs().await?;
+        actor.load_secrets().await?;
         Ok(actor)
     }
 
     /// Asks for the handles, without the actor.
     pub(crate) fn asker(&self) -> Asker {
         Asker::new(self.line.subscribe())
+    }
+
+    /// Moves media files for the handles, without the actor.
+    pub(crate) fn fetcher(&self) -> Fetcher {
+        self.fetcher.clone()
     }
 
     /// Runs until the last handle is gone or `stop` is cancelled; then ends the connection in good order.
@@ -285,6 +329,7 @@ impl Actor {
         let mut answers = Vec::with_capacity(TOLD_CAPACITY);
         loop {
             self.read_stored().await;
+            self.begin_history();
             let takes_stanzas = self.takes_stanzas();
             let wake = self.next_wake(takes_stanzas);
             tokio::select! {
@@ -354,6 +399,12 @@ impl Actor {
         {
             return self.handle_store_failure(&error, step);
         }
+        if let Err(error) = self.heed_contact_hashes(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
+        if let Err(error) = self.open_sealed(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
         if let Err(error) = self.heed_identities(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
@@ -376,6 +427,7 @@ impl Actor {
         self.ratchets.stage(&mut step.changes);
         self.groups.keys.stage(&mut step.changes);
         self.outbox.groups.stage(&mut step.changes);
+        stage_inbox(&mut step);
         if !step.changes.is_empty() || self.confirms.len() >= CONFIRMS {
             for seq in &self.confirms {
                 step.changes.confirm_inbox(*seq);
@@ -393,10 +445,12 @@ impl Actor {
         self.keep_trail(std::mem::take(&mut step.trail), true);
         self.directory.trim();
         self.groups.trim();
+        self.people.tokens.trim();
         self.outbox.groups.trim();
         for trust in step.trusts {
             let _ = trust.send(Ok(()));
         }
+        step.histories.into_iter().for_each(|pending| self.history.push(pending));
         self.undelivered.extend(step.events);
         self.drop_old_updates();
         let mut outgoing = Vec::new();
@@ -407,6 +461,7 @@ impl Actor {
         if !outgoing.is_empty() {
             self.transmit(outgoing).await;
         }
+        self.issue_due_tokens();
         for question in step.questions {
             self.greetings.spawn(question);
         }
@@ -428,6 +483,7 @@ impl Actor {
         self.ratchets.forget_all();
         self.directory.forget_all();
         self.groups.forget_all();
+        self.people.tokens.forget_all();
         self.holds.forget_all();
         for trust in step.trusts {
             let _ = trust.send(Err(CallError::Store(error.to_string())));
@@ -483,6 +539,7 @@ impl Actor {
     /// After a failure of the store: what memory has of it may never have been stored.
     async fn read_again(&mut self) -> Result<(), StoreError> {
         (self.account, self.signed_pre_key) = open(&*self.store).await?;
+        self.load_secrets().await?;
         self.load_repairs().await
     }
 
@@ -498,7 +555,16 @@ impl Actor {
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
         let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
-        let all = [retry, linking, backlog, repairs, keys, self.confirm_at, self.read_again_at];
+        let all = [
+            retry,
+            linking,
+            backlog,
+            repairs,
+            keys,
+            self.confirm_at,
+            self.read_again_at,
+            self.history.next_at(),
+        ];
         all.into_iter().chain(outbox).flatten().min()
     }
 
@@ -554,6 +620,7 @@ impl Actor {
         self.link = Link::Down { retry_at: None };
         self.line.send_replace(Line::Gone);
         self.end_session().await;
+        self.history.clear();
         self.fetches.shutdown().await;
         self.greetings.shutdown().await;
         self.outbox.refuse_all(&SendError::Shutdown);

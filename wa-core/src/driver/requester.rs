@@ -78,7 +78,7 @@ impl Requester {
 }
 
 /// Asks for the handles, on the connection that there is, without the actor.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Asker {
     line: watch::Receiver<Line>,
 }

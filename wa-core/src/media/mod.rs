@@ -2,9 +2,22 @@
 //! driver's. Protocol: media.
 
 mod attachment;
+pub mod cipher;
 mod key;
 mod kind;
+pub mod plain;
+pub mod retry;
+mod sidecar;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use attachment::{Attachment, MediaMessage};
 pub use key::MediaKey;
 pub use kind::MediaKind;
+
+/// A file's name on the media hosts, from the SHA-256 of what is uploaded. Protocol: media, "Upload".
+#[must_use]
+pub fn upload_token(sha256: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(sha256)
+}

@@ -4,8 +4,10 @@
 mod app_state;
 mod connection;
 mod e2e;
+mod group_requests;
 mod groups;
 mod history;
+mod media;
 mod noise;
 mod pairing;
 mod pairing_code;

@@ -4,13 +4,12 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::sync::mpsc;
 use wa_core::client::{CreatedGroup, MemberOutcome, PairCodeOptions};
 use wa_core::connection::CloseReason;
 use wa_core::event::{GroupChange, RecoveredBy};
@@ -83,8 +82,8 @@ async fn main() -> Result<()> {
         .repair_times(repair)
         .connect()
         .await?;
-    let (heard, mut hearing) = mpsc::channel(1);
-    let listening = listen(client.clone(), events, store, heard);
+    let received = Arc::new(Received::default());
+    let listening = listen(client.clone(), events, store, Arc::clone(&received));
     let listener = tokio::spawn(async move {
         if let Err(error) = listening.await {
             write(&json!({ "event": "error", "message": error.to_string() }));
@@ -103,26 +102,35 @@ async fn main() -> Result<()> {
         }
         _ => return Err("the first command is pair or pair_code".into()),
     }
-    let mut received = HashMap::new();
-    loop {
-        tokio::select! {
-            Some(message) = hearing.recv() => { remember(&mut received, message); }
-            line = lines.next_line() => {
-                let Some(line) = line? else { break };
-                carry_out(&client, serde_json::from_str(&line)?, &received).await;
-            }
-        }
+    while let Some(line) = lines.next_line().await? {
+        carry_out(&client, serde_json::from_str(&line)?, &received).await;
     }
     client.shutdown().await;
     listener.await?;
     Ok(())
 }
 
-fn remember(received: &mut HashMap<String, MessageReceived>, message: MessageReceived) {
-    received.insert(message.id.to_string(), message);
+/// The messages that came, by ID: what may be named in a command.
+#[derive(Default)]
+struct Received(Mutex<HashMap<String, Arc<MessageReceived>>>);
+
+impl Received {
+    fn add(&self, message: MessageReceived) {
+        self.messages().insert(message.id.to_string(), Arc::new(message));
+    }
+
+    /// The messages of these IDs, if each of them came.
+    fn all(&self, ids: &[String]) -> Option<Vec<Arc<MessageReceived>>> {
+        let messages = self.messages();
+        ids.iter().map(|id| messages.get(id).cloned()).collect()
+    }
+
+    fn messages(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<MessageReceived>>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
-async fn carry_out(client: &Client, command: Command, received: &HashMap<String, MessageReceived>) {
+async fn carry_out(client: &Client, command: Command, received: &Received) {
     match command {
         Command::Pair => failed("pair", "only as the first command"),
         Command::PairCode { .. } => failed("pair_code", "only as the first command"),
@@ -140,10 +148,10 @@ async fn carry_out(client: &Client, command: Command, received: &HashMap<String,
             Err(error) => failed("send", error),
         },
         Command::Read { ids } => {
-            let messages: Vec<&MessageReceived> = ids.iter().filter_map(|id| received.get(id)).collect();
-            if messages.len() != ids.len() {
+            let Some(messages) = received.all(&ids) else {
                 return failed("read", "a message that did not come");
-            }
+            };
+            let messages: Vec<&MessageReceived> = messages.iter().map(Arc::as_ref).collect();
             if let Err(error) = client.mark_read(&messages).await {
                 failed("read", error);
             }
@@ -187,7 +195,7 @@ async fn listen(
     client: Client,
     mut events: wa_core::Events,
     store: Arc<dyn Store>,
-    heard: mpsc::Sender<MessageReceived>,
+    received: Arc<Received>,
 ) -> Result<()> {
     // Logged in, and the backlog complete: these come in either order.
     let (mut is_connected, mut has_backlog) = (false, false);
@@ -209,8 +217,8 @@ async fn listen(
                 write(&json!({ "event": "ready", "jid": jid, "lid": lid }));
             }
             Event::Message(message) => {
-                if let Some(text) = message.message.as_text() {
-                    write(&json!({
+                let told = message.message.as_text().map(|text| {
+                    json!({
                         "event": "message",
                         "id": message.id.as_str(),
                         "chat": message.chat.to_string(),
@@ -222,9 +230,13 @@ async fn listen(
                             RecoveredBy::Sender => "sender",
                             _ => "phone",
                         }),
-                    }));
+                    })
+                });
+                // Before it is told: a command may name it at once.
+                received.add(*message);
+                if let Some(told) = told {
+                    write(&told);
                 }
-                heard.send(*message).await?;
             }
             Event::Undecryptable(message) => {
                 let (id, reason) = (message.id.as_str(), message.error.to_string());
@@ -238,7 +250,7 @@ async fn listen(
                 let (what, members) = match &change.change {
                     GroupChange::Created(group) => ("created", &group.members),
                     GroupChange::Added { members, .. } => ("added", members),
-                    GroupChange::Removed { members } => ("removed", members),
+                    GroupChange::Removed { members, .. } => ("removed", members),
                     _ => continue,
                 };
                 let addresses = members.iter().flat_map(|member| [&member.pn, &member.lid]).flatten();

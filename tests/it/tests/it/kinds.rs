@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use prost::Message as _;
-use wa_core::event::GroupChange;
 use wa_core::event::MessageReceived;
+use wa_core::event::{GroupChange, GroupSetting};
 use wa_core::media::{Attachment, MediaKey, MediaKind};
 use wa_core::message::content::{
     Album, Audio, ContactCard, Contacts, Content, Document, GroupInvite, Image, LinkPreview, LiveLocation,
@@ -279,6 +279,7 @@ async fn messages_to_a_disappearing_chat_disappear() {
     // The other companion knows by its own phone's message, and after a restart.
     let store = bob.stop().await;
     let mut bob = Companion::start(&_server, store).await;
+    assert_eq!(bob.message().await.id, received.id, "nobody confirmed it");
     bob.client.send(alice_phone.pn(), Message::text("me too")).await.unwrap();
     assert_eq!(stays(&alice.message().await.message), Some(86_400));
 
@@ -301,7 +302,7 @@ async fn messages_to_a_disappearing_group_disappear() {
     alice_phone.set_group(&group, week).unwrap();
     let is_set = |event: &Event| {
         matches!(event, Event::GroupChanged(changed)
-            if matches!(changed.change, GroupChange::Expiration { seconds: 604_800 }))
+            if matches!(changed.change, GroupChange::Setting(GroupSetting::Expiration { seconds: 604_800, .. })))
     };
     alice.wait(is_set).await;
     alice.client.send(&group, Message::text("gone next week")).await.unwrap();

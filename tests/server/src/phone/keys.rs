@@ -61,6 +61,7 @@ impl PhoneKeys {
             one_time: self.one_time.values().map(|key| (key.id.to_bytes(), key.key_pair.public)).collect(),
             uploaded: true,
             told_low: false,
+            props: Vec::new(),
         }
     }
 

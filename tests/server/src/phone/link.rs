@@ -80,6 +80,8 @@ impl Phone {
             phone.live.insert(jid.device(), key_index);
             phone.secrets.push(code.secret.clone());
             phone.code_request = None;
+            drop(phone);
+            tokio::spawn(self.clone().give_past(jid.clone()));
         }
         linked
     }

@@ -49,6 +49,12 @@ struct KnownMessage {
 }
 
 impl KnownMessages {
+    /// The message with this id.
+    pub(super) fn message(&self, id: &str) -> Option<Message> {
+        let known = self.by_id.get(id)?.first()?;
+        WebMessageInfo::decode(known.info.as_slice()).ok()?.message.map(|message| *message)
+    }
+
     pub(super) fn remember(&mut self, message: &PhoneMessage, memory: usize) {
         let in_group = message.chat.is_group() || message.chat.is_status();
         let author = (in_group && !message.from_me).then(|| message.sender.to_user().to_string());
@@ -127,6 +133,9 @@ impl Phone {
         let request = message.protocol_message.as_ref();
         let request = request.and_then(|message| message.peer_data_operation_request_message.as_deref());
         let Some(request) = request.filter(|_| phone.resends != Resends::Silent) else { return };
+        if self.answer_history(phone, from, id, request) {
+            return;
+        }
         if request.peer_data_operation_request_type() != Operation::PlaceholderMessageResend {
             return;
         }
@@ -176,7 +185,7 @@ impl Phone {
         candidates.iter().find(|known| is_same(&known.chat)).map(|known| known.info.as_slice())
     }
 
-    fn send_peer(
+    pub(super) fn send_peer(
         &self,
         phone: &mut PhoneState,
         device: DeviceKey,

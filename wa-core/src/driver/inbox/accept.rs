@@ -3,6 +3,7 @@
 use wa_store::{Expiration, InboxEntry, MessageKey, StoreError};
 
 use super::stored::StoredEvent;
+use crate::driver::history::Pending;
 use wa_types::Jid;
 
 use crate::driver::{Actor, INBOX_PAGE, READ_AGAIN, Step, clock};
@@ -26,12 +27,14 @@ impl Actor {
         let is_resend = stanza.encs.iter().any(|enc| enc.count > 0);
         let recovered = (self.settle_repair(&key, step) || is_resend).then_some(RecoveredBy::Sender);
         if let Some(kind) = message.own_device_kind()
-            && self.take_own_device(kind, &message, &place, step).await?
+            && self.take_own_device(kind, &message, &key, &place, step).await?
         {
             step.changes.mark_seen(key.clone(), clock::unix_millis());
             step.accepted.insert(key);
             return Ok(());
         }
+        let of_chat = MessageKey { chat: place.chat.clone(), ..key.clone() };
+        self.keep_secret(of_chat, &message, stanza.timestamp.to_millis(), step);
         let is_for_own_devices = stanza.is_peer || message.is_for_own_devices();
         let chat = self.chat_key(&place.chat, step).await?;
         if chat.is_user()
@@ -46,6 +49,7 @@ impl Actor {
             sender: place.sender,
             from_me: place.from_me,
             id: stanza.id.clone(),
+            post: stanza.post,
             timestamp: stanza.timestamp,
             push_name: stanza.push_name.clone(),
             is_backlog: stanza.offline.is_some(),
@@ -95,7 +99,7 @@ impl Actor {
     }
 
     /// Puts an event into the inbox, to be delivered once that is committed. `key` is what its message is known by when
-    /// it comes again.
+    /// it comes again. A sealed message is opened first, at the end of the step.
     pub(in crate::driver) fn push_inbox(&mut self, key: MessageKey, mut event: StoredEvent, step: &mut Step) {
         self.name_chat(&mut event);
         step.accepted.insert(key.clone());
@@ -105,12 +109,14 @@ impl Actor {
             _ => TrailStep::Stored { number },
         };
         step.note(&key.id, what);
-        step.changes.push_inbox(InboxEntry {
-            seq: event.number().0,
-            message: key,
-            received: clock::unix_millis(),
-            payload: event.encode(),
-        });
+        let at = step.events.len();
+        if let StoredEvent::Message(received) = &event
+            && received.message.part().is_some_and(|part| part.sealed.is_some())
+            && received.message.opened().is_none()
+        {
+            step.sealed.push((at, key.clone()));
+        }
+        step.inbox.push((at, key));
         step.events.push(event.into_event());
     }
 
@@ -144,6 +150,10 @@ impl Actor {
         let last = entries.last().map(|entry| entry.seq);
         let mut events = Vec::with_capacity(entries.len());
         for entry in &entries {
+            if let Some(pending) = Pending::read(entry) {
+                self.history.push(pending);
+                continue;
+            }
             match StoredEvent::read(entry) {
                 Some(event) => events.push(event),
                 None => tracing::error!(seq = entry.seq, "a stored event is damaged"),
@@ -159,5 +169,15 @@ impl Actor {
         }
         self.directory.trim();
         Ok(last)
+    }
+}
+
+/// Adds a step's durable events to its commit, in order.
+pub(in crate::driver) fn stage_inbox(step: &mut Step) {
+    let received = clock::unix_millis();
+    for (at, message) in std::mem::take(&mut step.inbox) {
+        if let Some((number, payload)) = step.events.get(at).and_then(StoredEvent::encode) {
+            step.changes.push_inbox(InboxEntry { seq: number.0, message, received, payload });
+        }
     }
 }

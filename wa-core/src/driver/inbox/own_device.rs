@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use wa_proto::lid_migration_sync_payload::LidMigrationMappingSyncPayload;
-use wa_store::StoreError;
+use wa_store::{MessageKey, StoreError};
 use wa_types::Jid;
 
 use crate::driver::directory::Evidence;
@@ -16,6 +16,7 @@ impl Actor {
         &mut self,
         kind: OwnDeviceKind,
         message: &Message,
+        key: &MessageKey,
         place: &Place,
         step: &mut Step,
     ) -> Result<bool, StoreError> {
@@ -32,7 +33,10 @@ impl Actor {
                 Some(mappings) => self.take_mappings(mappings, step).await.map(|()| true),
                 None => Ok(false),
             },
-            OwnDeviceKind::PhoneAnswer => Ok(self.take_phone_answer(message, step)),
+            OwnDeviceKind::PhoneAnswer => {
+                Ok(self.take_history_answer(message, step) || self.take_phone_answer(message, step))
+            }
+            OwnDeviceKind::History => Ok(self.take_history(key, message, step)),
             _ => Ok(false),
         }
     }

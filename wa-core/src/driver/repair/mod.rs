@@ -310,6 +310,7 @@ impl Actor {
 
     /// Does what is due about the open repairs.
     pub(super) async fn mend(&mut self, step: &mut Step) -> Result<(), StoreError> {
+        self.mend_history(step).await?;
         if self.repairs.open.is_empty() {
             self.repairs.clear();
             return Ok(());

@@ -67,6 +67,9 @@ impl DeviceProfile {
                 full: props.require_full_sync(),
                 days: config.and_then(|config| config.full_sync_days_limit),
                 storage_quota_mb: config.and_then(|config| config.storage_quota_mb),
+                recent_days: config.and_then(|config| config.recent_sync_days_limit),
+                size_limit_mb: config.and_then(|config| config.full_sync_size_mb_limit),
+                messages_per_chat: config.and_then(|config| config.initial_sync_max_messages_per_chat),
             },
         })
     }
@@ -88,17 +91,34 @@ pub struct HistoryRequest {
     pub days: Option<u32>,
     /// The room that we have, megabytes.
     pub storage_quota_mb: Option<u32>,
+    /// How many days of the recent history.
+    pub recent_days: Option<u32>,
+    /// How large a full history may be, megabytes.
+    pub size_limit_mb: Option<u32>,
+    /// How many messages of each chat come first, with the list of chats.
+    pub messages_per_chat: Option<u32>,
 }
 
 impl HistoryRequest {
     /// The recent months.
-    pub const RECENT: Self = Self { full: false, days: None, storage_quota_mb: Some(10_240) };
+    pub const RECENT: Self = Self {
+        full: false,
+        days: None,
+        storage_quota_mb: Some(10_240),
+        recent_days: None,
+        size_limit_mb: None,
+        messages_per_chat: None,
+    };
     /// Everything; with [`Platform::Desktop`].
     pub const FULL: Self = Self { full: true, ..Self::RECENT };
 
-    fn to_proto(self) -> HistorySyncConfig {
+    pub(crate) fn to_proto(self) -> HistorySyncConfig {
         HistorySyncConfig {
             full_sync_days_limit: self.days,
+            full_sync_size_mb_limit: self.size_limit_mb,
+            recent_sync_days_limit: self.recent_days,
+            initial_sync_max_messages_per_chat: self.messages_per_chat,
+            on_demand_ready: self.full.then_some(true),
             storage_quota_mb: self.storage_quota_mb,
             inline_initial_payload_in_e2_ee_msg: Some(true),
             support_call_log_history: Some(true),

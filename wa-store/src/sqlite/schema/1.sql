@@ -46,6 +46,13 @@ CREATE TABLE held (
     user_jid TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE privacy_token (
+    user_jid TEXT PRIMARY KEY,
+    token BLOB,
+    received_s INTEGER,
+    issued_s INTEGER
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sender_key (
     group_jid TEXT NOT NULL,
     sender TEXT NOT NULL,

@@ -1,0 +1,223 @@
+//! One part of the past, from its blob to those who want it: beside live traffic, and a batch at a time.
+
+use std::collections::HashMap;
+use std::io::{Cursor, Read};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use wa_store::{Changes, MessageKey, MessageSecret, Store};
+use wa_types::Jid;
+use zeroize::Zeroizing;
+
+use super::blob::Blobs;
+use super::{HistoryJob, Pending};
+use crate::driver::command::Job;
+use crate::driver::upkeep::Fetched;
+use crate::error::ChunkError;
+use crate::history::{
+    Batches, EndOfHistory, HistoryBatch, HistoryError, HistoryItem, HistoryKind, HistoryMessage, Payload,
+    ReadLimits, Reader, Selection,
+};
+
+/// No answer of the phone's is kept beyond this many bytes.
+const COLLECTED: usize = 8 << 20;
+
+/// What a worker needs.
+pub(super) struct Work {
+    pub(super) pending: Pending,
+    pub(super) own: Jid,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) jobs: mpsc::WeakSender<Job>,
+    pub(super) blobs: Option<Blobs>,
+    pub(super) limits: ReadLimits,
+    pub(super) selection: Selection,
+    /// Where the application reads, unless somebody waits for just this.
+    pub(super) sink: Option<mpsc::Sender<Delivery>>,
+    /// Somebody waits for just this.
+    pub(super) is_answer: bool,
+}
+
+/// A batch on its way to the application.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) kind: HistoryKind,
+    pub(crate) chunk_order: u32,
+    pub(crate) progress: Option<u32>,
+    pub(crate) batch: HistoryBatch,
+    /// Told when the application has it.
+    pub(crate) taken: oneshot::Sender<()>,
+}
+
+/// What came of a part of the past.
+pub(in crate::driver) struct Done {
+    pub(super) pending: Pending,
+    pub(super) result: Result<Counted, ChunkError>,
+    pub(super) is_answer: bool,
+}
+
+/// What a part of the past had.
+#[derive(Default)]
+pub(super) struct Counted {
+    pub(super) messages: u64,
+    pub(super) unreadable: u64,
+    pub(super) nonce: Option<String>,
+    /// The answer to a request.
+    pub(super) collected: Vec<HistoryMessage>,
+    pub(super) end: Option<EndOfHistory>,
+}
+
+type Source = Box<dyn Read + Send>;
+
+impl Work {
+    /// Does the work; a future that the actor keeps.
+    pub(super) async fn run(mut self) -> Fetched {
+        let result = self.read().await;
+        Fetched::History(Box::new(Done { pending: self.pending, result, is_answer: self.is_answer }))
+    }
+
+    async fn read(&mut self) -> Result<Counted, ChunkError> {
+        let payload = std::mem::replace(&mut self.pending.notification.payload, Payload::Nothing);
+        let source = match &payload {
+            Payload::Inline(bytes) => Ok(Box::new(Cursor::new(bytes.clone())) as Source),
+            Payload::Blob(file) => match &self.blobs {
+                Some(blobs) => blobs.fetch(file).await,
+                None => Err(ChunkError::Unavailable),
+            },
+            Payload::Nothing => Err(ChunkError::Unreadable(HistoryError::Malformed("no payload"))),
+        };
+        // What is asked for again is named by its notification.
+        self.pending.notification.payload = payload;
+        let reader = Reader::new(source?, self.limits, self.selection);
+        let mut batches = Batches::new(reader, self.own.clone());
+        let mut counted = Counted::default();
+        let mut collected = 0;
+        loop {
+            let (again, batch) = inflate(batches).await?;
+            batches = again;
+            let Some(mut batch) = batch? else { break };
+            counted.unreadable += batch.unreadable;
+            counted.messages += messages(&batch).count() as u64;
+            self.keep(&mut batch).await?;
+            if self.is_answer {
+                counted.end = ends(&batch).last().or(counted.end);
+                for message in messages(&batch) {
+                    collected += message.size();
+                    if collected <= COLLECTED {
+                        counted.collected.push(message.clone());
+                    }
+                }
+            } else {
+                self.deliver(batch).await?;
+            }
+        }
+        counted.nonce.clone_from(&batches.reader().summary().nonce);
+        Ok(counted)
+    }
+
+    /// Keeps what the library itself needs of a batch, and names its chats as the application knows them.
+    async fn keep(&self, batch: &mut HistoryBatch) -> Result<(), ChunkError> {
+        let mut chats: Vec<Jid> = batch.items.iter().filter_map(chat_of).cloned().collect();
+        chats.sort_unstable();
+        chats.dedup();
+        if !batch.addresses.is_empty() || batch.is_migrated || !chats.is_empty() {
+            let (names, named) = oneshot::channel();
+            let (reply, done) = oneshot::channel();
+            let (pairs, is_migrated) = (batch.addresses.clone(), batch.is_migrated);
+            let job = HistoryJob::Learn { pairs, is_migrated, chats: chats.clone(), names, reply };
+            let jobs = self.jobs.upgrade().ok_or(ChunkError::Shutdown)?;
+            jobs.send(Job::History(Box::new(job))).await.map_err(|_| ChunkError::Shutdown)?;
+            drop(jobs);
+            let learned = done.await.map_err(|_| ChunkError::Shutdown)?;
+            learned.map_err(|error| ChunkError::Store(error.to_string()))?;
+            let named = named.await.map_err(|_| ChunkError::Shutdown)?;
+            let names: HashMap<&Jid, &Jid> = chats.iter().zip(&named).collect();
+            for chat in batch.items.iter_mut().filter_map(chat_of_mut) {
+                if let Some(name) = names.get(chat) {
+                    *chat = (*name).clone();
+                }
+            }
+        }
+        let changes = harvest(batch);
+        if !changes.is_empty() {
+            self.store.commit(changes).await.map_err(|error| ChunkError::Store(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Hands a batch to the application, and waits until it has it.
+    async fn deliver(&self, batch: HistoryBatch) -> Result<(), ChunkError> {
+        let Some(sink) = self.sink.as_ref().filter(|_| !batch.items.is_empty()) else { return Ok(()) };
+        let (taken, is_taken) = oneshot::channel();
+        let told = &self.pending.notification;
+        let delivery = Delivery {
+            kind: told.kind,
+            chunk_order: told.chunk_order,
+            progress: told.progress,
+            batch,
+            taken,
+        };
+        sink.send(delivery).await.map_err(|_| ChunkError::Shutdown)?;
+        is_taken.await.map_err(|_| ChunkError::Shutdown)
+    }
+}
+
+/// Reads a batch on a thread that may wait for a disk.
+async fn inflate(
+    mut batches: Batches<Source>,
+) -> Result<(Batches<Source>, Result<Option<HistoryBatch>, HistoryError>), ChunkError> {
+    let read = tokio::task::spawn_blocking(move || {
+        let batch = batches.read_batch();
+        (batches, batch)
+    });
+    read.await.map_err(|_| ChunkError::Shutdown)
+}
+
+fn messages(batch: &HistoryBatch) -> impl Iterator<Item = &HistoryMessage> {
+    batch.items.iter().filter_map(|item| match item {
+        HistoryItem::Message(message) => Some(message),
+        _ => None,
+    })
+}
+
+fn ends(batch: &HistoryBatch) -> impl Iterator<Item = EndOfHistory> {
+    batch.items.iter().filter_map(|item| match item {
+        HistoryItem::Chat(chat) => Some(chat.end),
+        _ => None,
+    })
+}
+
+fn chat_of(item: &HistoryItem) -> Option<&Jid> {
+    match item {
+        HistoryItem::Message(message) => Some(&message.chat),
+        HistoryItem::Chat(chat) => Some(&chat.jid),
+        _ => None,
+    }
+}
+
+fn chat_of_mut(item: &mut HistoryItem) -> Option<&mut Jid> {
+    match item {
+        HistoryItem::Message(message) => Some(&mut message.chat),
+        HistoryItem::Chat(chat) => Some(&mut chat.jid),
+        _ => None,
+    }
+}
+
+/// What of a batch the store keeps: secrets of messages.
+fn harvest(batch: &HistoryBatch) -> Changes {
+    let mut changes = Changes::new();
+    for message in messages(batch) {
+        let secret = message.secret().and_then(|secret| <[u8; 32]>::try_from(secret).ok());
+        if let Some(secret) = secret {
+            changes.put_message_secret(MessageSecret {
+                message: MessageKey {
+                    chat: message.chat.clone(),
+                    sender: message.sender.clone(),
+                    id: message.id.clone(),
+                },
+                secret: Zeroizing::new(secret),
+                at: message.timestamp.to_millis(),
+            });
+        }
+    }
+    changes
+}
