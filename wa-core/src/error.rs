@@ -226,6 +226,8 @@ pub struct Sent {
     pub chat: Jid,
     /// When the server took it.
     pub timestamp: UnixSeconds,
+    /// The number of a post in its channel; not told when the post was taken before.
+    pub server_id: Option<u64>,
 }
 
 /// There will be no connection now.

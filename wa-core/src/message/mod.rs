@@ -11,6 +11,7 @@ mod context;
 pub(crate) mod id;
 mod key;
 pub mod poll;
+pub(crate) mod post;
 mod raw;
 mod read;
 pub mod report;
@@ -119,7 +120,8 @@ impl Message {
         let mut bytes = raw::without(&self.bytes, &beside::ALL);
         let context = self.decoded.message_context_info.as_deref().cloned().unwrap_or_default();
         let message_secret = Some(random.array::<32>().to_vec());
-        let context = e2e::MessageContextInfo { message_secret, ..context };
+        let reporting_token_version = report::content(&bytes).map(|_| i32::from(report::VERSION));
+        let context = e2e::MessageContextInfo { message_secret, reporting_token_version, ..context };
         let beside = e2e::Message { message_context_info: Some(Box::new(context)), ..Default::default() };
         bytes.extend(beside.encode_to_vec());
         let sent = Self::decode(bytes).expect("parts of a message that decodes");
@@ -216,7 +218,7 @@ impl Message {
     }
 
     /// The encoded message without keys and context.
-    fn content_bytes(&self) -> Vec<u8> {
+    pub(crate) fn content_bytes(&self) -> Vec<u8> {
         raw::without(&self.bytes, &beside::ALL)
     }
 

@@ -50,6 +50,7 @@ mod refusals;
 mod repair;
 mod requests;
 mod retries;
+mod secrets;
 mod sockets;
 mod status_audience;
 mod store_faults;

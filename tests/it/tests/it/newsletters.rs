@@ -5,8 +5,9 @@ use std::pin::Pin;
 use wa_core::client::{NewsletterMute, NewsletterTerms, Page};
 use wa_core::connection::RequestError;
 use wa_core::event::{NewsletterEvent, NewsletterRole, NewsletterState, ReactionPolicy};
+use wa_core::message::Content;
 use wa_core::wire::Node;
-use wa_core::{CallError, Client, Event, Message};
+use wa_core::{CallError, Client, Event, Message, SendError, SendOptions};
 use wa_it::Companion;
 use wa_types::Jid;
 
@@ -180,6 +181,44 @@ async fn posts_are_read_page_by_page_and_what_becomes_of_them_is_heard() {
     };
     three.server.wait_for(&three.bob.jid, wa_test_server::Direction::ToClient, refused).await;
     assert_eq!(three.bob.client.newsletters().posts(&made, 10, Page::Last).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn posts_are_sent_edited_and_deleted_in_order() {
+    let mut three = Three::linked().await;
+    let made = three.alice.client.newsletters().create("News", None, None).await.unwrap().jid;
+    three.bob.client.newsletters().follow(&made).await.unwrap();
+    let alice = &three.alice.client;
+    let sent = alice.send(&made, Message::text("one")).await.unwrap();
+    let received = three.bob.message().await;
+    assert_eq!((received.post, received.message.as_text()), (sent.server_id, Some("one")));
+    assert!(sent.server_id.is_some());
+    assert_eq!((&received.chat, &received.id), (&made, &sent.id));
+    assert_eq!(received.message.encoded(), Message::text("one").encoded(), "without secret and context");
+
+    // Changes go under the same id: each waits for the one before, also when an answer is lost.
+    three.server.faults_of(&three.alice.jid).drop_ack(1);
+    for message in [Message::edit(&sent, Message::text("two")), Message::edit(&sent, Message::text("three"))]
+    {
+        alice.enqueue(&made, message, SendOptions::new()).await.unwrap();
+    }
+    three.server.disconnect(&three.alice.jid);
+    alice.send(&made, Message::delete(&sent)).await.unwrap();
+    for text in ["two", "three"] {
+        let received = three.bob.message().await;
+        assert_eq!((&received.id, received.target()), (&sent.id, Some(received.key())));
+        let Content::Edit(edit) = received.message.content() else { panic!("no edit") };
+        assert_eq!(edit.message.as_text(), Some(text));
+    }
+    let received = three.bob.message().await;
+    assert!(matches!(received.message.content(), Content::Revoke(_)));
+    assert_eq!(received.target(), Some(received.key()));
+    let posts = three.bob.client.newsletters().posts(&made, 2, Page::Last).await.unwrap();
+    assert_eq!((posts.len(), &posts[0].message), (1, &None));
+
+    // Who only follows may not write.
+    let refused = three.bob.client.send(&made, Message::text("mine")).await;
+    assert!(matches!(refused, Err(SendError::Refused { code: 403 })), "{refused:?}");
 }
 
 #[tokio::test]

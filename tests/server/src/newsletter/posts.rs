@@ -23,6 +23,7 @@ pub(crate) struct StoredPost {
     pub(crate) author: Option<usize>,
     /// What stood in its stanza; without anything once it is deleted.
     pub(crate) content: Vec<Node>,
+    /// Unix milliseconds, a later one each time.
     pub(crate) edited: Option<u64>,
     pub(crate) reactions: BTreeMap<usize, String>,
     pub(crate) viewers: BTreeSet<usize>,
@@ -61,8 +62,10 @@ impl State {
             return Err(403);
         }
         if matches!(edit.as_deref(), Some("3" | "8")) {
-            let number = self.change_post(to, id, node, now).ok_or(404_u16)?;
-            self.hand_out(to, number, Some(from), edit.as_deref());
+            let (number, is_new) = self.change_post(to, id, node, now).ok_or(404_u16)?;
+            if is_new {
+                self.hand_out(to, number, Some(from), edit.as_deref());
+            }
             return Ok((number, now));
         }
         let plaintext = node.find("plaintext").and_then(Node::content_bytes);
@@ -105,13 +108,16 @@ impl State {
         Some(number)
     }
 
-    /// Edits or deletes a post; its number.
-    fn change_post(&mut self, newsletter: &Jid, id: &str, node: &Node, now: u64) -> Option<u64> {
+    /// Edits or deletes a post; its number, and whether it says something else now.
+    fn change_post(&mut self, newsletter: &Jid, id: &str, node: &Node, now: u64) -> Option<(u64, bool)> {
         let found = self.newsletters.find_mut(newsletter)?;
         let (number, post) = found.posts.iter_mut().find(|(_, post)| post.id.as_str() == id)?;
-        post.edited = Some(now);
+        if post.content == node.nodes() {
+            return Some((*number, false));
+        }
+        post.edited = Some(post.edited.map_or(now * 1000, |last| (last + 1).max(now * 1000)));
         post.content = node.nodes().to_vec();
-        Some(*number)
+        Some((*number, true))
     }
 
     /// A reaction to a post, or votes in a poll.
@@ -164,6 +170,7 @@ impl State {
             .attr("t", post.time)
             .attr("type", post.kind.as_str())
             .attr_opt("edit", edit)
+            .children(post.edit_node())
             .children(post.content.iter().cloned());
         let author = post.author;
         let followers: Vec<usize> = found.followers.keys().copied().collect();

@@ -78,11 +78,11 @@ impl StoredPost {
                 votes.into_iter().map(|(hash, count)| Node::new("vote").attr("count", count).bytes(hash));
             node = node.child(Node::new("votes").children(votes));
         }
-        match self.edited {
-            // The web client counts these in milliseconds.
-            Some(edited) => node
-                .child(Node::new("meta").attr("msg_edit_t", edited * 1000).attr("original_msg_t", self.time)),
-            None => node,
-        }
+        node.children(self.edit_node())
+    }
+
+    /// When it was changed; the web client counts that in milliseconds.
+    pub(crate) fn edit_node(&self) -> Option<Node> {
+        Some(Node::new("meta").attr("msg_edit_t", self.edited?).attr("original_msg_t", self.time))
     }
 }

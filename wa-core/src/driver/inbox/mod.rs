@@ -106,7 +106,7 @@ impl Actor {
             },
         );
         let mut place = Place::of(message, own);
-        let keys = keys_of(&message.id, &place, own, &self.directory);
+        let keys = keys_of(&message.known_by(), &place, own, &self.directory);
         if keys.iter().any(|key| seen.contains(key) || step.accepted.contains(key)) {
             step.note(&message.id, TrailStep::SeenBefore);
             self.acknowledge(message, &place, step);

@@ -143,7 +143,7 @@ impl Actor {
         match job.reply {
             SendReply::Sent(reply) if !entry.state.is_pending() => {
                 let timestamp = entry.acked.unwrap_or(entry.at).to_seconds();
-                let _ = reply.send(Ok(Sent { id: entry.id, chat: job.chat, timestamp }));
+                let _ = reply.send(Ok(Sent { id: entry.id, chat: job.chat, timestamp, server_id: None }));
             }
             reply => self.join(entry.id, reply, step),
         }

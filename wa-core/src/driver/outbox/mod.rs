@@ -113,6 +113,7 @@ pub(super) struct Staged {
 /// An encrypted message.
 struct StagedSend {
     node: Node,
+    /// The stanza's id.
     id: MessageId,
     in_flight: InFlight,
 }
@@ -140,6 +141,11 @@ impl Outbox {
             lookups: Lookups::default(),
             groups: GroupSends::default(),
         }
+    }
+
+    /// Whether a message to this chat is under way.
+    fn is_sending_to(&self, chat: &Jid) -> bool {
+        self.in_flight.values().any(|in_flight| in_flight.chat == *chat)
     }
 
     /// Whether the server's word about a message is still to come, on this connection or after it is sent again.
@@ -232,13 +238,17 @@ impl Actor {
             Prepared::Go(route) => {
                 let route = Arc::new(route);
                 if let Some(queue) = self.outbox.chats.get_mut(chat) {
-                    (queue.waits, queue.failures) = (Waits::Nothing, 0);
+                    let waits = if chat.is_newsletter() { Waits::Ack } else { Waits::Nothing };
+                    (queue.waits, queue.failures) = (waits, 0);
                 }
                 while self.may_send(step)
                     && !self.outbox.groups.waits_for_ack(chat)
                     && let Some(pending) = self.outbox.pop(chat)
                 {
                     self.seal(pending, &route, step);
+                    if matches!(*route, Route::Channel(_)) {
+                        break;
+                    }
                 }
             }
         }
@@ -294,8 +304,11 @@ impl Actor {
             bytes: pending.message.encoded().len() as u64,
             written: clock::now(),
             delivered: None,
+            server_id: None,
+            id: pending.id.clone(),
         };
         let id = pending.id.clone();
+        let stanza_id = node.get("id").map_or_else(|| id.clone(), |id| MessageId::new(id.to_text()));
         if pending.state != Some(OutboxState::Written) {
             step.update(&pending.chat, &id, SendState::Written);
         }
@@ -304,7 +317,7 @@ impl Actor {
             Some(OutboxState::Written) => {}
             Some(_) => drop(step.changes.set_outbox_state(pending.seq, OutboxState::Written, now)),
         }
-        step.staged.sends.push(StagedSend { node, id, in_flight });
+        step.staged.sends.push(StagedSend { node, id: stanza_id, in_flight });
     }
 
     /// A message that is not under way is given up.

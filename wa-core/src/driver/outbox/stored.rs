@@ -140,9 +140,9 @@ impl Actor {
 
     /// The answers to what is under way will not come; receipts may have said as much.
     fn settle_in_flight(&mut self, step: &mut Step) {
-        for (id, in_flight) in std::mem::take(&mut self.outbox.in_flight) {
+        for in_flight in std::mem::take(&mut self.outbox.in_flight).into_values() {
             if let Some(at) = in_flight.delivered {
-                self.acknowledge_send(id, in_flight, at.to_seconds(), step);
+                self.acknowledge_send(in_flight.id.clone(), in_flight, at.to_seconds(), step);
             }
         }
     }

@@ -182,6 +182,14 @@ impl From<OccasionAnswer> for Message {
     }
 }
 
+impl Comment {
+    /// This comment.
+    #[must_use]
+    pub fn new(target: impl Into<MessageKey>, message: Message) -> Self {
+        Self { target: target.into(), message }
+    }
+}
+
 impl From<Comment> for Message {
     fn from(comment: Comment) -> Self {
         Self::to_be_sealed(SealedKind::Comment, comment.target.to_proto(), comment.message.content_bytes())

@@ -27,7 +27,7 @@ use wa_types::{Jid, SignalAddress};
 pub(super) use self::ack::GroupVerdict;
 pub(in crate::driver) use self::state::GroupSends;
 use self::state::{Given, Keys};
-use super::route::{Prepared, Route};
+use super::route::{Prepared, Route, report_token};
 use super::{Pending, Waits};
 use crate::driver::{Actor, clock};
 use crate::e2e::addressing::OwnAddress;
@@ -225,6 +225,7 @@ impl Actor {
             content,
             device_identity: self.account.signed_device_identity.as_deref(),
         };
-        Ok(message.into_node())
+        let me = SignalAddress::to_jid(&route.name.sender).to_user();
+        Ok(message.into_node().children(report_token(pending, &me, &route.to)))
     }
 }
