@@ -93,7 +93,7 @@ impl IqRequest for DecideJoinRequests {
     }
 
     fn body(&self) -> Vec<Node> {
-        let users = self.users.iter().map(|user| participant(user));
+        let users = self.users.iter().map(participant);
         let decided = Node::new(self.decision.as_str()).children(users);
         vec![Node::new("membership_requests_action").child(decided)]
     }
