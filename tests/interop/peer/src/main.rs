@@ -2,9 +2,11 @@
 //! protocol.
 #![allow(clippy::print_stdout)]
 
+mod content;
+
 use std::collections::HashMap;
 use std::error::Error;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -15,10 +17,14 @@ use wa_core::connection::CloseReason;
 use wa_core::event::{GroupChange, RecoveredBy};
 use wa_core::noise::TrustRoot;
 use wa_core::stanza::receipt::ReceiptKind;
+use wa_core::transport::https::HttpsClient;
+use wa_core::transport::tls::TlsRoots;
 use wa_core::transport::websocket::WebSocketConnector;
-use wa_core::{Client, Event, GroupError, Message, MessageReceived, RepairTimes};
+use wa_core::{Client, Event, GroupError, MessageReceived, RepairTimes, Sent};
 use wa_store::{MemoryStore, Store};
 use wa_types::{Jid, JidError, PublicKey};
+
+use self::content::{Known, Sending};
 
 #[derive(Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case")]
@@ -27,7 +33,7 @@ enum Command {
     PairCode { number: String, code: Option<String> },
     Connect,
     Disconnect,
-    Send { to: Address, text: String },
+    Send { to: Address, content: Sending },
     Read { ids: Vec<String> },
     CreateGroup { subject: String, members: Vec<Address> },
     Add { group: Address, members: Vec<Address> },
@@ -67,6 +73,8 @@ async fn main() -> Result<()> {
     }
     let option = |name: &str| options.get(name).cloned().ok_or_else(|| format!("{name} is missing"));
     let root_key = PublicKey::from_raw(&hex::decode(option("--root-key")?)?)?;
+    let certificate = hex::decode(option("--media-certificate")?)?;
+    let http = HttpsClient::new(&TlsRoots::none().with_certificate(&certificate)?);
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
 
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -77,13 +85,14 @@ async fn main() -> Result<()> {
     repair.phone_after = Duration::from_secs(3600);
     let (client, events) = Client::builder(Arc::clone(&store))
         .connector(Arc::new(WebSocketConnector::new(&option("--url")?)?))
+        .http_client(Arc::new(http))
         .trust_root(TrustRoot::new(root_key, 0))
         .push_name(option("--push-name")?)
         .repair_times(repair)
         .connect()
         .await?;
-    let received = Arc::new(Received::default());
-    let listening = listen(client.clone(), events, store, Arc::clone(&received));
+    let known = Arc::new(Known::default());
+    let listening = listen(client.clone(), events, store, Arc::clone(&known));
     let listener = tokio::spawn(async move {
         if let Err(error) = listening.await {
             write(&json!({ "event": "error", "message": error.to_string() }));
@@ -103,34 +112,14 @@ async fn main() -> Result<()> {
         _ => return Err("the first command is pair or pair_code".into()),
     }
     while let Some(line) = lines.next_line().await? {
-        carry_out(&client, serde_json::from_str(&line)?, &received).await;
+        carry_out(&client, serde_json::from_str(&line)?, &known).await;
     }
     client.shutdown().await;
     listener.await?;
     Ok(())
 }
 
-/// The messages that came, by ID: what may be named in a command.
-#[derive(Default)]
-struct Received(Mutex<HashMap<String, Arc<MessageReceived>>>);
-
-impl Received {
-    fn add(&self, message: MessageReceived) {
-        self.messages().insert(message.id.to_string(), Arc::new(message));
-    }
-
-    /// The messages of these IDs, if each of them came.
-    fn all(&self, ids: &[String]) -> Option<Vec<Arc<MessageReceived>>> {
-        let messages = self.messages();
-        ids.iter().map(|id| messages.get(id).cloned()).collect()
-    }
-
-    fn messages(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<MessageReceived>>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-async fn carry_out(client: &Client, command: Command, received: &Received) {
+async fn carry_out(client: &Client, command: Command, known: &Known) {
     match command {
         Command::Pair => failed("pair", "only as the first command"),
         Command::PairCode { .. } => failed("pair_code", "only as the first command"),
@@ -143,12 +132,12 @@ async fn carry_out(client: &Client, command: Command, received: &Received) {
             client.disconnect().await;
             write(&json!({ "event": "disconnected" }));
         }
-        Command::Send { to, text } => match client.send(&to.0.to_user(), Message::text(text)).await {
+        Command::Send { to, content } => match send(client, &to.0, content, known).await {
             Ok(sent) => write(&json!({ "event": "sent", "id": sent.id.as_str(), "t": sent.timestamp.0 })),
             Err(error) => failed("send", error),
         },
         Command::Read { ids } => {
-            let Some(messages) = received.all(&ids) else {
+            let Some(messages) = known.all_received(&ids) else {
                 return failed("read", "a message that did not come");
             };
             let messages: Vec<&MessageReceived> = messages.iter().map(Arc::as_ref).collect();
@@ -180,6 +169,13 @@ async fn carry_out(client: &Client, command: Command, received: &Received) {
     }
 }
 
+async fn send(client: &Client, to: &Jid, content: Sending, known: &Known) -> Result<Sent> {
+    let message = content.into_message(client, known).await?;
+    let sent = client.send(&to.to_chat(), message.clone()).await?;
+    known.sent(&sent, message);
+    Ok(sent)
+}
+
 /// Answers a command that changed who is in a group: done, or failed if it was for a single one.
 fn changed(cmd: &str, outcomes: std::result::Result<Vec<MemberOutcome>, GroupError>) {
     match outcomes {
@@ -195,7 +191,7 @@ async fn listen(
     client: Client,
     mut events: wa_core::Events,
     store: Arc<dyn Store>,
-    received: Arc<Received>,
+    known: Arc<Known>,
 ) -> Result<()> {
     // Logged in, and the backlog complete: these come in either order.
     let (mut is_connected, mut has_backlog) = (false, false);
@@ -217,26 +213,21 @@ async fn listen(
                 write(&json!({ "event": "ready", "jid": jid, "lid": lid }));
             }
             Event::Message(message) => {
-                let told = message.message.as_text().map(|text| {
-                    json!({
-                        "event": "message",
-                        "id": message.id.as_str(),
-                        "chat": message.chat.to_string(),
-                        "sender": message.sender.to_string(),
-                        "from_me": message.from_me,
-                        "text": text,
-                        "t": message.timestamp.0,
-                        "recovered": message.recovered.map(|by| match by {
-                            RecoveredBy::Sender => "sender",
-                            _ => "phone",
-                        }),
-                    })
-                });
                 // Before it is told: a command may name it at once.
-                received.add(*message);
-                if let Some(told) = told {
-                    write(&told);
-                }
+                let message = known.received(*message);
+                write(&json!({
+                    "event": "message",
+                    "id": message.id.as_str(),
+                    "chat": message.chat.to_string(),
+                    "sender": message.sender.to_string(),
+                    "from_me": message.from_me,
+                    "content": content::describe(&message.message, &client, &known).await,
+                    "t": message.timestamp.0,
+                    "recovered": message.recovered.map(|by| match by {
+                        RecoveredBy::Sender => "sender",
+                        _ => "phone",
+                    }),
+                }));
             }
             Event::Undecryptable(message) => {
                 let (id, reason) = (message.id.as_str(), message.error.to_string());

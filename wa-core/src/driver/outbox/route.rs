@@ -163,7 +163,7 @@ impl Actor {
         if !is_note_to_self && targets.iter().all(|(target, _)| target.is_own) || targets.is_empty() {
             return Ok(Prepared::Fail(SendError::NoDevices(to)));
         }
-        self.load_tokens(&to).await?;
+        self.load_tokens(std::slice::from_ref(&to)).await?;
         let recipient_pn = if to.is_lid() { self.directory.pn_of(&to).cloned() } else { None };
         Ok(Prepared::Go(Route::Direct(Box::new(Direct { to, recipient_pn, me, targets, listed }))))
     }

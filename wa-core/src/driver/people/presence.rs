@@ -68,7 +68,7 @@ impl Actor {
     }
 
     /// Takes another name, and tells it.
-    pub(super) fn set_push_name(&mut self, name: String, step: &mut Step) {
+    pub(in crate::driver) fn set_push_name(&mut self, name: String, step: &mut Step) {
         self.account.push_name = Some(name);
         step.changes.put_account(self.account.clone());
         self.send_presence(step);
