@@ -44,10 +44,21 @@ pub(crate) struct Business {
 #[derive(Debug, Clone)]
 pub(crate) struct Picture {
     pub(crate) id: String,
-    pub(crate) jpeg: Vec<u8>,
+    /// Where it lies on the media hosts.
+    pub(crate) direct_path: String,
 }
 
+/// The largest picture.
+const MAX_PICTURE: usize = 1 << 20;
+
 impl State {
+    /// Takes a picture in; `None` for what is none.
+    pub(crate) fn put_picture(&mut self, jpeg: &[u8]) -> Option<Picture> {
+        let is_good = jpeg.starts_with(&[0xFF, 0xD8]) && jpeg.len() <= MAX_PICTURE;
+        is_good
+            .then(|| Picture { id: self.next_id().to_string(), direct_path: self.media.put(jpeg.to_vec()) })
+    }
+
     /// Tells the other devices of an account what one of them, or its phone, changed.
     pub(crate) fn tell_own(&mut self, account: usize, but: Option<DeviceKey>, change: Node) {
         let (id, now) = (self.next_id(), self.now_seconds());

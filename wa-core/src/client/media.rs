@@ -18,6 +18,7 @@ use crate::driver::media::{Fetcher, Settings, Sink};
 use crate::error::MediaError;
 use crate::media::{Attachment, MediaKey, MediaKind};
 use crate::message::MessageKey;
+use crate::stanza::iq::picture::Picture;
 use crate::transport::HttpClient;
 
 pub use crate::driver::media::{MediaSource, Progress};
@@ -118,6 +119,16 @@ impl Media {
         self.transfer.download_bytes(file, limit).await
     }
 
+    /// Downloads the picture of a user or a group into memory, if it has no more than `limit` bytes. It is not encrypted,
+    /// and nothing proves it: whoever reads it should expect anything.
+    ///
+    /// # Errors
+    /// [`MediaError`]; [`MediaError::Gone`] when its address is some hours old: ask for it
+    /// [again](crate::client::Users::picture).
+    pub async fn download_picture(&self, picture: &Picture, limit: u64) -> Result<Vec<u8>, MediaError> {
+        self.transfer.download_picture(picture, limit).await
+    }
+
     /// Asks our phone to upload the file of a message again, when the hosts dropped it ([`MediaError::Gone`]) or have
     /// something else, and waits for its answer for so long. What comes back is where the file is now; key and hashes
     /// are the same.
@@ -214,6 +225,14 @@ impl Downloader {
         self.transfer.download_bytes(file, limit).await
     }
 
+    /// As [`Media::download_picture`].
+    ///
+    /// # Errors
+    /// [`MediaError`].
+    pub async fn download_picture(&self, picture: &Picture, limit: u64) -> Result<Vec<u8>, MediaError> {
+        self.transfer.download_picture(picture, limit).await
+    }
+
     /// As [`Media::download_to_path`].
     ///
     /// # Errors
@@ -250,6 +269,17 @@ impl Transfer {
     async fn download_bytes(&self, file: &Attachment, limit: u64) -> Result<Vec<u8>, MediaError> {
         let settings = Settings { max_length: limit.min(self.settings.max_length), ..self.settings.clone() };
         self.fetcher.bytes(file, &settings).await
+    }
+
+    async fn download_picture(&self, picture: &Picture, limit: u64) -> Result<Vec<u8>, MediaError> {
+        let max_length = limit.min(self.settings.max_length);
+        let settings = Settings { max_length, is_unproven: true, ..self.settings.clone() };
+        let file = Attachment {
+            static_url: Some(picture.url.clone()),
+            direct_path: picture.direct_path.clone(),
+            ..Attachment::new(MediaKind::Image)
+        };
+        self.fetcher.bytes(&file, &settings).await
     }
 
     async fn download_to_path(&self, file: &Attachment, path: &Path) -> Result<(), MediaError> {

@@ -7,8 +7,8 @@ use wa_core::stanza::iq::groups::{
     AcceptInvite, AcknowledgeGroup, ChangeMembers, CreateGroup, DeactivateCommunity, DecideJoinRequests,
     Decision, FetchCommunityMembers, FetchGroups, FetchInviteLink, FetchJoinRequests, FetchLinkedGroup,
     FetchSubgroups, GroupEntry, GroupInvite, GroupPlace, JoinByLink, JoinLinkedGroup, Joined, LeaveGroups,
-    LinkGroups, LookBehindInvite, LookBehindLink, MemberAction, ResetInviteLink, RevokeInvites, SetGroup,
-    UnlinkGroups, WithdrawJoinRequest,
+    LinkGroups, LookBehindInvite, LookBehindLink, MemberAction, NewMember, ResetInviteLink, RevokeInvites,
+    SetGroup, UnlinkGroups, WithdrawJoinRequest,
 };
 use wa_core::stanza::iq::picture::SetPicture;
 use wa_core::stanza::notification::Notification;
@@ -146,7 +146,7 @@ fn settings_and_creation_have_the_catalogues_shapes() {
     let remove = ChangeMembers {
         group: group.clone(),
         action: MemberAction::Remove,
-        members: vec![(jid("800@lid"), None)],
+        members: vec![NewMember { jid: jid("800@lid"), pn: None, token: None }],
         with_subgroups: true,
     };
     assert_eq!(

@@ -8,7 +8,7 @@ use wa_core::stanza::group_setting::GroupSetting;
 use wa_core::stanza::iq::IqRequest;
 use wa_core::stanza::iq::groups::{
     ChangeMembers, CreateGroup, FetchGroup, FetchParticipating, GroupPlace, LeaveGroups, MemberAction,
-    SetDescription, SetSubject,
+    NewMember, SetDescription, SetSubject,
 };
 use wa_core::stanza::message::{Class, EncKind, OutboundGroupMessage};
 use wa_core::stanza::notification::Notification;
@@ -113,11 +113,18 @@ fn all_groups_are_read_one_faulty_one_does_not_matter() {
     assert!(with(&answer(Node::new("groups")), FetchParticipating::read).unwrap().is_empty());
 }
 
+fn member(of: &str, pn: Option<&str>, token: Option<Vec<u8>>) -> NewMember {
+    NewMember { jid: jid(of), pn: pn.map(jid), token }
+}
+
 #[test]
 fn requests_have_the_catalogues_shapes() {
     let create = CreateGroup {
         subject: "Friends".to_owned(),
-        members: vec![(jid("800@lid"), Some(jid("200@s.whatsapp.net"))), (jid("300@s.whatsapp.net"), None)],
+        members: vec![
+            member("800@lid", Some("200@s.whatsapp.net"), None),
+            member("300@s.whatsapp.net", None, Some(vec![1])),
+        ],
         description: None,
         settings: Vec::new(),
         place: GroupPlace::Alone,
@@ -127,7 +134,7 @@ fn requests_have_the_catalogues_shapes() {
         line(&node),
         "<iq id=\"7\" to=\"g.us\" type=\"set\" xmlns=\"w:g2\"><create subject=\"Friends\">\
          <participant jid=\"800@lid\" phone_number=\"200@s.whatsapp.net\"/>\
-         <participant jid=\"300@s.whatsapp.net\"/></create></iq>"
+         <participant jid=\"300@s.whatsapp.net\"><privacy>0x01</privacy></participant></create></iq>"
     );
     let fetch = line(&FetchGroup { group: jid(GROUP) }.to_node("8"));
     assert_eq!(
@@ -136,7 +143,7 @@ fn requests_have_the_catalogues_shapes() {
             "<iq id=\"8\" to=\"{GROUP}\" type=\"get\" xmlns=\"w:g2\"><query request=\"interactive\"/></iq>"
         )
     );
-    let members = vec![(jid("800@lid"), Some(jid("200@s.whatsapp.net")))];
+    let members = vec![member("800@lid", Some("200@s.whatsapp.net"), None)];
     let change =
         |action| ChangeMembers { group: jid(GROUP), action, members: members.clone(), with_subgroups: false };
     let body = |action| line(&change(action).body()[0]);

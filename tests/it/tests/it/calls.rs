@@ -47,6 +47,33 @@ async fn a_call_is_declined_and_the_caller_hears_of_it() {
 }
 
 #[tokio::test]
+async fn a_call_is_taken_elsewhere_and_steps_that_are_new_arrive_too() {
+    let server = TestServer::start().await;
+    let (phone, bob) = (server.phone("alice"), server.phone("bob"));
+    let mut alice = Companion::link(&server, &phone).await;
+    for (step, expected) in [
+        ("preaccept", CallSignal::PreAccept),
+        ("accept", CallSignal::Accept),
+        ("mute_v2", CallSignal::Other("mute_v2".to_owned())),
+    ] {
+        bob.call_step(phone.lid(), "C4", step);
+        let heard = call(&mut alice).await;
+        assert_eq!((heard.call_id.as_str(), heard.signal), ("C4", expected));
+        // A device must know that it was heard, or the server alone.
+        let tag = if step == "accept" { "receipt" } else { "ack" };
+        let id = heard.id.clone();
+        let answer = move |node: &Node| {
+            node.tag == tag && node.get("id").is_some_and(|it| it.to_text() == id.as_str())
+        };
+        server.wait_for(&alice.jid, Direction::FromClient, answer).await;
+    }
+    bob.hang_up(phone.lid(), "C4", "accepted_elsewhere");
+    let ended = call(&mut alice).await.signal;
+    assert_eq!(ended, CallSignal::Terminate { reason: Some("accepted_elsewhere".to_owned()) });
+    server.wait_drained(&alice.jid).await;
+}
+
+#[tokio::test]
 async fn a_call_that_was_missed_is_told_as_such() {
     let server = TestServer::start().await;
     let (phone, bob) = (server.phone("alice"), server.phone("bob"));

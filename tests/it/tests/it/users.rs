@@ -1,9 +1,10 @@
 //! Who is on WhatsApp, and what people tell of themselves.
 
-use wa_core::client::{FoundUser, PictureError, PictureQuery, PictureState, UserRefusal};
+use wa_core::client::{FoundUser, PictureError, PictureQuery, PictureSize, PictureState, UserRefusal};
 use wa_core::event::{AccountChange, ProfileChange};
 use wa_core::types::PhoneNumber;
-use wa_core::{Event, Jid};
+use wa_core::wire::Node;
+use wa_core::{Event, Jid, MediaError};
 use wa_it::Companion;
 use wa_test_server::{Direction, TestServer};
 
@@ -39,9 +40,8 @@ async fn many_numbers_are_asked_for_in_batches() {
         (0..600).map(|at| PhoneNumber::new((19_995_550_000_u64 + at).to_string()).unwrap()).collect();
     let found = alice.client.users().lookup(&numbers).await.unwrap();
     assert!(found.iter().all(|one| one.result == Ok(None)));
-    let questions = |node: &wa_core::wire::Node| {
-        node.tag == "iq" && node.get("xmlns").is_some_and(|xmlns| xmlns.to_text() == "usync")
-    };
+    let questions =
+        |node: &Node| node.tag == "iq" && node.get("xmlns").is_some_and(|xmlns| xmlns.to_text() == "usync");
     let sent = server.nodes_of(&alice.jid);
     let sizes: Vec<usize> = sent
         .iter()
@@ -131,6 +131,36 @@ async fn a_picture_is_found_known_hidden_or_not_there() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn pictures_are_downloaded_in_either_size_of_users_and_groups() {
+    let server = TestServer::start().await;
+    let (alice_phone, bob) = (server.phone("alice"), server.phone("bob"));
+    let alice = Companion::link(&server, &alice_phone).await;
+    bob.set_picture(Some(JPEG)).unwrap();
+    let made = alice.client.groups().create("Crew", &[bob.pn().clone()]).await.unwrap();
+    alice.client.groups().set_picture(&made.group.jid, JPEG.to_vec()).await.unwrap();
+    for of in [bob.lid(), &made.group.jid] {
+        for (size, kind) in [(PictureSize::Preview, "preview"), (PictureSize::Full, "image")] {
+            let mark = server.mark();
+            let mut query = PictureQuery::default();
+            query.size = size;
+            let PictureState::Set(picture) = alice.client.users().picture(of, query).await.unwrap() else {
+                panic!("it is set")
+            };
+            let asked =
+                |node: &Node| node.find("picture").is_some_and(|picture| picture.get("query").is_some());
+            let asked = server.wait_for_after(mark, &alice.jid, Direction::FromClient, asked).await;
+            assert_eq!(asked.find("picture").unwrap().get("type").unwrap().to_text(), kind);
+            assert_eq!(alice.client.media().download_picture(&picture, 1 << 20).await.unwrap(), JPEG);
+            let small = alice.client.media().download_picture(&picture, 3).await.unwrap_err();
+            assert!(matches!(small, MediaError::TooLarge { .. }), "{small:?}");
+        }
+    }
+    alice.client.groups().remove_picture(&made.group.jid).await.unwrap();
+    let none = alice.client.users().picture(&made.group.jid, PictureQuery::default()).await.unwrap();
+    assert_eq!(none, PictureState::NotSet);
 }
 
 #[tokio::test]

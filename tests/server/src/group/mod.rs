@@ -17,6 +17,7 @@ use std::sync::Arc;
 use wa_types::{Jid, Server};
 
 use crate::account::DeviceKey;
+use crate::people::Picture;
 use crate::state::State;
 
 /// Under which addresses a group's members appear in it.
@@ -111,8 +112,8 @@ pub(crate) struct Group {
     /// Settings without a value, by the tag that says that they are on.
     pub(crate) flags: BTreeSet<&'static str>,
     pub(crate) invite: Option<String>,
-    /// Its picture, by id.
-    pub(crate) picture: Option<(String, Vec<u8>)>,
+    /// Its picture.
+    pub(crate) picture: Option<Picture>,
     /// What it is to a community.
     pub(crate) place: Place,
     /// Rises with every change of the members.

@@ -42,35 +42,34 @@ fn fetch(state: &State, from: DeviceKey, of: &Jid, iq: &Node) -> Answer {
         }
     }
     let Some(picture) = state.pictures.get(of) else { return Answer::Error(404) };
-    describe(asked, &picture.id, &picture.jpeg)
+    describe(state, asked, picture)
 }
 
 /// Where a picture is, unless it is the one that is known.
-pub(super) fn describe(asked: &Node, id: &str, jpeg: &[u8]) -> Answer {
-    if asked.attr_text("id").as_deref() == Some(id) {
+pub(super) fn describe(state: &State, asked: &Node, picture: &Picture) -> Answer {
+    let Picture { id, direct_path } = picture;
+    if asked.attr_text("id").as_deref() == Some(id.as_str()) {
         return Answer::one(Node::new("picture").attr("status", "304"));
     }
     let kind = asked.attr_text("type").unwrap_or_else(|| "preview".into()).into_owned();
-    let path = format!("/v/t61.24694-24/{id}.jpg");
+    let host = state.media.hosts.first().map_or("pps.test", String::as_str);
     Answer::one(
         Node::new("picture")
             .attr("id", id)
             .attr("type", kind)
-            .attr("url", format!("https://pps.test{path}"))
-            .attr("direct_path", path)
-            .attr("hash", jpeg.len()),
+            .attr("url", format!("https://{host}{direct_path}"))
+            .attr("direct_path", direct_path),
     )
 }
 
 fn set(state: &mut State, from: DeviceKey, of: &Jid, iq: &Node) -> Answer {
     let change = match iq.find("picture").and_then(Node::content_bytes) {
-        Some(jpeg) if jpeg.starts_with(&[0xFF, 0xD8]) && jpeg.len() <= MAX_SIZE => {
-            let picture = Picture { id: state.next_id().to_string(), jpeg: jpeg.to_vec() };
+        Some(jpeg) => {
+            let Some(picture) = state.put_picture(jpeg) else { return Answer::Error(406) };
             let change = Node::new("set").attr("jid", of).attr("id", &picture.id);
             state.pictures.insert(of.clone(), picture);
             change
         }
-        Some(_) => return Answer::Error(406),
         None => {
             state.pictures.remove(of);
             Node::new("delete").attr("jid", of)
@@ -80,6 +79,3 @@ fn set(state: &mut State, from: DeviceKey, of: &Jid, iq: &Node) -> Answer {
     state.tell_contacts(from, "picture", &change);
     Answer::one(Node::new("picture").attr_opt("id", id))
 }
-
-/// The largest picture.
-const MAX_SIZE: usize = 1 << 20;

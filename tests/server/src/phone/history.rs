@@ -41,6 +41,8 @@ pub struct Past {
     pub settings: Option<GlobalSettings>,
     /// Asked for when a blob is deleted.
     pub nonce: Option<String>,
+    /// From what tokens for strangers are made.
+    pub nct_salt: Option<Vec<u8>>,
     /// How many messages a chunk has; 200 if 0.
     pub chunk_messages: usize,
     /// The user chose to share nothing.
@@ -340,6 +342,7 @@ impl Past {
             global_settings: self.settings.clone(),
             phone_number_to_lid_mappings: self.addresses.clone(),
             companion_meta_nonce: self.nonce.clone(),
+            nct_salt: self.nct_salt.clone(),
             ..history(HistorySyncType::InitialBootstrap)
         }];
         if !self.push_names.is_empty() {

@@ -84,6 +84,11 @@ impl Phone {
         self.signal(to, call_id, Node::new("terminate").attr("reason", reason));
     }
 
+    /// Says anything else about a call: `accept`, for example.
+    pub fn call_step(&self, to: &Jid, call_id: &str, step: &'static str) {
+        self.signal(to, call_id, Node::new(step));
+    }
+
     fn signal(&self, to: &Jid, call_id: &str, step: Node) {
         let own = if to.is_lid() { self.lid() } else { self.pn() };
         let step = step.attr("call-id", call_id).attr("call-creator", own);

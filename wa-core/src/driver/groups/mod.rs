@@ -27,7 +27,7 @@ use crate::stanza::group_setting::GroupSetting;
 use crate::stanza::iq::IqRequest;
 use crate::stanza::iq::groups::{
     ChangeMembers, CreateGroup, FetchGroup, FetchParticipating, GroupPlace, LeaveGroups, MemberAction,
-    MemberAnswer, SetDescription, SetGroup, SetSubject,
+    MemberAnswer, NewMember, SetDescription, SetGroup, SetSubject,
 };
 use crate::stanza::notification::groups::GroupChange;
 
@@ -207,7 +207,7 @@ impl Actor {
             }
             GroupJob::Create { new, reply } => {
                 let request = CreateGroup {
-                    members: self.with_numbers(&new.members),
+                    members: self.invited(&new.members),
                     subject: new.subject,
                     description: new.description.map(|text| (self.new_description_id(), text)),
                     settings: new.settings,
@@ -216,7 +216,7 @@ impl Actor {
                 self.ask_about_groups(request, move |result| GroupAnswer::Created { result, reply });
             }
             GroupJob::Members { group, action, members, with_subgroups, reply } => {
-                let members = self.with_numbers(&members);
+                let members = self.invited(&members);
                 let request = ChangeMembers { group: group.clone(), action, members, with_subgroups };
                 self.ask_about_groups(request, move |result| GroupAnswer::Members { group, result, reply });
             }
@@ -286,7 +286,7 @@ impl Actor {
                 self.groups.load(&*store, group).await
             }
             GroupJob::Create { new: NewGroup { members, .. }, .. } | GroupJob::Members { members, .. } => {
-                self.directory.load_addresses(&*store, members.clone()).await.map(|()| None)
+                self.load_tokens(members).await.map(|()| None)
             }
             GroupJob::All { .. }
             | GroupJob::Leave { .. }
@@ -326,10 +326,16 @@ impl Actor {
         });
     }
 
-    /// Each of these users with the phone number beside a LID, as far as it is known.
-    fn with_numbers(&self, users: &[Jid]) -> Vec<(Jid, Option<Jid>)> {
+    /// Each of these users with what makes the server let them in, as far as it is known. It must be loaded.
+    fn invited(&self, users: &[Jid]) -> Vec<NewMember> {
         let users = users.iter().map(Jid::to_chat);
-        users.map(|user| (self.directory.pn_of(&user).cloned(), user)).map(|(pn, user)| (user, pn)).collect()
+        users
+            .map(|jid| NewMember {
+                pn: self.directory.pn_of(&jid).cloned(),
+                token: self.good_token(&jid),
+                jid,
+            })
+            .collect()
     }
 }
 

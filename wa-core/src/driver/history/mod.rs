@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use tokio::sync::{mpsc, oneshot, watch};
-use wa_store::{InboxEntry, MessageKey, StoreError};
+use wa_store::{InboxEntry, MessageKey, PrivacyToken, StoreError};
 use wa_types::{Jid, MessageId};
 
 use self::ask::Request;
@@ -150,10 +150,14 @@ pub(crate) struct Histories {
 
 /// What handles and workers ask.
 pub(crate) enum HistoryJob {
-    /// These addresses are one user each.
+    /// These addresses are one user each; and what else is known of users.
     Learn {
         pairs: Vec<AddressPair>,
         is_migrated: bool,
+        /// Tokens of trust, theirs and ours.
+        tokens: Vec<PrivacyToken>,
+        /// The name that our own user goes by.
+        own_name: Option<String>,
         /// How does the application name these chats?
         chats: Vec<Jid>,
         names: oneshot::Sender<Vec<Jid>>,
@@ -282,6 +286,7 @@ impl Actor {
             let config = &self.config.history;
             let work = Work {
                 own: own.pn.to_user(),
+                own_lid: own.lid.map(|lid| lid.to_user()),
                 store: Arc::clone(&self.store),
                 jobs: self.history.jobs.clone(),
                 blobs: self.requester().map(|_| Blobs {}),
@@ -341,6 +346,10 @@ impl Actor {
         {
             self.account.history_nonce = Some(nonce);
             step.changes.put_account(self.account.clone());
+        }
+        // The one that devices share outranks it.
+        if let Some(salt) = counted.nct_salt.filter(|_| self.account.nct_salt.is_none()) {
+            self.keep_nct_salt(salt, step);
         }
         let is_initial = !matches!(told.kind, HistoryKind::OnDemand) && told.full_request.is_none();
         self.history.progress.send_modify(|progress| {
@@ -428,11 +437,14 @@ impl Actor {
 
     pub(super) async fn handle_history_job(&mut self, job: HistoryJob, step: &mut Step) {
         match job {
-            HistoryJob::Learn { pairs, is_migrated, chats, names, reply } => {
+            HistoryJob::Learn { pairs, is_migrated, tokens, own_name, chats, names, reply } => {
                 let pairs = pairs.iter().filter_map(|pair| addressing::AddressPair::new(&pair.pn, &pair.lid));
                 let pairs: Vec<_> = pairs.collect();
                 let mut named = Vec::with_capacity(chats.len());
                 let mut learned = self.learn(pairs, Evidence::Told, step).await;
+                if learned.is_ok() {
+                    learned = self.keep_tokens(tokens, step).await;
+                }
                 for chat in &chats {
                     match self.chat_key(chat, step).await {
                         Ok(name) => named.push(name),
@@ -446,6 +458,10 @@ impl Actor {
                 if is_migrated && !self.account.lid_migrated {
                     self.account.lid_migrated = true;
                     step.changes.put_account(self.account.clone());
+                }
+                // What the user says now outranks the past.
+                if let Some(name) = own_name.filter(|_| self.account.push_name.is_none()) {
+                    self.take_push_name(&name, step);
                 }
                 let _ = names.send(named);
                 step.replies.push(reply);

@@ -64,11 +64,13 @@ pub(crate) struct Settings {
     pub(crate) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
     /// How long a file may be, decrypted.
     pub(crate) max_length: u64,
+    /// A file that is not encrypted may be anything: nothing says what it should be.
+    pub(crate) is_unproven: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { progress: None, max_length: MAX_LENGTH }
+        Self { progress: None, max_length: MAX_LENGTH, is_unproven: false }
     }
 }
 

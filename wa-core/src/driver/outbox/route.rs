@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wa_store::{Changes, StoreError};
-use wa_types::{Jid, SignalAddress};
+use wa_store::{Changes, Expiration, StoreError};
+use wa_types::{Jid, SignalAddress, UnixSeconds};
 
 use super::group::GroupRoute;
 use super::{Pending, Waits};
@@ -66,6 +66,16 @@ impl Actor {
             self.prepare_direct(chat).await
         } else {
             Ok(Prepared::Fail(SendError::Unsupported(chat.clone())))
+        }
+    }
+
+    /// How long the messages of a chat stay.
+    pub(super) fn expiration_of(&self, chat: &Jid, route: &Route) -> Expiration {
+        match route {
+            Route::Direct(_) => self.directory.expiration(chat).unwrap_or_default(),
+            // Every change of a group drops its way.
+            Route::Group(group) => Expiration { seconds: group.expiration_s, since: UnixSeconds::default() },
+            Route::Channel(_) => Expiration::default(),
         }
     }
 
@@ -153,7 +163,7 @@ impl Actor {
         if !is_note_to_self && targets.iter().all(|(target, _)| target.is_own) || targets.is_empty() {
             return Ok(Prepared::Fail(SendError::NoDevices(to)));
         }
-        self.load_tokens(&to).await?;
+        self.load_tokens(std::slice::from_ref(&to)).await?;
         let recipient_pn = if to.is_lid() { self.directory.pn_of(&to).cloned() } else { None };
         Ok(Prepared::Go(Route::Direct(Box::new(Direct { to, recipient_pn, me, targets, listed }))))
     }

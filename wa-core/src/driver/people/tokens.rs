@@ -42,14 +42,13 @@ impl Tokens {
 }
 
 impl Actor {
-    /// Loads what is known of the tokens of a user, under both addresses.
-    pub(in crate::driver) async fn load_tokens(&mut self, user: &Jid) -> Result<(), StoreError> {
-        let unknown: Vec<Jid> = self
-            .token_keys(user)
-            .await?
-            .into_iter()
-            .filter(|key| !self.people.tokens.known.contains_key(key))
-            .collect();
+    /// Loads what is known of the tokens of these users, under both addresses.
+    pub(in crate::driver) async fn load_tokens(&mut self, users: &[Jid]) -> Result<(), StoreError> {
+        let store = Arc::clone(&self.store);
+        self.directory.load_addresses(&*store, users.iter().map(Jid::to_chat).collect()).await?;
+        let keys: BTreeSet<Jid> = users.iter().flat_map(|user| self.token_keys(user)).collect();
+        let is_unknown = |key: &Jid| !self.people.tokens.known.contains_key(key);
+        let unknown: Vec<Jid> = keys.into_iter().filter(is_unknown).collect();
         if !unknown.is_empty() {
             let records = self.store.privacy_tokens(&unknown).await?;
             self.people.tokens.known.extend(unknown.into_iter().zip(records));
@@ -57,15 +56,13 @@ impl Actor {
         Ok(())
     }
 
-    /// The addresses under which a user's tokens may be kept, the one to write under first.
-    async fn token_keys(&mut self, user: &Jid) -> Result<Vec<Jid>, StoreError> {
-        let store = Arc::clone(&self.store);
+    /// The addresses under which a user's tokens may be kept, the one to write under first. They must be loaded.
+    fn token_keys(&self, user: &Jid) -> Vec<Jid> {
         let user = user.to_chat();
-        self.directory.load_addresses(&*store, vec![user.clone()]).await?;
         let other = self.directory.other_address(&user).cloned();
         let mut keys: Vec<Jid> = std::iter::once(user).chain(other).collect();
         keys.sort_by_key(|key| !key.is_lid());
-        Ok(keys)
+        keys
     }
 
     /// What is known of a user's tokens: the newest of what both addresses have. They must be loaded.
@@ -81,12 +78,15 @@ impl Actor {
 
     /// The token that a user gave us, if it is still good. Never one for ourselves.
     pub(super) async fn token_for(&mut self, user: &Jid) -> Result<Option<Vec<u8>>, StoreError> {
-        if !user.is_user() || self.own().is_some_and(|own| own.is_account(user)) {
-            return Ok(None);
-        }
-        self.load_tokens(user).await?;
+        self.load_tokens(std::slice::from_ref(user)).await?;
+        Ok(self.good_token(user))
+    }
+
+    /// As [`Self::token_for`], when the tokens are loaded.
+    pub(in crate::driver) fn good_token(&self, user: &Jid) -> Option<Vec<u8>> {
         let now = clock::unix_millis().to_seconds();
-        Ok(self.known_tokens(user).0.filter(|(_, issued)| is_valid(*issued, now)).map(|(token, _)| token))
+        let (token, issued) = self.known_tokens(user).0.filter(|_| self.takes_tokens(user))?;
+        is_valid(issued, now).then_some(token)
     }
 
     /// What goes with a message to this user. The tokens must be loaded.
@@ -94,9 +94,7 @@ impl Actor {
         if !self.takes_tokens(user) {
             return None;
         }
-        let now = clock::unix_millis().to_seconds();
-        let received = self.known_tokens(user).0.filter(|(_, issued)| is_valid(*issued, now));
-        received.map(|(token, _)| Trust::Token(token)).or_else(|| {
+        self.good_token(user).map(Trust::Token).or_else(|| {
             let lid = if user.is_lid() { Some(user) } else { self.directory.lid_of(user) };
             Some(derived(self.account.nct_salt.as_ref()?, lid?))
         })
@@ -197,9 +195,27 @@ impl Actor {
         .await
     }
 
+    /// Keeps what another device knows of tokens, of many users: with one read of the store for all of them.
+    pub(in crate::driver) async fn keep_tokens(
+        &mut self,
+        records: Vec<PrivacyToken>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let users: Vec<Jid> = records.iter().map(|record| record.user.clone()).collect();
+        self.load_tokens(&users).await?;
+        for PrivacyToken { user, received, issued } in records {
+            if let Some((token, timestamp)) = received {
+                self.keep_token(&user, &token, timestamp, step).await?;
+            }
+            if let Some(issued) = issued {
+                self.keep_issued(&user, issued, step).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps the secret from which tokens are made for users that gave us none.
-    pub(in crate::driver) fn keep_nct_salt(&mut self, salt: Vec<u8>, step: &mut Step) {
-        let salt = NctSalt::new(salt);
+    pub(in crate::driver) fn keep_nct_salt(&mut self, salt: NctSalt, step: &mut Step) {
         if salt.as_bytes().is_empty() || self.account.nct_salt.as_ref() == Some(&salt) {
             return;
         }
@@ -216,8 +232,8 @@ impl Actor {
         if !self.takes_tokens(user) {
             return Ok(());
         }
-        let Some(key) = self.token_keys(user).await?.into_iter().next() else { return Ok(()) };
-        self.load_tokens(user).await?;
+        self.load_tokens(std::slice::from_ref(user)).await?;
+        let Some(key) = self.token_keys(user).into_iter().next() else { return Ok(()) };
         let (received, issued) = self.known_tokens(user);
         let mut record = PrivacyToken { user: key.clone(), received, issued };
         if change(&mut record) {

@@ -424,7 +424,7 @@ impl Actor {
                     self.take_push_name(name, step);
                 }
                 Some(Action::Setting(SettingAction::TokenSalt { salt: Some(salt) })) => {
-                    self.keep_nct_salt(salt.clone(), step);
+                    self.keep_nct_salt(wa_store::NctSalt::new(salt.clone()), step);
                 }
                 None if matches!(
                     changed.previous,
@@ -451,7 +451,7 @@ impl Actor {
     }
 
     /// The name that others see is another one.
-    fn take_push_name(&mut self, name: &str, step: &mut Step) {
+    pub(super) fn take_push_name(&mut self, name: &str, step: &mut Step) {
         if name.is_empty() || self.account.push_name.as_deref() == Some(name) {
             return;
         }

@@ -28,7 +28,7 @@ pub(super) fn create(state: &mut State, from: DeviceKey, asked: &Node) -> Result
             None => Err(404),
             Some(account) if account == from.account || taken.contains(&account) => continue,
             Some(_) if taken.len() + 1 >= limit => Err(419),
-            Some(account) => may_be_added(state, from.account, account),
+            Some(account) => may_be_added(state, from.account, account, token(asked, jid)),
         };
         match result {
             Ok(account) => taken.push(account),
@@ -75,7 +75,7 @@ pub(super) fn add(state: &mut State, from: DeviceKey, jid: &Jid, asked: &Node) -
             None => Err(404),
             Some(account) if is_in(group, account) || taken.contains(&account) => Err(409),
             Some(_) if room == 0 => Err(419),
-            Some(account) => may_be_added(state, from.account, account),
+            Some(account) => may_be_added(state, from.account, account, token(asked, &named)),
         };
         if let Ok(account) = result {
             taken.push(account);
@@ -177,14 +177,25 @@ fn is_in(group: &Group, account: usize) -> bool {
     group.members.contains_key(&account)
 }
 
-/// Whether one account may add another: it is not blocked there, and the other's privacy lets it.
-fn may_be_added(state: &State, actor: usize, account: usize) -> Result<usize, u16> {
+/// The token of trust that stands with one who is named.
+fn token<'n>(asked: &'n Node, jid: &Jid) -> Option<&'n [u8]> {
+    let mut named = asked.find_all("participant");
+    named.find(|one| one.attr_jid("jid").as_ref() == Some(jid))?.find("privacy")?.content_bytes()
+}
+
+/// Whether one account may add another: it is not blocked there, and the other's privacy lets it, or a token of theirs.
+fn may_be_added(state: &State, actor: usize, account: usize, token: Option<&[u8]>) -> Result<usize, u16> {
     let (Some(by), Some(whom)) = (state.account(actor), state.account(account)) else { return Err(404) };
     if whom.blocked.contains(&by.pn) || whom.blocked.contains(&by.lid) {
         return Err(401);
     }
     let lets = match whom.privacy.get("groupadd").map(String::as_str) {
         Some("none") => false,
+        _ if token
+            .is_some_and(|token| token.starts_with(format!("token:{}:", whom.lid.user()).as_bytes())) =>
+        {
+            true
+        }
         Some("contacts" | "contact_blacklist") => whom.contacts.contains(&actor),
         _ => true,
     };

@@ -22,8 +22,8 @@ pub(in crate::iq) fn answer(
 fn fetch(state: &State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answer, u16> {
     let group = as_member(state, from, jid)?;
     let asked = iq.find("picture").ok_or(400_u16)?;
-    let (id, jpeg) = group.picture.as_ref().ok_or(404_u16)?;
-    Ok(picture::describe(asked, id, jpeg))
+    let picture = group.picture.as_ref().ok_or(404_u16)?;
+    Ok(picture::describe(state, asked, picture))
 }
 
 fn set(state: &mut State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answer, u16> {
@@ -31,22 +31,24 @@ fn set(state: &mut State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answe
         return Err(401);
     }
     let jpeg = iq.find("picture").map(|picture| picture.content_bytes().unwrap_or_default().to_vec());
-    if jpeg.as_ref().is_some_and(|jpeg| !jpeg.starts_with(&[0xff, 0xd8])) {
-        return Err(406);
-    }
-    let (id, now) = (state.next_id().to_string(), state.now_seconds());
+    let picture = match jpeg {
+        Some(jpeg) => Some(state.put_picture(&jpeg).ok_or(406_u16)?),
+        None => None,
+    };
+    let now = state.now_seconds();
+    let id = picture.as_ref().map(|picture| picture.id.clone());
     let author = state.account(from.account).map(|account| account.lid.clone());
-    let change = Node::new(if jpeg.is_some() { "set" } else { "delete" })
+    let change = Node::new(if picture.is_some() { "set" } else { "delete" })
         .attr("jid", jid)
-        .attr_opt("id", jpeg.is_some().then_some(id.as_str()))
+        .attr_opt("id", id.as_ref())
         .attr_opt("author", author);
     let group = state.groups.find_mut(jid).ok_or(404_u16)?;
-    group.picture = jpeg.map(|jpeg| (id.clone(), jpeg));
-    let has_picture = group.picture.is_some();
+    group.picture = picture;
+    let event = state.next_id();
     let notification = Node::new("notification")
         .attr("type", "picture")
         .attr("from", jid)
-        .attr("id", format!("P{id}"))
+        .attr("id", format!("P{event}"))
         .attr("t", now)
         .child(change);
     let notification = std::sync::Arc::new(notification);
@@ -55,5 +57,5 @@ fn set(state: &mut State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answe
             state.news.push((device, std::sync::Arc::clone(&notification)));
         }
     }
-    Ok(if has_picture { Answer::one(Node::new("picture").attr("id", id)) } else { Answer::DONE })
+    Ok(id.map_or(Answer::DONE, |id| Answer::one(Node::new("picture").attr("id", id))))
 }

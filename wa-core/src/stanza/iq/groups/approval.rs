@@ -93,7 +93,7 @@ impl IqRequest for DecideJoinRequests {
     }
 
     fn body(&self) -> Vec<Node> {
-        let users = self.users.iter().map(|user| participant(user, None));
+        let users = self.users.iter().map(participant);
         let decided = Node::new(self.decision.as_str()).children(users);
         vec![Node::new("membership_requests_action").child(decided)]
     }
@@ -123,7 +123,7 @@ impl IqRequest for WithdrawJoinRequest {
     }
 
     fn body(&self) -> Vec<Node> {
-        vec![Node::new("cancel_membership_requests").child(participant(&self.user, None))]
+        vec![Node::new("cancel_membership_requests").child(participant(&self.user))]
     }
 
     fn read(reply: Reader<'_>) -> Result<Self::Reply, StanzaError> {

@@ -4,7 +4,7 @@ use wa_store::Group;
 use wa_types::Jid;
 
 use super::members::read_answer;
-use super::{GROUPS, MemberAnswer, NAMESPACE, one_group, participant};
+use super::{GROUPS, MemberAnswer, NAMESPACE, NewMember, one_group};
 use crate::stanza::group::read_group;
 use crate::stanza::group_setting::GroupSetting;
 use crate::stanza::iq::{IqKind, IqRequest};
@@ -16,8 +16,8 @@ use crate::wire::Node;
 pub struct CreateGroup {
     /// Its name.
     pub subject: String,
-    /// The other members. For a LID, the phone number may be told.
-    pub members: Vec<(Jid, Option<Jid>)>,
+    /// The other members.
+    pub members: Vec<NewMember>,
     /// What it says about itself, and the id of that.
     pub description: Option<(String, String)>,
     /// How it is set.
@@ -54,7 +54,7 @@ impl IqRequest for CreateGroup {
     }
 
     fn body(&self) -> Vec<Node> {
-        let members = self.members.iter().map(|(jid, pn)| participant(jid, pn.as_ref()));
+        let members = self.members.iter().map(NewMember::to_node);
         let create = Node::new("create").attr("subject", self.subject.as_str()).children(members);
         let description = self.description.iter().map(|(id, text)| {
             let body = Node::new("body").bytes(text.as_bytes());

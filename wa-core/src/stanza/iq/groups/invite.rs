@@ -213,7 +213,7 @@ impl IqRequest for RevokeInvites {
     }
 
     fn body(&self) -> Vec<Node> {
-        let users = self.users.iter().map(|user| participant(user, None));
+        let users = self.users.iter().map(participant);
         vec![Node::new("revoke").children(users)]
     }
 

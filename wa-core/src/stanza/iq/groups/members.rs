@@ -38,8 +38,8 @@ pub struct ChangeMembers {
     pub group: Jid,
     /// What is done.
     pub action: MemberAction,
-    /// To whom. For a LID, the phone number may be told.
-    pub members: Vec<(Jid, Option<Jid>)>,
+    /// To whom.
+    pub members: Vec<NewMember>,
     /// Of a community: who is removed is removed from all its groups, too.
     pub with_subgroups: bool,
 }
@@ -56,7 +56,8 @@ impl IqRequest for ChangeMembers {
     fn body(&self) -> Vec<Node> {
         // Only who is added needs to be found by the server.
         let finds = self.action == MemberAction::Add;
-        let members = self.members.iter().map(|(jid, pn)| participant(jid, pn.as_ref().filter(|_| finds)));
+        let members =
+            self.members.iter().map(|member| if finds { member.to_node() } else { participant(&member.jid) });
         let everywhere = (self.with_subgroups && self.action == MemberAction::Remove).then_some("true");
         let node = Node::new(self.action.as_str()).attr_opt("linked_groups", everywhere);
         vec![node.children(members)]
@@ -67,6 +68,34 @@ impl IqRequest for ChangeMembers {
         let done = actions.into_iter().find_map(|action| reply.child_opt(action.as_str()));
         let done = done.ok_or_else(|| reply.missing("add"))?;
         Ok(done.children_of("participant").filter_map(read_answer).collect())
+    }
+}
+
+/// Somebody who shall be in a group. `Debug` does not show the token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewMember {
+    /// Who.
+    pub jid: Jid,
+    /// The phone number beside a LID, so that the server finds the user.
+    pub pn: Option<Jid>,
+    /// The token of trust that the user gave us: with it, their privacy may let us.
+    pub token: Option<Vec<u8>>,
+}
+
+impl NewMember {
+    pub(super) fn to_node(&self) -> Node {
+        let pn = self.pn.as_ref().filter(|_| self.jid.is_lid());
+        let node = participant(&self.jid).attr_opt("phone_number", pn);
+        match &self.token {
+            Some(token) => node.child(Node::new("privacy").bytes(token.clone())),
+            None => node,
+        }
+    }
+}
+
+impl std::fmt::Debug for NewMember {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewMember").field("jid", &self.jid).field("pn", &self.pn).finish_non_exhaustive()
     }
 }
 

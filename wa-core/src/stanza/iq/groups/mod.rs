@@ -31,7 +31,7 @@ pub use invite::{
     AcceptInvite, FetchInviteLink, GroupInvite, JoinByLink, Joined, LookBehindInvite, LookBehindLink,
     ResetInviteLink, RevokeInvites,
 };
-pub use members::{ChangeMembers, Invitation, LeaveGroups, MemberAction, MemberAnswer};
+pub use members::{ChangeMembers, Invitation, LeaveGroups, MemberAction, MemberAnswer, NewMember};
 pub use query::{FetchGroup, FetchGroups, FetchParticipating, GROUPS_LIMIT, GroupEntry};
 pub use settings::{AcknowledgeGroup, SetDescription, SetGroup, SetSubject};
 
@@ -44,8 +44,8 @@ const NAMESPACE: &str = "w:g2";
 /// Where requests go that are about no single group.
 const GROUPS: Jid = Jid::service(wa_types::Server::Group);
 
-fn participant(jid: &Jid, pn: Option<&Jid>) -> Node {
-    Node::new("participant").attr("jid", jid).attr_opt("phone_number", pn.filter(|_| jid.is_lid()))
+fn participant(jid: &Jid) -> Node {
+    Node::new("participant").attr("jid", jid)
 }
 
 /// The one group of an answer; in a community's answer it has another tag.
