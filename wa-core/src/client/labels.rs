@@ -197,7 +197,8 @@ impl Labels<'_> {
         labeled: bool,
     ) -> Result<(), CallError> {
         let (id, chat, message) = (id.to_owned(), chat.to_user(), message.clone());
-        let action = LabelAction::Message { id, chat, message, from_me: false, participant: None, labeled };
+        let (from_me, participant, model_data) = (false, None, None);
+        let action = LabelAction::Message { id, chat, message, from_me, participant, labeled, model_data };
         self.state.set(vec![Action::Label(action)]).await
     }
 

@@ -12,6 +12,7 @@
 //! stanzas are taken, and everything else goes on.
 
 mod answers;
+mod asked;
 mod backlog;
 mod clock;
 pub(crate) mod command;
@@ -562,7 +563,7 @@ impl Actor {
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
         let sync = self.sync.next_at(line).filter(|_| is_ready);
-        let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
+        let outbox = [self.outbox.next_wake(is_ready), self.next_page(), self.next_put_off(is_ready)];
         let all = [
             retry,
             linking,
@@ -591,6 +592,7 @@ impl Actor {
             self.continue_linking(now).await;
         }
         self.rotate_if_due(now).await;
+        self.answer_put_off(now).await;
         self.mind_backlog(now).await;
     }
 
