@@ -10,6 +10,7 @@ mod calls;
 mod communities;
 mod connection;
 mod durability;
+mod email;
 mod failures;
 mod faults;
 mod group_approval;
