@@ -30,12 +30,12 @@ pub use error::{BoxError, Remedy, StoreError};
 pub use memory::MemoryStore;
 pub use records::{
     Account, AccountReader, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, AppStateReader,
-    ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Group, GroupDescription, GroupFlag,
-    GroupFlags, GroupMember, GroupReader, GroupRole, GrowthLock, HeldReader, IdentityReader, InboxEntry,
-    InboxReader, LidMapReader, LidMapping, MemberDetails, MessageKey, MessageSecret, MessageSecretReader,
-    NctSalt, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, PrivacyToken,
-    PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord, WhoMay,
+    ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Expiration, Group, GroupDescription,
+    GroupFlag, GroupFlags, GroupMember, GroupReader, GroupRole, GrowthLock, HeldReader, IdentityReader,
+    InboxEntry, InboxReader, LidMapReader, LidMapping, MemberDetails, MessageKey, MessageSecret,
+    MessageSecretReader, NctSalt, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord,
+    PrivacyToken, PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage, SenderKeyName,
+    SenderKeyReader, SessionReader, SignedPreKeyRecord, WhoMay,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

@@ -8,6 +8,7 @@ mod class;
 mod compose;
 pub mod content;
 mod context;
+mod expiration;
 pub(crate) mod id;
 mod key;
 pub mod poll;
@@ -224,8 +225,12 @@ impl Message {
 
     /// The encoded message inside all wrappers.
     fn inner_bytes(&self) -> Vec<u8> {
-        let unwrapped = wrapper::unwrapped(&self.decoded);
-        unwrapped.bytes(&self.bytes).unwrap_or(&self.bytes).to_vec()
+        self.inner_slice().to_vec()
+    }
+
+    /// The same, where it stands.
+    fn inner_slice(&self) -> &[u8] {
+        wrapper::unwrapped(&self.decoded).bytes(&self.bytes).unwrap_or(&self.bytes)
     }
 
     /// With another encoded message inside all wrappers, which decodes.

@@ -6,10 +6,10 @@ use wa_types::{
 };
 
 use crate::records::{
-    Account, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, ChatKey, Device, DeviceList, Group,
-    GroupDescription, GroupFlag, GroupMember, GroupRole, GrowthLock, InboxEntry, LidMapping, MemberDetails,
-    MessageKey, MessageSecret, NctSalt, OutboxEntry, OutboxState, PreKeyRecord, PrivacyToken, RepairRecord,
-    SealedMessage, SenderKeyName, SignedPreKeyRecord, WhoMay,
+    Account, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, ChatKey, Device, DeviceList,
+    Expiration, Group, GroupDescription, GroupFlag, GroupMember, GroupRole, GrowthLock, InboxEntry,
+    LidMapping, MemberDetails, MessageKey, MessageSecret, NctSalt, OutboxEntry, OutboxState, PreKeyRecord,
+    PrivacyToken, RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord, WhoMay,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -183,6 +183,7 @@ pub(super) fn chat_key(number: u32, seed: u8) -> ChatKey {
         address: lid(number),
         key: user(number + u32::from(seed)),
         lid: seed.is_multiple_of(2).then(|| lid(number)),
+        expiration: Expiration { seconds: 86_400 * u32::from(seed), since: UnixSeconds(number.into()) },
     }
 }
 

@@ -42,7 +42,7 @@ pub mod session;
 
 pub use account::{Account, AccountReader, AdvSecret};
 pub use app_state::{AppStateChange, AppStateEntry, AppStateReader};
-pub use chat_key::{ChatKey, ChatKeyReader};
+pub use chat_key::{ChatKey, ChatKeyReader, Expiration};
 pub use device_list::{Device, DeviceList, DeviceListReader};
 pub use group::{
     AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole, MemberDetails,

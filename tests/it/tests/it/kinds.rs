@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use prost::Message as _;
-use wa_core::Message;
 use wa_core::event::MessageReceived;
+use wa_core::event::{GroupChange, GroupSetting};
 use wa_core::media::{Attachment, MediaKey, MediaKind};
 use wa_core::message::content::{
     Album, Audio, ContactCard, Contacts, Content, Document, GroupInvite, Image, LinkPreview, LiveLocation,
     Location, MemberLabel, Occasion, PackedSticker, Poll, Sticker, StickerPack, Video,
 };
 use wa_core::message::{MessageKey, Wrapper};
+use wa_core::{Event, Message};
 use wa_it::Companion;
 use wa_test_server::{GroupMode, Phone, PhoneMessage, TestServer};
 use wa_types::{Jid, MessageId, UnixSeconds};
@@ -258,4 +259,52 @@ async fn a_forwarded_message_keeps_what_it_says_and_gets_a_secret_of_its_own() {
         (forwarded.context().forwarded, forwarded.wrappers()),
         (Some(1), vec![Wrapper::DocumentWithCaption])
     );
+}
+
+/// How long a message says that it stays, in seconds.
+fn stays(message: &Message) -> Option<u64> {
+    message.context().expiration.map(|time| time.as_secs())
+}
+
+#[tokio::test]
+async fn messages_to_a_disappearing_chat_disappear() {
+    let Three { alice_phone, bob_phone, mut alice, mut bob, _server } = Three::linked().await;
+    // The other side sets it.
+    bob_phone.send_encoded(alice_phone.pn(), Message::disappearing(Some(DAY)).encoded()).await.unwrap();
+    let chat = alice.message().await.chat;
+    bob.message().await;
+    alice.client.send(&chat, Message::text("gone tomorrow")).await.unwrap();
+    let received = bob.message().await;
+    assert_eq!((received.message.as_text(), stays(&received.message)), (Some("gone tomorrow"), Some(86_400)));
+    // The other companion knows by its own phone's message, and after a restart.
+    let store = bob.stop().await;
+    let mut bob = Companion::start(&_server, store).await;
+    assert_eq!(bob.message().await.id, received.id, "nobody confirmed it");
+    bob.client.send(alice_phone.pn(), Message::text("me too")).await.unwrap();
+    assert_eq!(stays(&alice.message().await.message), Some(86_400));
+
+    // A message has its own time; then we end it.
+    alice.client.send(&chat, Message::text("a minute").expire_after(Duration::from_secs(60))).await.unwrap();
+    assert_eq!(stays(&bob.message().await.message), Some(60));
+    alice.client.send(&chat, Message::disappearing(None)).await.unwrap();
+    let Content::Disappearing(setting) = bob.message().await.message.content() else { panic!("a setting") };
+    assert_eq!(setting.after, None);
+    alice.client.send(&chat, Message::text("for ever")).await.unwrap();
+    assert_eq!(stays(&bob.message().await.message), None);
+}
+
+#[tokio::test]
+async fn messages_to_a_disappearing_group_disappear() {
+    let three = Three::linked().await;
+    let group = three.group();
+    let Three { alice_phone, mut alice, mut bob, _server, bob_phone: _bob_phone } = three;
+    let week = wa_core::wire::Node::new("ephemeral").attr("expiration", 604_800_u32);
+    alice_phone.set_group(&group, week).unwrap();
+    let is_set = |event: &Event| {
+        matches!(event, Event::GroupChanged(changed)
+            if matches!(changed.change, GroupChange::Setting(GroupSetting::Expiration { seconds: 604_800, .. })))
+    };
+    alice.wait(is_set).await;
+    alice.client.send(&group, Message::text("gone next week")).await.unwrap();
+    assert_eq!(stays(&bob.message().await.message), Some(604_800));
 }

@@ -1,6 +1,6 @@
 //! Puts what was received into the inbox, and reads what an earlier run left there.
 
-use wa_store::{InboxEntry, MessageKey, StoreError};
+use wa_store::{Expiration, InboxEntry, MessageKey, StoreError};
 
 use super::stored::StoredEvent;
 use crate::driver::history::Pending;
@@ -36,9 +36,15 @@ impl Actor {
         let of_chat = MessageKey { chat: place.chat.clone(), ..key.clone() };
         self.keep_secret(of_chat, &message, stanza.timestamp.to_millis(), step);
         let is_for_own_devices = stanza.is_peer || message.is_for_own_devices();
+        let chat = self.chat_key(&place.chat, step).await?;
+        if chat.is_user()
+            && let Some((seconds, since)) = message.told_expiration(stanza.timestamp)
+        {
+            self.directory.set_expiration(&chat, Expiration { seconds, since }, &mut step.changes);
+        }
         let received = Box::new(MessageReceived {
             number: self.next_number(),
-            chat: self.chat_key(&place.chat, step).await?,
+            chat,
             sender_alt: self.directory.other_device_address(&place.sender),
             sender: place.sender,
             from_me: place.from_me,

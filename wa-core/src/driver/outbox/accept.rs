@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use wa_store::{MessageKey, OutboxEntry, OutboxState, StoreError};
+use wa_store::{Expiration, MessageKey, OutboxEntry, OutboxState, StoreError};
 use wa_types::{MessageId, UnixMillis};
 
 use super::{Fresh, Pending};
@@ -96,6 +96,9 @@ impl Actor {
             state: None,
             retries: 0,
         };
+        if let Some((seconds, since)) = pending.message.told_expiration(now.to_seconds()) {
+            self.directory.set_expiration(&pending.chat, Expiration { seconds, since }, &mut step.changes);
+        }
         if let Some(own) = self.own() {
             let (chat, sender) = (pending.chat.clone(), own.pn.to_user());
             let key = MessageKey { chat, sender, id: pending.id.clone() };

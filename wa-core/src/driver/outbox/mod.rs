@@ -35,7 +35,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use wa_store::{OutboxEntry, OutboxState, StoreError};
+use wa_store::{Expiration, OutboxEntry, OutboxState, StoreError};
 use wa_types::{Jid, MessageId};
 
 pub(super) use self::ack::Answered;
@@ -290,7 +290,11 @@ impl Actor {
         }
     }
 
-    fn seal(&mut self, pending: Pending, route: &Arc<Route>, step: &mut Step) {
+    fn seal(&mut self, mut pending: Pending, route: &Arc<Route>, step: &mut Step) {
+        let Expiration { seconds, since } = self.expiration_of(&pending.chat, route);
+        let taken = pending.message.encoded().len();
+        pending.message = pending.message.expiring(seconds, since);
+        let is_changed = pending.message.encoded().len() != taken;
         let node = match self.seal_for(&pending, route) {
             Ok(node) => node,
             Err(error) => return self.fail(pending, &error, step),
@@ -313,9 +317,11 @@ impl Actor {
             step.update(&pending.chat, &id, SendState::Written);
         }
         match pending.state {
-            None => drop(step.changes.put_outbox(pending.into_entry(OutboxState::Written, now))),
             Some(OutboxState::Written) => {}
-            Some(_) => drop(step.changes.set_outbox_state(pending.seq, OutboxState::Written, now)),
+            Some(_) if !is_changed => {
+                step.changes.set_outbox_state(pending.seq, OutboxState::Written, now);
+            }
+            _ => drop(step.changes.put_outbox(pending.into_entry(OutboxState::Written, now))),
         }
         step.staged.sends.push(StagedSend { node, id: stanza_id, in_flight });
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wa_store::{Changes, StoreError};
-use wa_types::{Jid, SignalAddress};
+use wa_store::{Changes, Expiration, StoreError};
+use wa_types::{Jid, SignalAddress, UnixSeconds};
 
 use super::group::GroupRoute;
 use super::{Pending, Waits};
@@ -66,6 +66,16 @@ impl Actor {
             self.prepare_direct(chat).await
         } else {
             Ok(Prepared::Fail(SendError::Unsupported(chat.clone())))
+        }
+    }
+
+    /// How long the messages of a chat stay.
+    pub(super) fn expiration_of(&self, chat: &Jid, route: &Route) -> Expiration {
+        match route {
+            Route::Direct(_) => self.directory.expiration(chat).unwrap_or_default(),
+            // Every change of a group drops its way.
+            Route::Group(group) => Expiration { seconds: group.expiration_s, since: UnixSeconds::default() },
+            Route::Channel(_) => Expiration::default(),
         }
     }
 

@@ -87,7 +87,9 @@ CREATE INDEX lid_map_pn ON lid_map (pn, learned_ms);
 CREATE TABLE chat_key (
     address TEXT PRIMARY KEY,
     chat_key TEXT NOT NULL,
-    lid TEXT
+    lid TEXT,
+    expiration_s INTEGER NOT NULL,
+    expiration_since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE inbox (

@@ -50,6 +50,8 @@ pub(super) struct GroupRoute {
     mode: AddressingMode,
     /// Only admins send.
     is_announcement: bool,
+    /// How long messages stayed when this way was found.
+    pub(super) expiration_s: u32,
     name: SenderKeyName,
     key_id: u32,
     phash: String,
@@ -159,6 +161,7 @@ impl Actor {
             to: group.clone(),
             mode: info.addressing,
             is_announcement: info.is_announcement,
+            expiration_s: info.expiration_s,
             key_id: key.key_id(),
             name,
             phash: fan_out.phash,
