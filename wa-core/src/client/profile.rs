@@ -70,13 +70,11 @@ impl Profile<'_> {
     /// # Errors
     /// [`CallError`]; refused with 406 when the text is too long.
     pub async fn set_text_status(&self, status: &TextStatus) -> Result<(), CallError> {
-        let mut input = json!({ "text": status.text.as_deref().unwrap_or_default() });
-        if let Some(emoji) = &status.emoji {
-            input["emoji"] = json!({ "content": emoji });
-        }
-        if let Some(seconds) = status.lasts_s {
-            input["ephemeral_duration_sec"] = json!(seconds);
-        }
+        let mut input = serde_json::Map::new();
+        input.insert("text".to_owned(), json!(status.text.as_deref().unwrap_or_default()));
+        input.extend(status.emoji.iter().map(|emoji| ("emoji".to_owned(), json!({ "content": emoji }))));
+        let seconds = status.lasts_s.iter();
+        input.extend(seconds.map(|seconds| ("ephemeral_duration_sec".to_owned(), json!(seconds))));
         self.client.mex(documents::UPDATE_TEXT_STATUS, json!({ "input": input })).await.map(drop)
     }
 
