@@ -12,6 +12,7 @@
 //! stanzas are taken, and everything else goes on.
 
 mod answers;
+mod asked;
 mod backlog;
 mod clock;
 pub(crate) mod command;
@@ -554,7 +555,7 @@ impl Actor {
         let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
-        let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
+        let outbox = [self.outbox.next_wake(is_ready), self.next_page(), self.next_put_off(is_ready)];
         let all = [
             retry,
             linking,
@@ -582,6 +583,7 @@ impl Actor {
             self.continue_linking(now).await;
         }
         self.rotate_if_due(now).await;
+        self.answer_put_off(now).await;
         self.mind_backlog(now).await;
     }
 
