@@ -148,7 +148,7 @@ fn say(line: &str) {
 
 const ACCOUNTS: usize = 4;
 /// What the server and its phones remember, in messages: more than any repair looks back, and filled within minutes.
-const MEMORY: usize = 5000;
+const MEMORY: usize = 2500;
 /// So many messages of a device later the guest comes or goes.
 const GUEST: u32 = 20;
 /// Longer than a client needs to find out that its connection is dead, and to repair what it could not read.

@@ -15,6 +15,7 @@ mod communities;
 mod connection;
 mod contacts;
 mod durability;
+mod email;
 mod failures;
 mod faults;
 mod group_approval;

@@ -4,7 +4,9 @@
 pub mod about;
 pub mod app_state;
 pub mod blocklist;
+pub mod bots;
 pub mod business;
+pub mod email;
 pub mod encrypt;
 pub mod groups;
 pub mod md;
