@@ -5,7 +5,7 @@ use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
 use super::Client;
 use super::app_state::AppState;
-use crate::app_state::action::{Action, ChatAction, MessageAction, MessageRange};
+use crate::app_state::action::{Action, ChatAction, MessageAction, MessageRange, SettingAction};
 use crate::error::CallError;
 
 /// The chats of an account; [`Client::chats`] gives it. How changes travel is said at [`AppState`].
@@ -308,6 +308,45 @@ impl Chats<'_> {
             timestamp: Some(timestamp),
         };
         self.state.set(vec![Action::Message(delete)]).await
+    }
+
+    /// The chats that come first, in order.
+    ///
+    /// # Errors
+    /// [`CallError::Store`].
+    pub async fn favorites(&self) -> Result<Vec<Jid>, CallError> {
+        Ok(match self.state.get(&["favorites"]).await? {
+            Some(Action::Setting(SettingAction::Favorites { chats })) => chats,
+            _ => Vec::new(),
+        })
+    }
+
+    /// Says which chats come first, in order.
+    ///
+    /// # Errors
+    /// As [`Self::archive`].
+    pub async fn set_favorites(&self, chats: &[Jid]) -> Result<(), CallError> {
+        let chats = chats.iter().map(Jid::to_user).collect();
+        self.state.set(vec![Action::Setting(SettingAction::Favorites { chats })]).await
+    }
+
+    /// Whether somebody's status posts are hidden.
+    ///
+    /// # Errors
+    /// [`CallError::Store`].
+    pub async fn is_status_muted(&self, user: &Jid) -> Result<bool, CallError> {
+        let addresses = self.state.addresses(user).await?;
+        let action = self.state.about("userStatusMute", &addresses).await?;
+        Ok(matches!(action, Some(Action::Chat(ChatAction::MuteStatus { muted: true, .. }))))
+    }
+
+    /// Hides somebody's status posts, or shows them again.
+    ///
+    /// # Errors
+    /// As [`Self::archive`].
+    pub async fn mute_status(&self, user: &Jid, muted: bool) -> Result<(), CallError> {
+        let user = self.at("userStatusMute", user).await?;
+        self.set([ChatAction::MuteStatus { user, muted }]).await
     }
 
     async fn at(&self, name: &str, chat: &Jid) -> Result<Jid, CallError> {

@@ -76,6 +76,31 @@ impl Settings<'_> {
         Ok(matches!(action, Some(Action::Setting(SettingAction::NoLinkPreviews { disabled: true }))))
     }
 
+    /// Lets links be sent with or without preview.
+    ///
+    /// # Errors
+    /// As [`Self::set_push_name`].
+    pub async fn set_disables_link_previews(&self, disabled: bool) -> Result<(), CallError> {
+        self.set(SettingAction::NoLinkPreviews { disabled }).await
+    }
+
+    /// Whether calls go through the server, so that others do not learn our address.
+    ///
+    /// # Errors
+    /// [`CallError::Store`].
+    pub async fn relays_calls(&self) -> Result<bool, CallError> {
+        let action = self.state.get(&["setting_relayAllCalls"]).await?;
+        Ok(matches!(action, Some(Action::Setting(SettingAction::RelayCalls { enabled: true }))))
+    }
+
+    /// Lets calls go through the server, or not.
+    ///
+    /// # Errors
+    /// As [`Self::set_push_name`].
+    pub async fn set_relays_calls(&self, enabled: bool) -> Result<(), CallError> {
+        self.set(SettingAction::RelayCalls { enabled }).await
+    }
+
     async fn set(&self, action: SettingAction) -> Result<(), CallError> {
         self.state.set(vec![Action::Setting(action)]).await
     }

@@ -231,6 +231,33 @@ async fn a_spoiled_patch_is_fetched_again_and_then_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_collection_that_is_fetched_whole_patch_by_patch_takes_nothing_away_meanwhile() {
+    let (server, phone) = scene().await;
+    let mut alice = Companion::link(&server, &phone).await;
+    for number in 0..12 {
+        phone.set_app_state(&[contact(number)]);
+        heard(&mut alice).await;
+    }
+    // The patch, and the same once more.
+    phone.set_app_state_faults(AppStateFaults { spoiled_patches: 2, ..AppStateFaults::default() });
+    phone.set_app_state(&[contact(12)]);
+    assert_eq!(heard(&mut alice).await.action, Some(contact(12)));
+    assert_eq!(alice.client.contacts().all().await.unwrap().len(), 13);
+    assert_eq!(phone.app_state_recoveries(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_always_has_more_is_believed_while_it_gives_something() {
+    let (server, phone) = scene().await;
+    let mut alice = Companion::link(&server, &phone).await;
+    phone.set_app_state_faults(AppStateFaults { endless: true, ..AppStateFaults::default() });
+    phone.set_app_state(&[contact(1)]);
+    heard(&mut alice).await;
+    alice.client.chats().pin(&chat()).await.unwrap();
+    phone.wait_app_state_action(&pin(true)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gap_is_closed() {
     let (server, phone) = scene().await;
     let mut alice = Companion::link(&server, &phone).await;

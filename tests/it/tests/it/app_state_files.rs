@@ -87,6 +87,25 @@ async fn patches_in_files_are_downloaded() {
     assert_eq!(alice.client.contacts().all().await.unwrap().len(), 3);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_host_that_stalls_keeps_no_message_waiting() {
+    let (server, phone) = scene(3).await;
+    let bob = server.phone("bob");
+    server.media().fail(MediaFault::Stall, 1);
+    let mut alice = Companion::link(&server, &phone).await;
+    while downloads(&server) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let begun = tokio::time::Instant::now();
+    bob.send_text(&alice.jid.to_user(), "meanwhile").await.unwrap();
+    assert_eq!(alice.message().await.message.as_text(), Some("meanwhile"));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "the file was waited for");
+    assert!(alice.client.contacts().all().await.unwrap().is_empty());
+    // Longer than a host may be silent: the other one is asked.
+    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    assert_eq!(synced(&mut alice, Collection::CriticalUnblockLow).await, (3, None));
+}
+
 /// What is done to the files, and what that is called.
 fn faults(server: &TestServer, phone: &Phone, which: &AppStateError, count: u32) {
     match which {

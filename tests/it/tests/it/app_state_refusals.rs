@@ -75,6 +75,12 @@ const CALLS: &[(&str, Call)] = &[
     ("delete_quick_reply", |client| Box::pin(async { client.labels().delete_quick_reply(&reply()).await })),
     ("set_push_name", |client| Box::pin(async { client.settings().set_push_name("Alice A.").await })),
     ("profile.set_push_name", |client| Box::pin(async { client.profile().set_push_name("Alice B.").await })),
+    ("set_favorites", |client| Box::pin(async { client.chats().set_favorites(&[chat()]).await })),
+    ("mute_status", |client| Box::pin(async { client.chats().mute_status(&chat(), true).await })),
+    ("set_disables_link_previews", |client| {
+        Box::pin(async { client.settings().set_disables_link_previews(true).await })
+    }),
+    ("set_relays_calls", |client| Box::pin(async { client.settings().set_relays_calls(true).await })),
     ("set_unarchives", |client| Box::pin(async { client.settings().set_unarchives(true).await })),
 ];
 

@@ -58,6 +58,7 @@ mod repair;
 mod requests;
 mod retries;
 mod secrets;
+mod settings;
 mod sockets;
 mod status_audience;
 mod store_faults;

@@ -295,6 +295,7 @@ impl Actor {
         self.fetches = JoinSet::new();
         self.ratchets.forget_all();
         self.directory.forget_all();
+        self.sync.forget_all();
         self.groups = Groups::default();
         self.repairs = Repairs::default();
         self.phone_line = PhoneLine::default();
