@@ -9,9 +9,10 @@ use wa_store::{Changes, MessageKey, MessageSecret, Store};
 use wa_types::Jid;
 use zeroize::Zeroizing;
 
-use super::blob::Blobs;
+use super::blob;
 use super::{HistoryJob, Pending};
 use crate::driver::command::Job;
+use crate::driver::media::Fetcher;
 use crate::driver::upkeep::Fetched;
 use crate::error::ChunkError;
 use crate::history::{
@@ -28,7 +29,7 @@ pub(super) struct Work {
     pub(super) own: Jid,
     pub(super) store: Arc<dyn Store>,
     pub(super) jobs: mpsc::WeakSender<Job>,
-    pub(super) blobs: Option<Blobs>,
+    pub(super) fetcher: Fetcher,
     pub(super) limits: ReadLimits,
     pub(super) selection: Selection,
     /// Where the application reads, unless somebody waits for just this.
@@ -79,10 +80,7 @@ impl Work {
         let payload = std::mem::replace(&mut self.pending.notification.payload, Payload::Nothing);
         let source = match &payload {
             Payload::Inline(bytes) => Ok(Box::new(Cursor::new(bytes.clone())) as Source),
-            Payload::Blob(file) => match &self.blobs {
-                Some(blobs) => blobs.fetch(file).await,
-                None => Err(ChunkError::Unavailable),
-            },
+            Payload::Blob(file) => blob::fetch(&self.fetcher, file, self.limits.total_bytes).await,
             Payload::Nothing => Err(ChunkError::Unreadable(HistoryError::Malformed("no payload"))),
         };
         // What is asked for again is named by its notification.

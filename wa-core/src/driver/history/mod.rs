@@ -25,7 +25,6 @@ use wa_types::{Jid, MessageId};
 
 use self::ask::Request;
 pub use self::ask::{Anchor, HistoryPage};
-use self::blob::Blobs;
 pub(crate) use self::chunk::Delivery;
 pub(super) use self::chunk::Done;
 use self::chunk::{Counted, Work};
@@ -284,7 +283,7 @@ impl Actor {
                 own: own.pn.to_user(),
                 store: Arc::clone(&self.store),
                 jobs: self.history.jobs.clone(),
-                blobs: self.requester().map(|_| Blobs {}),
+                fetcher: self.fetcher.clone(),
                 limits: config.limits,
                 // What was asked for by name is wanted.
                 selection: if is_answer { Selection::default() } else { config.selection },
