@@ -11,6 +11,7 @@
 //! actor never waits for the application or for the network: while the application does not take its events, no more
 //! stanzas are taken, and everything else goes on.
 
+mod archive;
 mod backlog;
 mod clock;
 pub(crate) mod command;
@@ -47,6 +48,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use wa_store::archive::ArchiveEntry;
 use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreError};
 use wa_types::Jid;
 
@@ -138,6 +140,8 @@ pub(crate) struct Actor {
     retries: Retries,
     holds: Holds,
     history: Histories,
+    /// What the archive did not take.
+    unarchived: Vec<ArchiveEntry>,
     phone_line: PhoneLine,
     link: Link,
     sessions: JoinSet<CloseReason>,
@@ -202,6 +206,8 @@ struct Step {
     accepted: HashSet<MessageKey>,
     /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
     questions: Vec<Question>,
+    /// Messages of our own, for the archive.
+    sent: Vec<ArchiveEntry>,
     /// Parts of the past, to be read once they are in the inbox.
     histories: Vec<Pending>,
 }
@@ -256,6 +262,7 @@ impl Actor {
             retries: Retries::default(),
             holds: Holds::default(),
             history,
+            unarchived: Vec::new(),
             phone_line: PhoneLine::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
@@ -418,6 +425,8 @@ impl Actor {
             let _ = trust.send(Ok(()));
         }
         step.histories.into_iter().for_each(|pending| self.history.push(pending));
+        self.archive(std::mem::take(&mut step.sent)).await;
+        self.archive_events(&step.events).await;
         self.undelivered.extend(step.events);
         self.drop_old_updates();
         let mut outgoing = Vec::new();

@@ -3,6 +3,7 @@
 
 mod acks;
 mod addresses;
+mod archive;
 mod backlog;
 mod connection;
 mod durability;

@@ -5,12 +5,14 @@ use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+use wa_store::archive::Archive;
 use wa_store::{Changes, MessageKey, MessageSecret, Store};
 use wa_types::Jid;
 use zeroize::Zeroizing;
 
 use super::blob;
 use super::{HistoryJob, Pending};
+use crate::driver::archive;
 use crate::driver::command::Job;
 use crate::driver::media::Fetcher;
 use crate::driver::upkeep::Fetched;
@@ -28,6 +30,7 @@ pub(super) struct Work {
     pub(super) pending: Pending,
     pub(super) own: Jid,
     pub(super) store: Arc<dyn Store>,
+    pub(super) archive: Option<Arc<dyn Archive>>,
     pub(super) jobs: mpsc::WeakSender<Job>,
     pub(super) fetcher: Fetcher,
     pub(super) limits: ReadLimits,
@@ -134,6 +137,10 @@ impl Work {
                     *chat = (*name).clone();
                 }
             }
+        }
+        if let Some(archive) = &self.archive {
+            let kept = archive.put(archive::of_batch(batch)).await;
+            kept.map_err(|error| ChunkError::Store(error.to_string()))?;
         }
         let changes = harvest(batch);
         if !changes.is_empty() {

@@ -282,6 +282,7 @@ impl Actor {
             let work = Work {
                 own: own.pn.to_user(),
                 store: Arc::clone(&self.store),
+                archive: self.config.archive.clone(),
                 jobs: self.history.jobs.clone(),
                 fetcher: self.fetcher.clone(),
                 limits: config.limits,

@@ -91,6 +91,7 @@ impl Actor {
             state: None,
             retries: 0,
         };
+        step.sent.extend(self.of_sent(&pending.chat, &pending.id, &pending.message, now.to_seconds()));
         self.outbox.fresh.push(Fresh {
             seq: pending.seq,
             chat: pending.chat.clone(),
