@@ -7,8 +7,8 @@ use wa_store::{
     Account, AccountReader, AppStateChange, AppStateEntry, AppStateReader, Changes, ChatKey, ChatKeyReader,
     DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader,
     LidMapReader, LidMapping, MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader,
-    PreKeyReader, PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader,
-    SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
+    PreKeyReader, PreKeyRecord, PrivacyToken, PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage,
+    SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -146,6 +146,12 @@ impl HeldReader for FaultyStore {
     }
 }
 
+impl PrivacyTokenReader for FaultyStore {
+    fn privacy_tokens(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<PrivacyToken>>> {
+        self.inner.privacy_tokens(users)
+    }
+}
+
 impl SenderKeyReader for FaultyStore {
     fn sender_keys(&self, names: &[SenderKeyName]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.inner.sender_keys(names)
@@ -156,6 +162,10 @@ impl DeviceListReader for FaultyStore {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.inner.device_lists(users)
     }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.inner.listed_users()
+    }
 }
 
 impl GroupReader for FaultyStore {
@@ -163,12 +173,12 @@ impl GroupReader for FaultyStore {
         self.inner.groups(groups)
     }
 
-    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
-        self.inner.key_holders(groups)
-    }
-
     fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
         self.inner.known_groups()
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.inner.key_holders(groups)
     }
 
     fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {

@@ -34,7 +34,10 @@ pub struct Companion {
 
 /// A builder for a client of this server.
 pub fn builder(server: &TestServer, store: Arc<dyn Store>) -> ClientBuilder {
-    Client::builder(store).connector(server.connector()).trust_root(server.trust_root())
+    Client::builder(store)
+        .connector(server.connector())
+        .http_client(server.media().http_client())
+        .trust_root(server.trust_root())
 }
 
 impl Companion {
@@ -178,4 +181,9 @@ pub async fn next_within(events: &mut Events, limit: Duration) -> Event {
         .await
         .expect("an event comes in time")
         .expect("the client still lives")
+}
+
+/// The time, in seconds.
+pub fn now_seconds() -> u64 {
+    wa_types::UnixMillis::from_system_time(std::time::SystemTime::now()).to_seconds().0
 }

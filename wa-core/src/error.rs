@@ -85,6 +85,11 @@ pub enum SendError {
     /// It was cancelled before it was written. Nothing left.
     #[error("cancelled")]
     Cancelled,
+    /// What is sent is sealed with the secret of this message, which is not known: it came before this device was linked,
+    /// or is older than [`keep_secrets`](crate::ClientBuilder::keep_secrets) says, or its key names another author.
+    /// Nothing was stored.
+    #[error("the secret of message {0} is not known")]
+    UnknownSecret(MessageId),
     /// The message does not fit into a stanza.
     #[error("the message is too large")]
     TooLarge,
@@ -135,6 +140,7 @@ impl SendError {
             | Self::PrivacyTokenMissing
             | Self::SchemaRefused
             | Self::Cancelled
+            | Self::UnknownSecret(_)
             | Self::Damaged
             | Self::TooLarge => SendRemedy::GiveUp,
         }
@@ -174,6 +180,7 @@ impl SendError {
             Self::Unsupported(_) => 13,
             Self::NotMember(_) => 14,
             Self::AdminsOnly(_) => 15,
+            Self::UnknownSecret(_) => 20,
             Self::StaleAddressing => CODES + 421,
             Self::PrivacyTokenMissing => CODES + 463,
             Self::NewChatsCapped => CODES + 475,
@@ -199,6 +206,7 @@ impl SendError {
             13 => Self::Unsupported(chat.clone()),
             14 => Self::NotMember(chat.clone()),
             15 => Self::AdminsOnly(chat.clone()),
+            20 => Self::UnknownSecret(MessageId::new("")),
             CODES.. => Self::from_code(reason - CODES),
             _ => Self::Damaged,
         }
@@ -218,6 +226,8 @@ pub struct Sent {
     pub chat: Jid,
     /// When the server took it.
     pub timestamp: UnixSeconds,
+    /// The number of a post in its channel; not told when the post was taken before.
+    pub server_id: Option<u64>,
 }
 
 /// There will be no connection now.
@@ -363,6 +373,29 @@ pub enum GroupError {
 }
 
 impl GroupError {
+    /// The server's refusal of all that was asked is one of ours.
+    pub(crate) fn of(error: CallError) -> Self {
+        match error {
+            CallError::Request(RequestError::Refused(refusal)) => Self::refused(&refusal),
+            error => error.into(),
+        }
+    }
+
+    /// A refusal to let us in; 409 says that we are in.
+    pub(crate) fn of_join(error: CallError) -> Self {
+        match Self::of(error) {
+            Self::Refused { code: 409, retry_after, .. } => {
+                Self::Refused { reason: GroupRefusal::AlreadyMember, code: 409, retry_after }
+            }
+            error => error,
+        }
+    }
+
+    /// The refusal of the one part that a request had.
+    pub(crate) const fn of_part(code: u16) -> Self {
+        Self::Refused { reason: GroupRefusal::from_code(code), code, retry_after: None }
+    }
+
     pub(crate) const fn refused(refusal: &IqRefusal) -> Self {
         let code = refusal.code;
         Self::Refused { reason: GroupRefusal::from_code(code), code, retry_after: refusal.backoff }
@@ -392,9 +425,18 @@ pub enum GroupRefusal {
     /// What is known here is not what the server has: refresh first.
     #[error("what is known of the group is out of date")]
     OutOfDate,
-    /// No room for more members.
+    /// We are a member already.
+    #[error("a member already")]
+    AlreadyMember,
+    /// The link or the invitation was good once.
+    #[error("the link was reset, or the invitation ran out")]
+    LinkReset,
+    /// No room for more members, or for more groups.
     #[error("the group is full")]
     Full,
+    /// The server lets nobody in: the group, or its community, is suspended or locked.
+    #[error("suspended or locked")]
+    Locked,
     /// Too many requests: wait.
     #[error("too many requests")]
     TooMany,
@@ -404,15 +446,18 @@ pub enum GroupRefusal {
 }
 
 impl GroupRefusal {
-    const fn from_code(code: u16) -> Self {
+    pub(crate) const fn from_code(code: u16) -> Self {
         match code {
+            304 => Self::AlreadyMember,
             400 => Self::Malformed,
             401 => Self::NotAdmin,
             403 | 405 => Self::NotPermitted,
             404 => Self::NotFound,
             406 => Self::NotAcceptable,
             409 => Self::OutOfDate,
+            410 => Self::LinkReset,
             412 | 419 => Self::Full,
+            416 | 423 | 436 => Self::Locked,
             429 => Self::TooMany,
             _ => Self::Other,
         }

@@ -1,7 +1,11 @@
 //! Everything that the application hears from an account, in order.
 
 mod history;
+mod media;
+mod newsletter;
 mod pairing;
+mod people;
+mod tally;
 mod target;
 mod trail;
 
@@ -11,7 +15,17 @@ use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
 pub use history::HistoryUpdate;
+pub use media::MediaEvent;
+pub use newsletter::{
+    Newsletter, NewsletterEvent, NewsletterPicture, NewsletterPost, NewsletterRole, NewsletterState,
+    ReactionPolicy,
+};
 pub use pairing::{CodeVoid, Paired, PairingCodeShown, PairingQr, PasskeyFailure, PasskeyProgress};
+pub use people::{
+    AccountChange, Blocked, Blocklist, CallOffer, CallSignal, ChatStateChanged, InboundCall, LastSeen,
+    NewChatQuota, PresenceChanged, PresenceState, PrivacyCategory, PrivacySetting, PrivacySettings,
+    PrivacyValue, ProfileChange, ProfileChanged, ReachoutTimelock, Typing,
+};
 pub use trail::{TrailEntry, TrailStep};
 
 use crate::connection::CloseReason;
@@ -19,6 +33,8 @@ use crate::e2e::DecryptError;
 use crate::error::SendError;
 use crate::message::Message;
 use crate::pairing::LinkError;
+pub use crate::stanza::community::{GroupSuggestion, LinkKind, LinkedGroup};
+pub use crate::stanza::group_setting::GroupSetting;
 pub use crate::stanza::notification::groups::GroupChange;
 use crate::stanza::receipt::ReceiptKind;
 use crate::wire::Node;
@@ -109,6 +125,9 @@ pub enum Event {
     /// Two chats turned out to be with one user: what the application keeps under the old key belongs to the other one.
     /// Durable, and told before anything that comes under the new key.
     ChatsMerged(Box<ChatsMerged>),
+    /// A message that was told sealed, with [`Event::Message`], because it came before the one whose secret opens it. It
+    /// is opened now; chat, sender and id are those from before, the number is new.
+    Opened(Box<MessageReceived>),
     /// How far a message of the application's own is: queued, written, acknowledged by the server, or failed. Told once
     /// for each state that it comes to, in this order; delivery, reading and playing come as [`Event::Receipt`]. Of
     /// thousands that the application does not take, the oldest are dropped: [`crate::Client::sent_state`] knows.
@@ -120,8 +139,22 @@ pub enum Event {
         /// The device whose key changed.
         device: Jid,
     },
+    /// Whether somebody who is watched is there.
+    Presence(PresenceChanged),
+    /// Somebody writes or records, or stopped.
+    ChatState(ChatStateChanged),
+    /// What a user or a group shows of itself changed.
+    Profile(Box<ProfileChanged>),
+    /// Something of our own account changed.
+    Account(Box<AccountChange>),
+    /// A step of a call: somebody calls, takes it, declines it, hangs up.
+    Call(Box<InboundCall>),
+    /// Something about a media file that nobody waits for.
+    Media(MediaEvent),
     /// Something happened in a group that we are or were in.
     GroupChanged(Box<GroupChanged>),
+    /// Something happened to a channel, beside posts.
+    Newsletter(Box<NewsletterEvent>),
     /// Something happened to the past that the phone sends.
     History(Box<HistoryUpdate>),
     /// A stanza that this version has no event for.
@@ -140,7 +173,7 @@ impl Event {
     #[must_use]
     pub const fn inbox_number(&self) -> Option<InboxNumber> {
         match self {
-            Self::Message(message) | Self::OwnDevice(message) => Some(message.number),
+            Self::Message(message) | Self::OwnDevice(message) | Self::Opened(message) => Some(message.number),
             Self::Undecodable(undecodable) => Some(undecodable.number),
             Self::MessageLost(lost) => Some(lost.number),
             Self::ChatsMerged(merged) => Some(merged.number),
@@ -191,6 +224,8 @@ pub struct MessageReceived {
     pub from_me: bool,
     /// Its id.
     pub id: MessageId,
+    /// Its number in a channel: what reactions to it and views of it name.
+    pub post: Option<u64>,
     /// When the server took it.
     pub timestamp: UnixSeconds,
     /// The sender's own name for itself.
@@ -254,6 +289,7 @@ impl std::fmt::Debug for MessageReceived {
             .field("sender_alt", &self.sender_alt)
             .field("from_me", &self.from_me)
             .field("id", &self.id)
+            .field("post", &self.post)
             .field("timestamp", &self.timestamp)
             .field("push_name", &self.push_name.as_ref().map(|_| ".."))
             .field("is_backlog", &self.is_backlog)

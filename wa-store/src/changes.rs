@@ -4,8 +4,8 @@ use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress, UnixMillis};
 
 use crate::records::{
     Account, AppStateChange, AppStateEntry, ChatKey, DeviceList, Group, InboxEntry, LidMapping, MessageKey,
-    MessageSecret, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SenderKeyName,
-    SignedPreKeyRecord,
+    MessageSecret, OutboxEntry, OutboxState, PreKeyRecord, PrivacyToken, RepairRecord, SealedMessage,
+    SenderKeyName, SignedPreKeyRecord,
 };
 
 /// What one protocol step writes: made by the step, handed to [`Store::commit`](crate::Store::commit).
@@ -146,6 +146,11 @@ impl Changes {
     /// Writes which phone number a LID stands for; replaces what was known about that LID.
     pub fn put_lid_mapping(&mut self, mapping: LidMapping) -> &mut Self {
         self.push(Change::PutLidMapping(mapping))
+    }
+
+    /// Replaces what is known of the tokens between a user and us.
+    pub fn put_privacy_token(&mut self, record: PrivacyToken) -> &mut Self {
+        self.push(Change::PutPrivacyToken(record))
     }
 
     /// Writes to which chat an address leads; replaces what was known about that address.
@@ -406,6 +411,8 @@ pub enum Change {
     DeleteKeyHolders(Jid),
     /// [`Changes::put_lid_mapping`].
     PutLidMapping(LidMapping),
+    /// [`Changes::put_privacy_token`].
+    PutPrivacyToken(PrivacyToken),
     /// [`Changes::put_chat_key`].
     PutChatKey(ChatKey),
     /// [`Changes::push_inbox`]: adds the entry and marks its key as seen.
@@ -537,6 +544,7 @@ impl std::fmt::Debug for Change {
             }
             Self::DeleteKeyHolders(group) => write!(f, "DeleteKeyHolders({group:?})"),
             Self::PutLidMapping(mapping) => write!(f, "PutLidMapping({:?}, {:?})", mapping.lid, mapping.pn),
+            Self::PutPrivacyToken(record) => write!(f, "PutPrivacyToken({record:?})"),
             Self::PutChatKey(known) => write!(f, "PutChatKey({:?}, {:?})", known.address, known.key),
             Self::PushInbox(entry) => write!(f, "PushInbox({}, {:?})", entry.seq, entry.message),
             Self::ConfirmInbox { seq } => write!(f, "ConfirmInbox({seq})"),

@@ -32,11 +32,12 @@ pub use error::{BoxError, Remedy, StoreError};
 pub use memory::MemoryStore;
 pub use records::{
     Account, AccountReader, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, AppStateReader,
-    ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Group, GroupDescription, GroupMember,
-    GroupReader, GroupRole, HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping,
-    MessageKey, MessageSecret, MessageSecretReader, OutboxEntry, OutboxReader, OutboxState, PreKeyReader,
-    PreKeyRecord, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader,
-    SignedPreKeyRecord,
+    ChatKey, ChatKeyReader, Device, DeviceList, DeviceListReader, Expiration, Group, GroupDescription,
+    GroupFlag, GroupFlags, GroupMember, GroupReader, GroupRole, GrowthLock, HeldReader, IdentityReader,
+    InboxEntry, InboxReader, LidMapReader, LidMapping, MemberDetails, MessageKey, MessageSecret,
+    MessageSecretReader, NctSalt, OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord,
+    PrivacyToken, PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage, SenderKeyName,
+    SenderKeyReader, SessionReader, SignedPreKeyRecord, WhoMay,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteStore, SqliteStoreBuilder};

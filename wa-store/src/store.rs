@@ -7,8 +7,8 @@ use crate::changes::Changes;
 use crate::error::StoreError;
 use crate::records::{
     AccountReader, AppStateReader, ChatKeyReader, DeviceListReader, GroupReader, HeldReader, IdentityReader,
-    InboxReader, LidMapReader, MessageSecretReader, OutboxReader, PreKeyReader, RepairReader,
-    SenderKeyReader, SessionReader,
+    InboxReader, LidMapReader, MessageSecretReader, OutboxReader, PreKeyReader, PrivacyTokenReader,
+    RepairReader, SenderKeyReader, SessionReader,
 };
 
 /// What every call of a store returns; boxed, so that a store can be an `Arc<dyn Store>`.
@@ -35,6 +35,7 @@ pub trait Store:
     + PreKeyReader
     + RepairReader
     + HeldReader
+    + PrivacyTokenReader
     + SenderKeyReader
     + DeviceListReader
     + GroupReader

@@ -1,6 +1,9 @@
 // One linked device that runs Baileys: the released package, through its public face only.
 import { makeWASocket, DisconnectReason, initAuthCreds, jidNormalizedUser, proto, WA_CERT_DETAILS } from 'baileys'
+import https from 'node:https'
 import pino from 'pino'
+import { Agent } from 'undici'
+import { fromBaileys, toBaileys, vote } from './baileys-content.js'
 import { Journal, Tail, within } from './journal.js'
 
 const { Status, StubType } = proto.WebMessageInfo
@@ -10,9 +13,12 @@ for (const method of ['log', 'info', 'warn', 'error']) console[method] = () => {
 
 export class BaileysDevice {
   #server
+  /** Fetches from the media hosts. */
+  #dispatcher
   #socket
   #state = { creds: initAuthCreds(), keys: memoryKeys() }
-  #sent = new Map()
+  /** The messages that were sent and seen, by id. */
+  #messages = new Map()
   #leaving = false
   /** Links this device when the server offers a QR code. */
   #link = qr => this.#server.scan(qr)
@@ -24,6 +30,7 @@ export class BaileysDevice {
     this.stanzas = new Tail()
     this.journal = new Journal(name, dump)
     this.#server = server
+    this.#dispatcher = new Agent({ connect: { ca: server.mediaCertificate } })
     // Baileys has one trust root per process, the same for every socket.
     WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(server.rootKey, 'hex')
   }
@@ -76,16 +83,33 @@ export class BaileysDevice {
   /** Sends the texts one right after the other; returns their ids when the server has accepted them all. */
   async send(to, ...texts) {
     const ids = []
-    for (const text of texts) {
-      const { key, message } = await this.#socket.sendMessage(to, { text })
-      this.#sent.set(key.id, message)
-      ids.push(key.id)
-    }
-    for (const id of ids) {
-      const ack = await this.journal.expect(`the server's ack of ${id}`, entry => entry.kind === 'ack' && entry.id === id)
-      if (ack.error) throw new Error(`${this.name}: the server refused ${id} with ${ack.error}`)
-    }
+    for (const text of texts) ids.push(this.#keep(await this.#socket.sendMessage(to, { text })))
+    for (const id of ids) await this.#accepted(id)
     return ids
+  }
+
+  /** Sends what content.js describes; returns its id when the server has accepted it. */
+  async post(to, content) {
+    const id = await this.#post(to, content)
+    await this.#accepted(id)
+    return id
+  }
+
+  async #post(to, content) {
+    const [message, quoted] = [content.message, content.quoted].map(entry => entry && this.#messages.get(entry.id))
+    if (content.kind === 'vote') return this.#socket.relayMessage(to, vote(message, content.options, [this.me.jid, this.me.lid]), {})
+    const settings = { quoted, ephemeralExpiration: content.expires }
+    return this.#keep(await this.#socket.sendMessage(to, toBaileys({ ...content, message }), settings))
+  }
+
+  #keep(message) {
+    this.#messages.set(message.key.id, message)
+    return message.key.id
+  }
+
+  async #accepted(id) {
+    const ack = await this.journal.expect(`the server's ack of ${id}`, entry => entry.kind === 'ack' && entry.id === id)
+    if (ack.error) throw new Error(`${this.name}: the server refused ${id} with ${ack.error}`)
   }
 
   /** Tells the sender that these messages, entries of the journal, were read. */
@@ -129,7 +153,8 @@ export class BaileysDevice {
         pushName: this.phone,
         // Without this, backlog of a first login is held back for 20 s while it waits for history from the phone.
         shouldSyncHistoryMessage: () => false,
-        getMessage: async ({ id }) => this.#sent.get(id),
+        getMessage: async ({ id }) => this.#messages.get(id)?.message,
+        fetchAgent: new https.Agent({ ca: this.#server.mediaCertificate }),
       })
       this.#socket = socket
       let open = false
@@ -166,12 +191,14 @@ export class BaileysDevice {
     if (messageStubType === StubType.CIPHERTEXT) {
       this.journal.write({ kind: 'undecryptable', id: key.id, reason: messageStubParameters?.[0] })
     }
-    const text = message?.conversation || message?.extendedTextMessage?.text
-    if (text) {
+    const me = [this.me.jid, this.me.lid]
+    const content = fromBaileys({ key, message }, me, id => this.#messages.get(id), { dispatcher: this.#dispatcher })
+    if (content) {
+      this.#messages.set(key.id, { key, message })
       const { id, fromMe, remoteJid: chat, participant } = key
       // Only in groups does it tell who wrote.
       const sender = participant || undefined
-      this.journal.write({ kind: 'message', id, fromMe: Boolean(fromMe), chat, sender, text, key })
+      this.journal.write({ kind: 'message', id, fromMe: Boolean(fromMe), chat, sender, text: content.text, content, key })
     }
     // Receipts that came while events were held back are merged into the message.
     this.#noteStatus(key, status)

@@ -102,6 +102,6 @@ function line(entry) {
 }
 
 function brief(value) {
-  const text = String(value)
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
   return text.length > 60 ? `${text.slice(0, 60)}… (${text.length})` : text
 }

@@ -1,4 +1,6 @@
 // One linked device that runs our client: wa-interop-peer, spoken to in lines of JSON (README.md).
+import { X509Certificate } from 'node:crypto'
+import { file } from './content.js'
 import { Journal, within } from './journal.js'
 import { Program, program } from './process.js'
 
@@ -59,8 +61,21 @@ export class PeerDevice {
 
   /** Sends the texts one right after the other; returns their ids when the server has accepted them all. */
   async send(to, ...texts) {
-    const sent = await Promise.all(texts.map(text => this.#ask({ cmd: 'send', to, text })))
+    const sent = await Promise.all(texts.map(text => this.#send(to, { kind: 'text', text })))
     return sent.map(({ id }) => id)
+  }
+
+  /** Sends what content.js describes; returns its id when the server has accepted it. */
+  async post(to, content) {
+    const { message, quoted, bytes, ...said } = content
+    if (message) said.target = message.id
+    if (quoted) said.quoted = quoted.id
+    if (bytes) said.path = await file(bytes)
+    return (await this.#send(to, said)).id
+  }
+
+  #send(to, content) {
+    return this.#ask({ cmd: 'send', to, content })
   }
 
   /** Tells the sender that these messages, entries of the journal, were read; they are all of one chat and sender. */
@@ -89,7 +104,9 @@ export class PeerDevice {
 
   async #start() {
     const path = await program('WA_INTEROP_PEER_BIN')
-    const args = ['--url', this.#server.url, '--root-key', this.#server.rootKey, '--push-name', this.phone]
+    const { url, rootKey, mediaCertificate } = this.#server
+    const certificate = new X509Certificate(mediaCertificate).raw.toString('hex')
+    const args = ['--url', url, '--root-key', rootKey, '--media-certificate', certificate, '--push-name', this.phone]
     this.#program = new Program(this.name, path, args, line => this.#hear(line), error => this.#fail(error))
   }
 
@@ -142,8 +159,8 @@ export class PeerDevice {
         this.#oldest('send')?.resolve(event)
         break
       case 'message': {
-        const { id, chat, sender, from_me: fromMe, text, recovered } = event
-        this.journal.write({ kind: 'message', id, fromMe, chat, sender, text, recovered })
+        const { id, chat, sender, from_me: fromMe, content, recovered } = event
+        this.journal.write({ kind: 'message', id, fromMe, chat, sender, text: content.text, content, recovered })
         break
       }
       case 'undecryptable':

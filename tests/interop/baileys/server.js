@@ -11,8 +11,9 @@ export class Server {
       server.program = new Program('the test server', path, ['--listen', '127.0.0.1:0', '--json'], resolve, reject)
     })
     try {
-      const { url, root_key: rootKey, admin } = JSON.parse(await within('the first line of the test server', announced))
-      return Object.assign(server, { url, rootKey, admin })
+      const line = JSON.parse(await within('the first line of the test server', announced))
+      const { url, root_key: rootKey, admin, media_certificate: mediaCertificate } = line
+      return Object.assign(server, { url, rootKey, admin, mediaCertificate })
     } catch (error) {
       await server.stop().catch(() => {})
       throw new Error(`the test server did not start: ${error.message}\n${server}`, { cause: error })

@@ -24,8 +24,10 @@
 //! | `listen`, `socket`, `admin` | real sockets, sockets in memory, the HTTP calls |
 //! | `connection`, `login`, `pairing` | from the first byte to a session |
 //! | `state`, `account`, `queue`, `dedupe`, `journal` | what the server knows |
+//! | `people` | profiles, settings, businesses |
 //! | `group`, `newsletter` | groups and their members; channels |
 //! | `crowd` | accounts that only have keys |
+//! | `media` | media hosts, with files in memory |
 //! | `metrics`, `key_reuse` | what it counts; message keys that were used twice |
 //! | `routing`, `iq` | where stanzas go; requests, one file per namespace |
 
@@ -44,6 +46,7 @@ mod journal;
 mod key_reuse;
 mod listen;
 mod login;
+mod media;
 mod metrics;
 mod newsletter;
 mod pairing;
@@ -63,11 +66,12 @@ pub use group::GroupMode;
 pub use journal::Direction;
 pub use key_reuse::KeyReuse;
 pub use listen::Endpoint;
+pub use media::{MediaEndpoint, MediaFault, MediaHosts};
 pub use metrics::Metrics;
 pub use newsletter::Post;
 pub use pairing::ScanError;
 pub use phone::{
     Addressing, BrokenHistory, CodeError, PasskeyLink, PasskeyLinkError, Past, Phone, PhoneMessage,
-    PhoneReceipt, Resends, SPOILED, ScanOptions, SendError, Sent,
+    PhoneReceipt, Resends, Reuploads, SPOILED, ScanOptions, SendError, Sent,
 };
 pub use server::{Mark, TestServer};

@@ -181,7 +181,7 @@ fn json(status: StatusCode, body: serde_json::Value) -> Answer {
 }
 
 /// A certificate made now, and what serves with it.
-fn self_signed(address: SocketAddr) -> io::Result<(TlsAcceptor, Vec<u8>)> {
+pub(crate) fn self_signed(address: SocketAddr) -> io::Result<(TlsAcceptor, Vec<u8>)> {
     let names = vec!["localhost".to_owned(), address.ip().to_string()];
     let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
     let certificate = made.cert.der().clone();

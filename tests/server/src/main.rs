@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use wa_test_server::{Config, Endpoint, TestServer};
+use wa_test_server::{Config, Endpoint, MediaEndpoint, TestServer};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,7 +31,14 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if !say(&describe(&endpoint, options.json)) {
+    let media = match server.media().listen(&endpoint.address.ip().to_string()).await {
+        Ok(media) => media,
+        Err(error) => {
+            report(&format!("cannot listen for media: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    if !say(&describe(&endpoint, &media, options.json)) {
         return ExitCode::FAILURE;
     }
     if let Err(error) = tokio::signal::ctrl_c().await {
@@ -71,17 +78,28 @@ impl Options {
     }
 }
 
-fn describe(endpoint: &Endpoint, as_json: bool) -> String {
+fn describe(endpoint: &Endpoint, media: &MediaEndpoint, as_json: bool) -> String {
     let root: String = endpoint.root.public_key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let certificate = endpoint.tls_certificate.as_deref().map(pem);
     if as_json {
-        let mut line = json!({ "url": endpoint.url, "root_key": root, "admin": endpoint.admin_url });
+        let mut line = json!({
+            "url": endpoint.url,
+            "root_key": root,
+            "admin": endpoint.admin_url,
+            "media_hosts": media.hosts,
+            "media_certificate": pem(&media.tls_certificate),
+        });
         if let (Some(object), Some(certificate)) = (line.as_object_mut(), certificate) {
             object.insert("tls_certificate".to_owned(), certificate.into());
         }
         return line.to_string();
     }
-    let lines = format!("url       {}\nroot key  {root}\nadmin     {}", endpoint.url, endpoint.admin_url);
+    let lines = format!(
+        "url       {}\nroot key  {root}\nadmin     {}\nmedia     {}",
+        endpoint.url,
+        endpoint.admin_url,
+        media.hosts.join(" ")
+    );
     certificate.map_or_else(|| lines.clone(), |certificate| format!("{lines}\n{}", certificate.trim_end()))
 }
 

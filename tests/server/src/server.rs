@@ -22,6 +22,7 @@ use crate::hub::Hub;
 use crate::journal::{Direction, Subject};
 use crate::key_reuse::KeyReuse;
 use crate::listen::{Endpoint, listen};
+use crate::media::MediaHosts;
 use crate::metrics::Metrics;
 use crate::newsletter::Post;
 use crate::pairing::CodeRefusal;
@@ -74,6 +75,12 @@ impl TestServer {
     /// When the address cannot be bound.
     pub async fn listen(&self, address: impl AsRef<str>, tls: bool) -> io::Result<Endpoint> {
         listen(Arc::clone(&self.hub), address.as_ref(), tls).await
+    }
+
+    /// The media hosts.
+    #[must_use]
+    pub fn media(&self) -> MediaHosts {
+        MediaHosts::new(Arc::clone(&self.hub))
     }
 
     /// The phone of this name, with an account of its own; made when it is asked for first.
@@ -351,7 +358,7 @@ impl TestServer {
     /// A new channel.
     #[must_use]
     pub fn create_newsletter(&self) -> Jid {
-        self.hub.state().create_newsletter()
+        self.hub.state().create_newsletter(None, "Channel")
     }
 
     /// Makes a user follow a channel. Whether there is such a channel and such a user.

@@ -81,6 +81,7 @@ pub(crate) fn error(code: u16, text: &str) -> Node {
 /// The usual text of an error code.
 pub(crate) fn error_text(code: u16) -> &'static str {
     match code {
+        304 => "not-modified",
         400 => "bad-request",
         401 => "not-authorized",
         403 => "forbidden",
@@ -89,6 +90,9 @@ pub(crate) fn error_text(code: u16) -> &'static str {
         406 => "not-acceptable",
         409 => "conflict",
         410 => "gone",
+        412 => "precondition-failed",
+        419 => "resource-limit",
+        423 => "locked",
         429 => "rate-overlimit",
         452 => "feature-not-available",
         501 => "feature-not-implemented",

@@ -15,10 +15,11 @@ use crate::group::Groups;
 use crate::hub::Hub;
 use crate::journal::{Direction, Journal, Subject};
 use crate::key_reuse::SeenKeys;
+use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::newsletter::Newsletters;
 use crate::pairing::Pairings;
-use crate::people::People;
+use crate::people::{People, Picture};
 
 /// The server's whole memory. One lock guards it; every stanza is handled to its end under that lock.
 #[derive(Debug)]
@@ -28,9 +29,12 @@ pub(crate) struct State {
     by_pn: HashMap<String, usize>,
     by_lid: HashMap<String, usize>,
     pub(crate) groups: Groups,
+    /// The pictures of users, by phone number, and of groups.
+    pub(crate) pictures: HashMap<Jid, Picture>,
     /// News of groups that go out with the answer to the request at hand.
     pub(crate) news: Vec<(DeviceKey, Arc<Node>)>,
     pub(crate) newsletters: Newsletters,
+    pub(crate) media: MediaStore,
     pub(crate) pairings: Pairings,
     pub(crate) faults: FaultBook,
     pub(crate) chaos: Option<ChaosState>,
@@ -56,8 +60,10 @@ impl State {
             by_pn: HashMap::new(),
             by_lid: HashMap::new(),
             groups: Groups::default(),
+            pictures: HashMap::new(),
             news: Vec::new(),
             newsletters: Newsletters::default(),
+            media: MediaStore::default(),
             pairings: Pairings::default(),
             faults: FaultBook::default(),
             chaos: None,
@@ -93,6 +99,13 @@ impl State {
             people: People::default(),
         });
         index
+    }
+
+    /// Gives an account another LID; the one before, which still leads to it.
+    pub(crate) fn set_lid(&mut self, index: usize, lid: Jid) -> Option<Jid> {
+        let account = self.accounts.get_mut(index)?;
+        self.by_lid.insert(lid.user().to_owned(), index);
+        Some(std::mem::replace(&mut account.lid, lid))
     }
 
     /// The account of a user, a device, or a hosted form of either.

@@ -40,6 +40,10 @@ const RETRY_SENDS_AFTER: Duration = Duration::from_secs(3);
 const KEEP_SENT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const KEEP_SENT_BYTES: u64 = 32 << 20;
 
+/// As long as polls and events are answered. Protocol: messages, "messageSecret and secret-encrypted content".
+const KEEP_SECRETS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+const KEEP_SECRETS_COUNT: usize = 100_000;
+
 /// Builds a [`Client`]; every choice has a default that suits the live service.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `connect`"]
@@ -69,6 +73,7 @@ pub struct ClientBuilder {
     ack_limit: Duration,
     retry_sends_after: Duration,
     keep_sent: (Duration, u64),
+    keep_secrets: (Duration, usize),
 }
 
 impl ClientBuilder {
@@ -99,6 +104,7 @@ impl ClientBuilder {
             ack_limit: ACK_LIMIT,
             retry_sends_after: RETRY_SENDS_AFTER,
             keep_sent: (KEEP_SENT, KEEP_SENT_BYTES),
+            keep_secrets: (KEEP_SECRETS, KEEP_SECRETS_COUNT),
         }
     }
 
@@ -255,8 +261,18 @@ impl ClientBuilder {
     /// How long and how many bytes of sent messages the store keeps, each as one copy, to answer devices that ask for
     /// a message again; 7 days and 32 MiB unless set. What is still to be sent is kept in any case. With a message go
     /// its state and its idempotency key.
+    ///
+    /// What such requests may cost has limits, by user, by message and in all: a storm of them is acknowledged, a few are
+    /// answered each second, and the rest is not.
     pub const fn keep_sent(mut self, duration: Duration, bytes: u64) -> Self {
         self.keep_sent = (duration, bytes);
+        self
+    }
+
+    /// How long and how many secrets of messages the store keeps, of about 150 bytes each: with them votes, answers to
+    /// events, and sealed reactions, comments and edits are opened and sent. 90 days and 100,000 messages unless set.
+    pub const fn keep_secrets(mut self, duration: Duration, messages: usize) -> Self {
+        self.keep_secrets = (duration, messages);
         self
     }
 
@@ -299,6 +315,7 @@ impl ClientBuilder {
             retry_sends_after: self.retry_sends_after,
             keep_sent: self.keep_sent.0,
             keep_sent_bytes: self.keep_sent.1,
+            keep_secrets: self.keep_secrets,
             event_capacity: self.event_capacity,
             trail: self.trail,
             repair: self.repair,

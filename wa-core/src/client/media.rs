@@ -4,16 +4,21 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use tokio::fs::File;
 use tokio::io::AsyncWrite;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::Client;
+use crate::driver::command::{Job, ReuploadJob};
 use crate::driver::media::{Fetcher, Settings, Sink};
 use crate::error::MediaError;
 use crate::media::{Attachment, MediaKey, MediaKind};
+use crate::message::MessageKey;
+use crate::stanza::iq::picture::Picture;
 use crate::transport::HttpClient;
 
 pub use crate::driver::media::{MediaSource, Progress};
@@ -29,7 +34,7 @@ impl Client {
 /// Uploads and downloads of one account. All calls stream, in constant memory; dropping their futures ends them.
 #[derive(Debug, Clone)]
 pub struct Media {
-    pub(super) client: Client,
+    client: Client,
     transfer: Transfer,
 }
 
@@ -114,6 +119,45 @@ impl Media {
         self.transfer.download_bytes(file, limit).await
     }
 
+    /// Downloads the picture of a user or a group into memory, if it has no more than `limit` bytes. It is not encrypted,
+    /// and nothing proves it: whoever reads it should expect anything.
+    ///
+    /// # Errors
+    /// [`MediaError`]; [`MediaError::Gone`] when its address is some hours old: ask for it
+    /// [again](crate::client::Users::picture).
+    pub async fn download_picture(&self, picture: &Picture, limit: u64) -> Result<Vec<u8>, MediaError> {
+        self.transfer.download_picture(picture, limit).await
+    }
+
+    /// Asks our phone to upload the file of a message again, when the hosts dropped it ([`MediaError::Gone`]) or have
+    /// something else, and waits for its answer for so long. What comes back is where the file is now; key and hashes
+    /// are the same.
+    ///
+    /// The phone may be offline: what it answers later, while this client runs, comes as
+    /// [`MediaEvent::Reuploaded`](crate::event::MediaEvent::Reuploaded). The phone is asked once per message, however
+    /// many wait.
+    ///
+    /// # Errors
+    /// - [`MediaError::Reupload`]: the phone has it no more, or failed. Not worth a second try.
+    /// - [`MediaError::PhoneSilent`]: no answer in time.
+    /// - [`MediaError::NoKey`]: the attachment has no key.
+    /// - [`MediaError::Call`]: not connected, or the client was shut down.
+    ///
+    /// Protocol: media, "Media retry".
+    pub async fn request_reupload(
+        &self,
+        message: impl Into<MessageKey>,
+        file: &Attachment,
+        limit: Duration,
+    ) -> Result<Attachment, MediaError> {
+        let key = file.key.clone().ok_or(MediaError::NoKey)?;
+        let message = message.into();
+        let asked = self.client.call(|reply| Job::Reupload(Box::new(ReuploadJob { message, key, reply })));
+        let answer = timeout(limit, asked).await.map_err(|_| MediaError::PhoneSilent)?;
+        let direct_path = answer??.map_err(MediaError::Reupload)?;
+        Ok(Attachment { direct_path: Some(direct_path), url: None, ..file.clone() })
+    }
+
     /// Downloads a file to this path. It is there when it is whole and proven, and in place of what was there before;
     /// until then it is a temporary file in the same directory, which is gone after any failure.
     ///
@@ -181,6 +225,14 @@ impl Downloader {
         self.transfer.download_bytes(file, limit).await
     }
 
+    /// As [`Media::download_picture`].
+    ///
+    /// # Errors
+    /// [`MediaError`].
+    pub async fn download_picture(&self, picture: &Picture, limit: u64) -> Result<Vec<u8>, MediaError> {
+        self.transfer.download_picture(picture, limit).await
+    }
+
     /// As [`Media::download_to_path`].
     ///
     /// # Errors
@@ -215,10 +267,19 @@ impl Transfer {
     }
 
     async fn download_bytes(&self, file: &Attachment, limit: u64) -> Result<Vec<u8>, MediaError> {
-        let mut bytes = Vec::new();
         let settings = Settings { max_length: limit.min(self.settings.max_length), ..self.settings.clone() };
-        self.fetcher.download(file, &mut Sink::Bytes(&mut bytes), &settings).await?;
-        Ok(bytes)
+        self.fetcher.bytes(file, &settings).await
+    }
+
+    async fn download_picture(&self, picture: &Picture, limit: u64) -> Result<Vec<u8>, MediaError> {
+        let max_length = limit.min(self.settings.max_length);
+        let settings = Settings { max_length, is_unproven: true, ..self.settings.clone() };
+        let file = Attachment {
+            static_url: Some(picture.url.clone()),
+            direct_path: picture.direct_path.clone(),
+            ..Attachment::new(MediaKind::Image)
+        };
+        self.fetcher.bytes(&file, &settings).await
     }
 
     async fn download_to_path(&self, file: &Attachment, path: &Path) -> Result<(), MediaError> {

@@ -1,7 +1,11 @@
 //! One account's client: what an application holds.
 
 mod account;
+mod blocklist;
 mod builder;
+mod business;
+mod calls;
+mod communities;
 mod events;
 mod explain;
 mod groups;
@@ -10,10 +14,16 @@ mod identity;
 mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
+mod newsletters;
 mod pairing;
 mod peers;
+mod presence;
+mod privacy;
+mod profile;
 mod raw;
 mod send;
+mod status_audience;
+mod users;
 #[cfg(feature = "http")]
 pub mod version;
 
@@ -26,17 +36,36 @@ use tokio_util::sync::CancellationToken;
 use wa_types::{Jid, MessageId};
 
 pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
+pub use blocklist::{BlocklistHandle, SpamFlow, SpamMessage};
 pub use builder::ClientBuilder;
+pub use business::{
+    Business, BusinessEdit, BusinessHours, BusinessProfile, Collection, DayHours, LinkTarget, OpenHours,
+    Order, OrderedProduct, Product, ProductDraft, ProductPage, Weekday,
+};
+pub use calls::Calls;
+pub use communities::{Communities, LinkOutcome, NewCommunity};
 pub use events::Events;
-pub use groups::{CreatedGroup, Groups, MemberOutcome};
+pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
 pub use history::{History, HistoryPart, HistoryReader, InitialHistory};
 pub use media::{Downloader, Media, MediaSource, Progress};
+pub use newsletters::{
+    NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,
+    Page,
+};
 pub use pairing::{
     AuthenticatorError, HookFuture, LinkGuard, PairCodeOptions, PairingLimits, PasskeyAssertion,
     PasskeyAuthenticator,
 };
+pub use presence::Presence;
+pub use privacy::{DefaultTimer, Privacy, PrivacyList};
+pub use profile::{Profile, Username, UsernameCheck};
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
+pub use status_audience::{AudienceKind, AudienceList};
+pub use users::{
+    About, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
+    PictureState, UserAnswer, UserInfo, UserRefusal, Users, VerifiedName,
+};
 
 pub use crate::driver::history::{Anchor, HistoryPage, HistoryProgress, HistoryState, HistoryUse};
 pub use crate::driver::identity::IdentityPolicy;

@@ -20,4 +20,12 @@ impl Client {
         let jid = jid.clone();
         self.call(|reply| Job::Peer { jid, reply }).await?
     }
+
+    /// The addresses of our own account: its phone number, and its LID, once the server told it.
+    ///
+    /// # Errors
+    /// [`CallError::NotPaired`], [`CallError::Shutdown`].
+    pub async fn own_addresses(&self) -> Result<(Jid, Option<Jid>), CallError> {
+        self.call(|reply| Job::OwnAddresses { reply }).await?.ok_or(CallError::NotPaired)
+    }
 }

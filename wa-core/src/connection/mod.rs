@@ -27,11 +27,13 @@ use crate::noise::{
     HandshakeError, Header, KnownServer, RoutingInfo, Transport, TransportError, TrustRoot, ik, xx,
 };
 use crate::stanza::ack::{self, MessageAck, nack};
+use crate::stanza::call::{self, InboundCall};
 use crate::stanza::ib::Ib;
 use crate::stanza::iq::{self, IqRefusal};
 use crate::stanza::message::InboundMessage;
 use crate::stanza::notification::Notification;
 use crate::stanza::pairing::PairingRequest;
+use crate::stanza::presence::{InboundChatState, InboundPresence};
 use crate::stanza::receipt::InboundReceipt;
 use crate::stanza::stream::{Failure, StreamError, Success};
 use crate::stanza::{Reader, StanzaError};
@@ -125,6 +127,19 @@ pub enum Incoming {
         notification: Notification,
         /// Its ack.
         ack: Node,
+        /// It is of the backlog of the time away.
+        is_backlog: bool,
+    },
+    /// Whether somebody is there.
+    Presence(InboundPresence),
+    /// Somebody writes, or stopped.
+    ChatState(InboundChatState),
+    /// A step of a call.
+    Call {
+        /// What it says.
+        call: Box<InboundCall>,
+        /// Its answer.
+        answer: Node,
         /// It is of the backlog of the time away.
         is_backlog: bool,
     },
@@ -493,11 +508,25 @@ impl Inner {
             "failure" => return Err(CloseReason::Refused(Box::new(Failure::read(stanza)))),
             "stream:error" => return Err(StreamError::read(stanza).into()),
             "xmlstreamend" => return Err(CloseReason::StreamEnd),
-            "presence" | "chatstate" => self.push(Incoming::Other(node.to_node())),
-            "call" => {
-                self.answer(&ack::for_stanza(stanza));
-                self.push(Incoming::Other(node.to_node()));
-            }
+            "presence" => self.push(match InboundPresence::read(stanza) {
+                Ok(presence) => Incoming::Presence(presence),
+                Err(_) => Incoming::Other(node.to_node()),
+            }),
+            "chatstate" => self.push(match InboundChatState::read(stanza) {
+                Ok(state) => Incoming::ChatState(state),
+                Err(_) => Incoming::Other(node.to_node()),
+            }),
+            "call" => match InboundCall::read(stanza) {
+                Ok(call) => {
+                    let own = self.credentials.own.iter().find(|own| own.is_lid() == call.from.is_lid());
+                    let answer = call::answer(stanza, own);
+                    self.push(Incoming::Call { call: Box::new(call), answer, is_backlog });
+                }
+                Err(_) => {
+                    self.answer(&ack::for_stanza(stanza));
+                    self.push(Incoming::Other(node.to_node()));
+                }
+            },
             _ => {
                 if stanza.text_opt("id").is_some() && stanza.text_opt("from").is_some() {
                     let ack = ack::for_stanza(stanza).attr("error", u32::from(nack::UNRECOGNIZED_STANZA));

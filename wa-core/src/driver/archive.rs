@@ -45,8 +45,9 @@ impl Actor {
         message: &Message,
         at: UnixSeconds,
     ) -> Option<ArchiveEntry> {
-        let own = self.own().filter(|_| self.config.archive.is_some())?.pn.to_user();
-        Some(of_message(MessageKey { chat: chat.clone(), sender: own, id: id.clone() }, true, at, message))
+        let sender = self.own().filter(|_| self.config.archive.is_some())?.pn.to_user();
+        let key = MessageKey { chat: chat.clone(), sender, id: id.clone() };
+        Some(of_message(key, true, at, message))
     }
 
     fn of_event(&self, event: &Event) -> Vec<ArchiveEntry> {
@@ -62,7 +63,7 @@ impl Actor {
     fn of_received(&self, received: &MessageReceived) -> Vec<ArchiveEntry> {
         let sender = match self.own().filter(|_| received.from_me) {
             Some(own) => own.pn.to_user(),
-            None => received.sender.to_chat(),
+            None => writer(&received.chat, &received.sender),
         };
         let contact = received.push_name.clone().filter(|_| !received.from_me).map(|name| {
             ArchiveEntry::Contact(ArchivedContact { user: sender.clone(), name: None, push_name: Some(name) })
@@ -71,6 +72,11 @@ impl Actor {
         let entry = of_message(key, received.from_me, received.timestamp, &received.message);
         contact.into_iter().chain([entry]).collect()
     }
+}
+
+/// Who wrote a message that is not ours: in a direct chat the other one, under the one name that the chat has.
+fn writer(chat: &Jid, sender: &Jid) -> Jid {
+    if chat.is_user() { chat.clone() } else { sender.to_chat() }
 }
 
 /// A message, or what it does to an earlier one.
@@ -120,8 +126,9 @@ pub(super) fn of_batch(batch: &HistoryBatch) -> Vec<ArchiveEntry> {
     let entry = |item: &HistoryItem| {
         Some(match item {
             HistoryItem::Message(told) => {
-                let key =
-                    MessageKey { chat: told.chat.clone(), sender: told.sender.clone(), id: told.id.clone() };
+                let sender =
+                    if told.from_me { told.sender.clone() } else { writer(&told.chat, &told.sender) };
+                let key = MessageKey { chat: told.chat.clone(), sender, id: told.id.clone() };
                 of_message(key, told.from_me, told.timestamp, &told.message()?)
             }
             HistoryItem::Chat(chat) => ArchiveEntry::Chat(ArchivedChat {

@@ -76,9 +76,15 @@ impl Backlog {
 fn is_backlog(stanza: &Incoming) -> bool {
     match stanza {
         Incoming::Message(message) => message.offline.is_some(),
-        Incoming::Receipt { is_backlog, .. } | Incoming::Notification { is_backlog, .. } => *is_backlog,
+        Incoming::Receipt { is_backlog, .. }
+        | Incoming::Notification { is_backlog, .. }
+        | Incoming::Call { is_backlog, .. } => *is_backlog,
         Incoming::Other(node) => node.get("offline").is_some(),
-        Incoming::Success(_) | Incoming::Pairing { .. } | Incoming::Ib(_) => false,
+        Incoming::Success(_)
+        | Incoming::Pairing { .. }
+        | Incoming::Presence(_)
+        | Incoming::ChatState(_)
+        | Incoming::Ib(_) => false,
     }
 }
 

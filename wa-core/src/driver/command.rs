@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
-pub(crate) use super::groups::GroupJob;
+pub(crate) use super::groups::{GroupJob, NewGroup};
 pub(crate) use super::history::HistoryJob;
 use super::pairing::code::PairCodeJob;
+pub(crate) use super::people::PeopleJob;
+pub(crate) use super::reuploads::ReuploadJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
 use crate::event::{Cancellation, InboxNumber, Peer, SendState, TrailEntry};
 use crate::message::Message;
@@ -48,6 +50,17 @@ pub(crate) enum Job {
         jid: Jid,
         reply: oneshot::Sender<Result<Peer, CallError>>,
     },
+    /// Who we are: phone number and LID; none before pairing.
+    OwnAddresses {
+        reply: oneshot::Sender<Option<(Jid, Option<Jid>)>>,
+    },
+    /// React to a post of a channel, or take the reaction back.
+    React {
+        newsletter: Jid,
+        post: u64,
+        emoji: Option<String>,
+        reply: oneshot::Sender<Result<(), CallError>>,
+    },
     /// The application has this inbox entry.
     Confirm {
         number: InboxNumber,
@@ -77,6 +90,10 @@ pub(crate) enum Job {
     },
     /// Ask about groups, or change one.
     Group(Box<GroupJob>),
+    /// Ask about people, or tell them something.
+    People(Box<PeopleJob>),
+    /// Ask the phone to upload a file again.
+    Reupload(Box<ReuploadJob>),
     /// Ask about the past, or keep what it told.
     History(Box<HistoryJob>),
     /// Wipe the store.
@@ -130,6 +147,7 @@ impl Job {
                 let _ = job.reply.send(Err(PairCodeError::Shutdown));
             }
             Self::MarkRead { reply, .. }
+            | Self::React { reply, .. }
             | Self::TrustIdentity { reply, .. }
             | Self::Logout { reply }
             | Self::Forget { reply } => {
@@ -138,7 +156,9 @@ impl Job {
             Self::Reconnect { reply } => {
                 let _ = reply.send(Err(ReconnectError::Shutdown));
             }
+            Self::People(job) => job.refuse(CallError::Shutdown),
             Self::Group(job) => job.refuse(CallError::Shutdown),
+            Self::Reupload(job) => drop(job.reply.send(Err(CallError::Shutdown))),
             Self::History(job) => job.refuse(),
             Self::Peer { reply, .. } => {
                 let _ = reply.send(Err(CallError::Shutdown));
@@ -146,6 +166,7 @@ impl Job {
             // A dropped reply says enough.
             Self::Confirm { .. }
             | Self::Explain { .. }
+            | Self::OwnAddresses { .. }
             | Self::SetPresence { .. }
             | Self::SetVersion { .. }
             | Self::Disconnect { .. } => {}

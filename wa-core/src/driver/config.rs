@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) keep_sent: Duration,
     /// How many bytes of them.
     pub(crate) keep_sent_bytes: u64,
+    /// How long the secrets of messages are kept, and how many.
+    pub(crate) keep_secrets: (Duration, usize),
     /// How many events wait for the application before no more stanzas are taken.
     pub(crate) event_capacity: usize,
     /// How many things that happened to messages are kept to explain them.

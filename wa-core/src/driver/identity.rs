@@ -128,7 +128,7 @@ impl Actor {
         let mut unknown = Vec::new();
         for form in users.iter().flat_map(forms) {
             match self.holds.0.get(&form) {
-                Some(is_held) => drop(known.insert(form, *is_held)),
+                Some(is_held) => known.extend([(form, *is_held)]),
                 None => unknown.push(form),
             }
         }

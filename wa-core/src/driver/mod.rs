@@ -11,11 +11,13 @@
 //! actor never waits for the application or for the network: while the application does not take its events, no more
 //! stanzas are taken, and everything else goes on.
 
+mod answers;
 mod archive;
 mod backlog;
 mod clock;
 pub(crate) mod command;
 pub(crate) mod config;
+mod contact_hashes;
 mod credentials;
 mod directory;
 mod groups;
@@ -24,15 +26,19 @@ pub(crate) mod identity;
 mod inbox;
 mod link;
 pub(crate) mod media;
+mod newsletters;
 mod outbox;
 pub(crate) mod pairing;
 mod peer_messages;
 mod peers;
+pub(crate) mod people;
 mod pre_keys;
 mod reconnect;
 pub(crate) mod repair;
 pub(crate) mod requester;
 mod retries;
+pub(crate) mod reuploads;
+mod secrets;
 mod session;
 mod status;
 mod trail;
@@ -62,16 +68,20 @@ use self::directory::Directory;
 use self::groups::Groups;
 use self::history::{Histories, Pending};
 use self::identity::Holds;
+use self::inbox::stage_inbox;
 use self::link::{Link, Phase, TOLD_CAPACITY, receive};
 use self::media::Fetcher;
 use self::outbox::{Answered, Outbox, Staged};
 use self::pairing::Linking;
 use self::peer_messages::PhoneLine;
+use self::people::People;
 use self::pre_keys::KeyCare;
 use self::reconnect::Backoff;
 use self::repair::Repairs;
 use self::requester::{Asker, Line, Requester};
 use self::retries::Retries;
+use self::reuploads::Reuploads;
+use self::secrets::Secrets;
 use self::session::{BATCH, Outgoing, Told};
 use self::trail::Trail;
 use self::unlink::Unlinking;
@@ -82,6 +92,7 @@ use crate::e2e::addressing::OwnAddress;
 use crate::e2e::ratchets::Ratchets;
 use crate::error::{CallError, SendError};
 use crate::event::{Event, TrailStep};
+use crate::media::Attachment;
 use crate::noise::client_payload::ClientVersion;
 use crate::signal::LocalIdentity;
 use crate::stanza::receipt::OutboundReceipt;
@@ -135,9 +146,12 @@ pub(crate) struct Actor {
     ratchets: Ratchets,
     directory: Directory,
     groups: Groups,
+    people: People,
     outbox: Outbox,
     repairs: Repairs,
     retries: Retries,
+    reuploads: Reuploads,
+    secrets: Secrets,
     holds: Holds,
     history: Histories,
     /// What the archive did not take.
@@ -198,14 +212,24 @@ struct Step {
     trail: Vec<(u64, TrailStep)>,
     /// Devices whose identity keys are other ones than before; what follows is still to be done.
     new_identities: Vec<Jid>,
+    /// Contacts whose device lists changed, by hash; what follows is still to be done.
+    contact_hashes: HashSet<String>,
     /// Who waits for users being trusted again.
     trusts: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Leave after everything else: what they acknowledge was asked for again before.
     acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
     accepted: HashSet<MessageKey>,
+    /// Which of the events are durable, and what their messages are known by; stored with the commit.
+    inbox: Vec<(usize, MessageKey)>,
+    /// Which of the events are messages that are still sealed.
+    sealed: Vec<(usize, MessageKey)>,
+    /// The secrets of this step's messages.
+    secrets: Vec<wa_store::MessageSecret>,
     /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
     questions: Vec<Question>,
+    /// Blobs of the past that are read, to be deleted once that is stored.
+    read_blobs: Vec<Attachment>,
     /// Messages of our own, for the archive.
     sent: Vec<ArchiveEntry>,
     /// Parts of the past, to be read once they are in the inbox.
@@ -257,9 +281,12 @@ impl Actor {
             ratchets: Ratchets::default(),
             directory: Directory::default(),
             groups: Groups::default(),
+            people: People::default(),
             outbox,
             repairs: Repairs::default(),
             retries: Retries::default(),
+            reuploads: Reuploads::default(),
+            secrets: Secrets::default(),
             holds: Holds::default(),
             history,
             unarchived: Vec::new(),
@@ -289,6 +316,7 @@ impl Actor {
             stop,
         };
         actor.load_repairs().await?;
+        actor.load_secrets().await?;
         Ok(actor)
     }
 
@@ -381,6 +409,12 @@ impl Actor {
         {
             return self.handle_store_failure(&error, step);
         }
+        if let Err(error) = self.heed_contact_hashes(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
+        if let Err(error) = self.open_sealed(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
         if let Err(error) = self.heed_identities(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
@@ -403,6 +437,7 @@ impl Actor {
         self.ratchets.stage(&mut step.changes);
         self.groups.keys.stage(&mut step.changes);
         self.outbox.groups.stage(&mut step.changes);
+        stage_inbox(&mut step);
         if !step.changes.is_empty() || self.confirms.len() >= CONFIRMS {
             for seq in &self.confirms {
                 step.changes.confirm_inbox(*seq);
@@ -420,11 +455,13 @@ impl Actor {
         self.keep_trail(std::mem::take(&mut step.trail), true);
         self.directory.trim();
         self.groups.trim();
+        self.people.tokens.trim();
         self.outbox.groups.trim();
         for trust in step.trusts {
             let _ = trust.send(Ok(()));
         }
         step.histories.into_iter().for_each(|pending| self.history.push(pending));
+        self.delete_blobs(std::mem::take(&mut step.read_blobs));
         self.archive(std::mem::take(&mut step.sent)).await;
         self.archive_events(&step.events).await;
         self.undelivered.extend(step.events);
@@ -437,6 +474,7 @@ impl Actor {
         if !outgoing.is_empty() {
             self.transmit(outgoing).await;
         }
+        self.issue_due_tokens();
         for question in step.questions {
             self.greetings.spawn(question);
         }
@@ -458,6 +496,7 @@ impl Actor {
         self.ratchets.forget_all();
         self.directory.forget_all();
         self.groups.forget_all();
+        self.people.tokens.forget_all();
         self.holds.forget_all();
         for trust in step.trusts {
             let _ = trust.send(Err(CallError::Store(error.to_string())));
@@ -513,6 +552,7 @@ impl Actor {
     /// After a failure of the store: what memory has of it may never have been stored.
     async fn read_again(&mut self) -> Result<(), StoreError> {
         (self.account, self.signed_pre_key) = open(&*self.store).await?;
+        self.load_secrets().await?;
         self.load_repairs().await
     }
 
@@ -536,7 +576,7 @@ impl Actor {
             keys,
             self.confirm_at,
             self.read_again_at,
-            self.history.next_at(),
+            self.history.next_at(is_ready),
         ];
         all.into_iter().chain(outbox).flatten().min()
     }

@@ -14,6 +14,9 @@ use crate::error::CallError;
 use crate::event::{ChatsMerged, Peer};
 use crate::stanza::notification::addresses::AddressNotification;
 
+/// How many numbers are asked about for one stanza; honest ones contradict one or two.
+const DISPUTES_AT_ONCE: usize = 64;
+
 impl Actor {
     /// Takes in which addresses are one user: their sessions and chats come together with it, in the same commit.
     /// What is known already costs no more than a look into memory.
@@ -35,11 +38,14 @@ impl Actor {
             pairs.iter().flat_map(|pair| [pair.pn.clone(), pair.lid.clone()]).collect()
         };
         self.directory.load_addresses(&*store, users(&pairs)).await?;
-        pairs.retain(|pair| {
-            let is_open =
-                || self.directory.lid_of(&pair.pn).or_else(|| self.directory.pn_of(&pair.lid)).is_none();
-            !self.directory.knows(pair) && (evidence != Evidence::Seen || is_open())
-        });
+        pairs.retain(|pair| !self.directory.knows(pair));
+        if evidence == Evidence::Seen {
+            let is_open = |pair: &mut AddressPair| {
+                self.directory.lid_of(&pair.pn).or_else(|| self.directory.pn_of(&pair.lid)).is_none()
+            };
+            let open: Vec<AddressPair> = pairs.extract_if(.., is_open).collect();
+            self.settle_dispute(std::mem::replace(&mut pairs, open));
+        }
         if pairs.is_empty() {
             return Ok(());
         }
@@ -59,6 +65,19 @@ impl Actor {
             }
         }
         Ok(())
+    }
+
+    /// A hint contradicts what is known: the server is asked who has these numbers, once for each contradiction.
+    fn settle_dispute(&mut self, pairs: Vec<AddressPair>) {
+        let new: Vec<Jid> = pairs
+            .into_iter()
+            .filter_map(|pair| self.directory.note_dispute(pair))
+            .take(DISPUTES_AT_ONCE)
+            .collect();
+        if !new.is_empty() {
+            tracing::debug!(count = new.len(), "addresses contradict what is known");
+            self.fetch_devices(new);
+        }
     }
 
     /// A user has another address of the same kind than before.

@@ -15,6 +15,7 @@ use wa_store::{AddressingMode, OutboxEntry, OutboxState, SenderKeyName, StoreErr
 use wa_types::{Jid, MessageId, PublicKey, SignalAddress};
 use zeroize::Zeroizing;
 
+use super::answers::{self, Answers, Wanted};
 use super::session::Outgoing;
 use super::upkeep::Fetched;
 use super::{Actor, Step, clock};
@@ -24,9 +25,11 @@ use crate::e2e::encrypt::Plaintexts;
 use crate::e2e::group::distribution_message;
 use crate::e2e::recipients::Target;
 use crate::e2e::retry::{self, Buckets, Decision, Ignored, Rate, Standing};
+use crate::error::SendError;
 use crate::event::TrailStep;
 use crate::message::Message;
 use crate::pairing::{SignedDeviceIdentity, adv};
+use crate::stanza::ack::MessageAck;
 use crate::stanza::iq::encrypt::{Bundle, BundleAnswer, FetchBundles};
 use crate::stanza::receipt::InboundReceipt;
 use crate::stanza::retry::{Resend, RetryAsked};
@@ -51,16 +54,12 @@ pub(super) struct Retries {
     answers: HashMap<(MessageId, SignalAddress), Answered>,
     devices: HashMap<SignalAddress, Renewal>,
     waiting: HashMap<SignalAddress, Vec<Wanted>>,
-    /// Answers that the server did not acknowledge: they go out again on the next connection.
-    unacknowledged: VecDeque<Wanted>,
+    queue: Answers,
     /// Answers to users who are to be trusted first.
     held: VecDeque<Wanted>,
     /// Requests in groups whose members are not known now.
     in_unknown_groups: Vec<(Jid, InboundReceipt)>,
 }
-
-/// How many answers wait for their acknowledgement, and how many for their user's being trusted.
-const UNACKNOWLEDGED: usize = 256;
 
 /// How many requests wait for the members of groups.
 const WAITING_IN_GROUPS: usize = 256;
@@ -78,14 +77,6 @@ struct Answered {
 struct Renewal {
     renewed: Option<Instant>,
     fetched: Option<Instant>,
-}
-
-/// A message that a device is to get again.
-#[derive(Clone)]
-struct Wanted {
-    id: MessageId,
-    requester: Jid,
-    count: u8,
 }
 
 impl Actor {
@@ -153,19 +144,20 @@ impl Actor {
         for group in groups {
             self.fetch_group(&group, None);
         }
-        let unacknowledged = std::mem::take(&mut self.retries.unacknowledged);
+        let unacknowledged = self.retries.queue.take_all();
         self.answer_again(unacknowledged, step).await
     }
 
     /// These users are trusted: what their devices asked for meanwhile goes out.
     pub(super) async fn answer_released(&mut self, users: &[Jid], step: &mut Step) -> Result<(), StoreError> {
         let held = std::mem::take(&mut self.retries.held).into_iter();
-        let (released, held) = held.partition(|wanted| users.contains(&wanted.requester.to_chat()));
-        self.retries.held = held;
+        let (released, held): (Vec<_>, Vec<_>) =
+            held.partition(|wanted| users.contains(&wanted.requester.to_chat()));
+        self.retries.held = held.into();
         self.answer_again(released, step).await
     }
 
-    async fn answer_again(&mut self, answers: VecDeque<Wanted>, step: &mut Step) -> Result<(), StoreError> {
+    async fn answer_again(&mut self, answers: Vec<Wanted>, step: &mut Step) -> Result<(), StoreError> {
         let (Some(own), now) = (self.own(), clock::now()) else { return Ok(()) };
         let store = std::sync::Arc::clone(&self.store);
         for wanted in answers {
@@ -183,12 +175,36 @@ impl Actor {
         Ok(())
     }
 
-    /// The server has a message that is no other than an answer, or one of several to the same message.
-    pub(super) fn note_answer_ack(&mut self, id: &MessageId) {
-        let waiting = &mut self.retries.unacknowledged;
-        if let Some(at) = waiting.iter().position(|wanted| wanted.id == *id) {
-            waiting.remove(at);
+    /// What the server says to the copy of a message that is on its way, or that it says nothing.
+    pub(super) async fn handle_answer_ack(
+        &mut self,
+        id: &MessageId,
+        ack: &Result<MessageAck, RequestError>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        match ack {
+            Ok(MessageAck { error: Some(code), .. }) if SendError::from_code(*code).is_temporary() => {
+                let next = self.retries.queue.next_of(id);
+                self.retries.queue.retry(id);
+                // The refused one's turn comes with the next ack, or the next connection.
+                return self.answer_again(next.into_iter().collect(), step).await;
+            }
+            Ok(_) | Err(RequestError::TooLong | RequestError::Encode(_)) => self.retries.queue.settle(id),
+            Err(RequestError::Timeout) => self.retries.queue.retry(id),
+            // The connection's end follows.
+            Err(_) => return Ok(()),
         }
+        self.answer_next(id, step).await
+    }
+
+    /// The server has this message, or the last copy of it: the next device that asked for it gets its own.
+    pub(super) async fn answer_next(&mut self, id: &MessageId, step: &mut Step) -> Result<(), StoreError> {
+        while !self.retries.queue.is_out(id)
+            && let Some(next) = self.retries.queue.next_of(id)
+        {
+            self.answer_again(vec![next], step).await?;
+        }
+        Ok(())
     }
 
     async fn answer_request(
@@ -244,7 +260,8 @@ impl Actor {
         };
         let decision = request.decide();
         tracing::info!(id = %entry.id, ?requester, count = asked.count, ?decision, "a device asks again");
-        let wanted = Wanted { id: entry.id.clone(), requester: requester.clone(), count: asked.count };
+        let wanted =
+            Wanted { id: entry.id.clone(), requester: requester.clone(), count: asked.count, tries: 0 };
         match (decision, keys) {
             (Decision::AnswerOnKeys, Some(keys)) => {
                 if self.begin_session(&address, keys, step) {
@@ -323,7 +340,7 @@ impl Actor {
     /// Stops sending on the session with a device, and fetches keys for another one; then the message goes again.
     fn renew(&mut self, address: SignalAddress, wanted: Wanted, now: Instant) {
         self.ratchets.archive(&address);
-        let Some(requester) = self.requester().cloned() else { return self.retries.wait_for_ack(wanted) };
+        let Some(requester) = self.requester().cloned() else { return self.retries.queue.wait(wanted) };
         let is_fetching = self.retries.waiting.contains_key(&address);
         let waiting = self.retries.waiting.entry(address.clone()).or_default();
         if waiting.len() < WAITING && waiting.iter().all(|other| other.id != wanted.id) {
@@ -358,7 +375,7 @@ impl Actor {
         let phone = SignalAddress::new(address.user(), address.domain(), 0);
         self.load_sessions(vec![address.clone(), phone]).await?;
         if matches!(result, Err(RequestError::ConnectionLost | RequestError::NotConnected)) {
-            waiting.into_iter().for_each(|wanted| self.retries.wait_for_ack(wanted));
+            waiting.into_iter().for_each(|wanted| self.retries.queue.wait(wanted));
             return Ok(());
         }
         let Ok(Some((_, BundleAnswer::Bundle(bundle)))) = result.map(|answers| answers.into_iter().next())
@@ -385,6 +402,11 @@ impl Actor {
         wanted: &Wanted,
         step: &mut Step,
     ) -> Result<(), StoreError> {
+        // Acks under this id are awaited already.
+        if self.retries.queue.is_out(&entry.id) || self.outbox.awaits_ack(entry) {
+            self.retries.queue.wait(wanted.clone());
+            return Ok(());
+        }
         let Ok(message) = Message::decode(entry.payload.clone()) else {
             tracing::error!(id = %entry.id, "a sent message is damaged");
             return Ok(());
@@ -394,7 +416,7 @@ impl Actor {
         self.heed_identities(step).await?;
         if !is_own && !self.held_among(std::slice::from_ref(&wanted.requester)).await?.is_empty() {
             tracing::info!(id = %entry.id, "not sent again before its user is trusted");
-            keep(&mut self.retries.held, wanted.clone());
+            answers::keep(&mut self.retries.held, wanted.clone());
             return Ok(());
         }
         let store = std::sync::Arc::clone(&self.store);
@@ -432,15 +454,9 @@ impl Actor {
             device_identity: self.account.signed_device_identity.as_deref(),
             addressing_mode,
         };
-        let node = resend.into_node();
-        if self.outbox.is_in_flight(&entry.id) {
-            // The message's own ack is awaited under this id.
-            step.reply(node);
-        } else {
-            let (id, limit) = (entry.id.clone(), self.config.ack_limit);
-            step.outgoing.push(Outgoing::Message { node, id, limit });
-            self.retries.wait_for_ack(wanted.clone());
-        }
+        let (node, id, limit) = (resend.into_node(), entry.id.clone(), self.config.ack_limit);
+        step.outgoing.push(Outgoing::Message { node, id, limit });
+        self.retries.queue.sent(wanted.clone());
         Ok(())
     }
 }
@@ -473,11 +489,6 @@ impl Actor {
 }
 
 impl Retries {
-    /// Keeps an answer until the server has it.
-    fn wait_for_ack(&mut self, wanted: Wanted) {
-        keep(&mut self.unacknowledged, wanted);
-    }
-
     fn note_answer(
         &mut self,
         id: MessageId,
@@ -494,14 +505,5 @@ impl Retries {
         if retry::is_remembered(count) {
             answered.base_key = session.map(|session| session.base_key);
         }
-    }
-}
-
-/// Keeps an answer once; the oldest goes where there are too many.
-fn keep(answers: &mut VecDeque<Wanted>, wanted: Wanted) {
-    answers.retain(|other| other.id != wanted.id || other.requester != wanted.requester);
-    answers.push_back(wanted);
-    if answers.len() > UNACKNOWLEDGED {
-        answers.pop_front();
     }
 }

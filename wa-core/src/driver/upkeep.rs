@@ -9,14 +9,14 @@ use super::directory::Evidence;
 use super::groups::GroupAnswer;
 use super::history::Done;
 use super::pairing::PairingAnswer;
+use super::people::PeopleAnswer;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
 use crate::error::CallError;
-use crate::event::Event;
+use crate::event::{Event, NewsletterEvent};
 use crate::stanza::ib::Ib;
 use crate::stanza::iq::encrypt::{BundleAnswer, ServerKeys};
-use crate::stanza::iq::md::CleanDirty;
 use crate::stanza::iq::passive::SetActive;
 use crate::stanza::iq::usync::UserDevices;
 use crate::stanza::notification::Notification;
@@ -60,8 +60,11 @@ pub(super) enum Fetched {
     /// A part of the past is through, or broken.
     History(Box<Done>),
     Group(Box<GroupAnswer>),
+    People(Box<PeopleAnswer>),
     /// What pairing asked.
     Pairing(PairingAnswer),
+    /// Nothing is to be done about it.
+    Nothing,
     /// To a logout.
     Removed(Result<(), RequestError>),
 }
@@ -85,6 +88,14 @@ impl Actor {
                 let peer = self.peer(&jid, step).await;
                 let _ = reply.send(peer);
             }
+            Job::OwnAddresses { reply } => {
+                let own = self.own().map(|own| (own.pn.to_chat(), own.lid.map(|lid| lid.to_chat())));
+                let _ = reply.send(own);
+            }
+            Job::React { newsletter, post, emoji, reply } => {
+                let done = self.react_to_post(&newsletter, post, emoji.as_deref(), step);
+                let _ = reply.send(done);
+            }
             Job::SetPresence { is_available, reply } => {
                 self.wants_available = Some(is_available);
                 self.send_presence(step);
@@ -104,8 +115,10 @@ impl Actor {
             Job::Logout { reply } => {
                 self.logout(reply, step);
             }
+            Job::Reupload(job) => self.request_reupload(*job, step).await,
             Job::History(job) => self.handle_history_job(*job, step).await,
             Job::Group(job) => self.handle_group_job(*job).await,
+            Job::People(job) => self.handle_people_job(*job, step).await,
             Job::Forget { reply } => {
                 let done = self.forget().await;
                 let _ = reply.send(done);
@@ -113,7 +126,7 @@ impl Actor {
         }
     }
 
-    fn is_ready(&self) -> Result<(), CallError> {
+    pub(super) fn is_ready(&self) -> Result<(), CallError> {
         if *self.status.borrow() == Status::Ready { Ok(()) } else { Err(RequestError::NotConnected.into()) }
     }
 
@@ -138,7 +151,7 @@ impl Actor {
     }
 
     /// Tells the server what the application wants others to see; at once, and after every login.
-    fn send_presence(&mut self, step: &mut Step) {
+    pub(super) fn send_presence(&mut self, step: &mut Step) {
         let Some(is_available) = self.wants_available.filter(|_| self.is_ready().is_ok()) else { return };
         self.is_available = is_available;
         let name = self.account.push_name.as_deref().or(self.config.push_name.as_deref());
@@ -186,6 +199,7 @@ impl Actor {
         let handled = match fetched {
             Fetched::Devices { users, result } => self.handle_devices(users, result, &mut step).await,
             Fetched::Bundles { addresses, result } => self.handle_bundles(addresses, result, &mut step).await,
+            Fetched::Nothing => Ok(()),
             Fetched::PhoneKeys { address, result } => {
                 self.handle_phone_keys(address, result, &mut step).await
             }
@@ -196,6 +210,7 @@ impl Actor {
             Fetched::KeyDigest(result) => self.handle_digest(result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
+            Fetched::People(answer) => self.handle_people_answer(*answer, &mut step).await,
             Fetched::History(done) => {
                 self.handle_history(*done, &mut step);
                 Ok(())
@@ -238,6 +253,7 @@ impl Actor {
             Ok(()) => {
                 self.set_ready();
                 self.send_presence(step);
+                self.watch_again(step).await?;
                 step.events.push(Event::Connected);
                 self.check_keys();
                 self.resume_repairs();
@@ -267,42 +283,60 @@ impl Actor {
             }
             Notification::CheckKeys => self.check_digest(),
             Notification::DevicesChanged { user, lid } => {
-                let pair = lid.as_ref().and_then(|lid| AddressPair::new(&user, lid));
-                let store = std::sync::Arc::clone(&self.store);
-                self.directory.load_addresses(&*store, vec![user.clone()]).await?;
-                let known = [self.directory.lid_of(&user), self.directory.pn_of(&user)];
-                let mut users: Vec<Jid> = known.into_iter().flatten().cloned().collect();
-                users.push(user.to_chat());
-                users.extend(lid.map(|lid| lid.to_chat()));
-                if self.own().is_some_and(|own| own.is_account(&user)) {
-                    users.extend(
-                        self.own()
-                            .into_iter()
-                            .flat_map(|own| [Some(own.pn), own.lid])
-                            .flatten()
-                            .map(|jid| jid.to_user()),
-                    );
-                }
-                for user in users {
-                    self.directory.drop_list(&user, &mut step.changes);
-                }
-                self.learn(pair, Evidence::Seen, step).await?;
+                self.drop_device_lists(&user, lid, step).await?;
             }
+            Notification::Reupload(answer) => self.handle_reupload(*answer, step),
+            Notification::ContactDevicesChanged { hash } => step.contact_hashes.extend([hash]),
             Notification::Pairing(notice) => self.handle_pairing_notice(notice, step),
             Notification::IdentityChanged { user, lid } if self.is_own_phone(&user, lid.as_ref()) => {
                 self.leave_moved_account(step);
             }
+            Notification::People(news) => self.handle_people_news(*news, step).await?,
             Notification::Addresses(said) => self.handle_addresses(said, step).await?,
             Notification::IdentityChanged { user, lid } => {
                 self.handle_identity_notice(&user, lid.as_ref(), step).await?;
             }
             Notification::Group(group) => self.handle_group_notification(*group, step).await?,
+            Notification::Newsletters(told) => {
+                let events = told.changes.into_iter().map(NewsletterEvent::from);
+                step.events.extend(events.map(|event| Event::Newsletter(Box::new(event))));
+            }
             Notification::Other { .. } => {}
         }
         Ok(())
     }
 
-    pub(super) fn handle_ib(&mut self, ib: Ib, step: &mut Step) {
+    /// The devices of a user, or our own, are other ones than before.
+    pub(super) async fn drop_device_lists(
+        &mut self,
+        user: &Jid,
+        lid: Option<Jid>,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let pair = lid.as_ref().and_then(|lid| AddressPair::new(user, lid));
+        let store = std::sync::Arc::clone(&self.store);
+        self.directory.load_addresses(&*store, vec![user.clone()]).await?;
+        let known = [self.directory.lid_of(user), self.directory.pn_of(user)];
+        let mut users: Vec<Jid> = known.into_iter().flatten().cloned().collect();
+        users.push(user.to_chat());
+        users.extend(lid.map(|lid| lid.to_chat()));
+        if self.own().is_some_and(|own| own.is_account(user)) {
+            users.extend(
+                self.own()
+                    .into_iter()
+                    .flat_map(|own| [Some(own.pn), own.lid])
+                    .flatten()
+                    .map(|jid| jid.to_user()),
+            );
+        }
+        for user in users {
+            self.directory.drop_list(&user, &mut step.changes);
+        }
+        self.learn(pair, Evidence::Seen, step).await?;
+        Ok(())
+    }
+
+    pub(super) async fn handle_ib(&mut self, ib: Ib, step: &mut Step) {
         match ib {
             Ib::OfflinePreview(preview) => self.begin_backlog(preview, step),
             Ib::OfflineDone { count } => self.end_backlog(count, step),
@@ -312,17 +346,7 @@ impl Actor {
                     step.changes.put_account(self.account.clone());
                 }
             }
-            Ib::Dirty { kind, timestamp } => {
-                // Nothing of these kinds is kept yet, so there is nothing to sync before the cleaning.
-                let Some(requester) = self.requester().cloned() else { return };
-                self.fetches.spawn(async move {
-                    let request = CleanDirty { kind, timestamp };
-                    if let Err(error) = requester.ask(request, REQUEST_LIMIT).await {
-                        tracing::debug!(%error, "a dirty mark was not cleaned");
-                    }
-                    Fetched::Devices { users: Vec::new(), result: Ok(Vec::new()) }
-                });
-            }
+            Ib::Dirty { kind, timestamp, parts } => self.heed_dirty(kind, timestamp, &parts, step).await,
             Ib::DowngradeWebClient => tracing::warn!("the phone does not support linked devices; update it"),
             Ib::Other => {}
         }

@@ -68,7 +68,7 @@ impl Place {
 }
 
 /// A phone number and a LID, of which each is known to stand for the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AddressPair {
     /// The phone number user.
     pub pn: Jid,

@@ -6,7 +6,7 @@ use wa_types::{Jid, PreKeyId, PublicKey, SignalAddress};
 use super::addressing::{OwnAddress, Place};
 use super::ratchets::Ratchets;
 use crate::crypto::Random;
-use crate::message::Message;
+use crate::message::{Message, post};
 use crate::pairing::SignedDeviceIdentity;
 use crate::pairing::adv::{self, IdentityError};
 use crate::signal::{LocalIdentity, Peer, PreKeySignalMessage, SignalError, unpad};
@@ -102,8 +102,16 @@ impl Opening<'_> {
     /// Reads a message of a sender with whom there can be no session: channels.
     #[must_use]
     pub fn open_plain(message: &InboundMessage) -> (Outcome, bool) {
-        let plain = message.plaintext.as_deref().map(read_plain);
-        (plain.unwrap_or(Outcome::Failed(DecryptError::NoContent)), false)
+        let outcome = match (&message.plaintext, message.change) {
+            (_, Some(change)) if change.is_deleted => Outcome::Content(post::deleted(message)),
+            (Some(plain), Some(change)) => match read_plain(plain) {
+                Outcome::Content(content) => Outcome::Content(post::edited(message, change.at, content)),
+                other => other,
+            },
+            (Some(plain), None) => read_plain(plain),
+            (None, _) => Outcome::Failed(DecryptError::NoContent),
+        };
+        (outcome, false)
     }
 
     /// Opens a message. Records and pre-keys must be loaded; what changes is in `ratchets` and `changes`. `place` is

@@ -9,5 +9,6 @@ pub mod phash;
 pub mod ratchets;
 pub mod recipients;
 pub mod retry;
+pub mod trust;
 
 pub use decrypt::DecryptError;

@@ -56,7 +56,7 @@ pub enum MediaError {
     /// No host was reached, or each broke off.
     #[error("no media host was reached")]
     Network(#[source] io::Error),
-    /// The host's answer to an upload cannot be read.
+    /// The host's answer to an upload cannot be read, or is not the part of a file that was asked for.
     #[error("the host's answer is malformed")]
     Malformed,
     /// The server did not say which hosts there are.

@@ -88,6 +88,7 @@ mod tests {
             sender_alt: None,
             from_me,
             id: MessageId::new("R"),
+            post: None,
             timestamp: UnixSeconds(1),
             push_name: None,
             is_backlog: false,

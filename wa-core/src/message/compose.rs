@@ -248,3 +248,184 @@ impl Message {
 /// `ContextInfo.quotedMessage` and `remoteJid`.
 const QUOTED_MESSAGE: u32 = 3;
 const REMOTE_JID: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use wa_types::UnixMillis;
+
+    use super::*;
+    use crate::message::content::{Content, Occasion};
+    use crate::message::{Context, GroupMention};
+
+    /// A field that this version does not know, with the number 5000.
+    const UNKNOWN: [u8; 5] = [0xC2, 0xB8, 0x02, 1, 7];
+
+    fn has_unknown(bytes: &[u8]) -> bool {
+        bytes.windows(UNKNOWN.len()).any(|part| part == UNKNOWN)
+    }
+
+    fn key() -> MessageKey {
+        MessageKey::own(&Jid::pn("2"), "X".into())
+    }
+
+    fn received(context: e2e::ContextInfo) -> Message {
+        let text = e2e::ExtendedTextMessage {
+            text: Some("hi".into()),
+            context_info: Some(Box::new(context)),
+            ..Default::default()
+        };
+        let text = [text.encode_to_vec().as_slice(), &UNKNOWN].concat();
+        let secret = e2e::MessageContextInfo { message_secret: Some(vec![9; 32]), ..Default::default() };
+        let beside = e2e::Message { message_context_info: Some(Box::new(secret)), ..Default::default() };
+        let inner = [raw::with(&[], 6, &text).as_slice(), &beside.encode_to_vec()].concat();
+        // In an ephemeral wrapper, as old clients send it.
+        Message::from_encoded(raw::with_at(&[], &[40, 1], inner)).unwrap()
+    }
+
+    #[test]
+    fn an_answer_quotes_what_it_answers_and_not_what_that_answered() {
+        let quoted = received(e2e::ContextInfo {
+            stanza_id: Some("OLDER".into()),
+            quoted_message: Some(Box::new(e2e::Message {
+                conversation: Some("old".into()),
+                ..Default::default()
+            })),
+            mentioned_jid: vec!["7@lid".into()],
+            ..Default::default()
+        });
+        let quote = Quote::new("Q".into(), &Jid::lid("3").with_device(4), quoted);
+        let answer = Message::text("yes").mention(&[Jid::lid("8")]).reply_to(quote);
+        assert_eq!(answer.as_text(), Some("yes"));
+        let context = answer.context();
+        assert_eq!(context.mentions, [Jid::lid("8")]);
+        let quote = context.quote.unwrap();
+        assert_eq!((quote.id.as_str(), quote.sender, quote.chat), ("Q", Some(Jid::lid("3")), None));
+        let quoted = quote.message.unwrap();
+        assert_eq!(quoted.as_text(), Some("hi"));
+        assert!(has_unknown(quoted.encoded()), "its unknown fields");
+        assert!(quoted.context().quote.is_none_or(|quote| quote.message.is_none()));
+        assert_eq!(quoted.context().mentions, [Jid::lid("7")]);
+        assert!(quoted.proto().message_context_info.is_none(), "not its secret");
+    }
+
+    #[test]
+    fn a_plain_text_is_quoted_as_it_is() {
+        let answer = Message::text("b").reply_to(Quote::new("Q".into(), &Jid::pn("3"), Message::text("a")));
+        assert_eq!(answer.context().quote.unwrap().message.unwrap(), Message::text("a"));
+    }
+
+    #[test]
+    fn what_is_added_stays_together() {
+        let day = Duration::from_secs(86_400);
+        let message = Message::text("@all @5").mention(&[Jid::lid("5")]).mention_all().expire_after(day);
+        let context = message.context();
+        assert!(context.mentions_all);
+        assert_eq!((context.mentions, context.expiration), (vec![Jid::lid("5")], Some(day)));
+        let item = Message::text("x").in_album(key());
+        assert_eq!(item.association().unwrap().parent, key());
+        // What has no place for a context stays as it is.
+        assert_eq!(Message::reaction(key(), "+").mention_all(), Message::reaction(key(), "+"));
+    }
+
+    #[test]
+    fn what_is_forwarded_keeps_the_content_and_leaves_the_rest() {
+        let message = received(e2e::ContextInfo {
+            stanza_id: Some("OLDER".into()),
+            quoted_message: Some(Box::default()),
+            forwarding_score: Some(3),
+            is_forwarded: Some(true),
+            expiration: Some(86_400),
+            group_mentions: vec![e2e::GroupMention { group_jid: Some("5@g.us".into()), group_subject: None }],
+            ..Default::default()
+        });
+        let forwarded = Message::forward(&message);
+        assert_eq!((forwarded.as_text(), forwarded.wrappers()), (Some("hi"), Vec::new()));
+        assert!(has_unknown(forwarded.encoded()));
+        assert!(forwarded.proto().message_context_info.is_none(), "no secret");
+        let group = GroupMention { group: "5@g.us".parse().unwrap(), subject: String::new() };
+        let expected = Context { forwarded: Some(4), group_mentions: vec![group], ..Context::default() };
+        assert!(forwarded.context() == expected);
+        assert_eq!(Message::forward(&Message::text("a")).context().forwarded, Some(1));
+    }
+
+    #[test]
+    fn a_forwarded_document_keeps_its_caption() {
+        use crate::media::{Attachment, MediaKind};
+        let document = Document::new(Attachment::new(MediaKind::Document), "a/b", "n").caption("c");
+        let forwarded = Message::forward(&Message::from(document));
+        assert_eq!(forwarded.wrappers(), [Wrapper::DocumentWithCaption]);
+        assert!(
+            matches!(forwarded.content(), Content::Document(document) if document.caption.as_deref() == Some("c"))
+        );
+    }
+
+    #[test]
+    fn an_edit_carries_the_new_content_without_its_keys() {
+        let edit = Message::edit(key(), received(e2e::ContextInfo::default()));
+        let Content::Edit(edit) = edit.content() else { panic!("an edit") };
+        assert_eq!((edit.message.as_text(), edit.target), (Some("hi"), key()));
+        assert!(has_unknown(edit.message.encoded()));
+    }
+
+    #[test]
+    fn the_time_of_sending_is_set_where_the_caller_did_not() {
+        let (now, then) = (UnixMillis(5_000_500), Some(UnixMillis(7)));
+        let times = |message: Message| match message.stamped(now).content() {
+            Content::Reaction(Reaction { at, .. })
+            | Content::Edit(Edit { at, .. })
+            | Content::Pin(Pin { at, .. })
+            | Content::Keep(Keep { at, .. }) => at,
+            Content::Disappearing(Disappearing { since, .. }) => since.map(wa_types::UnixSeconds::to_millis),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(times(Message::reaction(key(), "+")), Some(now));
+        assert_eq!(times(Reaction { at: then, ..Reaction::new(key(), "+") }.into()), then);
+        assert_eq!(times(Message::edit(key(), Message::text("x"))), Some(now));
+        assert_eq!(times(Message::unpin(key())), Some(now));
+        assert_eq!(times(Message::keep(key())), Some(now));
+        assert_eq!(times(Message::disappearing(None)), Some(UnixMillis(5_000_000)));
+        let event = Message::from(Occasion::new("n", wa_types::UnixSeconds(1)));
+        assert_eq!(event.clone().stamped(now), event);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(message) = Message::from_encoded(bytes) {
+                exercise(&message);
+            }
+        }
+
+        /// Bytes at the places where contents, wrappers and contexts are.
+        #[test]
+        fn any_nested_bytes_are_read_or_refused(
+            wrapper in prop_oneof![Just(40_u32), Just(58), Just(31), Just(53)],
+            field in 1_u32..132,
+            inner in 1_u32..30,
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let nested = if wrapper == 31 { 2 } else { 1 };
+            for path in [&[field][..], &[field, inner], &[wrapper, nested, field], &[wrapper, nested, field, inner]] {
+                if let Ok(message) = Message::from_encoded(raw::with_at(&[], path, bytes.clone())) {
+                    exercise(&message);
+                }
+            }
+        }
+    }
+
+    /// All that can be asked of a message, and done with it.
+    fn exercise(message: &Message) {
+        let content = message.content();
+        let (_, _, _) = (content.target().cloned(), format!("{message:?}"), message.class());
+        let context = message.context();
+        if let Some(quoted) = context.quote.and_then(|quote| quote.message) {
+            let _ = quoted.content();
+        }
+        let _ = (message.wrappers(), message.association(), message.as_text(), message.is_view_once());
+        let forwarded = Message::forward(message);
+        let answer = forwarded.reply_to(Quote::new("Q".into(), &Jid::pn("3"), message.clone()));
+        let _ = answer.mention_all().view_once().stamped(UnixMillis(1)).content();
+        let _ = Message::edit(key(), message.clone()).content();
+    }
+}

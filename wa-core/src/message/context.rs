@@ -216,14 +216,19 @@ impl Message {
     /// What the content says about itself; nothing of it when it has no place for it.
     #[must_use]
     pub fn context(&self) -> Context {
-        self.context_bytes().and_then(|bytes| Context::read(&bytes)).unwrap_or_default()
+        self.context_slice().and_then(Context::read).unwrap_or_default()
     }
 
     /// The encoded `contextInfo` of the content.
     pub(super) fn context_bytes(&self) -> Option<Vec<u8>> {
-        let inner = self.inner_bytes();
-        let (content, context) = place(&inner)?;
-        Some(raw::field(raw::field(&inner, content)?, context)?.to_vec())
+        self.context_slice().map(<[u8]>::to_vec)
+    }
+
+    /// The same, where it stands.
+    pub(super) fn context_slice(&self) -> Option<&[u8]> {
+        let inner = self.inner_slice();
+        let (content, context) = place(inner)?;
+        raw::field(raw::field(inner, content)?, context)
     }
 
     /// With these fields of a `contextInfo` in the place of the content's own; others stay. A plain text becomes an
@@ -251,5 +256,5 @@ impl Message {
 
 /// The content's field and the number of its `contextInfo`.
 fn place(inner: &[u8]) -> Option<(u32, u32)> {
-    PLACES.into_iter().find(|&(content, _)| raw::field(inner, content).is_some())
+    raw::find(inner, |number| PLACES.into_iter().find(|&(content, _)| content == number))
 }

@@ -8,13 +8,17 @@ mod class;
 mod compose;
 pub mod content;
 mod context;
+mod expiration;
 pub(crate) mod id;
 mod key;
 pub mod poll;
+pub(crate) mod post;
 mod raw;
 mod read;
 pub mod report;
+pub mod sealed;
 pub mod secret;
+mod stamp;
 mod wrapper;
 
 pub use content::Content;
@@ -49,12 +53,14 @@ mod beside {
 pub struct Message {
     decoded: Box<e2e::Message>,
     bytes: Vec<u8>,
+    /// What its sealed part says, once that is opened; or what is to be sealed.
+    opened: Option<Vec<u8>>,
 }
 
 impl Message {
     pub(crate) fn from_proto(decoded: e2e::Message) -> Self {
         let bytes = decoded.encode_to_vec();
-        Self { decoded: Box::new(decoded), bytes }
+        Self { decoded: Box::new(decoded), bytes, opened: None }
     }
 
     /// A message from its encoded protobuf, for kinds that there is no builder for.
@@ -68,7 +74,7 @@ impl Message {
     /// Reads an encoded message, and keeps the bytes.
     pub(crate) fn decode(bytes: Vec<u8>) -> Result<Self, prost::DecodeError> {
         let decoded = Box::new(e2e::Message::decode(bytes.as_slice())?);
-        Ok(Self { decoded, bytes })
+        Ok(Self { decoded, bytes, opened: None })
     }
 
     pub(crate) const fn proto(&self) -> &e2e::Message {
@@ -115,10 +121,12 @@ impl Message {
         let mut bytes = raw::without(&self.bytes, &beside::ALL);
         let context = self.decoded.message_context_info.as_deref().cloned().unwrap_or_default();
         let message_secret = Some(random.array::<32>().to_vec());
-        let context = e2e::MessageContextInfo { message_secret, ..context };
+        let reporting_token_version = report::content(&bytes).map(|_| i32::from(report::VERSION));
+        let context = e2e::MessageContextInfo { message_secret, reporting_token_version, ..context };
         let beside = e2e::Message { message_context_info: Some(Box::new(context)), ..Default::default() };
         bytes.extend(beside.encode_to_vec());
-        Self::decode(bytes).expect("parts of a message that decodes")
+        let sent = Self::decode(bytes).expect("parts of a message that decodes");
+        Self { opened: self.opened.clone(), ..sent }
     }
 
     pub(crate) fn into_encoded(self) -> Vec<u8> {
@@ -126,7 +134,8 @@ impl Message {
     }
 
     /// How its stanza presents it.
-    pub(crate) fn class(&self) -> Class {
+    #[must_use]
+    pub fn class(&self) -> Class {
         class::of(&self.decoded)
     }
 
@@ -165,14 +174,7 @@ impl Message {
     /// Whether it is to be viewed or played once.
     #[must_use]
     pub fn is_view_once(&self) -> bool {
-        let unwrapped = wrapper::unwrapped(&self.decoded);
-        let m = unwrapped.inner;
-        unwrapped.wrappers.contains(&Wrapper::ViewOnce)
-            || m.image_message.as_ref().is_some_and(|media| media.view_once())
-            || m.video_message.as_ref().is_some_and(|media| media.view_once())
-            || m.ptv_message.as_ref().is_some_and(|media| media.view_once())
-            || m.audio_message.as_ref().is_some_and(|media| media.view_once())
-            || m.extended_text_message.as_ref().is_some_and(|text| text.view_once())
+        class::is_view_once(&self.decoded)
     }
 
     /// The message that it belongs to, as the picture of an album to the album.
@@ -217,14 +219,18 @@ impl Message {
     }
 
     /// The encoded message without keys and context.
-    fn content_bytes(&self) -> Vec<u8> {
+    pub(crate) fn content_bytes(&self) -> Vec<u8> {
         raw::without(&self.bytes, &beside::ALL)
     }
 
     /// The encoded message inside all wrappers.
     fn inner_bytes(&self) -> Vec<u8> {
-        let unwrapped = wrapper::unwrapped(&self.decoded);
-        unwrapped.bytes(&self.bytes).unwrap_or(&self.bytes).to_vec()
+        self.inner_slice().to_vec()
+    }
+
+    /// The same, where it stands.
+    fn inner_slice(&self) -> &[u8] {
+        wrapper::unwrapped(&self.decoded).bytes(&self.bytes).unwrap_or(&self.bytes)
     }
 
     /// With another encoded message inside all wrappers, which decodes.

@@ -1,10 +1,10 @@
-//! Polls: how votes name options, and what came of a poll. Protocol: messages, "messageSecret and secret-encrypted
+//! How votes name options, and what came of a poll. Protocol: messages, "messageSecret and secret-encrypted
 //! content", "Content types".
 
 use std::collections::HashMap;
 
 use wa_proto::e2e;
-use wa_types::{Jid, UnixMillis};
+use wa_types::{Jid, MessageId, UnixMillis};
 
 use super::Message;
 use crate::crypto::kdf::sha256;
@@ -36,8 +36,22 @@ pub(crate) fn creation(message: &e2e::Message) -> Option<&e2e::PollCreationMessa
 ///
 /// Of each voter the vote with the latest time counts, under whichever address it came; an empty one takes the votes
 /// back. What names no option of the poll is ignored, and so is more than the poll lets one choose.
+///
+/// ```no_run
+/// # fn example(poll: &wa_core::MessageReceived, votes: &[wa_core::MessageReceived]) -> Option<()> {
+/// let mut tally = wa_core::message::Tally::new(poll.id.clone(), &poll.message)?;
+/// for vote in votes {
+///     tally.add(vote);
+/// }
+/// for option in tally.options() {
+///     println!("{}: {}", option.name, option.voters.len());
+/// }
+/// # Some(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tally {
+    id: MessageId,
     options: Vec<String>,
     /// How many options one may choose; 0 for any number.
     limit: usize,
@@ -64,13 +78,19 @@ pub struct OptionVotes<'t> {
 }
 
 impl Tally {
-    /// A poll without votes; `None` when the message creates none.
+    /// A poll without votes, of this id; `None` when the message creates none.
     #[must_use]
-    pub fn new(poll: &Message) -> Option<Self> {
+    pub fn new(id: MessageId, poll: &Message) -> Option<Self> {
         let poll = creation(poll.unwrapped())?;
         let options = poll.options.iter().map(|option| option.option_name().to_owned()).collect();
         let limit = usize::try_from(poll.selectable_options_count()).unwrap_or_default();
-        Some(Self { options, limit, votes: Vec::new(), voters: HashMap::new() })
+        Some(Self { id, options, limit, votes: Vec::new(), voters: HashMap::new() })
+    }
+
+    /// The poll's id.
+    #[must_use]
+    pub const fn id(&self) -> &MessageId {
+        &self.id
     }
 
     /// Adds a vote: `other` is the voter's other address, where it is known. One's own vote is added so when it is sent.
@@ -160,7 +180,7 @@ mod tests {
             ..Default::default()
         };
         let message = e2e::Message { poll_creation_message_v3: Some(Box::new(poll)), ..Default::default() };
-        Tally::new(&Message::from_proto(message)).unwrap()
+        Tally::new("X".into(), &Message::from_proto(message)).unwrap()
     }
 
     fn cast(tally: &mut Tally, voter: &Jid, other: Option<&Jid>, at: u64, options: &[&str]) {
@@ -206,6 +226,6 @@ mod tests {
 
     #[test]
     fn only_a_poll_has_a_tally() {
-        assert!(Tally::new(&Message::text("A or B?")).is_none());
+        assert!(Tally::new("X".into(), &Message::text("A or B?")).is_none());
     }
 }

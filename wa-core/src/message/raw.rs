@@ -43,6 +43,17 @@ pub(super) fn has_others(bytes: &[u8], numbers: &[u32]) -> bool {
     fields(bytes).any(|field| !numbers.contains(&field.number))
 }
 
+/// The message with these fields only.
+pub(super) fn only(bytes: &[u8], numbers: &[u32]) -> Vec<u8> {
+    let kept = fields(bytes).filter(|field| numbers.contains(&field.number));
+    kept.flat_map(|field| field.bytes).copied().collect()
+}
+
+/// What is found for the first field that something is found for.
+pub(super) fn find<T>(bytes: &[u8], find: impl FnMut(u32) -> Option<T>) -> Option<T> {
+    fields(bytes).map(|field| field.number).find_map(find)
+}
+
 /// The message without these fields.
 pub(super) fn without(bytes: &[u8], numbers: &[u32]) -> Vec<u8> {
     let kept = fields(bytes).filter(|field| !numbers.contains(&field.number));

@@ -5,7 +5,9 @@
 //! author and of who adds to it, all as text; so both sides must name both users alike. A receiver tries the
 //! spellings that there are.
 
-use wa_types::{Jid, MessageId};
+use wa_proto::e2e::secret_encrypted_message::SecretEncType;
+use wa_proto::{common, e2e};
+use wa_types::{Jid, MessageId, UnixMillis};
 use zeroize::Zeroizing;
 
 use crate::crypto::Random;
@@ -141,10 +143,111 @@ pub struct Sealed {
     pub payload: Vec<u8>,
 }
 
+impl Sealed {
+    fn read(iv: Option<&Vec<u8>>, payload: Option<&Vec<u8>>) -> Option<Self> {
+        Some(Self { iv: iv?.as_slice().try_into().ok()?, payload: payload?.clone() })
+    }
+}
+
 impl std::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Sealed({} bytes)", self.payload.len())
     }
+}
+
+/// The sealed part of a message.
+#[derive(Debug, Clone)]
+pub(crate) struct Part<'m> {
+    pub(crate) kind: SealedKind,
+    /// The message that it is added to, as the sender names it.
+    pub(crate) target: &'m common::MessageKey,
+    /// `None` while it is not sealed yet.
+    pub(crate) sealed: Option<Sealed>,
+}
+
+impl Part<'_> {
+    /// The id of the message that it is added to.
+    pub(crate) fn target_id(&self) -> Option<MessageId> {
+        self.target.id.as_deref().filter(|id| !id.is_empty()).map(MessageId::new)
+    }
+}
+
+/// The part of a message, unwrapped, that is sealed or is to be; `None` when there is none, or it is of an unknown kind.
+pub(crate) fn part(message: &e2e::Message) -> Option<Part<'_>> {
+    let (kind, target, iv, payload) = if let Some(m) = &message.poll_update_message {
+        let vote = m.vote.as_ref();
+        let (iv, payload) =
+            (vote.and_then(|vote| vote.enc_iv.as_ref()), vote.and_then(|vote| vote.enc_payload.as_ref()));
+        (SealedKind::PollVote, &m.poll_creation_message_key, iv, payload)
+    } else if let Some(m) = &message.enc_event_response_message {
+        (SealedKind::EventResponse, &m.event_creation_message_key, m.enc_iv.as_ref(), m.enc_payload.as_ref())
+    } else if let Some(m) = &message.enc_reaction_message {
+        (SealedKind::Reaction, &m.target_message_key, m.enc_iv.as_ref(), m.enc_payload.as_ref())
+    } else if let Some(m) = &message.enc_comment_message {
+        (SealedKind::Comment, &m.target_message_key, m.enc_iv.as_ref(), m.enc_payload.as_ref())
+    } else {
+        let m = message.secret_encrypted_message.as_ref()?;
+        let kind = match m.secret_enc_type() {
+            SecretEncType::MessageEdit => SealedKind::MessageEdit,
+            SecretEncType::EventEdit => SealedKind::EventEdit,
+            SecretEncType::PollEdit => SealedKind::PollEdit,
+            SecretEncType::PollAddOption => SealedKind::PollAddOption,
+            SecretEncType::Unknown | SecretEncType::MessageSchedule => return None,
+        };
+        (kind, &m.target_message_key, m.enc_iv.as_ref(), m.enc_payload.as_ref())
+    };
+    Some(Part { kind, target: target.as_ref()?, sealed: Sealed::read(iv, payload) })
+}
+
+/// The message that carries something that is sealed; without `sealed`, that is to be.
+pub(crate) fn carry(
+    kind: SealedKind,
+    target: common::MessageKey,
+    sealed: Option<Sealed>,
+    at: Option<UnixMillis>,
+) -> e2e::Message {
+    let key = Some(target);
+    let (enc_iv, enc_payload) = sealed.map(|sealed| (sealed.iv.to_vec(), sealed.payload)).unzip();
+    let mut message = e2e::Message::default();
+    let edit = match kind {
+        SealedKind::PollVote => {
+            message.poll_update_message = Some(Box::new(e2e::PollUpdateMessage {
+                poll_creation_message_key: key,
+                vote: Some(e2e::PollEncValue { enc_payload, enc_iv }),
+                sender_timestamp_ms: at.map(|at| i64::try_from(at.0).unwrap_or(i64::MAX)),
+                ..Default::default()
+            }));
+            return message;
+        }
+        SealedKind::EventResponse => {
+            let content =
+                e2e::EncEventResponseMessage { event_creation_message_key: key, enc_payload, enc_iv };
+            message.enc_event_response_message = Some(Box::new(content));
+            return message;
+        }
+        SealedKind::Reaction => {
+            let content = e2e::EncReactionMessage { target_message_key: key, enc_payload, enc_iv };
+            message.enc_reaction_message = Some(Box::new(content));
+            return message;
+        }
+        SealedKind::Comment => {
+            let content = e2e::EncCommentMessage { target_message_key: key, enc_payload, enc_iv };
+            message.enc_comment_message = Some(Box::new(content));
+            return message;
+        }
+        SealedKind::MessageEdit => SecretEncType::MessageEdit,
+        SealedKind::EventEdit => SecretEncType::EventEdit,
+        SealedKind::PollEdit => SecretEncType::PollEdit,
+        SealedKind::PollAddOption => SecretEncType::PollAddOption,
+    };
+    message.secret_encrypted_message = Some(Box::new(e2e::SecretEncryptedMessage {
+        target_message_key: key,
+        enc_payload,
+        enc_iv,
+        secret_enc_type: Some(edit.into()),
+        ..Default::default()
+    }));
+    message
 }
 
 /// What bots say (`enc type="msmsg"`).

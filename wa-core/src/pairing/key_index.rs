@@ -2,8 +2,11 @@
 //! lists".
 //!
 //! ```text
-//! SignedKeyIndexList::decode ──> verify ──> succession (is it newer? the same account?) ──> filter the device list
+//! SignedKeyIndexList::decode ──> verify ──> which devices of the list does it admit?
 //! ```
+//!
+//! A list of another epoch needs no care of its own: with the epoch the account's identity key changes, and that is what
+//! ends the sessions with its companions.
 //!
 //! A user with companions but without a signed list is to be passed over: keep what is known of them.
 
@@ -95,31 +98,6 @@ pub struct KeyIndexList {
     pub account_type: AccountType,
 }
 
-/// What the store remembers of the last list of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by the caller from its record")]
-pub struct ListEpoch {
-    /// The epoch of the account.
-    pub raw_id: u32,
-    /// When the list was signed.
-    pub timestamp: UnixSeconds,
-    /// Who runs the account.
-    pub account_type: AccountType,
-}
-
-/// How a list relates to the last one of the same user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Succession {
-    /// The same epoch, not older: take it.
-    Current,
-    /// The same epoch, but older than what we have: ignore it.
-    Outdated,
-    /// The user registered again, or the account changed hands: delete the sessions and the sender key state of the
-    /// companions, keep only device 0, then take the list.
-    NewEpoch,
-}
-
 impl KeyIndexList {
     fn decode(details: &[u8]) -> Result<Self, KeyIndexError> {
         let list = AdvKeyIndexList::decode(details).map_err(|_| KeyIndexError::Malformed)?;
@@ -132,25 +110,6 @@ impl KeyIndexList {
         })
     }
 
-    /// What to remember of this list.
-    #[must_use]
-    pub const fn epoch(&self) -> ListEpoch {
-        ListEpoch { raw_id: self.raw_id, timestamp: self.timestamp, account_type: self.account_type }
-    }
-
-    /// How this list relates to the last one, `None` when there was none.
-    #[must_use]
-    pub fn succession(&self, last: Option<&ListEpoch>) -> Succession {
-        match last {
-            None => Succession::Current,
-            Some(last) if last.raw_id != self.raw_id || last.account_type != self.account_type => {
-                Succession::NewEpoch
-            }
-            Some(last) if self.timestamp < last.timestamp => Succession::Outdated,
-            Some(_) => Succession::Current,
-        }
-    }
-
     /// Whether a device is valid: the phone always, a companion when the list holds its index or was signed before
     /// the companion was linked. A companion without an index is not.
     #[must_use]
@@ -159,22 +118,6 @@ impl KeyIndexList {
             return true;
         }
         key_index.is_some_and(|index| index > self.current_index || self.valid_indexes.contains(&index))
-    }
-
-    /// The valid ones of a device list: pairs of device number and key index.
-    ///
-    /// # Errors
-    /// [`KeyIndexError::NoDevice`] when none is left, not even the phone: keep the old list.
-    pub fn filter(
-        &self,
-        devices: impl IntoIterator<Item = (u16, Option<u32>)>,
-    ) -> Result<Vec<u16>, KeyIndexError> {
-        let valid: Vec<u16> = devices
-            .into_iter()
-            .filter(|(device, key_index)| self.admits(*device, *key_index))
-            .map(|(device, _)| device)
-            .collect();
-        if valid.is_empty() { Err(KeyIndexError::NoDevice) } else { Ok(valid) }
     }
 }
 
@@ -188,7 +131,4 @@ pub enum KeyIndexError {
     /// The account did not sign it.
     #[error("the signature of the key index list does not verify")]
     Signature,
-    /// The list leaves no device at all.
-    #[error("the key index list leaves no device")]
-    NoDevice,
 }

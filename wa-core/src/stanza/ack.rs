@@ -18,6 +18,8 @@ pub struct MessageAck {
     pub phash: Option<String>,
     /// How the group is addressed, as the server sees it.
     pub addressing: Option<AddressingMode>,
+    /// The number of a post in its channel.
+    pub server_id: Option<u64>,
 }
 
 impl MessageAck {
@@ -29,6 +31,7 @@ impl MessageAck {
             error: stanza.text_opt("error").map(|code| code.parse().unwrap_or(0)),
             phash: stanza.text_opt("phash").map(std::borrow::Cow::into_owned),
             addressing: super::group::read_mode(stanza),
+            server_id: stanza.text_opt("server_id").and_then(|number| number.parse().ok()),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `<group>` and `<participant>`: what answers and notifications say about a group. Protocol: groups and communities,
 //! "Group object".
 
-use wa_store::{AddressingMode, Group, GroupDescription, GroupMember, GroupRole};
-use wa_types::{Jid, Server, UnixMillis};
+use wa_store::{AddressingMode, Group, GroupDescription, GroupFlag, GroupMember, GroupRole, MemberDetails};
+use wa_types::{Jid, Server};
 
+use super::group_setting::{GroupSetting, read_flag, read_growth_lock};
 use super::{Reader, StanzaError};
 
 /// How many members of one group we take; the server's own limit is far below.
@@ -13,34 +14,56 @@ const MEMBERS_LIMIT: usize = 19_999;
 ///
 /// # Errors
 /// [`StanzaError`] when the group's id is missing or no group's.
-pub fn read_group(group: Reader<'_>) -> Result<Group, StanzaError> {
-    let flag = |tag: &str| group.child_opt(tag).is_some();
-    let jid = group_jid(group, "id")?;
+pub fn read_group(node: Reader<'_>) -> Result<Group, StanzaError> {
+    let user = |name| node.jid_opt(name).ok().flatten().map(|jid: Jid| jid.to_chat());
     let members: Vec<GroupMember> =
-        group.children_of("participant").filter_map(read_member).take(MEMBERS_LIMIT).collect();
+        node.children_of("participant").filter_map(read_member).take(MEMBERS_LIMIT).collect();
     let listed = u32::try_from(members.len()).unwrap_or(u32::MAX);
-    Ok(Group {
-        jid,
-        subject: group.text_opt("subject").unwrap_or_default().into_owned(),
-        description: group.child_opt("description").and_then(read_description),
-        addressing: read_mode(group).unwrap_or_default(),
-        size: group.number_opt("size").ok().flatten().unwrap_or(listed).max(listed),
+    let mut group = Group {
+        subject: node.text_opt("subject").unwrap_or_default().into_owned(),
+        subject_by: user("s_o"),
+        subject_at: node.time_opt("s_t").unwrap_or_default(),
+        addressing: read_mode(node).unwrap_or_default(),
+        size: node.number_opt("size").ok().flatten().unwrap_or(listed).max(listed),
         members,
-        is_announcement: flag("announcement"),
-        is_locked: flag("locked"),
-        expiration_s: group.child_opt("ephemeral").map_or(0, read_expiration),
-        is_community: group.is("community") || flag("parent"),
-        parent: group.child_opt("linked_parent").and_then(|parent| group_jid(parent, "jid").ok()),
-        is_default_subgroup: flag("default_sub_group"),
-        creator: group.jid_opt("creator").ok().flatten().map(|creator| creator.to_chat()),
-        created: group.time_opt("creation").unwrap_or_default(),
-        member_version: group.text_opt("p_v_id").map(std::borrow::Cow::into_owned),
-        fetched: UnixMillis(0),
-    })
+        is_community: node.is("community"),
+        creator: user("creator"),
+        creator_pn: user("creator_pn").filter(Jid::is_pn),
+        created: node.time_opt("creation").unwrap_or_default(),
+        member_version: node.text_opt("p_v_id").map(std::borrow::Cow::into_owned),
+        ..Group::new(group_jid(node, "id")?)
+    };
+    for child in node.children().filter(|child| !child.is("participant")) {
+        if let Some(setting) = GroupSetting::read(child) {
+            setting.apply(&mut group);
+        } else if let Some((flag, is_on)) = read_flag(child) {
+            group.flags.set(flag, is_on);
+        } else {
+            read_other(child, &mut group);
+        }
+    }
+    Ok(group)
+}
+
+/// The children of a group that are neither members nor settings.
+fn read_other(child: Reader<'_>, group: &mut Group) {
+    match &*child.node().tag().as_str() {
+        "description" => group.description = read_description(child),
+        "parent" => {
+            group.is_community = true;
+            let is_closed = child.attr_is("default_membership_approval_mode", "request_required");
+            group.flags.set(GroupFlag::ClosedCommunity, is_closed);
+        }
+        "linked_parent" => group.parent = group_jid(child, "jid").ok(),
+        "default_sub_group" => group.is_default_subgroup = true,
+        "growth_locked" => group.growth_lock = Some(read_growth_lock(child)),
+        "appeal_status" => group.appeal = child.text_opt("type").map(std::borrow::Cow::into_owned),
+        _ => {}
+    }
 }
 
 /// The group's address; it may come without its server.
-pub(super) fn group_jid(node: Reader<'_>, name: &'static str) -> Result<Jid, StanzaError> {
+pub(in crate::stanza) fn group_jid(node: Reader<'_>, name: &'static str) -> Result<Jid, StanzaError> {
     let text = node.text(name)?;
     let jid = match text.split_once('@') {
         None => Jid::new(&*text, Server::Group),
@@ -67,11 +90,16 @@ pub(super) fn read_expiration(ephemeral: Reader<'_>) -> u32 {
 /// `None` for one that was deleted.
 pub(super) fn read_description(description: Reader<'_>) -> Option<GroupDescription> {
     let text = description.child_opt("body")?.node().text().unwrap_or_default().into_owned();
-    Some(GroupDescription { id: description.text_opt("id").unwrap_or_default().into_owned(), text })
+    Some(GroupDescription {
+        id: description.text_opt("id").unwrap_or_default().into_owned(),
+        text,
+        by: description.jid_opt("participant").ok().flatten().map(|by: Jid| by.to_chat()),
+        at: description.time_opt("t").unwrap_or_default(),
+    })
 }
 
 /// Reads a `<participant>`, or what has its attributes; `None` for what is no user.
-pub(super) fn read_member(participant: Reader<'_>) -> Option<GroupMember> {
+pub(in crate::stanza) fn read_member(participant: Reader<'_>) -> Option<GroupMember> {
     let other = |name| participant.jid_opt(name).ok().flatten();
     let jid = participant.jid("jid").ok()?.to_chat();
     let (pn, lid) = if jid.is_lid() {
@@ -82,13 +110,26 @@ pub(super) fn read_member(participant: Reader<'_>) -> Option<GroupMember> {
         return None;
     };
     Some(GroupMember {
-        pn: pn.map(|pn| pn.to_chat()),
-        lid: lid.map(|lid| lid.to_chat()),
         role: match participant.text_opt("type").as_deref() {
             Some("admin") => GroupRole::Admin,
             Some("superadmin") => GroupRole::SuperAdmin,
             _ => GroupRole::Member,
         },
         is_unreachable: participant.attr_is("addressable", "false"),
+        joined: participant.time_opt("join_time").unwrap_or_default(),
+        details: read_details(participant).map(Box::new),
+        ..GroupMember::new(pn.map(|pn| pn.to_chat()), lid.map(|lid| lid.to_chat()))
     })
+}
+
+/// What is said of few members.
+fn read_details(participant: Reader<'_>) -> Option<MemberDetails> {
+    let text = |name| participant.text_opt(name).map(std::borrow::Cow::into_owned);
+    let details = MemberDetails {
+        label: text("participant_label").filter(|label| !label.is_empty()),
+        labelled: participant.time_opt("participant_label_mtime").unwrap_or_default(),
+        username: text("username").or_else(|| text("participant_username")),
+        display_name: text("display_name"),
+    };
+    (details != MemberDetails::default()).then_some(details)
 }

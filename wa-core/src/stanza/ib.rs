@@ -22,6 +22,8 @@ pub enum Ib {
         kind: String,
         /// When; goes back with the cleaning.
         timestamp: String,
+        /// Which parts of it; none stands for all.
+        parts: Vec<String>,
     },
     /// The phone linked us without multi-device: it must be updated.
     DowngradeWebClient,
@@ -57,6 +59,9 @@ impl Ib {
     }
 }
 
+/// More parts than this are not looked at.
+const PARTS_LIMIT: usize = 32;
+
 fn read_child(child: Reader<'_>) -> Ib {
     let number = |name| child.number_opt(name).ok().flatten().unwrap_or(0);
     match &*child.node().tag().as_str() {
@@ -75,9 +80,15 @@ fn read_child(child: Reader<'_>) -> Ib {
             None => Ib::Other,
         },
         "dirty" => match (child.text_opt("type"), child.text_opt("timestamp")) {
-            (Some(kind), Some(timestamp)) => {
-                Ib::Dirty { kind: kind.into_owned(), timestamp: timestamp.into_owned() }
-            }
+            (Some(kind), Some(timestamp)) => Ib::Dirty {
+                kind: kind.into_owned(),
+                timestamp: timestamp.into_owned(),
+                parts: child
+                    .children()
+                    .take(PARTS_LIMIT)
+                    .map(|part| part.node().tag().to_smol().to_string())
+                    .collect(),
+            },
             _ => Ib::Other,
         },
         "downgrade_webclient" => Ib::DowngradeWebClient,

@@ -1,7 +1,7 @@
 //! `<message>`, both directions. Protocol: messages, "DM stanza"; receiving, "Inbound `message`".
 
 use wa_store::AddressingMode;
-use wa_types::{Jid, MessageId, Server, UnixSeconds};
+use wa_types::{Jid, MessageId, Server, UnixMillis, UnixSeconds};
 
 use super::{Reader, StanzaError};
 use crate::wire::Node;
@@ -35,12 +35,38 @@ pub struct InboundMessage {
     pub recipient_alt: Option<Jid>,
     /// The encrypted parts, pairwise ones first.
     pub encs: Vec<Enc>,
+    /// Its number in a channel.
+    pub post: Option<u64>,
+    /// What it does to an earlier post of its channel, which has the same id.
+    pub change: Option<PostChange>,
     /// `<plaintext>`: channels are not encrypted.
     pub plaintext: Option<Vec<u8>>,
     /// The sender companion's signed device identity.
     pub device_identity: Option<Vec<u8>>,
     /// The sender did not encrypt for this device, and why.
     pub unavailable: Option<Unavailable>,
+}
+
+/// A post that says what became of an earlier one. Protocol: messages, "Newsletter".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PostChange {
+    /// It is no more; otherwise it says something else now.
+    pub is_deleted: bool,
+    /// When, by the server's clock; zero where it does not say.
+    pub at: UnixMillis,
+}
+
+impl PostChange {
+    fn read(stanza: Reader<'_>) -> Option<Self> {
+        let is_deleted = match stanza.text_opt("edit")?.as_ref() {
+            "3" => false,
+            "8" => true,
+            _ => return None,
+        };
+        let at = stanza.child_opt("meta").and_then(|meta| meta.number_opt("msg_edit_t").ok().flatten());
+        Some(Self { is_deleted, at: UnixMillis(at.unwrap_or_default()) })
+    }
 }
 
 /// Why there is nothing for this device in a message. Protocol: receiving, "Placeholders".
@@ -194,6 +220,8 @@ impl InboundMessage {
             offline: stanza.text_opt("offline").map(|count| count.parse().unwrap_or(0)),
             is_peer: stanza.attr_is("category", "peer"),
             encs,
+            post: stanza.number_opt("server_id").ok().flatten(),
+            change: if from.is_newsletter() { PostChange::read(stanza) } else { None },
             plaintext: stanza.child_opt("plaintext").map(|plain| plain.content().into_owned()),
             device_identity: stanza
                 .child_opt("device-identity")
@@ -201,6 +229,16 @@ impl InboundMessage {
             unavailable: Unavailable::read(stanza),
             from,
         })
+    }
+
+    /// What the stanza is known by when it comes again: its id, unless it changes the message that has it.
+    #[must_use]
+    pub fn known_by(&self) -> MessageId {
+        match self.change {
+            Some(PostChange { is_deleted: true, .. }) => MessageId::new(format!("{}/deleted", self.id)),
+            Some(PostChange { at, .. }) => MessageId::new(format!("{}/{}", self.id, at.0)),
+            None => self.id.clone(),
+        }
     }
 
     /// The device that encrypted the message.
@@ -256,6 +294,8 @@ pub struct Class {
     pub edit: Option<&'static str>,
     /// Receivers show nothing when they cannot decrypt it.
     pub hides_failure: bool,
+    /// The attributes of `<meta>`: what else the server may know.
+    pub meta: &'static [(&'static str, &'static str)],
 }
 
 impl Class {
@@ -265,13 +305,27 @@ impl Class {
     /// Content of this `type`, that is no media.
     #[must_use]
     pub const fn new(kind: &'static str) -> Self {
-        Self { kind, media: None, edit: None, hides_failure: false }
+        Self { kind, media: None, edit: None, hides_failure: false, meta: &[] }
     }
 
     /// Media of this kind.
     #[must_use]
     pub const fn media(media: &'static str) -> Self {
-        Self { kind: "media", media: Some(media), edit: None, hides_failure: false }
+        Self { media: Some(media), ..Self::new("media") }
+    }
+
+    /// The attributes of an `<enc>` with the content.
+    #[must_use]
+    pub fn on_enc(&self, enc: Node) -> Node {
+        enc.attr_opt("mediatype", self.media).attr_opt("decrypt-fail", self.hides_failure.then_some("hide"))
+    }
+
+    /// `<meta>`, when there is something to say.
+    #[must_use]
+    pub fn meta_node(&self) -> Option<Node> {
+        let attributes = self.meta.iter();
+        let node = attributes.fold(Node::new("meta"), |node, (name, value)| node.attr(*name, *value));
+        (!self.meta.is_empty()).then_some(node)
     }
 }
 
@@ -323,7 +377,7 @@ impl OutboundGroupMessage<'_> {
             .attr_opt("mediatype", class.media)
             .attr_opt("decrypt-fail", class.hides_failure.then_some("hide"))
             .bytes(self.content);
-        let node = node.child(content);
+        let node = node.child(content).children(class.meta_node());
         match self.device_identity {
             Some(identity) if opens_session => node.child(Node::new("device-identity").bytes(identity)),
             _ => node,
@@ -346,6 +400,8 @@ pub struct OutboundMessage<'m> {
     pub device_identity: Option<&'m [u8]>,
     /// The recipient's phone number when `to` is a LID and we know it.
     pub recipient_pn: Option<&'m Jid>,
+    /// What shows the recipient that we are no stranger: `<tctoken>` or `<cstoken>`.
+    pub trust: Option<Node>,
 }
 
 /// A message to our own phone about protocol matters. Protocol: messages, "Peer messages".
@@ -406,10 +462,45 @@ impl OutboundMessage<'_> {
             .attr("type", class.kind)
             .attr_opt("edit", class.edit)
             .attr_opt("peer_recipient_pn", self.recipient_pn)
-            .child(Node::new("participants").children(participants));
+            .child(Node::new("participants").children(participants))
+            .children(class.meta_node())
+            .children(self.trust);
         match self.device_identity {
             Some(identity) if opens_session => node.child(Node::new("device-identity").bytes(identity)),
             _ => node,
         }
+    }
+}
+
+/// `<reporting>`: by which a report of the message can be checked. Protocol: messages, "Reporting token".
+#[must_use]
+pub fn reporting(token: [u8; 16]) -> Node {
+    Node::new("reporting").child(Node::new("reporting_token").attr("v", "2").bytes(token.to_vec()))
+}
+
+/// A post of a channel on its way out. Protocol: messages, "Newsletter".
+#[derive(Debug)]
+pub struct OutboundPost<'m> {
+    /// The channel.
+    pub to: &'m Jid,
+    /// The post's id: for a change of an earlier one, that one's.
+    pub id: &'m MessageId,
+    /// What the content is; its `edit` is that of channels.
+    pub class: Class,
+    /// The encoded message, without a context; nothing for a post that is deleted.
+    pub content: Vec<u8>,
+}
+
+impl OutboundPost<'_> {
+    /// The stanza.
+    #[must_use]
+    pub fn into_node(self) -> Node {
+        let plaintext = Node::new("plaintext").attr_opt("mediatype", self.class.media).bytes(self.content);
+        Node::new("message")
+            .attr("to", self.to)
+            .attr("id", self.id)
+            .attr("type", self.class.kind)
+            .attr_opt("edit", self.class.edit)
+            .child(plaintext)
     }
 }

@@ -4,12 +4,18 @@
 //! One file per tag, one per namespace of [`iq`].
 
 pub mod ack;
+pub mod call;
+pub mod community;
 pub mod group;
+pub mod group_setting;
 pub mod ib;
 pub mod iq;
+pub mod media_retry;
 pub mod message;
+pub mod newsletter;
 pub mod notification;
 pub mod pairing;
+pub mod presence;
 pub mod reader;
 pub mod receipt;
 pub mod retry;

@@ -191,3 +191,12 @@ pub enum StanzaError {
         code: u16,
     },
 }
+
+/// Reads a node as it would come from the server.
+#[cfg(test)]
+pub(crate) fn read_node<T>(node: &crate::wire::Node, read: impl FnOnce(Reader<'_>) -> T) -> T {
+    let encoded = crate::wire::encode(node).expect("a node of a test encodes");
+    let body = crate::wire::unpack(&encoded).expect("what was encoded unpacks");
+    let document = crate::wire::decode(&body).expect("what was encoded decodes");
+    read(Reader::new(document.root()))
+}

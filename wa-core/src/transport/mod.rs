@@ -63,7 +63,7 @@ pub trait Socket: fmt::Debug + Send {
 /// Without a transport of ours there is nothing to say.
 #[cfg(not(any(feature = "http", feature = "websocket")))]
 #[derive(Debug, Default)]
-pub(crate) struct Network;
+pub(crate) struct Network {}
 
 /// Stands where a transport should be: every attempt fails with [`io::ErrorKind::Unsupported`].
 #[cfg(not(feature = "websocket"))]

@@ -4,10 +4,11 @@ use prost::Message as _;
 use wa_core::crypto::SystemRandom;
 use wa_core::e2e::group::{OwnKeys, distribution};
 use wa_core::signal::{SenderKeyDistribution, SenderKeyMessage, SenderKeyRecord, unpad};
+use wa_core::stanza::group_setting::GroupSetting;
 use wa_core::stanza::iq::IqRequest;
 use wa_core::stanza::iq::groups::{
-    ChangeMembers, CreateGroup, FetchGroup, FetchParticipating, LeaveGroup, MemberAction, SetDescription,
-    SetSubject,
+    ChangeMembers, CreateGroup, FetchGroup, FetchParticipating, GroupPlace, LeaveGroups, MemberAction,
+    NewMember, SetDescription, SetSubject,
 };
 use wa_core::stanza::message::{Class, EncKind, OutboundGroupMessage};
 use wa_core::stanza::notification::Notification;
@@ -112,18 +113,28 @@ fn all_groups_are_read_one_faulty_one_does_not_matter() {
     assert!(with(&answer(Node::new("groups")), FetchParticipating::read).unwrap().is_empty());
 }
 
+fn member(of: &str, pn: Option<&str>, token: Option<Vec<u8>>) -> NewMember {
+    NewMember { jid: jid(of), pn: pn.map(jid), token }
+}
+
 #[test]
 fn requests_have_the_catalogues_shapes() {
     let create = CreateGroup {
         subject: "Friends".to_owned(),
-        members: vec![(jid("800@lid"), Some(jid("200@s.whatsapp.net"))), (jid("300@s.whatsapp.net"), None)],
+        members: vec![
+            member("800@lid", Some("200@s.whatsapp.net"), None),
+            member("300@s.whatsapp.net", None, Some(vec![1])),
+        ],
+        description: None,
+        settings: Vec::new(),
+        place: GroupPlace::Alone,
     };
     let node = create.to_node("7");
     assert_eq!(
         line(&node),
         "<iq id=\"7\" to=\"g.us\" type=\"set\" xmlns=\"w:g2\"><create subject=\"Friends\">\
          <participant jid=\"800@lid\" phone_number=\"200@s.whatsapp.net\"/>\
-         <participant jid=\"300@s.whatsapp.net\"/></create></iq>"
+         <participant jid=\"300@s.whatsapp.net\"><privacy>0x01</privacy></participant></create></iq>"
     );
     let fetch = line(&FetchGroup { group: jid(GROUP) }.to_node("8"));
     assert_eq!(
@@ -132,8 +143,9 @@ fn requests_have_the_catalogues_shapes() {
             "<iq id=\"8\" to=\"{GROUP}\" type=\"get\" xmlns=\"w:g2\"><query request=\"interactive\"/></iq>"
         )
     );
-    let members = vec![(jid("800@lid"), Some(jid("200@s.whatsapp.net")))];
-    let change = |action| ChangeMembers { group: jid(GROUP), action, members: members.clone() };
+    let members = vec![member("800@lid", Some("200@s.whatsapp.net"), None)];
+    let change =
+        |action| ChangeMembers { group: jid(GROUP), action, members: members.clone(), with_subgroups: false };
     let body = |action| line(&change(action).body()[0]);
     assert_eq!(
         body(MemberAction::Add),
@@ -142,7 +154,7 @@ fn requests_have_the_catalogues_shapes() {
     assert_eq!(body(MemberAction::Remove), "<remove><participant jid=\"800@lid\"/></remove>");
     assert_eq!(body(MemberAction::Promote), "<promote><participant jid=\"800@lid\"/></promote>");
     assert_eq!(body(MemberAction::Demote), "<demote><participant jid=\"800@lid\"/></demote>");
-    let leave = LeaveGroup { group: jid(GROUP) };
+    let leave = LeaveGroups { groups: vec![jid(GROUP)], are_communities: false };
     assert_eq!(line(&leave.body()[0]), format!("<leave><group id=\"{GROUP}\"/></leave>"));
     let subject = SetSubject { group: jid(GROUP), subject: "Old friends".to_owned() };
     assert_eq!(subject.body()[0].content_bytes(), Some(&b"Old friends"[..]));
@@ -182,9 +194,12 @@ fn each_members_answer_is_its_own() {
     assert_eq!(answers.iter().filter(|answer| answer.error.is_some()).count(), 1);
     assert!(group.member(&jid("805@lid")).is_none(), "who was refused is no member");
 
-    let left = |node: Node| with(&answer(Node::new("leave").child(node)), LeaveGroup::read);
-    assert_eq!(left(Node::new("group").attr("id", jid(GROUP))), Ok(None));
-    assert_eq!(left(Node::new("group").attr("id", jid(GROUP)).attr("error", "404")), Ok(Some(404)));
+    let left = |node: Node| with(&answer(Node::new("leave").child(node)), LeaveGroups::read);
+    assert_eq!(left(Node::new("group").attr("id", jid(GROUP))), Ok(vec![(jid(GROUP), None)]));
+    assert_eq!(
+        left(Node::new("group").attr("id", jid(GROUP)).attr("error", "404")),
+        Ok(vec![(jid(GROUP), Some(404))])
+    );
 }
 
 fn notification(children: Vec<Node>) -> GroupNotification {
@@ -234,18 +249,20 @@ fn every_change_of_a_notification_is_read_in_order() {
     assert!(
         matches!(&changes[1], GroupChange::Added { members, reason } if members.len() == 1 && reason.as_deref() == Some("invite"))
     );
-    assert!(matches!(&changes[2], GroupChange::Removed { members } if members[0].is_user(&jid("801@lid"))));
+    assert!(
+        matches!(&changes[2], GroupChange::Removed { members, .. } if members[0].is_user(&jid("801@lid")))
+    );
     assert!(matches!(&changes[3], GroupChange::Promoted { .. }));
     assert!(matches!(&changes[4], GroupChange::Demoted { .. }));
     assert!(matches!(&changes[5], GroupChange::NumberChanged { .. }));
-    assert!(matches!(&changes[6], GroupChange::Subject { subject } if subject == "New"));
+    assert!(matches!(&changes[6], GroupChange::Subject { subject, .. } if subject == "New"));
     assert!(matches!(&changes[7], GroupChange::Description { description: Some(new) } if new.text == "text"));
     assert!(matches!(&changes[8], GroupChange::Description { description: None }));
-    assert_eq!(changes[9], GroupChange::Announcement { is_on: true });
-    assert_eq!(changes[10], GroupChange::Locked { is_on: false });
-    assert_eq!(changes[11], GroupChange::Expiration { seconds: 604_800 });
-    assert_eq!(changes[12], GroupChange::Expiration { seconds: 0 });
-    assert_eq!(changes[13], GroupChange::Deleted);
+    assert_eq!(changes[9], GroupChange::Setting(GroupSetting::Announcement(true)));
+    assert_eq!(changes[10], GroupChange::Setting(GroupSetting::Locked(false)));
+    assert_eq!(changes[11], GroupChange::Setting(GroupSetting::expiration(604_800)));
+    assert_eq!(changes[12], GroupChange::Setting(GroupSetting::expiration(0)));
+    assert_eq!(changes[13], GroupChange::Deleted { reason: None });
     assert!(matches!(&changes[14], GroupChange::Other(node) if node.tag == "of_next_year"));
     assert!(matches!(&changes[15], GroupChange::Other(_)), "one that cannot be read is kept as it came");
 }

@@ -4,6 +4,7 @@
 mod app_state;
 mod connection;
 mod e2e;
+mod group_requests;
 mod groups;
 mod history;
 mod media;

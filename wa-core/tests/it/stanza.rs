@@ -269,6 +269,7 @@ fn an_outbound_message_names_its_class_and_shows_the_identity_only_when_a_sessio
         recipients: vec![(jid!("800:3@lid"), kind, b"ct".to_vec())],
         device_identity: Some(b"who"),
         recipient_pn: Some(&pn),
+        trust: None,
     };
     assert_eq!(
         build(EncKind::PreKey, Class::TEXT).into_node().to_xml(),

@@ -249,7 +249,9 @@ async fn device_lists(bench: &Bench<'_>) -> Outcome {
     })
     .await?;
     let expected = vec![None, None, Some(sample::device_list(2)), None];
-    reads("device_lists after one was replaced and one deleted", store.device_lists(&asked), expected).await
+    reads("device_lists after one was replaced and one deleted", store.device_lists(&asked), expected)
+        .await?;
+    reads("listed_users", store.listed_users(), vec![sample::user(1)]).await
 }
 
 async fn groups(bench: &Bench<'_>) -> Outcome {

@@ -1,4 +1,4 @@
-//! Open repairs, held users, and old pre-keys.
+//! Open repairs, held users, tokens, and old pre-keys.
 
 use super::{Bench, Outcome, checks, commit, reads, sample};
 use crate::records::RepairRecord;
@@ -7,6 +7,7 @@ use wa_types::UnixMillis;
 checks! {
     "open repairs are listed by age, replaced and deleted by message" => repairs,
     "users are held until they are released" => held,
+    "the tokens of a user are replaced whole" => tokens,
     "trimming drops the oldest uploaded pre-keys only, across the wrap of their ids" => trimming,
 }
 
@@ -42,6 +43,22 @@ async fn held(bench: &Bench<'_>) -> Outcome {
     .await?;
     reads("held after a release", store.held(&asked), vec![false, false, true, false]).await?;
     reads("held(&[])", store.held(&[]), vec![]).await
+}
+
+async fn tokens(bench: &Bench<'_>) -> Outcome {
+    let store = bench.open().await?;
+    let asked = [sample::lid(1), sample::lid(2), sample::lid(1)];
+    reads("no tokens", store.privacy_tokens(&asked), vec![None, None, None]).await?;
+    for seed in [1, 2, 3, 4, 6] {
+        let record = sample::privacy_token(1, seed);
+        commit(&*store, |changes| {
+            changes.put_privacy_token(record.clone());
+        })
+        .await?;
+        let expected = vec![Some(record.clone()), None, Some(record)];
+        reads("tokens", store.privacy_tokens(&asked), expected).await?;
+    }
+    Ok(())
 }
 
 async fn trimming(bench: &Bench<'_>) -> Outcome {

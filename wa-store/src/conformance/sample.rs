@@ -6,9 +6,10 @@ use wa_types::{
 };
 
 use crate::records::{
-    Account, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, ChatKey, Device, DeviceList, Group,
-    GroupDescription, GroupMember, GroupRole, InboxEntry, LidMapping, MessageKey, MessageSecret, OutboxEntry,
-    OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord,
+    Account, AddressingMode, AdvSecret, AppStateChange, AppStateEntry, ChatKey, Device, DeviceList,
+    Expiration, Group, GroupDescription, GroupFlag, GroupMember, GroupRole, GrowthLock, InboxEntry,
+    LidMapping, MemberDetails, MessageKey, MessageSecret, NctSalt, OutboxEntry, OutboxState, PreKeyRecord,
+    PrivacyToken, RepairRecord, SealedMessage, SenderKeyName, SignedPreKeyRecord, WhoMay,
 };
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
@@ -45,6 +46,7 @@ pub(super) fn account(seed: u8) -> Account {
     account.logged_out = true;
     account.banned_until = Some(UnixSeconds(1_754_003_600));
     account.keys_checked = Some(UnixSeconds(1_754_003_601));
+    account.nct_salt = Some(NctSalt::new(vec![seed; 32]));
     account.history_nonce = Some("nonce".to_owned());
     account
 }
@@ -113,51 +115,62 @@ pub(super) fn device_list(seed: u8) -> DeviceList {
 
 /// Every field set.
 pub(super) fn group_info(number: u32, seed: u8) -> Group {
-    let member = |pn, lid, role, is_unreachable| GroupMember { pn, lid, role, is_unreachable };
+    let member = |pn, lid, role| GroupMember { role, ..GroupMember::new(pn, lid) };
+    let details = MemberDetails {
+        label: Some("Goalkeeper".to_owned()),
+        labelled: UnixSeconds(1_754_500_001),
+        username: Some("rui".to_owned()),
+        display_name: Some("+351 ∙∙∙ 03".to_owned()),
+    };
     Group {
         subject: format!("Friends {seed} ☕"),
-        description: Some(GroupDescription { id: format!("{seed:08X}"), text: "No\nspoilers".to_owned() }),
+        subject_by: Some(lid(1)),
+        subject_at: UnixSeconds(1_754_500_002),
+        description: Some(GroupDescription {
+            id: format!("{seed:08X}"),
+            text: "No\nspoilers".to_owned(),
+            by: Some(lid(2)),
+            at: UnixSeconds(1_754_500_003),
+        }),
         addressing: AddressingMode::Lid,
         members: vec![
-            member(Some(user(1)), Some(lid(1)), GroupRole::SuperAdmin, false),
-            member(None, Some(lid(2)), GroupRole::Admin, false),
-            member(Some(user(3)), None, GroupRole::Member, true),
+            GroupMember {
+                joined: UnixSeconds(1_754_500_000),
+                ..member(Some(user(1)), Some(lid(1)), GroupRole::SuperAdmin)
+            },
+            member(None, Some(lid(2)), GroupRole::Admin),
+            GroupMember {
+                is_unreachable: true,
+                details: Some(Box::new(details)),
+                ..member(Some(user(3)), None, GroupRole::Member)
+            },
         ],
         size: u32::MAX,
         is_announcement: true,
         is_locked: true,
         expiration_s: 604_800,
+        expiration_trigger: Some(4),
+        adding: Some(WhoMay::Admins),
+        link: Some(WhoMay::Members),
+        history: Some(WhoMay::Members),
+        flags: GroupFlag::ALL.into_iter().collect(),
+        growth_lock: Some(GrowthLock { kind: "spam".to_owned(), until: UnixSeconds(1_754_500_004) }),
+        appeal: Some("in_review".to_owned()),
         is_community: true,
         parent: Some(group(number + 1)),
         is_default_subgroup: true,
         creator: Some(lid(1)),
+        creator_pn: Some(user(1)),
         created: UnixSeconds(1_754_500_000),
         member_version: Some("17".to_owned()),
         fetched: UnixMillis(1_754_500_000_123 + u64::from(seed)),
-        ..bare_group_info(number)
+        jid: group(number),
     }
 }
 
 /// No field set that need not be.
 pub(super) fn bare_group_info(number: u32) -> Group {
-    Group {
-        jid: group(number),
-        subject: String::new(),
-        description: None,
-        addressing: AddressingMode::Pn,
-        members: Vec::new(),
-        size: 0,
-        is_announcement: false,
-        is_locked: false,
-        expiration_s: 0,
-        is_community: false,
-        parent: None,
-        is_default_subgroup: false,
-        creator: None,
-        created: UnixSeconds(0),
-        member_version: None,
-        fetched: UnixMillis(0),
-    }
+    Group::new(group(number))
 }
 
 pub(super) fn lid_mapping(lid_number: u32, pn_number: u32, learned: u64) -> LidMapping {
@@ -170,6 +183,15 @@ pub(super) fn chat_key(number: u32, seed: u8) -> ChatKey {
         address: lid(number),
         key: user(number + u32::from(seed)),
         lid: seed.is_multiple_of(2).then(|| lid(number)),
+        expiration: Expiration { seconds: 86_400 * u32::from(seed), since: UnixSeconds(number.into()) },
+    }
+}
+
+pub(super) fn privacy_token(number: u32, seed: u8) -> PrivacyToken {
+    PrivacyToken {
+        user: lid(number),
+        received: (!seed.is_multiple_of(3)).then(|| (vec![seed; 90], UnixSeconds(1_754_500_000))),
+        issued: seed.is_multiple_of(2).then(|| UnixSeconds(1_754_500_000 + u64::from(seed))),
     }
 }
 

@@ -4,7 +4,8 @@ use super::{Unfit, ok, sample};
 use crate::changes::Changes;
 use crate::records::{
     Account, AppStateChange, AppStateEntry, ChatKey, DeviceList, Group, InboxEntry, LidMapping,
-    MessageSecret, OutboxEntry, OutboxState, PreKeyRecord, RepairRecord, SealedMessage, SignedPreKeyRecord,
+    MessageSecret, OutboxEntry, OutboxState, PreKeyRecord, PrivacyToken, RepairRecord, SealedMessage,
+    SignedPreKeyRecord,
 };
 use crate::store::Store;
 use wa_types::{MessageId, PublicKey, UnixMillis};
@@ -23,6 +24,7 @@ pub(super) struct Snapshot {
     signed_pre_keys: Vec<Option<SignedPreKeyRecord>>,
     repairs: Vec<RepairRecord>,
     held: Vec<bool>,
+    privacy_tokens: Vec<Option<PrivacyToken>>,
     sender_keys: Vec<Option<Vec<u8>>>,
     device_lists: Vec<Option<DeviceList>>,
     groups: Vec<Option<Group>>,
@@ -63,6 +65,7 @@ impl Snapshot {
             signed_pre_keys: ok("signed_pre_keys", store.signed_pre_keys(&pre_key_ids).await)?,
             repairs: ok("repairs", store.repairs(usize::MAX).await)?,
             held: ok("held", store.held(&keys(sample::user)).await)?,
+            privacy_tokens: ok("privacy_tokens", store.privacy_tokens(&keys(sample::lid)).await)?,
             sender_keys: ok(
                 "sender_keys",
                 store.sender_keys(&keys(|number| sample::sender_key_name(number, 0))).await,
@@ -108,6 +111,7 @@ pub(super) fn put_one_of_each(changes: &mut Changes, number: u32, seed: u8, seq:
         .put_signed_pre_key(sample::signed_pre_key(number + 1, seed))
         .put_repair(sample::repair(number, u64::from(seed)))
         .hold(sample::user(number))
+        .put_privacy_token(sample::privacy_token(number, seed))
         .put_sender_key(sample::sender_key_name(number, 0), vec![seed; 400])
         .put_device_list(sample::user(number), sample::device_list(seed))
         .put_group(sample::group_info(number, seed))

@@ -16,8 +16,9 @@ use crate::error::StoreError;
 use crate::records::{
     Account, AccountReader, ChatKey, ChatKeyReader, DeviceList, DeviceListReader, Group, GroupReader,
     HeldReader, IdentityReader, InboxEntry, InboxReader, LidMapReader, LidMapping, MessageKey, MessageSecret,
-    MessageSecretReader, OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord,
-    SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord,
+    MessageSecretReader, OutboxEntry, OutboxReader, PreKeyReader, PreKeyRecord, PrivacyToken,
+    PrivacyTokenReader, RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader,
+    SessionReader, SignedPreKeyRecord,
 };
 use crate::store::{Store, StoreFuture};
 use message_secret::MessageSecrets;
@@ -140,6 +141,12 @@ impl HeldReader for MemoryStore {
     }
 }
 
+impl PrivacyTokenReader for MemoryStore {
+    fn privacy_tokens(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<PrivacyToken>>> {
+        self.each(users, |state, user| state.privacy_tokens.get(user).cloned())
+    }
+}
+
 impl SenderKeyReader for MemoryStore {
     fn sender_keys(&self, names: &[SenderKeyName]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
         self.each(names, |state, name| state.sender_keys.get(name).cloned())
@@ -149,6 +156,10 @@ impl SenderKeyReader for MemoryStore {
 impl DeviceListReader for MemoryStore {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.each(users, |state, user| state.device_lists.get(user).cloned())
+    }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.with(|state| Ok(state.device_lists.keys().cloned().collect()))
     }
 }
 
@@ -249,6 +260,7 @@ struct State {
     signed_pre_keys: BTreeMap<PreKeyId, SignedPreKeyRecord>,
     repairs: HashMap<MessageKey, RepairRecord>,
     held: HashSet<Jid>,
+    privacy_tokens: HashMap<Jid, PrivacyToken>,
     sender_keys: HashMap<SenderKeyName, Vec<u8>>,
     device_lists: HashMap<Jid, DeviceList>,
     groups: HashMap<Jid, Group>,
@@ -306,6 +318,9 @@ impl State {
             Change::DeleteRepair(message) => drop(self.repairs.remove(&message)),
             Change::Hold(user) => drop(self.held.insert(user)),
             Change::Release(user) => drop(self.held.remove(&user)),
+            Change::PutPrivacyToken(record) => {
+                drop(self.privacy_tokens.insert(record.user.clone(), record));
+            }
             Change::PutSenderKey { name, record } => drop(self.sender_keys.insert(name, record)),
             Change::DeleteSenderKey(name) => drop(self.sender_keys.remove(&name)),
             Change::PutDeviceList { user, list } => drop(self.device_lists.insert(user, list)),

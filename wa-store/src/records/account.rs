@@ -6,6 +6,7 @@ use prost::Message;
 use wa_types::{Jid, KeyPair, PreKeyId, PrivateKey, PublicKey, RegistrationId, UnixSeconds};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::NctSalt;
 use crate::error::StoreError;
 use crate::jid_text;
 use crate::store::StoreFuture;
@@ -58,6 +59,8 @@ pub struct Account {
     pub banned_until: Option<UnixSeconds>,
     /// When our keys were last compared with what the server has.
     pub keys_checked: Option<UnixSeconds>,
+    /// From what tokens for users are made that gave us none; the phone gives it.
+    pub nct_salt: Option<NctSalt>,
     /// Asked for when a blob of history is deleted.
     pub history_nonce: Option<String>,
 }
@@ -94,6 +97,7 @@ impl Account {
             logged_out: false,
             banned_until: None,
             keys_checked: None,
+            nct_salt: None,
             history_nonce: None,
         }
     }
@@ -132,6 +136,7 @@ impl Account {
             logged_out: self.logged_out,
             banned_until: self.banned_until.map(|until| until.0),
             keys_checked: self.keys_checked.map(|at| at.0),
+            nct_salt: self.nct_salt.as_ref().map(|salt| salt.as_bytes().to_vec()),
             history_nonce: self.history_nonce.clone(),
         };
         let raw = Wiped(raw);
@@ -181,6 +186,7 @@ impl Account {
             logged_out: raw.logged_out,
             banned_until: raw.banned_until.map(UnixSeconds),
             keys_checked: raw.keys_checked.map(UnixSeconds),
+            nct_salt: raw.nct_salt.clone().map(NctSalt::new),
             history_nonce: raw.history_nonce.clone(),
         })
     }
@@ -254,6 +260,7 @@ impl Drop for Wiped {
         self.0.noise_private.zeroize();
         self.0.identity_private.zeroize();
         self.0.adv_secret.zeroize();
+        self.0.nct_salt.zeroize();
     }
 }
 
@@ -306,6 +313,8 @@ struct RawAccount {
     banned_until: Option<u64>,
     #[prost(uint64, optional, tag = "23")]
     keys_checked: Option<u64>,
+    #[prost(bytes = "vec", optional, tag = "25")]
+    nct_salt: Option<Vec<u8>>,
     #[prost(string, optional, tag = "40")]
     history_nonce: Option<String>,
 }

@@ -3,7 +3,7 @@
 //! A user has two addresses, and the second one may become known late. The one under which the application first saw
 //! the chat stays its name.
 
-use wa_types::Jid;
+use wa_types::{Jid, UnixSeconds};
 
 use crate::store::StoreFuture;
 
@@ -17,6 +17,17 @@ pub struct ChatKey {
     pub key: Jid,
     /// Whose chat it is, by LID; kept in the record of the name itself, as far as it is known.
     pub lid: Option<Jid>,
+    /// How long the chat's messages stay; kept in the record of the name itself.
+    pub expiration: Expiration,
+}
+
+/// How long the messages of a chat stay. Protocol: messages, "contextInfo".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expiration {
+    /// So many seconds; 0 when they stay for ever.
+    pub seconds: u32,
+    /// Since when that is so; 0 when nobody said.
+    pub since: UnixSeconds,
 }
 
 /// Reads chat keys. Written by [`Changes::put_chat_key`](crate::Changes::put_chat_key).

@@ -78,6 +78,12 @@ pub trait DeviceListReader {
     /// # Errors
     /// Any [`StoreError`].
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>>;
+
+    /// All users whose list is known, in no order.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>>;
 }
 
 const WHAT: &str = "device list";

@@ -4,6 +4,7 @@
 use prost::Message;
 use wa_types::{Jid, UnixMillis, UnixSeconds};
 
+use super::group_settings::{GroupFlag, GroupFlags, GrowthLock, WhoMay};
 use crate::error::StoreError;
 use crate::store::StoreFuture;
 
@@ -14,6 +15,10 @@ pub struct Group {
     pub jid: Jid,
     /// Its name; empty when the server hides it.
     pub subject: String,
+    /// Who gave it that name.
+    pub subject_by: Option<Jid>,
+    /// When it got that name.
+    pub subject_at: UnixSeconds,
     /// What it says about itself.
     pub description: Option<GroupDescription>,
     /// Under which of their two addresses its members are written to.
@@ -28,6 +33,20 @@ pub struct Group {
     pub is_locked: bool,
     /// After how many seconds messages disappear; 0 for never.
     pub expiration_s: u32,
+    /// What set that time, by the server's number for it.
+    pub expiration_trigger: Option<u32>,
+    /// Who adds members; none when the server does not say.
+    pub adding: Option<WhoMay>,
+    /// Who sees the link that leads into it; none when the server does not say.
+    pub link: Option<WhoMay>,
+    /// Who gives new members messages from before they came; none when the server does not say.
+    pub history: Option<WhoMay>,
+    /// What else is set.
+    pub flags: GroupFlags,
+    /// Nobody joins by link for a while.
+    pub growth_lock: Option<GrowthLock>,
+    /// How far an appeal against its suspension is, in the server's word.
+    pub appeal: Option<String>,
     /// It is a community: a roof over groups, without messages of its own.
     pub is_community: bool,
     /// The community that it belongs to.
@@ -36,6 +55,8 @@ pub struct Group {
     pub is_default_subgroup: bool,
     /// Who made it.
     pub creator: Option<Jid>,
+    /// The phone number of who made it, where the server tells it beside a LID.
+    pub creator_pn: Option<Jid>,
     /// When it was made.
     pub created: UnixSeconds,
     /// The server's version of the list of members.
@@ -51,6 +72,10 @@ pub struct GroupDescription {
     pub id: String,
     /// The text.
     pub text: String,
+    /// Who wrote it.
+    pub by: Option<Jid>,
+    /// When.
+    pub at: UnixSeconds,
 }
 
 /// Under which of their two addresses a group's members are written to.
@@ -85,9 +110,53 @@ pub struct GroupMember {
     pub role: GroupRole,
     /// The server takes no messages for this member.
     pub is_unreachable: bool,
+    /// When the member came; 0 when the server does not say.
+    pub joined: UnixSeconds,
+    /// What few members have.
+    pub details: Option<Box<MemberDetails>>,
+}
+
+/// What the server says about few members of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MemberDetails {
+    /// The label that the member wears in this group.
+    pub label: Option<String>,
+    /// When it was put on.
+    pub labelled: UnixSeconds,
+    /// The member's username.
+    pub username: Option<String>,
+    /// What is shown of a member whose number is hidden.
+    pub display_name: Option<String>,
 }
 
 impl GroupMember {
+    /// A member without any rights, under these addresses.
+    #[must_use]
+    pub const fn new(pn: Option<Jid>, lid: Option<Jid>) -> Self {
+        Self {
+            pn,
+            lid,
+            role: GroupRole::Member,
+            is_unreachable: false,
+            joined: UnixSeconds(0),
+            details: None,
+        }
+    }
+
+    /// A member without any rights, under one or both of its addresses; `None` where neither is a user's.
+    #[must_use]
+    pub fn of(one: &Jid, other: Option<&Jid>) -> Option<Self> {
+        let find = |is: fn(&Jid) -> bool| [Some(one), other].into_iter().flatten().find(|jid| is(jid));
+        let (pn, lid) = (find(Jid::is_pn), find(Jid::is_lid));
+        (pn.is_some() || lid.is_some()).then(|| Self::new(pn.map(Jid::to_chat), lid.map(Jid::to_chat)))
+    }
+
+    /// The label that the member wears in this group.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.details.as_ref()?.label.as_deref()
+    }
+
     /// The member's address in a group of this mode; the other one when that is the only one known.
     #[must_use]
     pub fn address(&self, mode: AddressingMode) -> Option<&Jid> {
@@ -117,6 +186,45 @@ pub enum GroupRole {
 }
 
 impl Group {
+    /// A group of which nothing is known but its address.
+    #[must_use]
+    pub const fn new(jid: Jid) -> Self {
+        Self {
+            jid,
+            subject: String::new(),
+            subject_by: None,
+            subject_at: UnixSeconds(0),
+            description: None,
+            addressing: AddressingMode::Pn,
+            members: Vec::new(),
+            size: 0,
+            is_announcement: false,
+            is_locked: false,
+            expiration_s: 0,
+            expiration_trigger: None,
+            adding: None,
+            link: None,
+            history: None,
+            flags: GroupFlags::from_bits(0),
+            growth_lock: None,
+            appeal: None,
+            is_community: false,
+            parent: None,
+            is_default_subgroup: false,
+            creator: None,
+            creator_pn: None,
+            created: UnixSeconds(0),
+            member_version: None,
+            fetched: UnixMillis(0),
+        }
+    }
+
+    /// Whether this is set.
+    #[must_use]
+    pub const fn has(&self, flag: GroupFlag) -> bool {
+        self.flags.has(flag)
+    }
+
     /// The member of this address, whichever of the two.
     #[must_use]
     pub fn member(&self, user: &Jid) -> Option<&GroupMember> {
@@ -130,9 +238,13 @@ impl Group {
         RawGroup {
             jid: self.jid.to_string(),
             subject: self.subject.clone(),
+            subject_by: text(&self.subject_by),
+            subject_at: self.subject_at.0,
             description: self.description.as_ref().map(|description| RawDescription {
                 id: description.id.clone(),
                 text: description.text.clone(),
+                by: text(&description.by),
+                at: description.at.0,
             }),
             is_lid: self.addressing == AddressingMode::Lid,
             members: self.members.iter().map(RawMember::of).collect(),
@@ -140,10 +252,21 @@ impl Group {
             is_announcement: self.is_announcement,
             is_locked: self.is_locked,
             expiration_s: self.expiration_s,
+            expiration_trigger: self.expiration_trigger,
+            adding: write_who(self.adding),
+            link: write_who(self.link),
+            history: write_who(self.history),
+            flags: self.flags.bits(),
+            growth_lock: self
+                .growth_lock
+                .as_ref()
+                .map(|lock| RawGrowthLock { kind: lock.kind.clone(), until: lock.until.0 }),
+            appeal: self.appeal.clone(),
             is_community: self.is_community,
             parent: text(&self.parent),
             is_default_subgroup: self.is_default_subgroup,
             creator: text(&self.creator),
+            creator_pn: text(&self.creator_pn),
             created: self.created.0,
             member_version: self.member_version.clone(),
             fetched: self.fetched.0,
@@ -160,19 +283,29 @@ impl Group {
         Ok(Self {
             jid: jid(&raw.jid)?,
             subject: raw.subject,
-            description: raw
-                .description
-                .map(|description| GroupDescription { id: description.id, text: description.text }),
+            subject_by: raw.subject_by.as_deref().map(jid).transpose()?,
+            subject_at: UnixSeconds(raw.subject_at),
+            description: raw.description.map(RawDescription::read).transpose()?,
             addressing: if raw.is_lid { AddressingMode::Lid } else { AddressingMode::Pn },
             members: raw.members.into_iter().map(RawMember::read).collect::<Result<_, StoreError>>()?,
             size: raw.size,
             is_announcement: raw.is_announcement,
             is_locked: raw.is_locked,
             expiration_s: raw.expiration_s,
+            expiration_trigger: raw.expiration_trigger,
+            adding: read_who(raw.adding)?,
+            link: read_who(raw.link)?,
+            history: read_who(raw.history)?,
+            flags: GroupFlags::from_bits(raw.flags),
+            growth_lock: raw
+                .growth_lock
+                .map(|lock| GrowthLock { kind: lock.kind, until: UnixSeconds(lock.until) }),
+            appeal: raw.appeal,
             is_community: raw.is_community,
             parent: raw.parent.as_deref().map(jid).transpose()?,
             is_default_subgroup: raw.is_default_subgroup,
             creator: raw.creator.as_deref().map(jid).transpose()?,
+            creator_pn: raw.creator_pn.as_deref().map(jid).transpose()?,
             created: UnixSeconds(raw.created),
             member_version: raw.member_version,
             fetched: UnixMillis(raw.fetched),
@@ -249,6 +382,34 @@ struct RawGroup {
     member_version: Option<String>,
     #[prost(uint64, tag = "16")]
     fetched: u64,
+    #[prost(string, optional, tag = "17")]
+    subject_by: Option<String>,
+    #[prost(uint64, tag = "18")]
+    subject_at: u64,
+    #[prost(uint32, optional, tag = "19")]
+    expiration_trigger: Option<u32>,
+    #[prost(uint32, tag = "20")]
+    adding: u32,
+    #[prost(uint32, tag = "21")]
+    link: u32,
+    #[prost(uint32, tag = "22")]
+    history: u32,
+    #[prost(uint64, tag = "23")]
+    flags: u64,
+    #[prost(message, optional, tag = "24")]
+    growth_lock: Option<RawGrowthLock>,
+    #[prost(string, optional, tag = "25")]
+    appeal: Option<String>,
+    #[prost(string, optional, tag = "26")]
+    creator_pn: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RawGrowthLock {
+    #[prost(string, tag = "1")]
+    kind: String,
+    #[prost(uint64, tag = "2")]
+    until: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -257,6 +418,17 @@ struct RawDescription {
     id: String,
     #[prost(string, tag = "2")]
     text: String,
+    #[prost(string, optional, tag = "3")]
+    by: Option<String>,
+    #[prost(uint64, tag = "4")]
+    at: u64,
+}
+
+impl RawDescription {
+    fn read(self) -> Result<GroupDescription, StoreError> {
+        let by = self.by.as_deref().map(jid).transpose()?;
+        Ok(GroupDescription { id: self.id, text: self.text, by, at: UnixSeconds(self.at) })
+    }
 }
 
 /// Most members are two numbers of users: the servers are known by the field.
@@ -270,6 +442,42 @@ struct RawMember {
     role: u32,
     #[prost(bool, tag = "4")]
     is_unreachable: bool,
+    #[prost(uint64, tag = "5")]
+    joined: u64,
+    #[prost(message, optional, boxed, tag = "6")]
+    details: Option<Box<RawDetails>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RawDetails {
+    #[prost(string, optional, tag = "1")]
+    label: Option<String>,
+    #[prost(uint64, tag = "2")]
+    labelled: u64,
+    #[prost(string, optional, tag = "3")]
+    username: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    display_name: Option<String>,
+}
+
+impl RawDetails {
+    fn of(details: &MemberDetails) -> Self {
+        Self {
+            label: details.label.clone(),
+            labelled: details.labelled.0,
+            username: details.username.clone(),
+            display_name: details.display_name.clone(),
+        }
+    }
+
+    fn read(self) -> MemberDetails {
+        MemberDetails {
+            label: self.label,
+            labelled: UnixSeconds(self.labelled),
+            username: self.username,
+            display_name: self.display_name,
+        }
+    }
 }
 
 impl RawMember {
@@ -284,6 +492,8 @@ impl RawMember {
                 GroupRole::SuperAdmin => 2,
             },
             is_unreachable: member.is_unreachable,
+            joined: member.joined.0,
+            details: member.details.as_deref().map(|details| Box::new(RawDetails::of(details))),
         }
     }
 
@@ -298,6 +508,25 @@ impl RawMember {
                 _ => return Err(StoreError::Corrupt { what: WHAT, source: None }),
             },
             is_unreachable: self.is_unreachable,
+            joined: UnixSeconds(self.joined),
+            details: self.details.map(|details| Box::new(details.read())),
         })
+    }
+}
+
+const fn write_who(who: Option<WhoMay>) -> u32 {
+    match who {
+        None => 0,
+        Some(WhoMay::Admins) => 1,
+        Some(WhoMay::Members) => 2,
+    }
+}
+
+const fn read_who(who: u32) -> Result<Option<WhoMay>, StoreError> {
+    match who {
+        0 => Ok(None),
+        1 => Ok(Some(WhoMay::Admins)),
+        2 => Ok(Some(WhoMay::Members)),
+        _ => Err(StoreError::Corrupt { what: WHAT, source: None }),
     }
 }

@@ -13,6 +13,7 @@
 //! | [`app_state`] | the state that the account's devices share: contacts, chat settings, labels and more |
 //! | [`repair`] | messages that could not be read, and are being asked for again |
 //! | [`held`] | users whose identity changed, and who are not trusted yet |
+//! | [`privacy_token`] | tokens of trust that users gave us, and when we gave them ours |
 //! | [`chat_key`] | under which address the application knows a chat |
 //! | [`inbox`] | messages decrypted and not yet confirmed by the application, and which ones came before |
 //! | [`message_secret`] | what opens votes, reactions and edits of a message, and what waits for it |
@@ -26,6 +27,7 @@ pub mod app_state;
 pub mod chat_key;
 pub mod device_list;
 pub mod group;
+pub mod group_settings;
 pub mod held;
 pub mod identity;
 pub mod inbox;
@@ -33,15 +35,19 @@ pub mod lid_map;
 pub mod message_secret;
 pub mod outbox;
 pub mod pre_key;
+pub mod privacy_token;
 pub mod repair;
 pub mod sender_key;
 pub mod session;
 
 pub use account::{Account, AccountReader, AdvSecret};
 pub use app_state::{AppStateChange, AppStateEntry, AppStateReader};
-pub use chat_key::{ChatKey, ChatKeyReader};
+pub use chat_key::{ChatKey, ChatKeyReader, Expiration};
 pub use device_list::{Device, DeviceList, DeviceListReader};
-pub use group::{AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole};
+pub use group::{
+    AddressingMode, Group, GroupDescription, GroupMember, GroupReader, GroupRole, MemberDetails,
+};
+pub use group_settings::{GroupFlag, GroupFlags, GrowthLock, WhoMay};
 pub use held::HeldReader;
 pub use identity::IdentityReader;
 pub use inbox::{InboxEntry, InboxReader, MessageKey};
@@ -49,6 +55,7 @@ pub use lid_map::{LidMapReader, LidMapping};
 pub use message_secret::{MessageSecret, MessageSecretReader, SealedMessage};
 pub use outbox::{OutboxEntry, OutboxReader, OutboxState};
 pub use pre_key::{PreKeyReader, PreKeyRecord, SignedPreKeyRecord};
+pub use privacy_token::{NctSalt, PrivacyToken, PrivacyTokenReader};
 pub use repair::{RepairReader, RepairRecord};
 pub use sender_key::{SenderKeyName, SenderKeyReader};
 pub use session::SessionReader;

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::query::run;
 use super::{
     account, app_state, chat_key, device_list, error, group, held, identity, inbox, lid_map, message_secret,
-    outbox, pre_key, repair, sender_key, session,
+    outbox, pre_key, privacy_token, repair, sender_key, session,
 };
 use crate::changes::Change;
 use crate::error::StoreError;
@@ -64,6 +64,7 @@ fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
         Change::PutKeyHolders { group: jid, record } => group::put_holders(connection, jid, record),
         Change::DeleteKeyHolders(jid) => group::delete_holders(connection, jid),
         Change::PutLidMapping(mapping) => lid_map::put(connection, mapping),
+        Change::PutPrivacyToken(record) => privacy_token::put(connection, record),
         Change::PutChatKey(known) => chat_key::put(connection, known),
         Change::PushInbox(entry) => inbox::push(connection, entry),
         Change::ConfirmInbox { seq } => inbox::confirm(connection, *seq),
@@ -98,7 +99,7 @@ fn wipe(connection: &Connection) -> Result<(), StoreError> {
             "DELETE FROM account; DELETE FROM session; DELETE FROM identity; DELETE FROM pre_key;
              DELETE FROM signed_pre_key; DELETE FROM sender_key; DELETE FROM device_list; DELETE FROM lid_map;
              DELETE FROM group_info; DELETE FROM key_holders; DELETE FROM repair; DELETE FROM held;
-             DELETE FROM chat_key; DELETE FROM inbox; DELETE FROM seen; DELETE FROM outbox;
+             DELETE FROM privacy_token; DELETE FROM chat_key; DELETE FROM inbox; DELETE FROM seen; DELETE FROM outbox;
              DELETE FROM message_secret; DELETE FROM sealed; DELETE FROM app_state_collection;
              DELETE FROM app_state_key; DELETE FROM app_state_entry; DELETE FROM app_state_change;
              UPDATE inbox_last SET seq = 0",

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use wa_types::Jid;
 
 use super::SqliteStore;
-use super::query::{blob, each, run};
+use super::query::{all, blob, column, each, run};
 use crate::error::StoreError;
 use crate::jid_text;
 use crate::records::{DeviceList, DeviceListReader};
@@ -23,6 +23,15 @@ impl DeviceListReader for SqliteStore {
                 |user| [jid_text::write(user)],
                 |row| blob(row, 0, WHAT, |bytes| Some(DeviceList::decode(bytes)))?,
             )
+        })
+    }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.read(move |connection| {
+            all(connection, WHAT, "SELECT user_jid FROM device_list", [], |row| {
+                let text: String = column(row, 0, WHAT)?;
+                jid_text::read(&text, WHAT)
+            })
         })
     }
 }

@@ -39,6 +39,7 @@ mod migrations;
 mod open;
 mod outbox;
 mod pre_key;
+mod privacy_token;
 mod query;
 mod queue;
 mod repair;

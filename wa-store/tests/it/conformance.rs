@@ -9,9 +9,9 @@ use wa_store::{
     Account, AccountReader, AppStateChange, AppStateEntry, AppStateReader, Change, Changes, ChatKey,
     ChatKeyReader, DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader, InboxEntry,
     InboxReader, LidMapReader, LidMapping, MemoryStore, MessageKey, MessageSecret, MessageSecretReader,
-    OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, RepairReader, RepairRecord,
-    SealedMessage, SenderKeyName, SenderKeyReader, SessionReader, SignedPreKeyRecord, Store, StoreError,
-    StoreFuture,
+    OutboxEntry, OutboxReader, OutboxState, PreKeyReader, PreKeyRecord, PrivacyToken, PrivacyTokenReader,
+    RepairReader, RepairRecord, SealedMessage, SenderKeyName, SenderKeyReader, SessionReader,
+    SignedPreKeyRecord, Store, StoreError, StoreFuture,
 };
 use wa_types::{Jid, MessageId, PreKeyId, PublicKey, SignalAddress};
 
@@ -465,6 +465,12 @@ impl RepairReader for Faulty {
     }
 }
 
+impl PrivacyTokenReader for Faulty {
+    fn privacy_tokens(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<PrivacyToken>>> {
+        self.inner.privacy_tokens(users)
+    }
+}
+
 impl HeldReader for Faulty {
     fn held(&self, users: &[Jid]) -> StoreFuture<'_, Vec<bool>> {
         self.inner.held(users)
@@ -481,6 +487,10 @@ impl DeviceListReader for Faulty {
     fn device_lists(&self, users: &[Jid]) -> StoreFuture<'_, Vec<Option<DeviceList>>> {
         self.answers(users, |inner, keys| inner.device_lists(keys))
     }
+
+    fn listed_users(&self) -> StoreFuture<'_, Vec<Jid>> {
+        self.inner.listed_users()
+    }
 }
 
 impl GroupReader for Faulty {
@@ -488,12 +498,12 @@ impl GroupReader for Faulty {
         self.answers(groups, |inner, keys| inner.groups(keys))
     }
 
-    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
-        self.answers(groups, |inner, keys| inner.key_holders(keys))
-    }
-
     fn known_groups(&self) -> StoreFuture<'_, Vec<Jid>> {
         self.inner.known_groups()
+    }
+
+    fn key_holders(&self, groups: &[Jid]) -> StoreFuture<'_, Vec<Option<Vec<u8>>>> {
+        self.answers(groups, |inner, keys| inner.key_holders(keys))
     }
 
     fn key_holder_groups(&self) -> StoreFuture<'_, Vec<Jid>> {

@@ -2,6 +2,8 @@
 //! protocol.
 #![allow(clippy::print_stdout)]
 
+mod content;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
@@ -10,16 +12,19 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::sync::mpsc;
 use wa_core::client::{CreatedGroup, MemberOutcome, PairCodeOptions};
 use wa_core::connection::CloseReason;
 use wa_core::event::{GroupChange, RecoveredBy};
 use wa_core::noise::TrustRoot;
 use wa_core::stanza::receipt::ReceiptKind;
+use wa_core::transport::https::HttpsClient;
+use wa_core::transport::tls::TlsRoots;
 use wa_core::transport::websocket::WebSocketConnector;
-use wa_core::{Client, Event, GroupError, Message, MessageReceived, RepairTimes};
+use wa_core::{Client, Event, GroupError, MessageReceived, RepairTimes, Sent};
 use wa_store::{MemoryStore, Store};
 use wa_types::{Jid, JidError, PublicKey};
+
+use self::content::{Known, Sending};
 
 #[derive(Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case")]
@@ -28,7 +33,7 @@ enum Command {
     PairCode { number: String, code: Option<String> },
     Connect,
     Disconnect,
-    Send { to: Address, text: String },
+    Send { to: Address, content: Sending },
     Read { ids: Vec<String> },
     CreateGroup { subject: String, members: Vec<Address> },
     Add { group: Address, members: Vec<Address> },
@@ -68,6 +73,8 @@ async fn main() -> Result<()> {
     }
     let option = |name: &str| options.get(name).cloned().ok_or_else(|| format!("{name} is missing"));
     let root_key = PublicKey::from_raw(&hex::decode(option("--root-key")?)?)?;
+    let certificate = hex::decode(option("--media-certificate")?)?;
+    let http = HttpsClient::new(&TlsRoots::none().with_certificate(&certificate)?);
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
 
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -78,13 +85,14 @@ async fn main() -> Result<()> {
     repair.phone_after = Duration::from_secs(3600);
     let (client, events) = Client::builder(Arc::clone(&store))
         .connector(Arc::new(WebSocketConnector::new(&option("--url")?)?))
+        .http_client(Arc::new(http))
         .trust_root(TrustRoot::new(root_key, 0))
         .push_name(option("--push-name")?)
         .repair_times(repair)
         .connect()
         .await?;
-    let (heard, mut hearing) = mpsc::channel(1);
-    let listening = listen(client.clone(), events, store, heard);
+    let known = Arc::new(Known::default());
+    let listening = listen(client.clone(), events, store, Arc::clone(&known));
     let listener = tokio::spawn(async move {
         if let Err(error) = listening.await {
             write(&json!({ "event": "error", "message": error.to_string() }));
@@ -103,26 +111,15 @@ async fn main() -> Result<()> {
         }
         _ => return Err("the first command is pair or pair_code".into()),
     }
-    let mut received = HashMap::new();
-    loop {
-        tokio::select! {
-            Some(message) = hearing.recv() => { remember(&mut received, message); }
-            line = lines.next_line() => {
-                let Some(line) = line? else { break };
-                carry_out(&client, serde_json::from_str(&line)?, &received).await;
-            }
-        }
+    while let Some(line) = lines.next_line().await? {
+        carry_out(&client, serde_json::from_str(&line)?, &known).await;
     }
     client.shutdown().await;
     listener.await?;
     Ok(())
 }
 
-fn remember(received: &mut HashMap<String, MessageReceived>, message: MessageReceived) {
-    received.insert(message.id.to_string(), message);
-}
-
-async fn carry_out(client: &Client, command: Command, received: &HashMap<String, MessageReceived>) {
+async fn carry_out(client: &Client, command: Command, known: &Known) {
     match command {
         Command::Pair => failed("pair", "only as the first command"),
         Command::PairCode { .. } => failed("pair_code", "only as the first command"),
@@ -135,15 +132,15 @@ async fn carry_out(client: &Client, command: Command, received: &HashMap<String,
             client.disconnect().await;
             write(&json!({ "event": "disconnected" }));
         }
-        Command::Send { to, text } => match client.send(&to.0.to_user(), Message::text(text)).await {
+        Command::Send { to, content } => match send(client, &to.0, content, known).await {
             Ok(sent) => write(&json!({ "event": "sent", "id": sent.id.as_str(), "t": sent.timestamp.0 })),
             Err(error) => failed("send", error),
         },
         Command::Read { ids } => {
-            let messages: Vec<&MessageReceived> = ids.iter().filter_map(|id| received.get(id)).collect();
-            if messages.len() != ids.len() {
+            let Some(messages) = known.all_received(&ids) else {
                 return failed("read", "a message that did not come");
-            }
+            };
+            let messages: Vec<&MessageReceived> = messages.iter().map(Arc::as_ref).collect();
             if let Err(error) = client.mark_read(&messages).await {
                 failed("read", error);
             }
@@ -172,6 +169,13 @@ async fn carry_out(client: &Client, command: Command, received: &HashMap<String,
     }
 }
 
+async fn send(client: &Client, to: &Jid, content: Sending, known: &Known) -> Result<Sent> {
+    let message = content.into_message(client, known).await?;
+    let sent = client.send(&to.to_chat(), message.clone()).await?;
+    known.sent(&sent, message);
+    Ok(sent)
+}
+
 /// Answers a command that changed who is in a group: done, or failed if it was for a single one.
 fn changed(cmd: &str, outcomes: std::result::Result<Vec<MemberOutcome>, GroupError>) {
     match outcomes {
@@ -187,7 +191,7 @@ async fn listen(
     client: Client,
     mut events: wa_core::Events,
     store: Arc<dyn Store>,
-    heard: mpsc::Sender<MessageReceived>,
+    known: Arc<Known>,
 ) -> Result<()> {
     // Logged in, and the backlog complete: these come in either order.
     let (mut is_connected, mut has_backlog) = (false, false);
@@ -209,22 +213,21 @@ async fn listen(
                 write(&json!({ "event": "ready", "jid": jid, "lid": lid }));
             }
             Event::Message(message) => {
-                if let Some(text) = message.message.as_text() {
-                    write(&json!({
-                        "event": "message",
-                        "id": message.id.as_str(),
-                        "chat": message.chat.to_string(),
-                        "sender": message.sender.to_string(),
-                        "from_me": message.from_me,
-                        "text": text,
-                        "t": message.timestamp.0,
-                        "recovered": message.recovered.map(|by| match by {
-                            RecoveredBy::Sender => "sender",
-                            _ => "phone",
-                        }),
-                    }));
-                }
-                heard.send(*message).await?;
+                // Before it is told: a command may name it at once.
+                let message = known.received(*message);
+                write(&json!({
+                    "event": "message",
+                    "id": message.id.as_str(),
+                    "chat": message.chat.to_string(),
+                    "sender": message.sender.to_string(),
+                    "from_me": message.from_me,
+                    "content": content::describe(&message.message, &client, &known).await,
+                    "t": message.timestamp.0,
+                    "recovered": message.recovered.map(|by| match by {
+                        RecoveredBy::Sender => "sender",
+                        _ => "phone",
+                    }),
+                }));
             }
             Event::Undecryptable(message) => {
                 let (id, reason) = (message.id.as_str(), message.error.to_string());
@@ -238,7 +241,7 @@ async fn listen(
                 let (what, members) = match &change.change {
                     GroupChange::Created(group) => ("created", &group.members),
                     GroupChange::Added { members, .. } => ("added", members),
-                    GroupChange::Removed { members } => ("removed", members),
+                    GroupChange::Removed { members, .. } => ("removed", members),
                     _ => continue,
                 };
                 let addresses = members.iter().flat_map(|member| [&member.pn, &member.lid]).flatten();

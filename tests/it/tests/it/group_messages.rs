@@ -1,9 +1,12 @@
 //! Messages to groups: who reads them, who gets our key when, and what mends what we knew wrongly.
 
+use std::sync::Arc;
+
 use wa_core::event::ChatKind;
 use wa_core::wire::Node;
 use wa_core::{Event, Message, SendError};
-use wa_it::Companion;
+use wa_it::{Companion, builder};
+use wa_store::MemoryStore;
 use wa_test_server::{Act, Config, Direction, Filter, GroupMode, Phone, TestServer};
 use wa_types::Jid;
 
@@ -435,4 +438,42 @@ async fn a_server_that_never_agrees_is_heeded_once() {
     let ids: Vec<String> = crew.sent().iter().map(|message| jid(message, "id")).collect();
     let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
     assert_eq!((ids.len(), distinct.len()), (4, 3), "the first one twice, under one id");
+}
+
+#[tokio::test]
+async fn a_members_device_without_keys_is_left_out_and_gets_the_message_once_it_has_some() {
+    let mut crew = Crew::new().await;
+    let group = crew.group.clone();
+    crew.alice.send_text(&group, "before").await;
+    crew.read_by_all("before").await;
+    // Carol links another device, whose keys do not reach the server.
+    let faults = crew.server.faults_of_account(crew.phones[2].pn());
+    faults.swallow_requests(Some("encrypt"));
+    let store = Arc::new(MemoryStore::new());
+    let (client, mut events) = builder(&crew.server, store).connect().await.unwrap();
+    let qr = wa_it::next_qr(&mut events).await;
+    let keyless = crew.phones[2].scan(&qr).await.unwrap();
+    let sent = crew.alice.send_text(&group, "for all with keys").await;
+    crew.read_by_all("for all with keys").await;
+    let device = crew.phones[2].lid().clone().with_device(keyless.device()).to_string();
+    let message = crew.sent().into_iter().find(|message| jid(message, "id") == sent.id.as_str()).unwrap();
+    assert!(!keyed(&message).contains(&device), "{device} gave no keys");
+    // It has keys now, and asks for what it cannot read.
+    faults.clear();
+    client.disconnect().await;
+    client.reconnect().await.unwrap();
+    let got = loop {
+        if let Event::Message(message) = wa_it::next(&mut events).await {
+            break message;
+        }
+    };
+    assert_eq!((&got.id, got.message.as_text(), &got.chat), (&sent.id, Some("for all with keys"), &group));
+    assert!(got.recovered.is_some());
+    crew.alice.send_text(&group, "for all").await;
+    let got = loop {
+        if let Event::Message(message) = wa_it::next(&mut events).await {
+            break message;
+        }
+    };
+    assert_eq!((got.message.as_text(), got.recovered), (Some("for all"), None));
 }

@@ -12,16 +12,16 @@ use wa_test_server::{Config, Direction, GroupMode, Phone, TestServer};
 use wa_types::Jid;
 
 /// Three accounts, each a phone and a companion.
-struct Three {
-    server: TestServer,
-    phones: [Phone; 3],
-    alice: Companion,
-    bob: Companion,
-    carol: Companion,
+pub(crate) struct Three {
+    pub(crate) server: TestServer,
+    pub(crate) phones: [Phone; 3],
+    pub(crate) alice: Companion,
+    pub(crate) bob: Companion,
+    pub(crate) carol: Companion,
 }
 
 impl Three {
-    async fn linked() -> Self {
+    pub(crate) async fn linked() -> Self {
         let server = TestServer::start().await;
         let phones = ["alice", "bob", "carol"].map(|name| server.phone(name));
         let alice = Companion::link(&server, &phones[0]).await;
@@ -31,7 +31,7 @@ impl Three {
     }
 
     /// A group that Alice makes with Bob.
-    async fn crew(&mut self) -> Jid {
+    pub(crate) async fn crew(&mut self) -> Jid {
         let made = self.alice.client.groups().create("Crew", &[self.phones[1].pn().clone()]).await.unwrap();
         assert!(made.refused.is_empty());
         changed(&mut self.alice).await;
@@ -41,7 +41,7 @@ impl Three {
 }
 
 /// The next thing that happens in a group.
-async fn changed(companion: &mut Companion) -> GroupChanged {
+pub(crate) async fn changed(companion: &mut Companion) -> GroupChanged {
     match companion.wait(|event| matches!(event, Event::GroupChanged(_))).await {
         Event::GroupChanged(changed) => *changed,
         other => unreachable!("{other:?} is no change"),
@@ -146,7 +146,10 @@ async fn members_and_roles_change_and_everybody_hears_of_it() {
             break heard.change;
         }
     };
-    assert!(matches!(left, GroupChange::Removed { members } if members[0].is_user(&bob)), "who left did it");
+    assert!(
+        matches!(left, GroupChange::Removed { members, .. } if members[0].is_user(&bob)),
+        "who left did it"
+    );
 }
 
 #[tokio::test]
@@ -157,7 +160,7 @@ async fn name_and_description_change() {
     groups.set_subject(&crew, "Old crew").await.unwrap();
     assert_eq!(groups.info(&crew).await.unwrap().subject, "Old crew");
     let heard = changed(&mut three.bob).await.change;
-    assert_eq!(heard, GroupChange::Subject { subject: "Old crew".to_owned() });
+    assert!(matches!(heard, GroupChange::Subject { subject, .. } if subject == "Old crew"));
     assert_eq!(three.bob.client.groups().info(&crew).await.unwrap().subject, "Old crew");
 
     for text in [Some("since ever"), Some("since yesterday"), None] {

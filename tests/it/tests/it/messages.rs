@@ -188,7 +188,7 @@ async fn strangers_unknown_groups_and_channels_are_refused_with_their_reason() {
     assert_eq!(sent, Err(SendError::NotMember(group)), "there is no such group");
     let channel: Jid = "120363000000000001@newsletter".parse().unwrap();
     let sent = alice.client.send(&channel, Message::text("x")).await;
-    assert!(matches!(&sent, Err(SendError::Unsupported(jid)) if *jid == channel), "{sent:?}");
+    assert!(matches!(&sent, Err(SendError::Refused { code: 404 })), "there is no such channel: {sent:?}");
 }
 
 #[tokio::test]

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use metrics::{
+    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
 use tracing_subscriber::fmt::MakeWriter;
 use wa_core::event::{TrailEntry, TrailStep};
 use wa_core::stanza::receipt::ReceiptKind;
@@ -106,28 +109,81 @@ async fn without_a_trail_nothing_is_kept() {
     assert!(alice.client.explain(&sent.id).await.unwrap().is_empty());
 }
 
-/// The counters by name and label values, and the number of values in the histograms.
-fn counted(snapshotter: &Snapshotter) -> Vec<(String, Vec<(String, String)>, u64)> {
-    let snapshot = snapshotter.snapshot().into_vec();
-    let values = snapshot.into_iter().map(|(key, _, _, value)| {
-        let key = key.key();
-        let labels = key.labels().map(|label| (label.key().to_owned(), label.value().to_owned())).collect();
-        let value = match value {
-            DebugValue::Counter(count) => count,
-            DebugValue::Histogram(values) => values.len() as u64,
-            DebugValue::Gauge(_) => 0,
+/// What was counted: the sums of counters and the numbers of values in histograms, by name and labels.
+#[derive(Default)]
+struct Counts(Mutex<Vec<(Key, Arc<Count>)>>);
+
+#[derive(Debug, Default)]
+struct Count(AtomicU64);
+
+impl CounterFn for Count {
+    fn increment(&self, value: u64) {
+        self.0.fetch_add(value, Ordering::Relaxed);
+    }
+
+    fn absolute(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+impl HistogramFn for Count {
+    fn record(&self, _: f64) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Counts {
+    fn count_of(&self, key: &Key) -> Arc<Count> {
+        let mut counts = self.0.lock().unwrap();
+        if let Some((_, count)) = counts.iter().find(|(known, _)| known == key) {
+            return Arc::clone(count);
+        }
+        let count = Arc::new(Count::default());
+        counts.push((key.clone(), Arc::clone(&count)));
+        count
+    }
+
+    /// Fails when nothing is counted under this name and value of a label.
+    fn of(&self, name: &str, label: Option<&str>) -> u64 {
+        let counts = self.0.lock().unwrap();
+        let is_wanted = |key: &Key| {
+            key.name() == name && label.is_none_or(|label| key.labels().any(|other| other.value() == label))
         };
-        (key.name().to_owned(), labels, value)
-    });
-    values.collect()
+        let found = counts.iter().find(|(key, _)| is_wanted(key));
+        found.unwrap_or_else(|| panic!("no {name} {label:?} in {counts:?}")).1.0.load(Ordering::Relaxed)
+    }
+
+    fn labels(&self) -> BTreeSet<String> {
+        let counts = self.0.lock().unwrap();
+        counts.iter().flat_map(|(key, _)| key.labels().map(|label| label.key().to_owned())).collect()
+    }
+}
+
+impl Recorder for Counts {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.count_of(key))
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.count_of(key))
+    }
 }
 
 // The recorder is this thread's: all of the test runs on it.
 #[tokio::test(flavor = "current_thread")]
 async fn messages_commits_and_connections_are_counted_without_naming_anybody() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    let _local = metrics::set_default_local_recorder(&recorder);
+    let counts = Counts::default();
+    let _local = metrics::set_default_local_recorder(&counts);
     let (server, phone, bob) = scene().await;
     let mut alice = Companion::link(&server, &phone).await;
     bob.send_text(phone.pn(), "hello").await.unwrap();
@@ -135,24 +191,15 @@ async fn messages_commits_and_connections_are_counted_without_naming_anybody() {
     alice.send_text(bob.pn(), "and you?").await;
     alice.client.disconnect().await;
 
-    let counted = counted(&snapshotter);
-    let of = |name: &str, label: Option<&str>| {
-        let wanted = |labels: &[(String, String)]| {
-            label.is_none_or(|label| labels.iter().any(|(_, value)| value == label))
-        };
-        let found = counted.iter().find(|(other, labels, _)| other == name && wanted(labels));
-        found.map_or_else(|| panic!("no {name} {label:?} in {counted:?}"), |(_, _, value)| *value)
-    };
     for (step, count) in [("arrived", 1), ("stored", 1), ("written", 1), ("acked", 1)] {
-        assert!(of("wa_message_steps_total", Some(step)) >= count, "{step}");
+        assert!(counts.of("wa_message_steps_total", Some(step)) >= count, "{step}");
     }
-    assert!(of("wa_logins_total", None) >= 1);
-    assert_eq!(of("wa_connections_ended_total", Some("requested")), 1);
-    assert!(of("wa_commit_seconds", None) > 1);
-    assert_eq!(of("wa_send_ack_seconds", None), 1);
-    let labels: BTreeSet<&str> =
-        counted.iter().flat_map(|(_, labels, _)| labels.iter().map(|(name, _)| name.as_str())).collect();
-    assert!(labels.iter().all(|label| ["step", "reason"].contains(label)), "{labels:?}");
+    assert!(counts.of("wa_logins_total", None) >= 1);
+    assert_eq!(counts.of("wa_connections_ended_total", Some("requested")), 1);
+    assert!(counts.of("wa_commit_seconds", None) > 1);
+    assert_eq!(counts.of("wa_send_ack_seconds", None), 1);
+    let labels = counts.labels();
+    assert!(labels.iter().all(|label| ["step", "reason"].contains(&label.as_str())), "{labels:?}");
 }
 
 /// What is logged.

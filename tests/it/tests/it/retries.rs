@@ -57,6 +57,11 @@ impl Scene {
         self.server.wait_drained(&self.alice.jid).await;
     }
 
+    /// Returns when Alice's companion has read the acks of all that it sent.
+    async fn all_acks_are_read(&self) {
+        self.alice.send_text(self.phone.pn(), "all is acknowledged").await;
+    }
+
     /// The next message that the phone gets; nothing came before it.
     async fn nothing_before(&self, phone: &Phone, text: &str) {
         self.alice.send_text(phone.pn(), text).await;
@@ -66,6 +71,10 @@ impl Scene {
 
 fn text(node: &Node, name: &str) -> String {
     node.get(name).map(|value| value.to_text().into_owned()).unwrap_or_default()
+}
+
+fn is_retry_ack(node: &Node) -> bool {
+    node.tag == "ack" && text(node, "type") == "retry"
 }
 
 fn request(from: &Jid, id: &MessageId, count: u32, registration: [u8; 4]) -> Node {
@@ -284,12 +293,69 @@ async fn an_answer_that_the_server_never_got_goes_out_again_on_the_next_connecti
     scene.server.faults_of(scene.bob.pn()).refuse_decrypt(1);
     scene.bob.online();
     // The request is acknowledged, behind the answer that was dropped.
-    let is_ack = |node: &Node| node.tag == "ack" && text(node, "type") == "retry";
-    scene.server.wait_for(&scene.alice.jid, Direction::FromClient, is_ack).await;
+    scene.server.wait_for(&scene.alice.jid, Direction::FromClient, is_retry_ack).await;
     scene.server.disconnect(&scene.alice.jid);
     let message = scene.bob.next_message().await;
     assert_eq!((&message.id, message.text()), (&sent.id, Some("twice")));
     // Once acknowledged it is done with.
     let is_acked = |node: &Node| node.tag == "ack" && text(node, "id") == sent.id.as_str();
     scene.server.wait_for(&scene.alice.jid, Direction::ToClient, is_acked).await;
+}
+
+#[tokio::test]
+async fn of_two_members_who_ask_for_one_message_both_get_it_whichever_answer_is_lost() {
+    let scene = Scene::new().await;
+    let carol = scene.server.phone("carol");
+    let members = [scene.bob.pn().clone(), carol.pn().clone()];
+    let group = scene.alice.client.groups().create("Crew", &members).await.unwrap().group.jid.clone();
+    scene.alice.send_text(&group, "first").await;
+    for phone in [&scene.bob, &carol] {
+        assert_eq!(phone.next_message().await.text(), Some("first"));
+        phone.go_offline();
+    }
+    let sent = scene.alice.send_text(&group, "second").await;
+    // The first answer never arrives. The ack of another one is none for it, though it looks the same.
+    scene.server.faults_of(&scene.alice.jid).script(Filter::from_client().tag("message"), Act::Drop, 1);
+    for phone in [&scene.bob, &carol] {
+        let mark = scene.server.mark();
+        scene.server.faults_of(phone.pn()).refuse_decrypt(1);
+        phone.online();
+        scene.server.wait_for_after(mark, &scene.alice.jid, Direction::FromClient, is_retry_ack).await;
+    }
+    scene.all_acks_are_read().await;
+    scene.alice.client.disconnect().await;
+    scene.alice.client.reconnect().await.unwrap();
+    for phone in [&scene.bob, &carol] {
+        let message = phone.next_message().await;
+        assert_eq!((&message.id, message.text()), (&sent.id, Some("second")), "{}", phone.name());
+    }
+    // The message, the copy that was lost, and one for each.
+    assert_eq!(scene.resends(&sent.id).len(), 4);
+}
+
+#[tokio::test]
+async fn an_answer_and_the_message_itself_do_not_take_each_others_ack() {
+    let scene = Scene::new().await;
+    let faults = scene.server.faults_of(&scene.alice.jid);
+    // The phone asks before we know that the server has the message, and the answer is lost.
+    faults.script(Filter::message_acks(), Act::After(1), 1);
+    scene.bob.go_offline();
+    let chat = scene.bob.pn().clone();
+    let client = scene.alice.client.clone();
+    let mark = scene.server.mark();
+    let sending = tokio::spawn(async move { client.send(&chat, Message::text("late")).await });
+    let is_message = |node: &Node| node.tag == "message";
+    scene.server.wait_for_after(mark, &scene.alice.jid, Direction::FromClient, is_message).await;
+    faults.script(Filter::from_client().tag("message"), Act::Drop, 1);
+    scene.server.faults_of(scene.bob.pn()).refuse_decrypt(1);
+    scene.bob.online();
+    scene.server.wait_for(&scene.alice.jid, Direction::FromClient, is_retry_ack).await;
+    // The answer to a question lets the ack through.
+    scene.alice.client.groups().participating().await.unwrap();
+    let sent = sending.await.unwrap().unwrap();
+    scene.all_acks_are_read().await;
+    scene.alice.client.disconnect().await;
+    scene.alice.client.reconnect().await.unwrap();
+    let message = scene.bob.next_message().await;
+    assert_eq!((&message.id, message.text()), (&sent.id, Some("late")));
 }

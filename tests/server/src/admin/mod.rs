@@ -154,7 +154,7 @@ fn metrics(hub: &Hub) -> Value {
 }
 
 /// A value of a query string, percent-decoded.
-fn query_value(query: &str, name: &str) -> Option<String> {
+pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
     let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
     pair.map(|(_, value)| percent_decoded(value)).filter(|value| !value.is_empty())
 }

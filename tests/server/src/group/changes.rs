@@ -16,6 +16,18 @@ pub(crate) enum Joined {
     Added,
     /// By a link or an invitation.
     Invited,
+    /// With a group of the same community.
+    Linked,
+}
+
+impl Joined {
+    const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Added => None,
+            Self::Invited => Some("invite"),
+            Self::Linked => Some("linked_group_join"),
+        }
+    }
 }
 
 impl State {
@@ -46,7 +58,6 @@ impl State {
         let before = self.members_of(jid);
         let now = self.now_seconds();
         let Some(change) = self.new_version(jid, "add") else { return };
-        let reason = (joined == Joined::Invited).then_some("invite");
         if let Some(group) = self.groups.find_mut(jid) {
             for account in accounts {
                 group.members.insert(*account, Member { role: Role::Member, joined: now });
@@ -55,9 +66,12 @@ impl State {
                 group.invitations.remove(account);
             }
         }
-        let change = self.with_participants(jid, change.attr_opt("reason", reason), accounts);
+        let change = self.with_participants(jid, change.attr_opt("reason", joined.reason()), accounts);
         self.tell_group(jid, Some(actor), &before, None, change);
         self.tell_of_group(jid, actor, accounts, |create| create.attr("reason", "invite"));
+        if joined != Joined::Linked {
+            self.join_community_of(jid, actor, accounts);
+        }
     }
 
     /// Takes members out; they are told too. Where no admin is left, the oldest member becomes one.
@@ -94,6 +108,12 @@ impl State {
             }
         }
         let change = self.with_participants(jid, change, accounts);
+        let members = self.members_of(jid);
+        self.tell_group(jid, actor, &members, None, change);
+    }
+
+    /// Tells all members of a change, the device that made it too; `None` when the server made it.
+    pub(crate) fn tell_all(&mut self, jid: &Jid, actor: Option<usize>, change: Node) {
         let members = self.members_of(jid);
         self.tell_group(jid, actor, &members, None, change);
     }

@@ -5,8 +5,10 @@
 //! |---|---|
 //! | `render` | a group and its members as nodes |
 //! | `changes` | who comes and goes, what is set, and who is told of it |
+//! | `community` | which groups belong together, and who is in all of them |
 
 pub(crate) mod changes;
+pub(crate) mod community;
 pub(crate) mod render;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use wa_types::{Jid, Server};
 
 use crate::account::DeviceKey;
+use crate::people::Picture;
 use crate::state::State;
 
 /// Under which addresses a group's members appear in it.
@@ -109,11 +112,43 @@ pub(crate) struct Group {
     /// Settings without a value, by the tag that says that they are on.
     pub(crate) flags: BTreeSet<&'static str>,
     pub(crate) invite: Option<String>,
+    /// Its picture.
+    pub(crate) picture: Option<Picture>,
+    /// What it is to a community.
+    pub(crate) place: Place,
     /// Rises with every change of the members.
     pub(crate) version: u64,
     /// Changes happen, and nobody hears of them.
     pub(crate) is_quiet: bool,
     roster: Option<Roster>,
+}
+
+/// What a group is to a community.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Alone,
+    /// It is one.
+    Community {
+        /// Who joins must be let in.
+        closed: bool,
+    },
+    /// It belongs to one.
+    In {
+        community: Jid,
+        kind: Subgroup,
+    },
+}
+
+/// What a group of a community is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subgroup {
+    /// Where admins write to all.
+    Announcements,
+    /// Where all write to all.
+    General,
+    Ordinary,
+    /// Only its members see it.
+    Hidden,
 }
 
 /// The devices of a group's members, and the hash over them; kept, as it takes a millisecond for two thousand.
@@ -143,6 +178,18 @@ impl Group {
         self.is_admin(account) || (self.member_add_mode == ALL_ADD && self.role(account).is_some())
     }
 
+    /// The community that it belongs to.
+    pub(crate) fn community(&self) -> Option<&Jid> {
+        match &self.place {
+            Place::In { community, .. } => Some(community),
+            Place::Alone | Place::Community { .. } => None,
+        }
+    }
+
+    pub(crate) fn is_community(&self) -> bool {
+        matches!(self.place, Place::Community { .. })
+    }
+
     /// Whether the member may see the link.
     pub(crate) fn may_invite(&self, account: usize) -> bool {
         self.is_admin(account) || (self.member_link_mode == ALL_LINK && self.role(account).is_some())
@@ -165,6 +212,18 @@ impl Groups {
 
     pub(crate) fn find_mut(&mut self, jid: &Jid) -> Option<&mut Group> {
         self.by_id.get_mut(jid.user()).filter(|_| jid.is_group())
+    }
+
+    /// The groups of a community, oldest first.
+    pub(crate) fn within(&self, community: &Jid) -> Vec<&Group> {
+        let mut groups: Vec<&Group> =
+            self.by_id.values().filter(|group| group.community() == Some(community)).collect();
+        groups.sort_by(|one, other| one.jid.user().cmp(other.jid.user()));
+        groups
+    }
+
+    pub(crate) fn remove(&mut self, jid: &Jid) -> Option<Group> {
+        self.by_id.remove(jid.user())
     }
 
     /// The groups that an account is in, oldest first.
@@ -201,6 +260,8 @@ impl Groups {
             member_share_mode: ADMIN_SHARE.to_owned(),
             flags: BTreeSet::new(),
             invite: None,
+            picture: None,
+            place: Place::Alone,
             version: FIRST_VERSION,
             is_quiet: false,
             roster: None,

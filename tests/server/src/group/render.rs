@@ -3,7 +3,7 @@
 use wa_core::wire::Node;
 use wa_types::Jid;
 
-use super::{Group, GroupMode, Member, Role};
+use super::{Group, GroupMode, Member, Place, Role, Subgroup};
 use crate::state::State;
 
 impl State {
@@ -75,8 +75,51 @@ impl State {
         nodes.push(Node::new("member_link_mode").bytes(group.member_link_mode.as_str()));
         nodes.push(Node::new("member_share_group_history_mode").bytes(group.member_share_mode.as_str()));
         nodes.extend(group.flags.iter().map(|flag| Node::new(*flag)));
+        nodes.extend(place_nodes(&group.place));
         nodes
     }
+}
+
+fn place_nodes(place: &Place) -> Vec<Node> {
+    match place {
+        Place::Alone => Vec::new(),
+        Place::Community { closed } => {
+            let mode = closed.then_some("request_required");
+            vec![Node::new("parent").attr_opt("default_membership_approval_mode", mode)]
+        }
+        Place::In { community, kind } => {
+            let linked = Node::new("linked_parent").attr("jid", community);
+            std::iter::once(linked).chain(kind.node()).collect()
+        }
+    }
+}
+
+impl Subgroup {
+    /// What says so in a node about the group.
+    pub(crate) fn node(self) -> Option<Node> {
+        match self {
+            Self::Announcements => Some(Node::new("default_sub_group")),
+            Self::General => Some(Node::new("general_chat")),
+            Self::Hidden => Some(Node::new("hidden_group")),
+            Self::Ordinary => None,
+        }
+    }
+}
+
+/// A group of a community, as lists of them have it. `name` is the attribute that has its address.
+pub(crate) fn subgroup_node(group: &Group, name: &'static str) -> Node {
+    let node = Node::new("group");
+    let node = if name == "id" { node.attr("id", group.jid.user()) } else { node.attr(name, &group.jid) };
+    let kind = match group.place {
+        Place::In { kind, .. } => kind.node(),
+        Place::Alone | Place::Community { .. } => None,
+    };
+    let node = node
+        .attr("subject", &group.subject)
+        .attr("s_t", group.subject_time)
+        .attr("creation", group.creation)
+        .attr("size", group.members.len());
+    node.children(kind)
 }
 
 pub(crate) fn approval_node(on: bool) -> Node {

@@ -1,20 +1,29 @@
-//! `w:m`: where media would be uploaded. Nothing listens there yet.
+//! `w:m`: which hosts serve media, and the token that they want. Protocol: media, "media_conn".
 
 use wa_core::wire::Node;
 
 use super::Answer;
+use crate::state::State;
 
-pub(super) fn answer(iq: &Node) -> Answer {
+pub(super) fn answer(state: &mut State, iq: &Node) -> Answer {
     if iq.find("media_conn").is_none() {
         return Answer::Error(400);
     }
-    Answer::one(
-        Node::new("media_conn")
-            .attr("auth", "test")
-            .attr("ttl", 300_u32)
-            .attr("auth_ttl", 21_600_u32)
-            .attr("max_buckets", 12_u32)
-            .attr("id", 1_u32)
-            .child(Node::new("host").attr("hostname", "localhost").attr("type", "primary")),
-    )
+    let media = &mut state.media;
+    media.asked += 1;
+    let conn = Node::new("media_conn")
+        .attr("auth", media.auth.clone())
+        .attr("ttl", media.ttl)
+        .attr("auth_ttl", 21_600_u32)
+        .attr("max_buckets", 12_u32)
+        .attr("id", media.asked);
+    let kinds = ["image", "video", "audio", "document", "ptt", "sticker"];
+    let host = |(index, name): (usize, &String)| {
+        Node::new("host")
+            .attr("hostname", name.clone())
+            .attr("type", if index == 0 { "primary" } else { "fallback" })
+            .child(Node::new("upload"))
+            .child(Node::new("download").children(kinds.map(Node::new)))
+    };
+    Answer::one(conn.children(media.hosts.iter().enumerate().map(host)))
 }

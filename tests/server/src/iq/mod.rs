@@ -1,16 +1,21 @@
 //! Requests: one file per namespace. What is unknown is refused, never ignored.
 
+mod business;
 mod dirty;
 mod encrypt;
 mod groups;
 mod md;
 mod media;
 mod mex;
+mod newsletter;
 mod passive;
+mod picture;
 mod ping;
 mod privacy;
 mod props;
+mod spam;
 mod status;
+mod tos;
 mod usync;
 
 use wa_core::wire::Node;
@@ -64,7 +69,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
         None => match namespace.as_str() {
             "w:p" | "urn:xmpp:ping" => ping::answer(state, iq),
             "encrypt" => encrypt::answer(state, from, iq, is_set),
-            "usync" => usync::answer(state, iq),
+            "usync" => usync::answer(state, from, iq),
             "md" => md::answer(state, from, iq),
             "passive" => passive::answer(iq),
             "urn:xmpp:whatsapp:dirty" => dirty::answer(iq),
@@ -72,8 +77,20 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "blocklist" => privacy::blocklist(state, from, iq, is_set),
             "abt" | "w" => props::answer(iq),
             "status" => status::answer(state, from, iq, is_set),
-            "w:m" => media::answer(iq),
+            "disappearing_mode" if is_set => privacy::default_timer(state, from, iq),
+            "w:biz" => business::profile(state, from, iq, is_set),
+            "w:biz:catalog" => business::catalog(state, from, iq),
+            "fb:thrift_iq" => business::order(state, iq),
+            "w:qr" => business::link(state, from, iq, is_set),
+            "spam" => spam::answer(state, iq),
+            "w:m" => media::answer(state, iq),
             "w:mex" => mex::answer(state, from, iq),
+            "w:profile:picture" => match iq.attr_jid("target").filter(wa_types::Jid::is_group) {
+                Some(group) => groups::picture::answer(state, from, &group, iq, is_set),
+                None => picture::answer(state, from, iq, is_set),
+            },
+            "newsletter" => newsletter::answer(state, from, iq, is_set),
+            "tos" => tos::answer(iq, is_set),
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");

@@ -12,9 +12,9 @@ pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node, is_set: bool
         let list = Node::new("list").attr("type", "contacts").attr("default", "true");
         return Answer::one(Node::new("privacy").child(list));
     }
-    let now = state.now_seconds();
     let Some(status) = iq.find("status") else { return Answer::Error(400) };
-    let Some(account) = state.accounts.get_mut(from.account) else { return Answer::Error(404) };
-    account.about = Some((status.content_text().unwrap_or_default().to_owned(), now));
-    Answer::DONE
+    match state.set_about(from, status.content_text().unwrap_or_default()) {
+        Ok(()) => Answer::DONE,
+        Err(code) => Answer::Error(code),
+    }
 }

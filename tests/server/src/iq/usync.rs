@@ -4,12 +4,12 @@ use wa_core::wire::Node;
 use wa_types::Jid;
 
 use super::Answer;
-use crate::account::Account;
+use crate::account::{Account, DeviceKey};
 use crate::routing::devices::key_index_node;
 use crate::stanza::{Read, error, error_text, iq_result};
 use crate::state::State;
 
-pub(super) fn answer(state: &State, iq: &Node) -> Answer {
+pub(super) fn answer(state: &State, from: DeviceKey, iq: &Node) -> Answer {
     let Some(usync) = iq.find("usync") else { return Answer::Error(400) };
     let (Some(query), Some(list)) = (usync.find("query"), usync.find("list")) else {
         return Answer::Error(400);
@@ -23,7 +23,7 @@ pub(super) fn answer(state: &State, iq: &Node) -> Answer {
         return Answer::Error(400);
     }
     let users: Vec<Node> =
-        list.find_all("user").filter_map(|user| answer_user(state, protocols, user)).collect();
+        list.find_all("user").filter_map(|user| answer_user(state, from, protocols, user)).collect();
     let result = protocols.iter().map(|protocol| {
         let node = Node::new(protocol.tag.clone());
         if KNOWN.contains(&protocol.tag.as_ref()) { node } else { node.child(error(501, error_text(501))) }
@@ -37,13 +37,16 @@ pub(super) fn answer(state: &State, iq: &Node) -> Answer {
 }
 
 /// One user of the answer; `None` when the asker's device list is up to date and nothing else was asked.
-fn answer_user(state: &State, protocols: &[Node], user: &Node) -> Option<Node> {
+fn answer_user(state: &State, from: DeviceKey, protocols: &[Node], user: &Node) -> Option<Node> {
     let contact = user.find("contact").and_then(Node::content_bytes).map(String::from_utf8_lossy);
     let lid_addressing = protocols.iter().any(|protocol| {
         protocol.tag == "contact" && protocol.attr_text("addressing_mode").as_deref() == Some("lid")
     });
     let asked = user.attr_jid("jid").or_else(|| user.attr_jid("pn_jid"));
+    let username = user.find("contact").and_then(|contact| contact.attr_text("username"));
+    let named = username.as_deref().map(|name| by_username(state, name, user));
     let named = match (&asked, &contact) {
+        _ if named.is_some() => named.flatten(),
         (Some(jid), _) => Some(jid.clone()),
         (None, Some(text)) => Some(Jid::pn(digits(text))),
         (None, None) => user.find("lid").and_then(|lid| lid.attr_jid("jid")),
@@ -71,13 +74,17 @@ fn answer_user(state: &State, protocols: &[Node], user: &Node) -> Option<Node> {
             "devices" => devices(account, &like, user.find("devices")),
             "lid" if state.hides_addresses => Some(Node::new("lid")),
             "lid" => Some(Node::new("lid").attr("val", &account.lid)),
-            "status" => Some(about(account)),
-            "picture" => Some(Node::new("picture").child(error(404, error_text(404)))),
-            "business" => Some(Node::new("business")),
+            "status" => Some(about(state, account, from)),
+            "picture" => Some(picture(state, account, from)),
+            "business" => Some(business(account)),
             "disappearing_mode" => {
-                Some(Node::new("disappearing_mode").attr("duration", 0_u32).attr("t", 0_u32))
+                let (seconds, set) = account.people.default_timer;
+                Some(Node::new("disappearing_mode").attr("duration", seconds).attr("t", set))
             }
-            "username" => Some(Node::new("username")),
+            "username" => Some(match &account.people.username {
+                Some(name) => Node::new("username").text(name.as_str()),
+                None => Node::new("username"),
+            }),
             "text_status" => Some(Node::new("text_status")),
             "feature" | "bot" => Some(Node::new(protocol.tag.clone())),
             _ => None,
@@ -112,11 +119,41 @@ fn devices(account: &Account, like: &Jid, hint: Option<&Node>) -> Option<Node> {
     Some(Node::new("devices").child(list).children(account.key_index_list.as_ref().map(key_index_node)))
 }
 
-fn about(account: &Account) -> Node {
+/// Who is found by this user name: those with a key only by those who have it.
+fn by_username(state: &State, name: &str, user: &Node) -> Option<Jid> {
+    let key = user.find("contact").and_then(|contact| contact.attr_text("pin"));
+    let found = state.accounts.iter().find(|account| account.people.username.as_deref() == Some(name))?;
+    let is_open =
+        found.people.username_key.is_none() || found.people.username_key.as_deref() == key.as_deref();
+    is_open.then(|| found.lid.clone())
+}
+
+fn about(state: &State, account: &Account, to: DeviceKey) -> Node {
+    let is_shown =
+        state.account_of(&account.pn).is_some_and(|index| state.shows(index, "status", to.account));
     match &account.about {
+        _ if !is_shown => Node::new("status").attr("code", 401_u16),
         Some((text, time)) => Node::new("status").attr("t", *time).text(text.as_str()),
         None => Node::new("status"),
     }
+}
+
+fn picture(state: &State, account: &Account, to: DeviceKey) -> Node {
+    let is_shown =
+        state.account_of(&account.pn).is_some_and(|index| state.shows(index, "profile", to.account));
+    match state.pictures.get(&account.pn) {
+        _ if !is_shown => Node::new("picture").child(error(401, error_text(401))),
+        Some(picture) => Node::new("picture").attr("id", &picture.id),
+        None => Node::new("picture").child(error(404, error_text(404))),
+    }
+}
+
+fn business(account: &Account) -> Node {
+    let name = account.people.business.as_ref().map(|business| {
+        Node::new("verified_name").attr("verified_level", "low").bytes(business.certificate.clone())
+    });
+    let node = Node::new("business");
+    if name.is_some() { node.children(name) } else { node }
 }
 
 fn is_phone_number(text: &str) -> bool {

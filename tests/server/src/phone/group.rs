@@ -5,7 +5,7 @@ use wa_core::wire::Node;
 use wa_proto::e2e::Message;
 use wa_types::{Jid, Server};
 
-use super::send::{SendError, Sent};
+use super::send::{SendError, Sent, class_of};
 use super::{Phone, PhoneState};
 use crate::account::DeviceKey;
 use crate::group::GroupMode;
@@ -126,8 +126,9 @@ impl Phone {
         phone: &mut PhoneState,
         chat: &Jid,
         id: &str,
-        message: &Message,
+        message: &[u8],
     ) -> Result<Node, SendError> {
+        let class = class_of(message);
         let audience = self.audience(phone, chat).ok_or(SendError::UnknownRecipient)?;
         let Audience { devices, mode, .. } = &audience;
         let (like, mode) = (mode.sample(), *mode);
@@ -148,10 +149,12 @@ impl Phone {
             entries.push(Node::new("to").attr("jid", self.hub.state().jid_of(*device, &like)).child(enc));
             phone.sender_keys.gave(chat, *device);
         }
-        let sealed = phone.sender_keys.encrypt(chat, mode, &message.encode_to_vec());
+        let sealed = phone.sender_keys.encrypt(chat, mode, message);
         let sealed = sealed.map_err(|_| SendError::NoDevice)?;
-        let mut stanza = Node::new("message").attr("to", chat).attr("id", id).attr("type", "text");
+        let mut stanza = Node::new("message").attr("to", chat).attr("id", id).attr("type", class.kind);
+        stanza = stanza.attr_opt("edit", class.edit);
         if chat.is_group() {
+            stanza = stanza.children(class.meta_node());
             stanza = stanza.attr("addressing_mode", mode.as_str()).attr_opt("phash", audience.phash);
         } else {
             let named: Vec<usize> = missing.iter().map(|device| device.account).collect();
@@ -166,7 +169,8 @@ impl Phone {
         if !entries.is_empty() {
             stanza = stanza.child(Node::new("participants").children(entries));
         }
-        Ok(stanza.child(Node::new("enc").attr("v", "2").attr("type", "skmsg").bytes(sealed)))
+        let enc = Node::new("enc").attr("v", "2").attr("type", "skmsg").bytes(sealed);
+        Ok(stanza.child(class.on_enc(enc)))
     }
 
     /// A resend to one device, with the present sender key.
@@ -174,7 +178,7 @@ impl Phone {
         &self,
         phone: &mut PhoneState,
         chat: &Jid,
-        message: &Message,
+        message: &[u8],
         device: DeviceKey,
     ) -> Option<(Vec<u8>, Jid, Option<&'static str>)> {
         let audience = self.audience(phone, chat)?;
@@ -182,12 +186,10 @@ impl Phone {
             phone.sender_keys.rotate(chat);
             return None;
         }
-        let mut message = message.clone();
-        let distribution = phone.sender_keys.distribution(chat, audience.mode);
-        message.sender_key_distribution_message = distribution.sender_key_distribution_message;
+        let distribution = phone.sender_keys.distribution(chat, audience.mode).encode_to_vec();
         phone.sender_keys.gave(chat, device);
         let to = self.hub.state().jid_of(device, &audience.mode.sample());
-        Some((message.encode_to_vec(), to, chat.is_group().then(|| audience.mode.as_str())))
+        Some(([message, &distribution].concat(), to, chat.is_group().then(|| audience.mode.as_str())))
     }
 
     fn audience(&self, phone: &PhoneState, chat: &Jid) -> Option<Audience> {

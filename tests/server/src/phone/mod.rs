@@ -6,10 +6,12 @@
 //! | `group` | groups, their messages, and status posts |
 //! | `keys`, `sender_keys` | identity, pre-keys, sessions: what encrypts and decrypts |
 //! | `link` | scanning QR codes, signing and removing companions |
+//! | `media` | files, and files uploaded again |
 //! | `code`, `passkey` | linking by a typed code, and with a passkey |
 //! | `send` | messages out, and resends |
 //! | `seen` | which messages it read |
 //! | `peer` | what it does for its companions |
+//! | `profile` | what its user shows, changes and does beside writing |
 //! | `history` | the past that it gives them |
 //! | `limits` | what the server allows its account |
 //! | `reinstall` | being set up anew |
@@ -21,10 +23,14 @@ mod history;
 mod keys;
 mod limits;
 mod link;
+mod media;
+mod new_lid;
 mod passkey;
 mod peer;
+mod profile;
 mod receive;
 mod reinstall;
+mod secrets;
 mod seen;
 mod send;
 mod sender_keys;
@@ -54,6 +60,7 @@ use crate::stanza::is_error;
 pub use self::code::CodeError;
 pub use self::history::{BrokenHistory, Past};
 pub use self::link::ScanOptions;
+pub use self::media::Reuploads;
 pub use self::passkey::{PasskeyLink, PasskeyLinkError};
 pub use self::peer::Resends;
 pub use self::send::{SPOILED, SendError, Sent};
@@ -100,6 +107,7 @@ struct PhoneState {
     /// How many of the next messages hold nothing that can be read.
     spoils: u32,
     resends: Resends,
+    reuploads: Reuploads,
     histories: history::Histories,
     /// Whoever asks it for its own messages again is not heard.
     ignores_retries: bool,
@@ -245,6 +253,7 @@ impl Phone {
             sent: send::SentMessages::default(),
             spoils: 0,
             resends: Resends::default(),
+            reuploads: Reuploads::default(),
             histories: history::Histories::default(),
             ignores_retries: false,
             retries: HashMap::new(),

@@ -49,6 +49,12 @@ struct KnownMessage {
 }
 
 impl KnownMessages {
+    /// The message with this id.
+    pub(super) fn message(&self, id: &str) -> Option<Message> {
+        let known = self.by_id.get(id)?.first()?;
+        WebMessageInfo::decode(known.info.as_slice()).ok()?.message.map(|message| *message)
+    }
+
     pub(super) fn remember(&mut self, message: &PhoneMessage, memory: usize) {
         let in_group = message.chat.is_group() || message.chat.is_status();
         let author = (in_group && !message.from_me).then(|| message.sender.to_user().to_string());

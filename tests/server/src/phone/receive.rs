@@ -163,6 +163,13 @@ impl Phone {
         let (Some(id), Some(from)) = (node.attr_text("id"), node.attr_jid("from")) else { return };
         let kind = node.attr_text("type").map(std::borrow::Cow::into_owned);
         let from = node.attr_jid("participant").unwrap_or(from);
+        if kind.as_deref() == Some("server-error") {
+            if node.attr_text("category").as_deref() == Some("peer") {
+                self.give_blob_again(&from, &id, node);
+            } else {
+                self.upload_again(&from, &id, node);
+            }
+        }
         if kind.as_deref() == Some("retry") && !self.lock().ignores_retries {
             self.resend(&from, &id, node);
         }

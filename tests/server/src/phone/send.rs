@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::pairing::SignedDeviceIdentity;
 use wa_core::pairing::adv::check_companion;
+use wa_core::stanza::message::Class;
 use wa_core::wire::Node;
 use wa_proto::e2e::{DeviceSentMessage, Message, MessageContextInfo};
 use wa_types::{Jid, MessageId, UnixSeconds};
@@ -96,9 +97,17 @@ impl Phone {
         if context.message_secret.is_none() {
             context.message_secret = Some(SystemRandom.array::<32>().to_vec());
         }
+        self.send_encoded(to, &message.encode_to_vec()).await
+    }
+
+    /// Sends an encoded message as it is.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_encoded(&self, to: &Jid, message: &[u8]) -> Result<Sent, SendError> {
         let id = message_id();
         let (acked, ack) = oneshot::channel();
-        self.hand_in(to, &id, &message, acked)?;
+        self.hand_in(to, &id, message, acked)?;
         let Some(ack) = timeout(ACK, ack).await.ok().and_then(Result::ok) else {
             self.lock().waiting.remove(&id);
             return Err(SendError::NoAck);
@@ -148,9 +157,10 @@ impl Phone {
         &self,
         to: &Jid,
         id: &str,
-        message: &Message,
+        message: &[u8],
         acked: oneshot::Sender<Node>,
     ) -> Result<(), SendError> {
+        let class = class_of(message);
         // Held to the end: messages enter the server in the order of their session counters.
         let mut phone = self.lock();
         if phone.online.is_none() {
@@ -173,7 +183,7 @@ impl Phone {
             devices
         };
         devices.retain(|device| *device != own);
-        let (mut for_others, for_own) = (message.encode_to_vec(), own_copy(&chat, message).encode_to_vec());
+        let (mut for_others, for_own) = (message.to_vec(), own_copy(&chat, message));
         if phone.spoils > 0 {
             phone.spoils -= 1;
             for_others = SPOILED.to_vec();
@@ -191,8 +201,8 @@ impl Phone {
                         .attr("v", "2")
                         .attr("type", ciphertext.kind.as_str())
                         .bytes(ciphertext.bytes);
-                    copies
-                        .push(Node::new("to").attr("jid", self.hub.state().jid_of(device, &chat)).child(enc));
+                    let to = self.hub.state().jid_of(device, &chat);
+                    copies.push(Node::new("to").attr("jid", to).child(class.on_enc(enc)));
                 }
                 Err(error) => tracing::debug!(?device, %error, "device left out"),
             }
@@ -204,8 +214,10 @@ impl Phone {
         let stanza = Node::new("message")
             .attr("to", &chat)
             .attr("id", id)
-            .attr("type", "text")
-            .child(Node::new("participants").children(copies));
+            .attr("type", class.kind)
+            .attr_opt("edit", class.edit)
+            .child(Node::new("participants").children(copies))
+            .children(class.meta_node());
         self.transmit(&stanza);
         Ok(())
     }
@@ -216,10 +228,10 @@ impl Phone {
         phone: &mut PhoneState,
         id: &str,
         chat: &Jid,
-        message: &Message,
+        message: &[u8],
         acked: oneshot::Sender<Node>,
     ) {
-        let sent = SentMessage { chat: chat.clone(), message: message.encode_to_vec(), is_peer: false };
+        let sent = SentMessage { chat: chat.clone(), message: message.to_vec(), is_peer: false };
         phone.sent.remember(id, sent, phone.memory);
         phone.remember(&PhoneMessage {
             id: MessageId::new(id),
@@ -228,7 +240,7 @@ impl Phone {
             from_me: true,
             timestamp: UnixSeconds(self.hub.state().now_seconds()),
             push_name: None,
-            message: message.clone(),
+            message: Message::decode(message).unwrap_or_default(),
         });
         phone.waiting.insert(id.to_owned(), acked);
     }
@@ -305,11 +317,13 @@ impl Phone {
         if !phone.keys.has_session(device) {
             self.fetch_sessions(&mut phone, &[device]);
         }
-        let Ok(message) = Message::decode(sent.message.as_slice()) else { return };
+        let class = class_of(&sent.message);
         let is_own = device.account == self.inner.key.account;
         let is_many = sent.chat.is_group() || sent.chat.is_status();
-        let for_device = if is_own && !sent.is_peer { own_copy(&sent.chat, &message) } else { message };
-        let mut stanza = Node::new("message").attr("id", id).attr("type", "text");
+        let for_device =
+            if is_own && !sent.is_peer { own_copy(&sent.chat, &sent.message) } else { sent.message };
+        let mut stanza =
+            Node::new("message").attr("id", id).attr("type", class.kind).attr_opt("edit", class.edit);
         let plaintext = if is_many {
             let Some((plaintext, to, mode)) = self.resealed(&mut phone, &sent.chat, &for_device, device)
             else {
@@ -324,7 +338,7 @@ impl Phone {
                 (true, false) => stanza.attr("recipient", &sent.chat),
                 (false, _) => stanza.attr("device_fanout", "false"),
             };
-            for_device.encode_to_vec()
+            for_device
         };
         let Ok(ciphertext) = phone.keys.encrypt(device, &plaintext) else { return };
         let enc = Node::new("enc")
@@ -332,25 +346,30 @@ impl Phone {
             .attr("type", ciphertext.kind.as_str())
             .attr("count", count)
             .bytes(ciphertext.bytes);
-        self.transmit(&stanza.child(enc));
+        self.transmit(&stanza.child(class.on_enc(enc)));
     }
 }
 
-/// What own companions receive.
-fn own_copy(chat: &Jid, message: &Message) -> Message {
-    let context = MessageContextInfo {
-        message_secret: message.message_context_info.as_ref().and_then(|info| info.message_secret.clone()),
-        ..MessageContextInfo::default()
-    };
-    Message {
-        message_context_info: Some(Box::new(context)),
-        device_sent_message: Some(Box::new(DeviceSentMessage {
-            destination_jid: Some(chat.to_string()),
-            message: Some(Box::new(message.clone())),
-            phash: None,
-        })),
-        ..Message::default()
-    }
+/// What own companions receive: the message stays the bytes that it is.
+fn own_copy(chat: &Jid, message: &[u8]) -> Vec<u8> {
+    /// `Message.deviceSentMessage`, and its `message`.
+    const DEVICE_SENT_MESSAGE: u32 = 31;
+    const COPY_MESSAGE: u32 = 2;
+    let context = Message::decode(message).ok().and_then(|message| message.message_context_info);
+    let context = context.map(|info| {
+        Box::new(MessageContextInfo { message_secret: info.message_secret, ..MessageContextInfo::default() })
+    });
+    let destination_jid = Some(chat.to_string());
+    let mut copy = DeviceSentMessage { destination_jid, ..DeviceSentMessage::default() }.encode_to_vec();
+    prost::encoding::bytes::encode(COPY_MESSAGE, &message.to_vec(), &mut copy);
+    let mut own = Message { message_context_info: context, ..Message::default() }.encode_to_vec();
+    prost::encoding::bytes::encode(DEVICE_SENT_MESSAGE, &copy, &mut own);
+    own
+}
+
+/// How the stanza of an encoded message presents it.
+pub(super) fn class_of(message: &[u8]) -> Class {
+    wa_core::Message::from_encoded(message.to_vec()).map_or(Class::TEXT, |message| message.class())
 }
 
 /// No protobuf begins like this.

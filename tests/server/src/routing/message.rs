@@ -39,6 +39,9 @@ impl State {
             return;
         };
         let to = node.attr_jid("to");
+        if let Some(to) = to.as_ref().filter(|to| to.is_newsletter()) {
+            return self.take_post(from, &id, to, node);
+        }
         match self.check_any(from, &id, to.clone(), node) {
             Ok(Receivers::User(checked)) => self.route(from, node, &checked),
             Ok(Receivers::Many(fanout)) => self.fan_out(from, &id, node, &fanout),
@@ -48,6 +51,17 @@ impl State {
                 self.transmit(from, ack);
             }
         }
+    }
+
+    /// What is for a channel is no secret: the server reads it, and numbers it.
+    fn take_post(&mut self, from: DeviceKey, id: &str, to: &Jid, node: &Node) {
+        let taken = self.handle_channel_message(from, to, id, node);
+        let ack = ack(id, Some(to));
+        let ack = match taken {
+            Ok((number, time)) => ack.attr("t", time).attr("server_id", number),
+            Err(code) => ack.attr("t", self.now_seconds()).attr("error", code),
+        };
+        self.transmit(from, ack);
     }
 
     fn check_any<'a>(

@@ -35,6 +35,11 @@ impl State {
             .attr_opt("participant", node.get("participant").cloned());
         self.transmit(from, ack);
 
+        // That a step of a call arrived; nobody else is told.
+        if node.nodes().iter().any(|step| step.get("call-id").is_some()) {
+            self.acknowledge(from, "call", &id, Some(&to), None);
+            return;
+        }
         if matches!(kind.as_deref(), None | Some("inactive" | "sender" | "peer_msg" | "retry")) {
             self.acknowledge(from, "message", &id, Some(&to), None);
             for item in node.find("list").into_iter().flat_map(|list| list.find_all("item")) {
@@ -42,6 +47,12 @@ impl State {
                     self.acknowledge(from, "message", &id, Some(&to), None);
                 }
             }
+        }
+        if to.is_newsletter() {
+            if kind.as_deref() == Some("view") {
+                self.view_posts(from, &to, node);
+            }
+            return;
         }
         if to.is_group() || to.is_status() {
             return self.route_group_receipt(from, &to, kind.as_deref(), node);

@@ -4,7 +4,7 @@
 //! known later; a user's further addresses lead to it. When both addresses had chats of their own before they were known
 //! to be one user, the LID's stays and the phone number's leads there from then on: the LID survives a change of number.
 
-use wa_store::{Changes, ChatKey, Store, StoreError};
+use wa_store::{Changes, ChatKey, Expiration, Store, StoreError};
 use wa_types::Jid;
 
 use super::Directory;
@@ -66,11 +66,11 @@ impl Directory {
         });
         let Some(root) = other.cloned() else {
             let lid = if address.is_lid() { Some(&address) } else { self.lid_of(&address) }.cloned();
-            self.put_chat(ChatKey { address: address.clone(), key: address.clone(), lid }, changes);
+            self.put_chat(chat_key(address.clone(), address.clone(), lid), changes);
             return address;
         };
         let key = root.key.clone();
-        self.put_chat(ChatKey { address: address.clone(), key: key.clone(), lid: None }, changes);
+        self.put_chat(chat_key(address.clone(), key.clone(), None), changes);
         if address.is_lid() && root.lid.is_none() {
             self.put_chat(ChatKey { lid: Some(address), ..root }, changes);
         }
@@ -80,6 +80,21 @@ impl Directory {
     /// The key of a chat that the application knows. The chat must be loaded.
     pub(in crate::driver) fn known_chat_key(&self, chat: &Jid) -> Option<Jid> {
         Some(self.root(&chat.to_chat())?.key.clone())
+    }
+
+    /// How long the messages of a chat with a user stay. The chat must be loaded.
+    pub(in crate::driver) fn expiration(&self, chat: &Jid) -> Option<Expiration> {
+        Some(self.root(&chat.to_chat())?.expiration)
+    }
+
+    /// Learns how long the messages of a chat with a user stay, unless something later is known. The chat must be loaded.
+    pub(in crate::driver) fn set_expiration(&mut self, chat: &Jid, told: Expiration, changes: &mut Changes) {
+        if let Some(root) = self.root(&chat.to_chat()).cloned()
+            && told.since >= root.expiration.since
+            && told != root.expiration
+        {
+            self.put_chat(ChatKey { expiration: told, ..root }, changes);
+        }
     }
 
     /// The two addresses of the user whose chat this is: LID, and phone number. The chat must be loaded.
@@ -104,7 +119,7 @@ impl Directory {
         }
         let Some(of_lid) = self.root(&pair.lid).cloned() else {
             // At once: by the time that the LID is seen first, the number may be another user's.
-            let leads = ChatKey { address: pair.lid.clone(), key: of_pn.key.clone(), lid: None };
+            let leads = chat_key(pair.lid.clone(), of_pn.key.clone(), None);
             self.put_chat(leads, changes);
             if of_pn.lid.is_none() {
                 self.put_chat(ChatKey { lid: Some(pair.lid.clone()), ..of_pn }, changes);
@@ -131,7 +146,7 @@ impl Directory {
             }
             return self.merge(of_old, of_new, lid?, changes);
         }
-        self.put_chat(ChatKey { address: new, key: of_old.key.clone(), lid: None }, changes);
+        self.put_chat(chat_key(new, of_old.key.clone(), None), changes);
         if of_old.lid != lid {
             self.put_chat(ChatKey { lid, ..of_old }, changes);
         }
@@ -142,11 +157,14 @@ impl Directory {
         if kept.key == gone.key {
             return None;
         }
-        let merge = Merge { kept: kept.key.clone(), gone: gone.key };
-        let leads = ChatKey { address: merge.gone.clone(), key: merge.kept.clone(), lid: None };
+        let merge = Merge { kept: kept.key.clone(), gone: gone.key.clone() };
+        let leads = chat_key(merge.gone.clone(), merge.kept.clone(), None);
         self.put_chat(leads, changes);
-        if kept.lid.as_ref() != Some(&lid) {
-            self.put_chat(ChatKey { lid: Some(lid), ..kept }, changes);
+        // The later word on how long messages stay holds for both.
+        let expiration =
+            if gone.expiration.since > kept.expiration.since { gone.expiration } else { kept.expiration };
+        if kept.lid.as_ref() != Some(&lid) || kept.expiration != expiration {
+            self.put_chat(ChatKey { lid: Some(lid), expiration, ..kept }, changes);
         }
         Some(merge)
     }
@@ -167,6 +185,10 @@ impl Directory {
         changes.put_chat_key(known.clone());
         self.chats.insert(known.address.clone(), Some(known));
     }
+}
+
+fn chat_key(address: Jid, key: Jid, lid: Option<Jid>) -> ChatKey {
+    ChatKey { address, key, lid, expiration: Expiration::default() }
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub(super) struct Directory {
     chats: HashMap<Jid, Option<ChatKey>>,
     /// Whose list changed.
     changed: Vec<Jid>,
+    /// Hints that contradicted what is known, and were looked into.
+    disputed: HashSet<AddressPair>,
 }
 
 impl Directory {
@@ -138,6 +140,15 @@ impl Directory {
         }
     }
 
+    /// Notes that a hint contradicts what is known; the number, when that is new.
+    pub(super) fn note_dispute(&mut self, pair: AddressPair) -> Option<Jid> {
+        if self.disputed.len() >= KEPT {
+            self.disputed.clear();
+        }
+        let pn = pair.pn.clone();
+        self.disputed.insert(pair).then_some(pn)
+    }
+
     /// Takes in a user's devices.
     pub(super) fn put_list(&mut self, user: Jid, list: DeviceList, changes: &mut Changes) {
         changes.put_device_list(user.clone(), list.clone());
@@ -160,12 +171,13 @@ impl Directory {
     /// Lets go of what memory should not hold.
     pub(super) fn trim(&mut self) {
         if self.lids.len() + self.pns.len() + self.lists.len() + self.chats.len() > KEPT {
-            *self = Self::default();
+            self.forget_all();
         }
     }
 
     /// Forgets all: it is read from the store again.
     pub(super) fn forget_all(&mut self) {
-        *self = Self::default();
+        let disputed = std::mem::take(&mut self.disputed);
+        *self = Self { disputed, ..Self::default() };
     }
 }

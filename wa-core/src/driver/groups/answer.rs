@@ -34,11 +34,10 @@ pub(in crate::driver) enum GroupAnswer {
         reply: Reply<Vec<MemberAnswer>>,
     },
     Left {
-        group: Jid,
-        result: Result<(), RequestError>,
-        reply: Reply<()>,
+        result: Result<Vec<(Jid, Option<u16>)>, RequestError>,
+        reply: Reply<Vec<(Jid, Option<u16>)>>,
     },
-    /// Name or description.
+    /// Name, description, or another setting.
     Set {
         group: Jid,
         change: GroupChange,
@@ -89,9 +88,11 @@ impl Actor {
                 }
                 let _ = reply.send(result.map_err(Into::into));
             }
-            GroupAnswer::Left { group, result, reply } => {
-                if result.is_ok() {
-                    self.end_membership(&group, step);
+            GroupAnswer::Left { result, reply } => {
+                for (group, code) in result.iter().flatten() {
+                    if code.is_none() {
+                        self.end_membership(group, step);
+                    }
                 }
                 let _ = reply.send(result.map_err(Into::into));
             }

@@ -12,22 +12,23 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use wa_store::{Changes, Group, Store, StoreError};
-use wa_types::Jid;
+use wa_store::{Changes, Group, GroupDescription, Store, StoreError};
+use wa_types::{Jid, UnixSeconds};
 
 pub(super) use self::answer::GroupAnswer;
 use super::requester::Requester;
 use super::upkeep::Fetched;
-use super::{Actor, Status};
+use super::{Actor, Status, clock};
 use crate::connection::{REQUEST_LIMIT, RequestError};
 use crate::crypto::Random as _;
 use crate::e2e::group::OwnKeys;
 use crate::error::CallError;
+use crate::stanza::group_setting::GroupSetting;
+use crate::stanza::iq::IqRequest;
 use crate::stanza::iq::groups::{
-    ChangeMembers, CreateGroup, FetchGroup, FetchParticipating, LeaveGroup, MemberAction, MemberAnswer,
-    SetDescription, SetSubject,
+    ChangeMembers, CreateGroup, FetchGroup, FetchParticipating, GroupPlace, LeaveGroups, MemberAction,
+    MemberAnswer, NewMember, SetDescription, SetGroup, SetSubject,
 };
-use crate::stanza::iq::{IqRefusal, IqRequest};
 use crate::stanza::notification::groups::GroupChange;
 
 /// How many members the groups in memory may have together, and how many groups there may be.
@@ -39,20 +40,37 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, CallError>>;
 
 /// What a handle may ask about groups.
 pub(crate) enum GroupJob {
-    /// Make one with these members.
-    Create { subject: String, members: Vec<Jid>, reply: Reply<(Arc<Group>, Vec<MemberAnswer>)> },
+    /// Make one.
+    Create { new: NewGroup, reply: Reply<(Arc<Group>, Vec<MemberAnswer>)> },
     /// What is known of one; asked for when nothing is, or when it must be fresh.
     Info { group: Jid, is_fresh: bool, reply: Reply<Arc<Group>> },
     /// All that we are in.
     All { reply: Reply<Vec<Arc<Group>>> },
     /// Do something to members.
-    Members { group: Jid, action: MemberAction, members: Vec<Jid>, reply: Reply<Vec<MemberAnswer>> },
-    /// End our membership.
-    Leave { group: Jid, reply: Reply<()> },
+    Members {
+        group: Jid,
+        action: MemberAction,
+        members: Vec<Jid>,
+        with_subgroups: bool,
+        reply: Reply<Vec<MemberAnswer>>,
+    },
+    /// End our membership. Answers each group with the code of a refusal.
+    Leave { groups: Vec<Jid>, are_communities: bool, reply: Reply<Vec<(Jid, Option<u16>)>> },
     /// Another name.
     SetSubject { group: Jid, subject: String, reply: Reply<()> },
     /// Another description, or none.
     SetDescription { group: Jid, text: Option<String>, reply: Reply<()> },
+    /// Another setting.
+    Set { group: Jid, setting: GroupSetting, reply: Reply<()> },
+}
+
+/// A group to be made.
+pub(crate) struct NewGroup {
+    pub(crate) subject: String,
+    pub(crate) members: Vec<Jid>,
+    pub(crate) description: Option<String>,
+    pub(crate) settings: Vec<GroupSetting>,
+    pub(crate) place: GroupPlace,
 }
 
 impl GroupJob {
@@ -63,9 +81,10 @@ impl GroupJob {
             Self::Info { reply, .. } => drop(reply.send(Err(error))),
             Self::All { reply } => drop(reply.send(Err(error))),
             Self::Members { reply, .. } => drop(reply.send(Err(error))),
-            Self::Leave { reply, .. }
-            | Self::SetSubject { reply, .. }
-            | Self::SetDescription { reply, .. } => drop(reply.send(Err(error))),
+            Self::Leave { reply, .. } => drop(reply.send(Err(error))),
+            Self::SetSubject { reply, .. } | Self::SetDescription { reply, .. } | Self::Set { reply, .. } => {
+                drop(reply.send(Err(error)))
+            }
         }
     }
 }
@@ -186,56 +205,77 @@ impl Actor {
                 self.groups.all_asked += 1;
                 self.ask_about_groups(FetchParticipating, move |result| GroupAnswer::All { result, reply });
             }
-            GroupJob::Create { subject, members, reply } => {
-                let members = self.with_numbers(&members);
-                self.ask_about_groups(CreateGroup { subject, members }, move |result| GroupAnswer::Created {
-                    result,
-                    reply,
-                });
+            GroupJob::Create { new, reply } => {
+                let request = CreateGroup {
+                    members: self.invited(&new.members),
+                    subject: new.subject,
+                    description: new.description.map(|text| (self.new_description_id(), text)),
+                    settings: new.settings,
+                    place: new.place,
+                };
+                self.ask_about_groups(request, move |result| GroupAnswer::Created { result, reply });
             }
-            GroupJob::Members { group, action, members, reply } => {
-                let members = self.with_numbers(&members);
-                let request = ChangeMembers { group: group.clone(), action, members };
+            GroupJob::Members { group, action, members, with_subgroups, reply } => {
+                let members = self.invited(&members);
+                let request = ChangeMembers { group: group.clone(), action, members, with_subgroups };
                 self.ask_about_groups(request, move |result| GroupAnswer::Members { group, result, reply });
             }
-            GroupJob::Leave { group, reply } => {
-                let request = LeaveGroup { group: group.clone() };
+            GroupJob::Leave { groups, are_communities, reply } => {
+                let request = LeaveGroups { groups: groups.clone(), are_communities };
                 self.ask_about_groups(request, move |result| {
-                    let result = result.and_then(|code| match code {
-                        Some(code) => Err(RequestError::Refused(IqRefusal::of_part(code))),
-                        None => Ok(()),
+                    // Of which the server says nothing it let us go.
+                    let result = result.map(|answers| {
+                        let code = |group: &Jid| answers.iter().find(|(left, _)| left == group)?.1;
+                        groups
+                            .into_iter()
+                            .map(|group| (code(&group), group))
+                            .map(|(code, group)| (group, code))
+                            .collect()
                     });
-                    GroupAnswer::Left { group, result, reply }
+                    GroupAnswer::Left { result, reply }
                 });
+            }
+            GroupJob::Set { group, setting, reply } => {
+                let request = SetGroup { group: group.clone(), setting };
+                self.ask_to_set(request, group, GroupChange::Setting(setting), reply);
             }
             GroupJob::SetSubject { group, subject, reply } => {
                 let request = SetSubject { group: group.clone(), subject: subject.clone() };
-                let change = GroupChange::Subject { subject };
-                self.ask_about_groups(request, move |result| GroupAnswer::Set {
-                    group,
-                    change,
-                    result,
-                    reply,
-                });
+                let (by, at) = (self.account.jid.as_ref().map(Jid::to_chat), now_seconds());
+                self.ask_to_set(request, group, GroupChange::Subject { subject, by, at }, reply);
             }
             GroupJob::SetDescription { group, text, reply } => {
                 let previous = known
                     .as_ref()
                     .and_then(|known| known.description.as_ref())
                     .map(|description| description.id.clone());
-                let id = format!("{:08X}", u32::from_be_bytes(self.random.array()));
-                let description =
-                    text.clone().map(|text| wa_store::GroupDescription { id: id.clone(), text });
-                let request = SetDescription { group: group.clone(), id, previous, text };
-                let change = GroupChange::Description { description };
-                self.ask_about_groups(request, move |result| GroupAnswer::Set {
-                    group,
-                    change,
-                    result,
-                    reply,
+                let id = self.new_description_id();
+                let description = text.clone().map(|text| GroupDescription {
+                    id: id.clone(),
+                    text,
+                    by: self.account.jid.as_ref().map(Jid::to_chat),
+                    at: now_seconds(),
                 });
+                let request = SetDescription { group: group.clone(), id, previous, text };
+                self.ask_to_set(request, group, GroupChange::Description { description }, reply);
             }
         }
+    }
+
+    /// An id that a description did not have before.
+    fn new_description_id(&mut self) -> String {
+        format!("{:08X}", u32::from_be_bytes(self.random.array()))
+    }
+
+    /// Sets something of a group that is known at once, and told to our other devices only.
+    fn ask_to_set<R: IqRequest<Reply = ()> + Send + Sync + 'static>(
+        &mut self,
+        request: R,
+        group: Jid,
+        change: GroupChange,
+        reply: Reply<()>,
+    ) {
+        self.ask_about_groups(request, move |result| GroupAnswer::Set { group, change, result, reply });
     }
 
     /// Loads what a job needs; answers what is known of its group.
@@ -245,10 +285,13 @@ impl Actor {
             GroupJob::Info { group, .. } | GroupJob::SetDescription { group, .. } => {
                 self.groups.load(&*store, group).await
             }
-            GroupJob::Create { members, .. } | GroupJob::Members { members, .. } => {
-                self.directory.load_addresses(&*store, members.clone()).await.map(|()| None)
+            GroupJob::Create { new: NewGroup { members, .. }, .. } | GroupJob::Members { members, .. } => {
+                self.load_tokens(members).await.map(|()| None)
             }
-            GroupJob::All { .. } | GroupJob::Leave { .. } | GroupJob::SetSubject { .. } => Ok(None),
+            GroupJob::All { .. }
+            | GroupJob::Leave { .. }
+            | GroupJob::SetSubject { .. }
+            | GroupJob::Set { .. } => Ok(None),
         }
     }
 
@@ -283,9 +326,19 @@ impl Actor {
         });
     }
 
-    /// Each of these users with the phone number beside a LID, as far as it is known.
-    fn with_numbers(&self, users: &[Jid]) -> Vec<(Jid, Option<Jid>)> {
+    /// Each of these users with what makes the server let them in, as far as it is known. It must be loaded.
+    fn invited(&self, users: &[Jid]) -> Vec<NewMember> {
         let users = users.iter().map(Jid::to_chat);
-        users.map(|user| (self.directory.pn_of(&user).cloned(), user)).map(|(pn, user)| (user, pn)).collect()
+        users
+            .map(|jid| NewMember {
+                pn: self.directory.pn_of(&jid).cloned(),
+                token: self.good_token(&jid),
+                jid,
+            })
+            .collect()
     }
+}
+
+fn now_seconds() -> UnixSeconds {
+    clock::unix_millis().to_seconds()
 }

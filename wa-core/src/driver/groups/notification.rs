@@ -70,9 +70,12 @@ fn members_of(change: &GroupChange) -> &[GroupMember] {
     match change {
         GroupChange::Created(group) => &group.members,
         GroupChange::Added { members, .. }
-        | GroupChange::Removed { members }
+        | GroupChange::Removed { members, .. }
         | GroupChange::Promoted { members }
         | GroupChange::Demoted { members } => members,
+        GroupChange::InvitesRevoked { users }
+        | GroupChange::JoinRequested { users, .. }
+        | GroupChange::JoinRequestsGone { users } => users,
         GroupChange::NumberChanged { member } => std::slice::from_ref(member),
         _ => &[],
     }

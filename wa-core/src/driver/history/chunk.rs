@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use wa_store::archive::Archive;
-use wa_store::{Changes, MessageKey, MessageSecret, Store};
+use wa_store::{Changes, Expiration, MessageKey, MessageSecret, NctSalt, PrivacyToken, Store};
 use wa_types::Jid;
 use zeroize::Zeroizing;
 
@@ -29,6 +29,7 @@ const COLLECTED: usize = 8 << 20;
 pub(super) struct Work {
     pub(super) pending: Pending,
     pub(super) own: Jid,
+    pub(super) own_lid: Option<Jid>,
     pub(super) store: Arc<dyn Store>,
     pub(super) archive: Option<Arc<dyn Archive>>,
     pub(super) jobs: mpsc::WeakSender<Job>,
@@ -65,6 +66,7 @@ pub(super) struct Counted {
     pub(super) messages: u64,
     pub(super) unreadable: u64,
     pub(super) nonce: Option<String>,
+    pub(super) nct_salt: Option<NctSalt>,
     /// The answer to a request.
     pub(super) collected: Vec<HistoryMessage>,
     pub(super) end: Option<EndOfHistory>,
@@ -111,27 +113,34 @@ impl Work {
                 self.deliver(batch).await?;
             }
         }
-        counted.nonce.clone_from(&batches.reader().summary().nonce);
+        let summary = batches.reader().summary();
+        counted.nonce.clone_from(&summary.nonce);
+        counted.nct_salt = summary.nct_salt.clone().map(NctSalt::new);
         Ok(counted)
     }
 
     /// Keeps what the library itself needs of a batch, and names its chats as the application knows them.
     async fn keep(&self, batch: &mut HistoryBatch) -> Result<(), ChunkError> {
-        let mut chats: Vec<Jid> = batch.items.iter().filter_map(chat_of).cloned().collect();
-        chats.sort_unstable();
-        chats.dedup();
-        if !batch.addresses.is_empty() || batch.is_migrated || !chats.is_empty() {
+        let mut wanted: Vec<Jid> = batch.items.iter().filter_map(chat_of).cloned().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let tokens: Vec<PrivacyToken> = batch.items.iter().filter_map(tokens_of).collect();
+        let own_name = batch.items.iter().find_map(|item| own_name(item, &self.own, self.own_lid.as_ref()));
+        if !batch.addresses.is_empty() || batch.is_migrated || own_name.is_some() || !wanted.is_empty() {
             let (names, named) = oneshot::channel();
             let (reply, done) = oneshot::channel();
             let (pairs, is_migrated) = (batch.addresses.clone(), batch.is_migrated);
-            let job = HistoryJob::Learn { pairs, is_migrated, chats: chats.clone(), names, reply };
+            let chats = wanted.clone();
+            let expirations = batch.items.iter().filter_map(expiration_of).collect();
+            let job =
+                HistoryJob::Learn { pairs, is_migrated, tokens, own_name, chats, expirations, names, reply };
             let jobs = self.jobs.upgrade().ok_or(ChunkError::Shutdown)?;
             jobs.send(Job::History(Box::new(job))).await.map_err(|_| ChunkError::Shutdown)?;
             drop(jobs);
             let learned = done.await.map_err(|_| ChunkError::Shutdown)?;
             learned.map_err(|error| ChunkError::Store(error.to_string()))?;
             let named = named.await.map_err(|_| ChunkError::Shutdown)?;
-            let names: HashMap<&Jid, &Jid> = chats.iter().zip(&named).collect();
+            let names: HashMap<&Jid, &Jid> = wanted.iter().zip(&named).collect();
             for chat in batch.items.iter_mut().filter_map(chat_of_mut) {
                 if let Some(name) = names.get(chat) {
                     *chat = (*name).clone();
@@ -203,6 +212,32 @@ fn chat_of_mut(item: &mut HistoryItem) -> Option<&mut Jid> {
     match item {
         HistoryItem::Message(message) => Some(&mut message.chat),
         HistoryItem::Chat(chat) => Some(&mut chat.jid),
+        _ => None,
+    }
+}
+
+/// The tokens of trust between the user of a direct chat and us.
+fn tokens_of(item: &HistoryItem) -> Option<PrivacyToken> {
+    let HistoryItem::Chat(chat) = item else { return None };
+    let is_known = chat.jid.is_user() && (chat.token.is_some() || chat.token_given.is_some());
+    is_known.then(|| PrivacyToken {
+        user: chat.jid.clone(),
+        received: chat.token.clone(),
+        issued: chat.token_given,
+    })
+}
+
+/// How long messages of a direct chat stay, where the phone says since when.
+fn expiration_of(item: &HistoryItem) -> Option<(Jid, Expiration)> {
+    let HistoryItem::Chat(chat) = item else { return None };
+    let since = chat.ephemeral_since.filter(|_| chat.jid.is_user())?;
+    Some((chat.jid.clone(), Expiration { seconds: chat.ephemeral_seconds.unwrap_or_default(), since }))
+}
+
+/// The name of our own user, if this is it.
+fn own_name(item: &HistoryItem, own: &Jid, own_lid: Option<&Jid>) -> Option<String> {
+    match item {
+        HistoryItem::PushName { user, name } if user == own || Some(user) == own_lid => name.clone(),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Puts what was received into the inbox, and reads what an earlier run left there.
 
-use wa_store::{InboxEntry, MessageKey, StoreError};
+use wa_store::{Expiration, InboxEntry, MessageKey, StoreError};
 
 use super::stored::StoredEvent;
 use crate::driver::history::Pending;
@@ -33,14 +33,23 @@ impl Actor {
             step.accepted.insert(key);
             return Ok(());
         }
+        let of_chat = MessageKey { chat: place.chat.clone(), ..key.clone() };
+        self.keep_secret(of_chat, &message, stanza.timestamp.to_millis(), step);
         let is_for_own_devices = stanza.is_peer || message.is_for_own_devices();
+        let chat = self.chat_key(&place.chat, step).await?;
+        if chat.is_user()
+            && let Some((seconds, since)) = message.told_expiration(stanza.timestamp)
+        {
+            self.directory.set_expiration(&chat, Expiration { seconds, since }, &mut step.changes);
+        }
         let received = Box::new(MessageReceived {
             number: self.next_number(),
-            chat: self.chat_key(&place.chat, step).await?,
+            chat,
             sender_alt: self.directory.other_device_address(&place.sender),
             sender: place.sender,
             from_me: place.from_me,
             id: stanza.id.clone(),
+            post: stanza.post,
             timestamp: stanza.timestamp,
             push_name: stanza.push_name.clone(),
             is_backlog: stanza.offline.is_some(),
@@ -90,7 +99,7 @@ impl Actor {
     }
 
     /// Puts an event into the inbox, to be delivered once that is committed. `key` is what its message is known by when
-    /// it comes again.
+    /// it comes again. A sealed message is opened first, at the end of the step.
     pub(in crate::driver) fn push_inbox(&mut self, key: MessageKey, mut event: StoredEvent, step: &mut Step) {
         self.name_chat(&mut event);
         step.accepted.insert(key.clone());
@@ -100,12 +109,14 @@ impl Actor {
             _ => TrailStep::Stored { number },
         };
         step.note(&key.id, what);
-        step.changes.push_inbox(InboxEntry {
-            seq: event.number().0,
-            message: key,
-            received: clock::unix_millis(),
-            payload: event.encode(),
-        });
+        let at = step.events.len();
+        if let StoredEvent::Message(received) = &event
+            && received.message.part().is_some_and(|part| part.sealed.is_some())
+            && received.message.opened().is_none()
+        {
+            step.sealed.push((at, key.clone()));
+        }
+        step.inbox.push((at, key));
         step.events.push(event.into_event());
     }
 
@@ -162,5 +173,15 @@ impl Actor {
         self.undelivered.extend(read);
         self.directory.trim();
         Ok(last)
+    }
+}
+
+/// Adds a step's durable events to its commit, in order.
+pub(in crate::driver) fn stage_inbox(step: &mut Step) {
+    let received = clock::unix_millis();
+    for (at, message) in std::mem::take(&mut step.inbox) {
+        if let Some((number, payload)) = step.events.get(at).and_then(StoredEvent::encode) {
+            step.changes.push_inbox(InboxEntry { seq: number.0, message, received, payload });
+        }
     }
 }

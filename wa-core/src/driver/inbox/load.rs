@@ -56,7 +56,7 @@ impl Actor {
                 let senders = self.sender_addresses(message).into_iter().flatten();
                 names.extend(senders.map(|sender| SenderKeyName { group: message.from.clone(), sender }));
             }
-            keys.extend(keys_of(&message.id, &Place::of(message, own), own, &self.directory));
+            keys.extend(keys_of(&message.known_by(), &Place::of(message, own), own, &self.directory));
         }
         self.load_sessions(addresses).await?;
         for message in &messages {

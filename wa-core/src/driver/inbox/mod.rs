@@ -8,6 +8,8 @@ pub(super) mod place;
 mod receipt;
 pub(super) mod stored;
 
+pub(super) use self::accept::stage_inbox;
+
 use std::collections::HashSet;
 
 use tracing::Instrument as _;
@@ -72,8 +74,14 @@ impl Actor {
                 Incoming::Pairing { iq_id, request } => self.handle_pairing(&iq_id, request, step).await,
                 Incoming::Ib(items) => {
                     for item in items {
-                        self.handle_ib(item, step);
+                        self.handle_ib(item, step).await;
                     }
+                }
+                Incoming::Presence(presence) => self.handle_presence(presence, step).await?,
+                Incoming::ChatState(state) => self.handle_chat_state(state, step).await?,
+                Incoming::Call { call, answer, .. } => {
+                    self.handle_call(*call, step).await?;
+                    step.reply(answer);
                 }
                 Incoming::Other(node) => step.events.push(Event::Other(Box::new(node))),
             }
@@ -98,7 +106,7 @@ impl Actor {
             },
         );
         let mut place = Place::of(message, own);
-        let keys = keys_of(&message.id, &place, own, &self.directory);
+        let keys = keys_of(&message.known_by(), &place, own, &self.directory);
         if keys.iter().any(|key| seen.contains(key) || step.accepted.contains(key)) {
             step.note(&message.id, TrailStep::SeenBefore);
             self.acknowledge(message, &place, step);

@@ -21,13 +21,15 @@ pub(in crate::driver) enum StoredEvent {
     Lost(Box<MessageLost>),
     /// [`Event::ChatsMerged`].
     ChatsMerged(Box<ChatsMerged>),
+    /// [`Event::Opened`].
+    Opened(Box<MessageReceived>),
 }
 
 impl StoredEvent {
     /// Its number in the inbox.
     pub(in crate::driver) const fn number(&self) -> InboxNumber {
         match self {
-            Self::Message(received) | Self::OwnDevice(received) => received.number,
+            Self::Message(received) | Self::OwnDevice(received) | Self::Opened(received) => received.number,
             Self::Undecodable(undecodable) => undecodable.number,
             Self::Lost(lost) => lost.number,
             Self::ChatsMerged(merged) => merged.number,
@@ -42,15 +44,22 @@ impl StoredEvent {
             Self::Undecodable(undecodable) => Event::Undecodable(undecodable),
             Self::Lost(lost) => Event::MessageLost(lost),
             Self::ChatsMerged(merged) => Event::ChatsMerged(merged),
+            Self::Opened(received) => Event::Opened(received),
         }
     }
 
-    /// The payload of its entry.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        match self {
-            Self::Message(received) => RawEvent::of(received, What::Message).encode_to_vec(),
-            Self::OwnDevice(received) => RawEvent::of(received, What::OwnDevice).encode_to_vec(),
-            Self::Undecodable(undecodable) => RawEvent {
+    /// The payload of a message's entry.
+    pub(in crate::driver) fn encode_message(received: &MessageReceived) -> Vec<u8> {
+        RawEvent::of(received, What::Message).encode_to_vec()
+    }
+
+    /// The number and the payload of an event's entry; `None` for one that is told once.
+    pub(super) fn encode(event: &Event) -> Option<(InboxNumber, Vec<u8>)> {
+        let payload = match event {
+            Event::Message(received) => Self::encode_message(received),
+            Event::OwnDevice(received) => RawEvent::of(received, What::OwnDevice).encode_to_vec(),
+            Event::Opened(received) => RawEvent::of(received, What::Opened).encode_to_vec(),
+            Event::Undecodable(undecodable) => RawEvent {
                 chat: undecodable.chat.to_string(),
                 sender: undecodable.sender.to_string(),
                 sender_alt: undecodable.sender_alt.as_ref().map(Jid::to_string),
@@ -60,7 +69,7 @@ impl StoredEvent {
                 ..RawEvent::default()
             }
             .encode_to_vec(),
-            Self::Lost(lost) => RawEvent {
+            Event::MessageLost(lost) => RawEvent {
                 chat: lost.chat.to_string(),
                 sender: lost.sender.to_string(),
                 from_me: lost.from_me,
@@ -69,19 +78,23 @@ impl StoredEvent {
                 ..RawEvent::default()
             }
             .encode_to_vec(),
-            Self::ChatsMerged(merged) => RawEvent {
+            Event::ChatsMerged(merged) => RawEvent {
                 chat: merged.kept.to_string(),
                 what: Some(What::ChatsMerged(merged.gone.to_string())),
                 ..RawEvent::default()
             }
             .encode_to_vec(),
-        }
+            _ => return None,
+        };
+        Some((event.inbox_number()?, payload))
     }
 
     /// The chat that it belongs to, if to one.
     pub(super) const fn chat_mut(&mut self) -> Option<&mut Jid> {
         match self {
-            Self::Message(received) | Self::OwnDevice(received) => Some(&mut received.chat),
+            Self::Message(received) | Self::OwnDevice(received) | Self::Opened(received) => {
+                Some(&mut received.chat)
+            }
             Self::Undecodable(undecodable) => Some(&mut undecodable.chat),
             Self::Lost(lost) => Some(&mut lost.chat),
             Self::ChatsMerged(_) => None,
@@ -89,10 +102,11 @@ impl StoredEvent {
     }
 
     /// Reads an entry; `None` when it is damaged.
-    pub(super) fn read(entry: &InboxEntry) -> Option<Self> {
+    pub(in crate::driver) fn read(entry: &InboxEntry) -> Option<Self> {
         let mut raw = RawEvent::decode(entry.payload.as_slice()).ok()?;
         Some(match raw.what.take()? {
             What::Message(message) => Self::Message(Box::new(raw.into_received(entry, message)?)),
+            What::Opened(message) => Self::Opened(Box::new(raw.into_received(entry, message)?)),
             What::OwnDevice(message) => Self::OwnDevice(Box::new(raw.into_received(entry, message)?)),
             What::Lost(why) => Self::Lost(Box::new(MessageLost {
                 number: InboxNumber(entry.seq),
@@ -141,7 +155,12 @@ struct RawEvent {
     /// 1 the sender, 2 our phone.
     #[prost(uint32, tag = "8")]
     recovered: u32,
-    #[prost(oneof = "What", tags = "16, 17, 18, 19, 20")]
+    #[prost(uint64, optional, tag = "9")]
+    post: Option<u64>,
+    /// What was sealed in the message.
+    #[prost(bytes, optional, tag = "10")]
+    opened: Option<Vec<u8>>,
+    #[prost(oneof = "What", tags = "16, 17, 18, 19, 20, 21")]
     what: Option<What>,
 }
 
@@ -158,6 +177,8 @@ enum What {
     /// The key that is gone.
     #[prost(string, tag = "20")]
     ChatsMerged(String),
+    #[prost(bytes, tag = "21")]
+    Opened(Vec<u8>),
 }
 
 /// The number of a reason in entries; never given to another one.
@@ -194,6 +215,7 @@ impl RawEvent {
             sender: received.sender.to_string(),
             sender_alt: received.sender_alt.as_ref().map(Jid::to_string),
             from_me: received.from_me,
+            post: received.post,
             timestamp: received.timestamp.0,
             push_name: received.push_name.clone(),
             is_backlog: received.is_backlog,
@@ -202,11 +224,16 @@ impl RawEvent {
                 Some(RecoveredBy::Sender) => 1,
                 Some(RecoveredBy::Phone) => 2,
             },
+            opened: received.message.opened().map(<[u8]>::to_vec),
             what: Some(what(received.message.encoded().to_vec())),
         }
     }
 
     fn into_received(self, entry: &InboxEntry, message: Vec<u8>) -> Option<MessageReceived> {
+        let mut message = Message::decode(message).ok()?;
+        if let Some(opened) = &self.opened {
+            message.set_opened(opened.clone());
+        }
         Some(MessageReceived {
             number: InboxNumber(entry.seq),
             chat: self.chat.parse().ok()?,
@@ -214,6 +241,7 @@ impl RawEvent {
             sender_alt: self.other_address(),
             from_me: self.from_me,
             id: entry.message.id.clone(),
+            post: self.post,
             timestamp: UnixSeconds(self.timestamp),
             push_name: self.push_name,
             is_backlog: self.is_backlog,
@@ -222,7 +250,7 @@ impl RawEvent {
                 2 => Some(RecoveredBy::Phone),
                 _ => None,
             },
-            message: Message::decode(message).ok()?,
+            message,
         })
     }
 
@@ -246,6 +274,7 @@ mod tests {
             sender_alt: Some(Jid::pn("15551234567").with_device(3)),
             from_me: false,
             id: MessageId::new("3EB0"),
+            post: Some(100),
             timestamp: UnixSeconds(1_700_000_000),
             push_name: Some("Ana".to_owned()),
             is_backlog: true,
@@ -254,18 +283,22 @@ mod tests {
         })
     }
 
-    fn again(event: &StoredEvent) -> Option<StoredEvent> {
+    fn again(event: Event) -> Option<Event> {
+        let (number, payload) = StoredEvent::encode(&event)?;
         let message = MessageKey { chat: Jid::STATUS, sender: Jid::STATUS, id: MessageId::new("3EB0") };
-        StoredEvent::read(&InboxEntry { seq: 7, message, received: UnixMillis(0), payload: event.encode() })
+        Some(
+            StoredEvent::read(&InboxEntry { seq: number.0, message, received: UnixMillis(0), payload })?
+                .into_event(),
+        )
     }
 
     #[test]
     fn what_is_stored_is_read_again() {
         let message = received(Message::text("hello"));
-        let stored = again(&StoredEvent::Message(message.clone())).unwrap().into_event();
+        let stored = again(Event::Message(message.clone())).unwrap();
         assert!(matches!(stored, Event::Message(read) if read == message));
         let own = received(Message::text("keys"));
-        let stored = again(&StoredEvent::OwnDevice(own.clone())).unwrap().into_event();
+        let stored = again(Event::OwnDevice(own.clone())).unwrap();
         assert!(matches!(stored, Event::OwnDevice(read) if read == own));
         let undecodable = Box::new(Undecodable {
             number: InboxNumber(7),
@@ -277,14 +310,14 @@ mod tests {
             timestamp: own.timestamp,
             bytes: vec![1, 2, 0xFF],
         });
-        let stored = again(&StoredEvent::Undecodable(undecodable.clone())).unwrap().into_event();
+        let stored = again(Event::Undecodable(undecodable.clone())).unwrap();
         assert!(matches!(stored, Event::Undecodable(read) if read == undecodable));
         let merged = Box::new(ChatsMerged {
             number: InboxNumber(7),
             kept: own.sender.to_user(),
             gone: own.chat.clone(),
         });
-        let stored = again(&StoredEvent::ChatsMerged(merged.clone())).unwrap().into_event();
+        let stored = again(Event::ChatsMerged(merged.clone())).unwrap();
         assert!(matches!(stored, Event::ChatsMerged(read) if read == merged));
     }
 

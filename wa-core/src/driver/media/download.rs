@@ -171,8 +171,8 @@ impl<'a> Reading<'a> {
             }
             // Encrypted, and its key is lost or malformed.
             (None, _) if file.file_enc_sha256.is_some() => return Err(MediaError::NoKey),
-            (None, None) => return Err(MediaError::NoKey),
-            (None, Some(hash)) => (Work::Plain(PlainHash::default(), hash), Some),
+            (None, None) if !settings.is_unproven => return Err(MediaError::NoKey),
+            (None, hash) => (Work::Plain(PlainHash::default(), hash), Some),
         };
         let longest = file.file_length.unwrap_or(u64::MAX).min(settings.max_length);
         let limit = length(longest).unwrap_or(u64::MAX);
@@ -222,6 +222,8 @@ impl<'a> Reading<'a> {
             self.settings.tell(self.received, total.or_else(|| self.expected()));
             match came {
                 Ok(more) => is_over = !more,
+                // The connection broke after the last byte.
+                Err(_) if total == Some(self.received) => is_over = true,
                 Err(error) => {
                     self.work(sink).await?;
                     return Err(broken(error));
@@ -285,7 +287,7 @@ impl<'a> Reading<'a> {
 /// What is done with the bytes of a file.
 enum Work {
     Encrypted(Box<Decryptor>, FileHashes),
-    Plain(PlainHash, [u8; 32]),
+    Plain(PlainHash, Option<[u8; 32]>),
 }
 
 impl Work {
@@ -302,7 +304,8 @@ impl Work {
     fn finish(self, rest: &mut Vec<u8>) -> Result<OpenedFile, CipherError> {
         match self {
             Self::Encrypted(decryptor, hashes) => decryptor.finish(rest, &hashes),
-            Self::Plain(hash, expected) => hash.check(&expected),
+            Self::Plain(hash, Some(expected)) => hash.check(&expected),
+            Self::Plain(hash, None) => Ok(hash.finish()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! clone, and everything happens in the caller's future, which may be dropped at any time.
 //! Protocol: media.
 
+mod delete;
 mod download;
 mod exchange;
 mod hosts;
@@ -45,16 +46,15 @@ impl Fetcher {
         Self { http, hosts: Arc::new(Hosts::fixed(hosts)) }
     }
 
-    /// Downloads, verifies and decrypts a file of at most this many bytes.
+    /// Downloads, verifies and decrypts a file into memory; the settings say how long it may be.
     ///
     /// Cancel safe: dropping the future ends the request.
     ///
     /// # Errors
     /// [`MediaError`].
-    pub(crate) async fn bytes(&self, file: &Attachment, limit: u64) -> Result<Vec<u8>, MediaError> {
+    pub(crate) async fn bytes(&self, file: &Attachment, settings: &Settings) -> Result<Vec<u8>, MediaError> {
         let mut bytes = Vec::new();
-        let settings = Settings { max_length: limit, ..Settings::default() };
-        self.download(file, &mut Sink::Bytes(&mut bytes), &settings).await?;
+        self.download(file, &mut Sink::Bytes(&mut bytes), settings).await?;
         Ok(bytes)
     }
 }
@@ -65,11 +65,13 @@ pub(crate) struct Settings {
     pub(crate) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
     /// How long a file may be, decrypted.
     pub(crate) max_length: u64,
+    /// A file that is not encrypted may be anything: nothing says what it should be.
+    pub(crate) is_unproven: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { progress: None, max_length: MAX_LENGTH }
+        Self { progress: None, max_length: MAX_LENGTH, is_unproven: false }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use wa_store::{OutboxEntry, OutboxState, StoreError};
+use wa_store::{Expiration, MessageKey, OutboxEntry, OutboxState, StoreError};
 use wa_types::{MessageId, UnixMillis};
 
 use super::{Fresh, Pending};
@@ -27,6 +27,11 @@ impl Actor {
                 Err(error) => return job.reply.refuse(SendError::Store(error.to_string())),
             },
         };
+        match self.seal_content(&job.chat, &job.message, step.secrets.clone()).await {
+            Ok(Some(sealed)) => job.message = sealed,
+            Ok(None) => {}
+            Err(error) => return job.reply.refuse(error),
+        }
         match self.known_send(&job).await {
             Ok(Known::New) => self.take_send(job, step),
             Ok(Known::Fresh(id)) => self.join(id, job.reply, step),
@@ -87,11 +92,18 @@ impl Actor {
                 let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
                 (UnixMillis(now.0.saturating_add(millis)), later(clock::now(), within))
             }),
-            message: job.message,
+            message: job.message.stamped(now),
             state: None,
             retries: 0,
         };
-        step.sent.extend(self.of_sent(&pending.chat, &pending.id, &pending.message, now.to_seconds()));
+        if let Some((seconds, since)) = pending.message.told_expiration(now.to_seconds()) {
+            self.directory.set_expiration(&pending.chat, Expiration { seconds, since }, &mut step.changes);
+        }
+        if let Some(own) = self.own() {
+            let (chat, sender) = (pending.chat.clone(), own.pn.to_user());
+            let key = MessageKey { chat, sender, id: pending.id.clone() };
+            self.keep_secret(key, &pending.message, now, step);
+        }
         self.outbox.fresh.push(Fresh {
             seq: pending.seq,
             chat: pending.chat.clone(),
@@ -134,7 +146,7 @@ impl Actor {
         match job.reply {
             SendReply::Sent(reply) if !entry.state.is_pending() => {
                 let timestamp = entry.acked.unwrap_or(entry.at).to_seconds();
-                let _ = reply.send(Ok(Sent { id: entry.id, chat: job.chat, timestamp }));
+                let _ = reply.send(Ok(Sent { id: entry.id, chat: job.chat, timestamp, server_id: None }));
             }
             reply => self.join(entry.id, reply, step),
         }

@@ -21,6 +21,8 @@ const RETRIES: u8 = 1;
 
 /// A message that was written and not answered.
 pub(super) struct InFlight {
+    /// Its own id; the stanza's is another one for a change of a channel's post.
+    pub(super) id: MessageId,
     pub(super) seq: u64,
     /// The key of the chat.
     pub(super) chat: Jid,
@@ -30,6 +32,8 @@ pub(super) struct InFlight {
     pub(super) written: Instant,
     /// A receipt told that it arrived: if the ack never comes, that says as much.
     pub(super) delivered: Option<UnixMillis>,
+    /// The number that the server gave it in its channel.
+    pub(super) server_id: Option<u64>,
 }
 
 /// The server's answer to a message, or why there is none.
@@ -46,18 +50,24 @@ impl Actor {
         answers: Vec<Answered>,
         step: &mut Step,
     ) -> Result<(), StoreError> {
-        for Answered { id, ack } in answers {
-            let Some(in_flight) = self.outbox.in_flight.remove(&id) else {
+        for Answered { id: stanza_id, ack } in answers {
+            let Some(in_flight) = self.outbox.in_flight.remove(&stanza_id) else {
                 if ack.is_ok() {
-                    self.note_answer_ack(&id);
-                    self.note_request_ack(&id);
-                    self.history.note_ack(&id);
+                    self.note_request_ack(&stanza_id);
+                    self.history.note_ack(&stanza_id);
                 }
+                self.handle_answer_ack(&stanza_id, &ack, step).await?;
                 continue;
             };
+            let id = in_flight.id.clone();
             let verdict = match &*in_flight.route {
                 Route::Group(route) => self.judge_group(&id, route, &ack, step).await?,
                 Route::Direct(_) => GroupVerdict::Settled,
+                Route::Channel(_) => {
+                    // The channel's next posts waited for this.
+                    self.outbox.wake();
+                    GroupVerdict::Settled
+                }
             };
             if verdict == GroupVerdict::SendAgain && in_flight.retries < RETRIES {
                 self.send_again(id, in_flight, false).await?;
@@ -68,30 +78,38 @@ impl Actor {
                     trail::count_ack(clock::now() - in_flight.written);
                     self.heed_ack(&in_flight.route, &ack, &mut step.changes);
                     let timestamp = ack.timestamp.unwrap_or_else(|| clock::unix_millis().to_seconds());
-                    self.acknowledge_send(id, in_flight, timestamp, step);
+                    let in_flight = InFlight { server_id: ack.server_id, ..in_flight };
+                    self.acknowledge_send(id.clone(), in_flight, timestamp, step);
                 }
                 Ok(MessageAck { error: Some(code), .. }) => {
                     let error = match &*in_flight.route {
                         Route::Group(route) => route.refusal(code),
-                        Route::Direct(_) => SendError::from_code(code),
+                        Route::Direct(_) | Route::Channel(_) => SendError::from_code(code),
                     };
                     if error.is_temporary() && in_flight.retries < RETRIES {
                         self.send_again(id, in_flight, true).await?;
-                    } else {
-                        self.fail_in_flight(&id, &in_flight, &error, step);
+                        continue;
                     }
+                    self.fail_in_flight(&id, &in_flight, &error, step);
                 }
                 Err(RequestError::TooLong | RequestError::Encode(_)) => {
                     self.fail_in_flight(&id, &in_flight, &SendError::TooLarge, step);
                 }
                 Err(RequestError::Timeout) => match in_flight.delivered {
-                    Some(at) => self.acknowledge_send(id, in_flight, at.to_seconds(), step),
-                    None if in_flight.retries < RETRIES => self.send_again(id, in_flight, false).await?,
+                    Some(at) => self.acknowledge_send(id.clone(), in_flight, at.to_seconds(), step),
+                    None if in_flight.retries < RETRIES => {
+                        self.send_again(id, in_flight, false).await?;
+                        continue;
+                    }
                     None => self.fail_in_flight(&id, &in_flight, &SendError::Timeout, step),
                 },
                 // The connection's end follows, and with it all that is under way is sent again.
-                Err(_) => drop(self.outbox.in_flight.insert(id, in_flight)),
+                Err(_) => {
+                    self.outbox.in_flight.insert(stanza_id, in_flight);
+                    continue;
+                }
             }
+            self.answer_next(&id, step).await?;
         }
         Ok(())
     }
@@ -109,7 +127,7 @@ impl Actor {
         self.outbox.raise(id.clone(), Some(in_flight.seq), OutboxState::Acked, at);
         self.note_growth(in_flight.bytes);
         step.update(&in_flight.chat, &id, SendState::Acked { timestamp });
-        let sent = Sent { id: id.clone(), chat: in_flight.chat, timestamp };
+        let sent = Sent { id: id.clone(), chat: in_flight.chat, timestamp, server_id: in_flight.server_id };
         self.outbox.resolve(&id, &Ok(sent));
     }
 
@@ -165,7 +183,8 @@ impl Actor {
                     in_flight.delivered.get_or_insert(at);
                 }
             } else if self.outbox.waiting.contains_key(id) {
-                let sent = Sent { id: id.clone(), chat: chat.clone(), timestamp: at.to_seconds() };
+                let sent =
+                    Sent { id: id.clone(), chat: chat.clone(), timestamp: at.to_seconds(), server_id: None };
                 self.outbox.resolve(id, &Ok(sent));
             }
             self.outbox.raise(id.clone(), None, state, at);

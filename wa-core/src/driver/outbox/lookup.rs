@@ -70,7 +70,7 @@ fn is_recent(since: &Instant) -> bool {
 }
 
 impl Actor {
-    pub(super) fn fetch_devices(&mut self, users: Vec<Jid>) {
+    pub(in crate::driver) fn fetch_devices(&mut self, users: Vec<Jid>) {
         let users: Vec<Jid> =
             users.into_iter().filter(|user| self.outbox.lookups.lists.insert(user.clone())).collect();
         let Some(requester) = self.requester().cloned().filter(|_| !users.is_empty()) else { return };

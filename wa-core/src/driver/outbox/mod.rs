@@ -35,7 +35,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use wa_store::{OutboxState, StoreError};
+use wa_store::{Expiration, OutboxEntry, OutboxState, StoreError};
 use wa_types::{Jid, MessageId};
 
 pub(super) use self::ack::Answered;
@@ -113,6 +113,7 @@ pub(super) struct Staged {
 /// An encrypted message.
 struct StagedSend {
     node: Node,
+    /// The stanza's id.
     id: MessageId,
     in_flight: InFlight,
 }
@@ -142,9 +143,15 @@ impl Outbox {
         }
     }
 
-    /// Whether a message is under way, and the server's word about it is waited for.
-    pub(super) fn is_in_flight(&self, id: &MessageId) -> bool {
-        self.in_flight.contains_key(id)
+    /// Whether a message to this chat is under way.
+    fn is_sending_to(&self, chat: &Jid) -> bool {
+        self.in_flight.values().any(|in_flight| in_flight.chat == *chat)
+    }
+
+    /// Whether the server's word about a message is still to come, on this connection or after it is sent again.
+    pub(super) fn awaits_ack(&self, entry: &OutboxEntry) -> bool {
+        let is_raised = self.raised.contains_key(&entry.id);
+        self.in_flight.contains_key(&entry.id) || (entry.state == OutboxState::Written && !is_raised)
     }
 
     /// When something is to be done, whatever comes.
@@ -231,13 +238,17 @@ impl Actor {
             Prepared::Go(route) => {
                 let route = Arc::new(route);
                 if let Some(queue) = self.outbox.chats.get_mut(chat) {
-                    (queue.waits, queue.failures) = (Waits::Nothing, 0);
+                    let waits = if chat.is_newsletter() { Waits::Ack } else { Waits::Nothing };
+                    (queue.waits, queue.failures) = (waits, 0);
                 }
                 while self.may_send(step)
                     && !self.outbox.groups.waits_for_ack(chat)
                     && let Some(pending) = self.outbox.pop(chat)
                 {
                     self.seal(pending, &route, step);
+                    if matches!(*route, Route::Channel(_)) {
+                        break;
+                    }
                 }
             }
         }
@@ -279,11 +290,18 @@ impl Actor {
         }
     }
 
-    fn seal(&mut self, pending: Pending, route: &Arc<Route>, step: &mut Step) {
+    fn seal(&mut self, mut pending: Pending, route: &Arc<Route>, step: &mut Step) {
+        let Expiration { seconds, since } = self.expiration_of(&pending.chat, route);
+        let taken = pending.message.encoded().len();
+        pending.message = pending.message.expiring(seconds, since);
+        let is_changed = pending.message.encoded().len() != taken;
         let node = match self.seal_for(&pending, route) {
             Ok(node) => node,
             Err(error) => return self.fail(pending, &error, step),
         };
+        // Whatever comes between the commit and the archive: without its ack the message passes here again.
+        let sent = self.of_sent(&pending.chat, &pending.id, &pending.message, pending.created.to_seconds());
+        step.sent.extend(sent);
         let now = clock::unix_millis();
         let in_flight = InFlight {
             seq: pending.seq,
@@ -293,17 +311,22 @@ impl Actor {
             bytes: pending.message.encoded().len() as u64,
             written: clock::now(),
             delivered: None,
+            server_id: None,
+            id: pending.id.clone(),
         };
         let id = pending.id.clone();
+        let stanza_id = node.get("id").map_or_else(|| id.clone(), |id| MessageId::new(id.to_text()));
         if pending.state != Some(OutboxState::Written) {
             step.update(&pending.chat, &id, SendState::Written);
         }
         match pending.state {
-            None => drop(step.changes.put_outbox(pending.into_entry(OutboxState::Written, now))),
             Some(OutboxState::Written) => {}
-            Some(_) => drop(step.changes.set_outbox_state(pending.seq, OutboxState::Written, now)),
+            Some(_) if !is_changed => {
+                step.changes.set_outbox_state(pending.seq, OutboxState::Written, now);
+            }
+            _ => drop(step.changes.put_outbox(pending.into_entry(OutboxState::Written, now))),
         }
-        step.staged.sends.push(StagedSend { node, id, in_flight });
+        step.staged.sends.push(StagedSend { node, id: stanza_id, in_flight });
     }
 
     /// A message that is not under way is given up.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wa_store::{Changes, StoreError};
-use wa_types::{Jid, SignalAddress};
+use wa_store::{Changes, Expiration, StoreError};
+use wa_types::{Jid, SignalAddress, UnixSeconds};
 
 use super::group::GroupRoute;
 use super::{Pending, Waits};
@@ -12,8 +12,10 @@ use crate::e2e::encrypt::Plaintexts;
 use crate::e2e::phash::participant_hash;
 use crate::e2e::recipients::{self, Target};
 use crate::error::SendError;
+use crate::message::post::Post;
+use crate::message::report;
 use crate::stanza::ack::MessageAck;
-use crate::stanza::message::OutboundMessage;
+use crate::stanza::message::{OutboundMessage, OutboundPost, reporting};
 use crate::wire::Node;
 
 /// Where a chat's next messages go.
@@ -22,6 +24,8 @@ pub(super) enum Route {
     Direct(Box<Direct>),
     /// To a group.
     Group(Arc<GroupRoute>),
+    /// To a channel, in the clear.
+    Channel(Jid),
 }
 
 /// The devices of one user, and our own others.
@@ -47,17 +51,31 @@ pub(super) enum Prepared {
 impl Actor {
     /// Whether messages can be sent there at all.
     pub(super) fn can_send_to(chat: &Jid) -> bool {
-        chat.is_user() || chat.is_bot() || chat.is_group()
+        chat.is_user() || chat.is_bot() || chat.is_group() || chat.is_newsletter()
     }
 
     /// Loads what a chat's messages need, and asks for what is missing.
     pub(super) async fn prepare(&mut self, chat: &Jid) -> Result<Prepared, StoreError> {
         if chat.is_group() {
             self.prepare_group(chat).await
+        } else if chat.is_newsletter() {
+            // One after the other: a change of a post goes under the same id as the post.
+            let is_busy = self.outbox.is_sending_to(chat);
+            Ok(if is_busy { Prepared::Wait(Waits::Ack) } else { Prepared::Go(Route::Channel(chat.clone())) })
         } else if Self::can_send_to(chat) {
             self.prepare_direct(chat).await
         } else {
             Ok(Prepared::Fail(SendError::Unsupported(chat.clone())))
+        }
+    }
+
+    /// How long the messages of a chat stay.
+    pub(super) fn expiration_of(&self, chat: &Jid, route: &Route) -> Expiration {
+        match route {
+            Route::Direct(_) => self.directory.expiration(chat).unwrap_or_default(),
+            // Every change of a group drops its way.
+            Route::Group(group) => Expiration { seconds: group.expiration_s, since: UnixSeconds::default() },
+            Route::Channel(_) => Expiration::default(),
         }
     }
 
@@ -66,6 +84,11 @@ impl Actor {
         match route {
             Route::Direct(direct) => self.seal_direct(pending, direct),
             Route::Group(group) => self.seal_group(pending, group),
+            Route::Channel(channel) => {
+                let Post { changes, class, content } = Post::of(&pending.message);
+                let id = changes.as_ref().unwrap_or(&pending.id);
+                Ok(OutboundPost { to: channel, id, class, content }.into_node())
+            }
         }
     }
 
@@ -86,8 +109,8 @@ impl Actor {
                 self.directory.drop_list(&direct.to, changes);
                 self.directory.drop_list(&direct.me.to_user(), changes);
             }
-            // A group's answers are judged first of all.
-            Route::Group(_) => {}
+            // A group's answers are judged first of all; in a channel there is nothing to learn.
+            Route::Group(_) | Route::Channel(_) => {}
         }
     }
 
@@ -140,6 +163,7 @@ impl Actor {
         if !is_note_to_self && targets.iter().all(|(target, _)| target.is_own) || targets.is_empty() {
             return Ok(Prepared::Fail(SendError::NoDevices(to)));
         }
+        self.load_tokens(std::slice::from_ref(&to)).await?;
         let recipient_pn = if to.is_lid() { self.directory.pn_of(&to).cloned() } else { None };
         Ok(Prepared::Go(Route::Direct(Box::new(Direct { to, recipient_pn, me, targets, listed }))))
     }
@@ -174,7 +198,18 @@ impl Actor {
             recipients,
             device_identity: self.account.signed_device_identity.as_deref(),
             recipient_pn: route.recipient_pn.as_ref(),
+            trust: self.trust_for(&route.to).map(|trust| trust.to_node()),
         };
-        Ok(message.into_node())
+        let token = report_token(pending, &route.me.to_user(), &route.to);
+        let node = message.into_node().children(token);
+        self.note_written_to(&route.to);
+        Ok(node)
     }
+}
+
+/// By which a report of the message can be checked.
+pub(super) fn report_token(pending: &Pending, sender: &Jid, remote: &Jid) -> Option<Node> {
+    let message = &pending.message;
+    let token = report::token(&*message.secret()?, &pending.id, sender, remote, message.encoded())?;
+    Some(reporting(token))
 }

@@ -8,6 +8,7 @@ use wa_types::{Jid, MessageId, UnixMillis};
 use super::Outbox;
 use super::accept::later;
 use super::queue::{Pending, WINDOW, WINDOW_BYTES};
+use crate::driver::secrets::KEEP_SEALED;
 use crate::driver::{Actor, CONFIRM_AFTER, READ_AGAIN, Step, clock};
 use crate::error::SendError;
 use crate::event::{Event, SendState};
@@ -139,9 +140,9 @@ impl Actor {
 
     /// The answers to what is under way will not come; receipts may have said as much.
     fn settle_in_flight(&mut self, step: &mut Step) {
-        for (id, in_flight) in std::mem::take(&mut self.outbox.in_flight) {
+        for in_flight in std::mem::take(&mut self.outbox.in_flight).into_values() {
             if let Some(at) = in_flight.delivered {
-                self.acknowledge_send(id, in_flight, at.to_seconds(), step);
+                self.acknowledge_send(in_flight.id.clone(), in_flight, at.to_seconds(), step);
             }
         }
     }
@@ -304,6 +305,8 @@ impl Actor {
         // Reads through all of them: not each time that something was sent.
         if now >= self.outbox.forget_seen_at {
             changes.forget_seen_before(ago(KEEP_SEEN));
+            let (kept, count) = self.config.keep_secrets;
+            changes.trim_message_secrets(ago(kept), count, KEEP_SEALED);
             self.outbox.forget_seen_at = now + TRIM_EVERY;
         }
         match self.store.commit(changes).await {

@@ -135,6 +135,7 @@ impl Actor {
 
     fn recover(&mut self, key: MessageKey, repair: Repair, message: Message, step: &mut Step) {
         step.changes.delete_repair(key.clone());
+        self.keep_secret(key.clone(), &message, repair.origin.timestamp.to_millis(), step);
         let received = MessageReceived {
             number: self.next_number(),
             chat: repair.chat,
@@ -142,6 +143,7 @@ impl Actor {
             sender_alt: repair.sender_alt,
             from_me: repair.from_me,
             id: repair.origin.id,
+            post: None,
             timestamp: repair.origin.timestamp,
             push_name: repair.push_name,
             is_backlog: repair.is_backlog,

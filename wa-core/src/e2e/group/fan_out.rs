@@ -63,8 +63,7 @@ impl OwnAddress {
 
 #[cfg(test)]
 mod tests {
-    use wa_store::{Device, GroupMember, GroupRole};
-    use wa_types::{UnixMillis, UnixSeconds};
+    use wa_store::{Device, GroupMember};
 
     use super::*;
 
@@ -73,32 +72,15 @@ mod tests {
     }
 
     fn member(pn: &str, lid: Option<&str>) -> GroupMember {
-        GroupMember {
-            pn: Some(Jid::pn(pn)),
-            lid: lid.map(Jid::lid),
-            role: GroupRole::Member,
-            is_unreachable: false,
-        }
+        GroupMember::new(Some(Jid::pn(pn)), lid.map(Jid::lid))
     }
 
     fn group(addressing: AddressingMode) -> Group {
         Group {
-            jid: "1203@g.us".parse().expect("a group"),
-            subject: String::new(),
-            description: None,
             addressing,
             members: vec![member("100", Some("900")), member("200", Some("800")), member("300", None)],
             size: 3,
-            is_announcement: false,
-            is_locked: false,
-            expiration_s: 0,
-            is_community: false,
-            parent: None,
-            is_default_subgroup: false,
-            creator: None,
-            created: UnixSeconds(0),
-            member_version: None,
-            fetched: UnixMillis(0),
+            ..Group::new("1203@g.us".parse().expect("a group"))
         }
     }
 

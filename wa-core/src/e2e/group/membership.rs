@@ -1,10 +1,11 @@
 //! What a notification makes of a group that we know. Protocol: groups and communities, "Notifications `w:gp2`",
 //! "Version handling".
 
-use wa_store::{Group, GroupMember, GroupRole};
+use wa_store::{Group, GroupFlag, GroupMember, GroupRole};
 use wa_types::Jid;
 
 use crate::e2e::addressing::OwnAddress;
+use crate::stanza::community::LinkKind;
 use crate::stanza::notification::groups::{GroupChange, VersionedChange};
 
 /// What is left of what we know.
@@ -22,22 +23,40 @@ impl VersionedChange {
     /// Whether it says who is a member, or which of their addresses counts: what decides who reads.
     #[must_use]
     pub const fn is_about_members(&self) -> bool {
-        !matches!(
-            self.change,
+        match self.change {
+            GroupChange::Created(_)
+            | GroupChange::Added { .. }
+            | GroupChange::Removed { .. }
+            | GroupChange::Promoted { .. }
+            | GroupChange::Demoted { .. }
+            | GroupChange::NumberChanged { .. }
+            | GroupChange::Flag { flag: GroupFlag::MissingAddresses, .. }
+            | GroupChange::Deleted { .. }
+            | GroupChange::Other(_) => true,
             GroupChange::Subject { .. }
-                | GroupChange::Description { .. }
-                | GroupChange::Announcement { .. }
-                | GroupChange::Locked { .. }
-                | GroupChange::Expiration { .. }
-        )
+            | GroupChange::Description { .. }
+            | GroupChange::Setting(_)
+            | GroupChange::Flag { .. }
+            | GroupChange::GrowthLocked(_)
+            | GroupChange::LinkReset { .. }
+            | GroupChange::InvitesRevoked { .. }
+            | GroupChange::JoinRequested { .. }
+            | GroupChange::JoinRequestsGone { .. }
+            | GroupChange::Linked { .. }
+            | GroupChange::Unlinked { .. }
+            | GroupChange::Suggested { .. }
+            | GroupChange::SuggestionsGone { .. }
+            | GroupChange::SuggesterChanged { .. }
+            | GroupChange::Reported => false,
+        }
     }
 
     /// Whether it ends our own membership.
     #[must_use]
     pub fn ends_membership(&self, own: &OwnAddress) -> bool {
         match &self.change {
-            GroupChange::Deleted => true,
-            GroupChange::Removed { members } => members.iter().any(|member| is_us(member, own)),
+            GroupChange::Deleted { .. } => true,
+            GroupChange::Removed { members, .. } => members.iter().any(|member| is_us(member, own)),
             _ => false,
         }
     }
@@ -49,12 +68,34 @@ impl VersionedChange {
         }
         match &self.change {
             GroupChange::Created(new) => *group = (**new).clone(),
-            GroupChange::Subject { subject } => group.subject.clone_from(subject),
+            GroupChange::Subject { subject, by, at } => {
+                group.subject.clone_from(subject);
+                (group.subject_by, group.subject_at) = (by.clone(), *at);
+            }
             GroupChange::Description { description } => group.description.clone_from(description),
-            GroupChange::Announcement { is_on } => group.is_announcement = *is_on,
-            GroupChange::Locked { is_on } => group.is_locked = *is_on,
-            GroupChange::Expiration { seconds } => group.expiration_s = *seconds,
-            GroupChange::Other(_) | GroupChange::Deleted => return Standing::Stale,
+            GroupChange::Setting(setting) => setting.apply(group),
+            GroupChange::GrowthLocked(lock) => group.growth_lock.clone_from(lock),
+            GroupChange::Linked { kind: LinkKind::Community, groups } => {
+                group.parent = groups.first().map(|community| community.jid.clone());
+            }
+            GroupChange::Unlinked { kind: LinkKind::Community, .. } => {
+                group.parent = None;
+                group.is_default_subgroup = false;
+            }
+            GroupChange::Flag { flag: GroupFlag::MissingAddresses, .. }
+            | GroupChange::Other(_)
+            | GroupChange::Deleted { .. } => return Standing::Stale,
+            GroupChange::Flag { flag, is_on } => group.flags.set(*flag, *is_on),
+            GroupChange::LinkReset { .. }
+            | GroupChange::InvitesRevoked { .. }
+            | GroupChange::JoinRequested { .. }
+            | GroupChange::JoinRequestsGone { .. }
+            | GroupChange::Linked { .. }
+            | GroupChange::Unlinked { .. }
+            | GroupChange::Suggested { .. }
+            | GroupChange::SuggestionsGone { .. }
+            | GroupChange::SuggesterChanged { .. }
+            | GroupChange::Reported => {}
             GroupChange::Added { .. }
             | GroupChange::Removed { .. }
             | GroupChange::Promoted { .. }
@@ -71,7 +112,7 @@ impl VersionedChange {
         let follows = self.from_version.is_some() && self.from_version == group.member_version;
         let standing = match &self.change {
             GroupChange::Added { members, .. } if follows => add(group, members),
-            GroupChange::Removed { members } if follows => remove(group, members),
+            GroupChange::Removed { members, .. } if follows => remove(group, members),
             GroupChange::Promoted { members } if follows || self.from_version.is_none() => {
                 set_role(group, members, GroupRole::Admin)
             }
@@ -82,7 +123,7 @@ impl VersionedChange {
                 let old = actor.and_then(|actor| group.members.iter_mut().find(|known| known.is_user(actor)));
                 match old {
                     Some(old) => {
-                        *old = GroupMember { role: old.role, ..(**member).clone() };
+                        *old = GroupMember { role: old.role, joined: old.joined, ..(**member).clone() };
                         Standing::Known
                     }
                     None => Standing::Stale,
@@ -146,41 +187,27 @@ fn set_role(group: &mut Group, members: &[GroupMember], role: GroupRole) -> Stan
 #[cfg(test)]
 mod tests {
     use wa_store::AddressingMode;
-    use wa_types::{UnixMillis, UnixSeconds};
+    use wa_types::UnixSeconds;
 
     use super::*;
+    use crate::stanza::group_setting::GroupSetting;
 
     fn own() -> OwnAddress {
         OwnAddress { pn: Jid::pn("100").with_device(7), lid: Some(Jid::lid("900").with_device(7)) }
     }
 
     fn member(pn: &str, lid: &str) -> GroupMember {
-        GroupMember {
-            pn: Some(Jid::pn(pn)),
-            lid: Some(Jid::lid(lid)),
-            role: GroupRole::Member,
-            is_unreachable: false,
-        }
+        GroupMember::new(Some(Jid::pn(pn)), Some(Jid::lid(lid)))
     }
 
     fn group() -> Group {
         Group {
-            jid: "1203@g.us".parse().expect("a group"),
             subject: "Friends".to_owned(),
-            description: None,
             addressing: AddressingMode::Lid,
             members: vec![member("100", "900"), member("200", "800")],
             size: 2,
-            is_announcement: false,
-            is_locked: false,
-            expiration_s: 0,
-            is_community: false,
-            parent: None,
-            is_default_subgroup: false,
-            creator: None,
-            created: UnixSeconds(0),
             member_version: Some("1".to_owned()),
-            fetched: UnixMillis(0),
+            ..Group::new("1203@g.us".parse().expect("a group"))
         }
     }
 
@@ -205,7 +232,7 @@ mod tests {
         let after = known.clone();
         assert_eq!(added(Some("1"), Some("2")).apply(&mut known, None, &own()), Standing::Known);
         assert_eq!(known, after, "the same again changes nothing");
-        let gone = GroupChange::Removed { members: vec![member("300", "700")] };
+        let gone = GroupChange::Removed { members: vec![member("300", "700")], reason: None };
         assert_eq!(change(gone, Some("2"), Some("3")).apply(&mut known, None, &own()), Standing::Known);
         assert_eq!(known.members, group().members);
     }
@@ -219,7 +246,7 @@ mod tests {
         }
         let mut unversioned = Group { member_version: None, ..group() };
         assert_eq!(added(None, None).apply(&mut unversioned, None, &own()), Standing::Stale);
-        let stranger = GroupChange::Removed { members: vec![member("400", "600")] };
+        let stranger = GroupChange::Removed { members: vec![member("400", "600")], reason: None };
         assert_eq!(change(stranger, Some("1"), Some("2")).apply(&mut group(), None, &own()), Standing::Stale);
         let unknown = GroupChange::Other(Box::new(crate::wire::Node::new("of_next_year")));
         assert_eq!(change(unknown, None, None).apply(&mut group(), None, &own()), Standing::Stale);
@@ -228,10 +255,10 @@ mod tests {
     #[test]
     fn our_own_removal_ends_it_whatever_the_version() {
         let us = GroupMember { pn: None, ..member("100", "900") };
-        let removed = change(GroupChange::Removed { members: vec![us] }, Some("7"), Some("8"));
+        let removed = change(GroupChange::Removed { members: vec![us], reason: None }, Some("7"), Some("8"));
         assert_eq!(removed.apply(&mut group(), None, &own()), Standing::Ended);
         assert_eq!(
-            change(GroupChange::Deleted, None, None).apply(&mut group(), None, &own()),
+            change(GroupChange::Deleted { reason: None }, None, None).apply(&mut group(), None, &own()),
             Standing::Ended
         );
     }
@@ -251,10 +278,14 @@ mod tests {
         assert_eq!(after.member(&Jid::pn("222")).map(|member| member.role), Some(GroupRole::Admin));
         let new = vec![member("222", "888")];
         assert_eq!(apply(GroupChange::Demoted { members: new }, None).members[1].role, GroupRole::Member);
-        assert_eq!(apply(GroupChange::Subject { subject: "New".to_owned() }, None).subject, "New");
-        assert!(apply(GroupChange::Announcement { is_on: true }, None).is_announcement);
-        assert!(apply(GroupChange::Locked { is_on: true }, None).is_locked);
-        assert_eq!(apply(GroupChange::Expiration { seconds: 86400 }, None).expiration_s, 86400);
+        assert_eq!(
+            apply(GroupChange::Subject { subject: "New".to_owned(), by: None, at: UnixSeconds(7) }, None)
+                .subject,
+            "New"
+        );
+        assert!(apply(GroupChange::Setting(GroupSetting::Announcement(true)), None).is_announcement);
+        assert!(apply(GroupChange::Setting(GroupSetting::Locked(true)), None).is_locked);
+        assert_eq!(apply(GroupChange::Setting(GroupSetting::expiration(86400)), None).expiration_s, 86400);
         let moved = GroupChange::NumberChanged { member: Box::new(member("1", "2")) };
         assert_eq!(change(moved, None, None).apply(&mut known, None, &own()), Standing::Stale, "whose?");
     }

@@ -19,6 +19,8 @@ mod reaction;
 mod sealed;
 mod setting;
 mod sticker_pack;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use album::{Album, Association, AssociationKind};
@@ -34,7 +36,7 @@ pub use payment::Payment;
 pub use poll::{Poll, PollResult};
 pub use product::{Order, Product};
 pub use reaction::{Comment, Reaction};
-pub use sealed::Sealed;
+pub use sealed::{Attendance, OccasionAnswer, PollOption, PollVote, Sealed};
 pub use setting::{Disappearing, MemberLabel, SharingLimit};
 pub use sticker_pack::{PackedSticker, StickerPack};
 pub use text::{LinkPreview, Text, TextStyle};
@@ -122,7 +124,14 @@ pub enum Content {
     CallLog(CallLog),
     /// A call that is to be.
     ScheduledCall(ScheduledCall),
-    /// Sealed with the secret of another message, that we do not have.
+    /// A vote in a poll.
+    PollVote(PollVote),
+    /// One more option for a poll.
+    PollOption(PollOption),
+    /// An answer to the invitation to an event.
+    OccasionAnswer(OccasionAnswer),
+    /// Sealed with the secret of another message, that we do not have. Should that message come later, this one is told
+    /// again, opened: [`Event::Opened`](crate::Event::Opened).
     Sealed(Sealed),
     /// Protocol matters between devices, by their number.
     Protocol(i32),
@@ -173,6 +182,9 @@ impl Content {
             Self::Payment(_) => "Payment",
             Self::CallLog(_) => "CallLog",
             Self::ScheduledCall(_) => "ScheduledCall",
+            Self::PollVote(_) => "PollVote",
+            Self::PollOption(_) => "PollOption",
+            Self::OccasionAnswer(_) => "OccasionAnswer",
             Self::Sealed(_) => "Sealed",
             Self::Protocol(_) => "Protocol",
             Self::Empty => "Empty",
@@ -190,6 +202,9 @@ impl Content {
             Self::Revoke(revoke) => &revoke.target,
             Self::Pin(pin) => &pin.target,
             Self::Keep(keep) => &keep.target,
+            Self::PollVote(vote) => &vote.poll,
+            Self::PollOption(option) => &option.poll,
+            Self::OccasionAnswer(answer) => &answer.occasion,
             Self::Sealed(sealed) => &sealed.target,
             _ => return None,
         })
@@ -202,7 +217,9 @@ impl Message {
     pub fn content(&self) -> Content {
         let unwrapped = wrapper::unwrapped(&self.decoded);
         let bytes = unwrapped.bytes(&self.bytes).unwrap_or(&self.bytes);
+        let opened = || sealed::opened(unwrapped.inner, &self.part()?, self.opened()?);
         let known = user_content(unwrapped.inner)
+            .or_else(opened)
             .or_else(|| addition(unwrapped.inner, bytes, self.decoded.message_context_info.as_deref()))
             .or_else(|| business_content(unwrapped.inner))
             .or_else(|| other_content(unwrapped.inner, bytes));

@@ -1,13 +1,21 @@
 //! `<iq>`: questions and answers. A request names its own reply. One file per namespace.
 //! Protocol: transport, "Stanza bookkeeping"; IQ catalogue.
 
+pub mod about;
+pub mod blocklist;
+pub mod business;
 pub mod encrypt;
 pub mod groups;
 pub mod md;
 pub mod media_conn;
 pub mod mex;
+pub mod newsletter;
 pub mod passive;
+pub mod picture;
 pub mod ping;
+pub mod privacy;
+pub mod spam;
+pub mod status_audience;
 pub mod usync;
 
 use std::time::Duration;

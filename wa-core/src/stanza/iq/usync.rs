@@ -1,4 +1,7 @@
-//! `usync`: what the server knows about users. Protocol: prekeys and devices, "usync".
+//! `usync`: what the server knows about users. Protocol: prekeys and devices, "usync"; IQ catalogue, "usync".
+
+pub mod info;
+pub mod lookup;
 
 use wa_types::{Jid, UnixSeconds};
 
@@ -62,15 +65,7 @@ impl IqRequest for FetchDevices {
         let users = self.users.iter().map(|jid| Node::new("user").attr("jid", jid));
         let query =
             Node::new("query").child(Node::new("devices").attr("version", "2")).child(Node::new("lid"));
-        let usync = Node::new("usync")
-            .attr("sid", self.sid.as_str())
-            .attr("mode", "query")
-            .attr("last", "true")
-            .attr("index", "0")
-            .attr("context", "message")
-            .child(query)
-            .child(Node::new("list").children(users));
-        vec![usync]
+        vec![envelope(&self.sid, "message", query, users)]
     }
 
     fn read(reply: Reader<'_>) -> Result<Self::Reply, StanzaError> {
@@ -83,6 +78,23 @@ impl IqRequest for FetchDevices {
         }
         Ok(usync.child("list")?.children_of("user").filter_map(read_user).collect())
     }
+}
+
+/// One question about users. `sid` is any text that is not used twice.
+fn envelope(sid: &str, context: &'static str, query: Node, users: impl Iterator<Item = Node>) -> Node {
+    Node::new("usync")
+        .attr("sid", sid)
+        .attr("mode", "query")
+        .attr("last", "true")
+        .attr("index", "0")
+        .attr("context", context)
+        .child(query)
+        .child(Node::new("list").children(users))
+}
+
+/// The code of the `<error>` of a node, if it has one; 0 when that has none.
+fn error_of(node: Reader<'_>) -> Option<u16> {
+    node.child_opt("error").map(|error| error.number_opt("code").ok().flatten().unwrap_or(0))
 }
 
 /// `None` for what names nobody, such as `jid="undefined"`: one user's fault is not the others'.

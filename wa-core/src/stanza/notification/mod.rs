@@ -4,9 +4,12 @@
 
 pub mod addresses;
 pub mod groups;
+pub mod newsletters;
+pub mod people;
 
 use wa_types::Jid;
 
+use super::media_retry::ReuploadAnswer;
 use super::pairing::PairingNotice;
 use super::{Reader, StanzaError};
 
@@ -35,12 +38,23 @@ pub enum Notification {
         /// The user's LID, where the stanza has one.
         lid: Option<Jid>,
     },
+    /// The device list of a contact changed, whom the server names by a hash only.
+    ContactDevicesChanged {
+        /// Protocol: prekeys and devices, "devices notification".
+        hash: String,
+    },
     /// Which addresses are one user, or that a user has another one now.
     Addresses(addresses::AddressNotification),
+    /// What changed about users, and about our own account.
+    People(Box<people::PeopleNotification>),
     /// Something happened in a group.
     Group(Box<groups::GroupNotification>),
+    /// Something happened to channels.
+    Newsletters(newsletters::NewsletterNotification),
     /// About linking this device.
     Pairing(PairingNotice),
+    /// Our phone's answer about a file that is to be uploaded again.
+    Reupload(Box<ReuploadAnswer>),
     /// Anything else, by its type.
     Other {
         /// The notification's `type`.
@@ -70,16 +84,26 @@ impl Notification {
                     return Ok(Self::IdentityChanged { user: stanza.jid("from")?, lid: lid() });
                 }
             }
-            "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
-            "account_sync" if stanza.child_opt("devices").is_some() => {
-                return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() });
+            "devices" if let Some(hash) = update_hash(stanza) => {
+                return Ok(Self::ContactDevicesChanged { hash });
             }
+            "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
+            "mediaretry" => return ReuploadAnswer::read(stanza).map(Box::new).map(Self::Reupload),
             "w:gp2" => {
                 return groups::GroupNotification::read(stanza).map(Box::new).map(Self::Group);
             }
             kind => {
                 if let Some(notice) = PairingNotice::read(kind, stanza)? {
                     return Ok(Self::Pairing(notice));
+                }
+                if let Some(told) = newsletters::NewsletterNotification::read(stanza, kind) {
+                    return Ok(Self::Newsletters(told));
+                }
+                if let Some(told) = groups::GroupNotification::read_mex(stanza, kind) {
+                    return Ok(Self::Group(Box::new(told)));
+                }
+                if let Some(people) = people::PeopleNotification::read(stanza, kind) {
+                    return Ok(Self::People(Box::new(people)));
                 }
                 if let Some(said) = addresses::AddressNotification::read(stanza, kind) {
                     return Ok(Self::Addresses(said));
@@ -88,4 +112,11 @@ impl Notification {
         }
         Ok(Self::Other { kind: kind.into_owned() })
     }
+}
+
+/// `<update hash/>`. With anything else beside it, it is about its sender.
+fn update_hash(stanza: Reader<'_>) -> Option<String> {
+    let update = stanza.child_opt("update")?;
+    let is_other = stanza.child_opt("add").or_else(|| stanza.child_opt("remove")).is_some();
+    if is_other { None } else { update.text_opt("hash").map(std::borrow::Cow::into_owned) }
 }

@@ -46,6 +46,13 @@ CREATE TABLE held (
     user_jid TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE privacy_token (
+    user_jid TEXT PRIMARY KEY,
+    token BLOB,
+    received_s INTEGER,
+    issued_s INTEGER
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sender_key (
     group_jid TEXT NOT NULL,
     sender TEXT NOT NULL,
@@ -80,7 +87,9 @@ CREATE INDEX lid_map_pn ON lid_map (pn, learned_ms);
 CREATE TABLE chat_key (
     address TEXT PRIMARY KEY,
     chat_key TEXT NOT NULL,
-    lid TEXT
+    lid TEXT,
+    expiration_s INTEGER NOT NULL,
+    expiration_since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE inbox (

@@ -7,7 +7,7 @@ use super::{Outcome, as_admin, as_member, named, outcomes, succeeded};
 use crate::account::DeviceKey;
 use crate::group::changes::Joined;
 use crate::group::render::group_ref;
-use crate::group::{Group, GroupMode};
+use crate::group::{Group, GroupMode, Place};
 use crate::iq::Answer;
 use crate::stanza::Read;
 use crate::state::State;
@@ -52,7 +52,7 @@ pub(super) fn join(state: &mut State, from: DeviceKey, asked: &Node) -> Result<A
     if group.members.len() >= state.config.group_size {
         return Err(419);
     }
-    if group.approval {
+    if group.approval || matches!(group.place, Place::Community { closed: true }) {
         let now = state.now_seconds();
         if let Some(group) = state.groups.find_mut(&jid) {
             group.requests.insert(from.account, now);
@@ -97,7 +97,11 @@ pub(super) fn revoke(state: &mut State, from: DeviceKey, jid: &Jid, asked: &Node
             Outcome::of(named, found.ok_or(404))
         })
         .collect();
-    Ok(Answer::one(outcomes(state, jid, "revoke", &results)))
+    let answer = outcomes(state, jid, "revoke", &results);
+    if results.iter().any(|outcome| outcome.result.is_ok()) {
+        state.tell_admins(jid, from.account, answer.clone());
+    }
+    Ok(Answer::one(answer))
 }
 
 pub(super) fn requests(state: &State, from: DeviceKey, jid: &Jid) -> Result<Answer, u16> {
@@ -129,7 +133,7 @@ pub(super) fn decide(state: &mut State, from: DeviceKey, jid: &Jid, asked: &Node
         if decision.tag == "approve" && !accounts.is_empty() {
             state.add_members(jid, from.account, &accounts, Joined::Added);
         } else {
-            forget_requests(state, jid, &accounts);
+            forget_requests(state, jid, from.account, &accounts);
         }
         answers.push(outcomes(state, jid, &decision.tag, &results));
     }
@@ -148,13 +152,18 @@ pub(super) fn withdraw(state: &mut State, from: DeviceKey, jid: &Jid, asked: &No
             Outcome::of(named, own.filter(|own| group.requests.contains_key(own)).ok_or(404))
         })
         .collect();
-    forget_requests(state, jid, &succeeded(&results));
+    forget_requests(state, jid, from.account, &succeeded(&results));
     Ok(Answer::one(outcomes(state, jid, "cancel_membership_requests", &results)))
 }
 
-fn forget_requests(state: &mut State, jid: &Jid, accounts: &[usize]) {
-    if let Some(group) = state.groups.find_mut(jid) {
-        group.requests.retain(|account, _| !accounts.contains(account));
+/// These do not wait any more; admins are told.
+fn forget_requests(state: &mut State, jid: &Jid, actor: usize, accounts: &[usize]) {
+    let Some(group) = state.groups.find_mut(jid) else { return };
+    group.requests.retain(|account, _| !accounts.contains(account));
+    let mode = group.mode;
+    let gone: Vec<Node> = accounts.iter().map(|account| state.participant(*account, mode)).collect();
+    if !gone.is_empty() {
+        state.tell_admins(jid, actor, Node::new("revoked_membership_requests").children(gone));
     }
 }
 

@@ -6,9 +6,13 @@
 //! | `members` | creating, adding, removing, roles, leaving |
 //! | `settings` | subject, description, modes |
 //! | `invite` | links, invitations, approval |
+//! | `community` | which groups belong together |
+//! | `picture` | the picture of a group |
 
+mod community;
 mod invite;
 mod members;
+pub(super) mod picture;
 mod query;
 mod settings;
 
@@ -65,7 +69,14 @@ fn of_one(state: &mut State, from: DeviceKey, jid: &Jid, asked: &Node, is_set: b
         ("membership_approval_requests", false) => invite::requests(state, from, jid),
         ("membership_requests_action", true) => invite::decide(state, from, jid, asked),
         ("cancel_membership_requests", true) => invite::withdraw(state, from, jid, asked),
-        ("ack", true) => Ok(Answer::DONE),
+        ("sub_groups", false) => community::subgroups(state, from, jid),
+        ("linked_groups_participants", false) => community::members(state, from, jid),
+        ("query_linked", false) => community::look(state, from, jid, asked),
+        ("join_linked_group", true) => community::join(state, from, jid, asked),
+        ("links", true) => community::link(state, from, jid, asked),
+        ("unlink", true) => community::unlink(state, from, jid, asked),
+        ("delete_parent", true) => community::deactivate(state, from, jid),
+        ("ack", true) => as_member(state, from, jid).map(|_| Answer::DONE),
         (_, true) => settings::set(state, from, jid, asked),
         _ => Err(400),
     }

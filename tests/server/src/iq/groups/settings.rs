@@ -91,7 +91,17 @@ pub(super) fn at_creation(group: &mut Group, author: usize, now: u64, create: &N
     group.approval = create.find("membership_approval_mode").and_then(approval).unwrap_or(false);
     group.description =
         create.find("description").and_then(|node| description(author, now, node).ok().flatten());
+    for (on, _) in SWITCHES {
+        if create.find(on).is_some() {
+            group.flags.insert(on);
+        }
+    }
     for (tag, field, values) in [
+        (
+            "member_share_group_history_mode",
+            &mut group.member_share_mode,
+            ["admin_share", "all_member_share"],
+        ),
         ("member_add_mode", &mut group.member_add_mode, ["admin_add", "all_member_add"]),
         ("member_link_mode", &mut group.member_link_mode, ["admin_link", "all_member_link"]),
     ] {
@@ -133,8 +143,9 @@ fn mode(node: &Node, values: [&str; 2]) -> Result<String, u16> {
 }
 
 /// What is on or off: the tag for each.
-const SWITCHES: [(&str, &str); 3] = [
+const SWITCHES: [(&str, &str); 4] = [
     ("no_frequently_forwarded", "frequently_forwarded_ok"),
     ("allow_admin_reports", "not_allow_admin_reports"),
     ("group_history", "no_group_history"),
+    ("allow_non_admin_sub_group_creation", "not_allow_non_admin_sub_group_creation"),
 ];

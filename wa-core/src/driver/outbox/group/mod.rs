@@ -27,7 +27,7 @@ use wa_types::{Jid, SignalAddress};
 pub(super) use self::ack::GroupVerdict;
 pub(in crate::driver) use self::state::GroupSends;
 use self::state::{Given, Keys};
-use super::route::{Prepared, Route};
+use super::route::{Prepared, Route, report_token};
 use super::{Pending, Waits};
 use crate::driver::{Actor, clock};
 use crate::e2e::addressing::OwnAddress;
@@ -50,6 +50,8 @@ pub(super) struct GroupRoute {
     mode: AddressingMode,
     /// Only admins send.
     is_announcement: bool,
+    /// How long messages stayed when this way was found.
+    pub(super) expiration_s: u32,
     name: SenderKeyName,
     key_id: u32,
     phash: String,
@@ -159,6 +161,7 @@ impl Actor {
             to: group.clone(),
             mode: info.addressing,
             is_announcement: info.is_announcement,
+            expiration_s: info.expiration_s,
             key_id: key.key_id(),
             name,
             phash: fan_out.phash,
@@ -225,6 +228,7 @@ impl Actor {
             content,
             device_identity: self.account.signed_device_identity.as_deref(),
         };
-        Ok(message.into_node())
+        let me = SignalAddress::to_jid(&route.name.sender).to_user();
+        Ok(message.into_node().children(report_token(pending, &me, &route.to)))
     }
 }
