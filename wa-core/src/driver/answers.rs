@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use wa_types::{Jid, MessageId};
+use wa_types::{Jid, MessageId, RegistrationId};
 
 /// How many wait, for an ack or for their turn.
 const CAPACITY: usize = 256;
@@ -18,6 +18,8 @@ pub(super) struct Wanted {
     pub(super) requester: Jid,
     /// The device's count of its requests.
     pub(super) count: u8,
+    /// Its registration id, where it told it.
+    pub(super) registration_id: Option<RegistrationId>,
     /// How often it was sent and not acknowledged.
     pub(super) tries: u8,
 }
@@ -97,7 +99,8 @@ mod tests {
     use super::*;
 
     fn wanted(requester: &str) -> Wanted {
-        Wanted { id: MessageId::new("M"), requester: requester.parse().unwrap(), count: 1, tries: 0 }
+        let (id, requester) = (MessageId::new("M"), requester.parse().unwrap());
+        Wanted { id, requester, count: 1, registration_id: None, tries: 0 }
     }
 
     const ANA: &str = "111@lid";

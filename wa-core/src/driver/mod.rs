@@ -13,6 +13,7 @@
 
 mod answers;
 mod archive;
+mod asked;
 mod backlog;
 mod clock;
 pub(crate) mod command;
@@ -567,7 +568,7 @@ impl Actor {
         let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
-        let outbox = [self.outbox.next_wake(is_ready), self.next_page()];
+        let outbox = [self.outbox.next_wake(is_ready), self.next_page(), self.next_put_off(is_ready)];
         let all = [
             retry,
             linking,
@@ -595,6 +596,7 @@ impl Actor {
             self.continue_linking(now).await;
         }
         self.rotate_if_due(now).await;
+        self.answer_put_off(now).await;
         self.mind_backlog(now).await;
     }
 

@@ -6,25 +6,27 @@
 //!                                                                     └─ its keys are fetched first ─┘
 //! ```
 //!
-//! What it may cost has limits: requests by user and in all, answers by message and device, fetched keys by device.
+//! What it may cost has limits: requests by user and in all ([`Asked`]; what is more waits), answers by message and device,
+//! fetched keys by device.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wa_store::{AddressingMode, OutboxEntry, OutboxState, SenderKeyName, StoreError};
 use wa_types::{Jid, MessageId, PublicKey, SignalAddress};
 use zeroize::Zeroizing;
 
 use super::answers::{self, Answers, Wanted};
+use super::asked::{Asked, requester};
 use super::session::Outgoing;
 use super::upkeep::Fetched;
-use super::{Actor, Step, clock};
+use super::{Actor, Status, Step, clock};
 use crate::connection::{REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::OwnAddress;
 use crate::e2e::encrypt::Plaintexts;
 use crate::e2e::group::distribution_message;
 use crate::e2e::recipients::Target;
-use crate::e2e::retry::{self, Buckets, Decision, Ignored, Rate, Standing};
+use crate::e2e::retry::{self, Decision, Ignored, Standing};
 use crate::error::SendError;
 use crate::event::TrailStep;
 use crate::message::Message;
@@ -33,12 +35,6 @@ use crate::stanza::ack::MessageAck;
 use crate::stanza::iq::encrypt::{Bundle, BundleAnswer, FetchBundles};
 use crate::stanza::receipt::InboundReceipt;
 use crate::stanza::retry::{Resend, RetryAsked};
-
-/// Requests of one user that are looked at.
-const EACH: Rate = Rate { burst: 16, refill: Duration::from_secs(1) };
-
-/// Requests of all.
-const ALL: Rate = Rate { burst: 64, refill: Duration::from_millis(100) };
 
 /// How many answers are remembered, and how many devices whose sessions were renewed.
 const REMEMBERED: usize = 4096;
@@ -50,7 +46,7 @@ const WAITING: usize = 16;
 /// some times more.
 #[derive(Default)]
 pub(super) struct Retries {
-    asked: Buckets<Jid>,
+    asked: Asked,
     answers: HashMap<(MessageId, SignalAddress), Answered>,
     devices: HashMap<SignalAddress, Renewal>,
     waiting: HashMap<SignalAddress, Vec<Wanted>>,
@@ -86,15 +82,44 @@ impl Actor {
         receipt: &InboundReceipt,
         step: &mut Step,
     ) -> Result<(), StoreError> {
-        let requester = receipt.participant.as_ref().unwrap_or(&receipt.from);
-        let (Some(own), Some(asked)) = (self.own(), &receipt.retry) else { return Ok(()) };
-        step.note(&receipt.id, TrailStep::AskedAgain { device: requester.device(), count: asked.count });
+        let Some(asked) = &receipt.retry else { return Ok(()) };
+        let device = requester(receipt).device();
+        step.note(&receipt.id, TrailStep::AskedAgain { device, count: asked.count });
         let now = clock::now();
-        if asked.count >= retry::COUNT_LIMIT
-            || own.is_this_device(requester)
-            || !self.retries.asked.take(requester.to_chat(), EACH, ALL, now)
-        {
-            tracing::debug!(id = %receipt.id, count = asked.count, "a request is ignored");
+        if asked.count < retry::COUNT_LIMIT && self.retries.asked.admit(receipt, now) {
+            self.answer_admitted(receipt, now, step).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the requests that were put off, when it is time.
+    pub(super) async fn answer_put_off(&mut self, now: Instant) {
+        if *self.status.borrow() != Status::Ready {
+            return;
+        }
+        for receipt in self.retries.asked.due(now) {
+            let mut step = Step::default();
+            match self.answer_admitted(&receipt, now, &mut step).await {
+                Ok(()) => self.finish(step).await,
+                Err(error) => return self.handle_store_failure(&error, step),
+            }
+        }
+    }
+
+    /// When requests that were put off may be looked at.
+    pub(super) fn next_put_off(&self, is_ready: bool) -> Option<Instant> {
+        self.retries.asked.next_at().filter(|_| is_ready)
+    }
+
+    async fn answer_admitted(
+        &mut self,
+        receipt: &InboundReceipt,
+        now: Instant,
+        step: &mut Step,
+    ) -> Result<(), StoreError> {
+        let requester = requester(receipt);
+        let (Some(own), Some(asked)) = (self.own(), &receipt.retry) else { return Ok(()) };
+        if own.is_this_device(requester) {
             return Ok(());
         }
         if requester.device() == 0
@@ -217,14 +242,15 @@ impl Actor {
         step: &mut Step,
     ) -> Result<(), StoreError> {
         let store = std::sync::Arc::clone(&self.store);
-        let requester = receipt.participant.as_ref().unwrap_or(&receipt.from);
+        let requester = requester(receipt);
         if receipt.from.is_group() && receipt.from != entry.chat {
             return Ok(());
         }
         if entry.chat.is_group() && self.groups.load(&*store, &entry.chat).await?.is_none() {
             // Who is a member is not known now, as after a change that the server told us of by another hash.
-            if self.retries.in_unknown_groups.len() < WAITING_IN_GROUPS {
-                self.retries.in_unknown_groups.push((entry.chat.clone(), receipt.clone()));
+            let waiting = &mut self.retries.in_unknown_groups;
+            if waiting.len() < WAITING_IN_GROUPS && waiting.iter().all(|(_, other)| other != receipt) {
+                waiting.push((entry.chat.clone(), receipt.clone()));
             }
             self.fetch_group(&entry.chat, None);
             return Ok(());
@@ -260,8 +286,13 @@ impl Actor {
         };
         let decision = request.decide();
         tracing::info!(id = %entry.id, ?requester, count = asked.count, ?decision, "a device asks again");
-        let wanted =
-            Wanted { id: entry.id.clone(), requester: requester.clone(), count: asked.count, tries: 0 };
+        let wanted = Wanted {
+            id: entry.id.clone(),
+            requester: requester.clone(),
+            count: asked.count,
+            registration_id: asked.registration_id,
+            tries: 0,
+        };
         match (decision, keys) {
             (Decision::AnswerOnKeys, Some(keys)) => {
                 if self.begin_session(&address, keys, step) {
@@ -279,6 +310,8 @@ impl Actor {
                 }
                 self.directory.drop_list(&user, &mut step.changes);
             }
+            // It does not ask again by itself.
+            (Decision::Ignore(Ignored::TooSoon), _) => self.retries.asked.put_off(receipt, now),
             (Decision::Ignore(_), _) => {}
         }
         Ok(())
@@ -314,7 +347,9 @@ impl Actor {
         self.directory.load_lists(&*store, &users).await?;
         let mut lists = users.iter().filter_map(|user| self.directory.list(user)).peekable();
         let is_listed = if lists.peek().is_some() {
-            lists.any(|list| list.devices.iter().any(|device| device.id == requester.device()))
+            // An account has a phone, whatever the list says.
+            requester.device() == 0
+                || lists.any(|list| list.devices.iter().any(|device| device.id == requester.device()))
         } else {
             // The list is to be fetched anew; who we wrote to before is no stranger.
             self.ratchets.knows(address)
@@ -456,6 +491,7 @@ impl Actor {
         };
         let (node, id, limit) = (resend.into_node(), entry.id.clone(), self.config.ack_limit);
         step.outgoing.push(Outgoing::Message { node, id, limit });
+        self.retries.asked.note_answer(wanted);
         self.retries.queue.sent(wanted.clone());
         Ok(())
     }

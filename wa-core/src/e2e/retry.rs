@@ -102,7 +102,7 @@ pub enum Ignored {
     Stranger,
     /// Nobody knows the device, and it sent no keys: its user's device list is to be fetched anew.
     UnknownDevice,
-    /// There is no session, and its keys were fetched a moment ago. It asks again.
+    /// There is no session, and its keys were fetched a moment ago: it is to be looked at again a little later.
     TooSoon,
 }
 

@@ -187,7 +187,9 @@ async fn a_new_companion_gets_the_past_in_all_its_parts() {
 fn noise(seed: u64, length: usize) -> String {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut sign = || {
-        (state ^= state << 13, state ^= state >> 7, state ^= state << 17);
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
         char::from(u8::try_from(state % 94).unwrap() + b'!')
     };
     (0..length).map(|_| sign()).collect()

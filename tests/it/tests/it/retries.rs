@@ -171,6 +171,24 @@ async fn a_retry_storm_is_bounded_work_and_all_of_it_is_acknowledged() {
     scene.nothing_before(&scene.bob, "after").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_can_read_nothing_of_its_backlog_gets_all_of_it() {
+    let scene = Scene::new().await;
+    scene.bob.go_offline();
+    let texts: Vec<String> = (0..60).map(|number| format!("while you were away, {number}")).collect();
+    for text in &texts {
+        scene.alice.send_text(scene.bob.pn(), text).await;
+    }
+    scene.server.faults_of(scene.bob.pn()).refuse_decrypt(60);
+    scene.bob.online();
+    let mut read = Vec::new();
+    while read.len() < texts.len() {
+        read.push(scene.bob.next_message().await.text().unwrap().to_owned());
+    }
+    read.sort_by_key(|text| texts.iter().position(|sent| sent == text));
+    assert_eq!(read, texts);
+}
+
 #[tokio::test]
 async fn who_counts_too_far_asks_for_the_unknown_or_may_not_read_gets_nothing() {
     let scene = Scene::new().await;
