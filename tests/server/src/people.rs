@@ -25,8 +25,20 @@ pub(crate) struct People {
     /// The number of the block list's state.
     pub(crate) blocklist: u64,
     pub(crate) business: Option<Business>,
+    pub(crate) email: Option<Email>,
+    /// The status beside the about text: emoji, seconds, and when it was set.
+    pub(crate) text_status: Option<(String, u64, u64)>,
     /// The code of the contact link.
     pub(crate) contact_code: Option<String>,
+}
+
+/// An e-mail address.
+#[derive(Debug)]
+pub(crate) struct Email {
+    pub(crate) address: String,
+    pub(crate) is_verified: bool,
+    /// The code that was sent there.
+    pub(crate) code: Option<String>,
 }
 
 /// A business.

@@ -1,4 +1,4 @@
-//! The account itself: what it may do.
+//! The account itself: what it may do, and the e-mail address behind it.
 
 use serde_json::json;
 
@@ -6,6 +6,8 @@ use super::Client;
 use crate::connection::RequestError;
 use crate::error::CallError;
 use crate::stanza::StanzaError;
+pub use crate::stanza::iq::email::Email;
+use crate::stanza::iq::email::{ChangeEmail, FetchEmail};
 use crate::stanza::iq::mex::documents;
 pub use crate::stanza::iq::mex::limits::{NewChatQuota, ReachoutTimelock};
 
@@ -43,6 +45,46 @@ impl AccountHandle<'_> {
         let data = self.client.mex(operation, NewChatQuota::variables()).await?;
         let found = data.get("xwa2_message_capping_info").and_then(NewChatQuota::read);
         found.ok_or_else(|| malformed("xwa2_message_capping_info"))
+    }
+
+    /// The e-mail address with which the account is recovered; `None` when it has none.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn email(&self) -> Result<Option<Email>, CallError> {
+        self.client.ask(FetchEmail).await
+    }
+
+    /// Takes another e-mail address; it counts once it is [verified](Self::verify_email).
+    ///
+    /// # Errors
+    /// [`CallError`]; refused with 403 when the server does not take it.
+    pub async fn set_email(&self, address: &str) -> Result<(), CallError> {
+        self.client.ask(ChangeEmail::Set(address.to_owned())).await
+    }
+
+    /// Has a code sent to the e-mail address, in a mail of this language (`en`) and country (`US`).
+    ///
+    /// # Errors
+    /// [`CallError`]; refused with 534 or 537 after too many.
+    pub async fn send_email_code(&self, language: &str, country: &str) -> Result<(), CallError> {
+        self.client.ask(ChangeEmail::SendCode(language.to_owned(), country.to_owned())).await
+    }
+
+    /// Proves the e-mail address with the code that was sent there.
+    ///
+    /// # Errors
+    /// [`CallError`]; refused with 535 when the code is too old, 536 when it is another one, 534 or 537 after too many.
+    pub async fn verify_email(&self, code: &str) -> Result<(), CallError> {
+        self.client.ask(ChangeEmail::Verify(code.to_owned())).await
+    }
+
+    /// Says that the e-mail address is still right, when the service asks.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn confirm_email(&self) -> Result<(), CallError> {
+        self.client.ask(ChangeEmail::Confirm).await
     }
 }
 

@@ -35,7 +35,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wa_types::{Jid, MessageId};
 
-pub use account::{AccountHandle, NewChatQuota, ReachoutTimelock};
+pub use account::{AccountHandle, Email, NewChatQuota, ReachoutTimelock};
 pub use blocklist::{BlocklistHandle, SpamFlow, SpamMessage};
 pub use builder::ClientBuilder;
 pub use business::{
@@ -63,8 +63,8 @@ pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 pub use status_audience::{AudienceKind, AudienceList};
 pub use users::{
-    About, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
-    PictureState, UserAnswer, UserInfo, UserRefusal, Users, VerifiedName,
+    About, Bot, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
+    PictureState, TextStatus, UserAnswer, UserInfo, UserRefusal, Users, VerifiedName,
 };
 
 pub use crate::driver::history::{Anchor, HistoryPage, HistoryProgress, HistoryState, HistoryUse};

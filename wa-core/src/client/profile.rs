@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use wa_types::Jid;
 
-use super::Client;
 use super::account::malformed;
+use super::{Client, TextStatus};
 use crate::connection::RequestError;
 use crate::crypto::{Random as _, SystemRandom};
 use crate::driver::command::PeopleJob;
@@ -63,6 +63,19 @@ impl Profile<'_> {
             }
             answer => answer.map(drop),
         }
+    }
+
+    /// Takes another status: a text with an emoji, for some time. What is absent is taken away.
+    ///
+    /// # Errors
+    /// [`CallError`]; refused with 406 when the text is too long.
+    pub async fn set_text_status(&self, status: &TextStatus) -> Result<(), CallError> {
+        let mut input = serde_json::Map::new();
+        input.insert("text".to_owned(), json!(status.text.as_deref().unwrap_or_default()));
+        input.extend(status.emoji.iter().map(|emoji| ("emoji".to_owned(), json!({ "content": emoji }))));
+        let seconds = status.lasts_s.iter();
+        input.extend(seconds.map(|seconds| ("ephemeral_duration_sec".to_owned(), json!(seconds))));
+        self.client.mex(documents::UPDATE_TEXT_STATUS, json!({ "input": input })).await.map(drop)
     }
 
     /// Takes another name; those to whom we write see it. Our other devices hear of it as a setting of the account, which is

@@ -9,11 +9,13 @@ use crate::driver::command::{Job, PeopleJob};
 use crate::driver::people::Reply;
 use crate::error::CallError;
 use crate::stanza::StanzaError;
+pub use crate::stanza::iq::bots::Bot;
+use crate::stanza::iq::bots::FetchBots;
 pub use crate::stanza::iq::business::VerifiedName;
 use crate::stanza::iq::picture::FetchPicture;
 pub use crate::stanza::iq::picture::{Picture, PictureSize, PictureState};
 use crate::stanza::iq::usync::info::FetchUserInfo;
-pub use crate::stanza::iq::usync::info::{About, Part, PartRefused, UserInfo};
+pub use crate::stanza::iq::usync::info::{About, Part, PartRefused, TextStatus, UserInfo};
 pub use crate::stanza::iq::usync::lookup::{FoundUser, UserRefusal};
 use crate::stanza::iq::usync::lookup::{LookUpNumbers, LookUpUsername};
 
@@ -220,6 +222,14 @@ impl Users<'_> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Which bots there are.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn bots(&self) -> Result<Vec<Bot>, CallError> {
+        self.client.ask(FetchBots).await
     }
 
     async fn learn(&self, pairs: Vec<(Jid, Jid)>) -> Result<(), CallError> {

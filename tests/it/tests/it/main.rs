@@ -11,6 +11,7 @@ mod calls;
 mod communities;
 mod connection;
 mod durability;
+mod email;
 mod failures;
 mod faults;
 mod group_approval;

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use wa_core::client::{
-    BusinessEdit, DefaultTimer, PictureError, PictureQuery, PictureSize, ProductDraft, RawCallError, SpamFlow,
+    BusinessEdit, DefaultTimer, PictureError, PictureQuery, PictureSize, ProductDraft, RawCallError,
+    SpamFlow, TextStatus,
 };
 use wa_core::connection::RequestError;
 use wa_core::event::{PrivacyCategory, PrivacyValue};
@@ -24,12 +25,20 @@ macro_rules! ask {
     };
 }
 
+const EMAIL: &str = "urn:xmpp:whatsapp:account";
+
 /// Each call, and the namespace of what it asks.
 const CALLS: &[(&str, &str, Ask)] = &[
     ("lookup", "usync", ask!(|client, _user| client.users().lookup(&[number()]))),
     ("by_username", "usync", ask!(|client, _user| client.users().by_username("ana", None))),
     ("info", "usync", ask!(|client, user| client.users().info(std::slice::from_ref(user)))),
     ("about", "usync", ask!(|client, user| client.users().about(user))),
+    ("bots", "bot", ask!(|client, _user| client.users().bots())),
+    (
+        "set_text_status",
+        "w:mex",
+        ask!(|client, _user| client.profile().set_text_status(&TextStatus::default())),
+    ),
     ("set_about", "w:mex", ask!(|client, _user| client.profile().set_about("x"))),
     ("own picture", "w:profile:picture", ask!(|client, _user| client.profile().picture(PictureSize::Full))),
     (
@@ -97,6 +106,11 @@ const CALLS: &[(&str, &str, Ask)] = &[
     ("contact_code", "w:qr", ask!(|client, _user| client.business().contact_code())),
     ("revoke_contact_code", "w:qr", ask!(|client, _user| client.business().revoke_contact_code())),
     ("reachout_timelock", "w:mex", ask!(|client, _user| client.account().reachout_timelock())),
+    ("email", EMAIL, ask!(|client, _user| client.account().email())),
+    ("set_email", EMAIL, ask!(|client, _user| client.account().set_email("a@example.com"))),
+    ("send_email_code", EMAIL, ask!(|client, _user| client.account().send_email_code("en", "US"))),
+    ("verify_email", EMAIL, ask!(|client, _user| client.account().verify_email("1"))),
+    ("confirm_email", EMAIL, ask!(|client, _user| client.account().confirm_email())),
     ("new_chat_quota", "w:mex", ask!(|client, _user| client.account().new_chat_quota())),
     (
         "raw iq",

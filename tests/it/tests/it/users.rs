@@ -1,6 +1,8 @@
 //! Who is on WhatsApp, and what people tell of themselves.
 
-use wa_core::client::{FoundUser, PictureError, PictureQuery, PictureSize, PictureState, UserRefusal};
+use wa_core::client::{
+    FoundUser, PictureError, PictureQuery, PictureSize, PictureState, TextStatus, UserRefusal,
+};
 use wa_core::event::{AccountChange, ProfileChange};
 use wa_core::types::PhoneNumber;
 use wa_core::wire::Node;
@@ -158,9 +160,57 @@ async fn pictures_are_downloaded_in_either_size_of_users_and_groups() {
             assert!(matches!(small, MediaError::TooLarge { .. }), "{small:?}");
         }
     }
+    let other = alice.client.groups().create("Other", &[]).await.unwrap().group.jid.clone();
+    let stranger: Jid = "120363000000000009@g.us".parse().unwrap();
+    let asked = [made.group.jid.clone(), other.clone(), stranger.clone()];
+    let found = alice.client.groups().pictures(&asked, PictureSize::Preview).await.unwrap();
+    let [(crew, Ok(PictureState::Set(picture))), second, third] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(crew, &made.group.jid);
+    assert_eq!(alice.client.media().download_picture(picture, 1 << 20).await.unwrap(), JPEG);
+    assert_eq!(second, &(other, Ok(PictureState::NotSet)));
+    assert_eq!(third, &(stranger, Ok(PictureState::NotSet)), "there is no such group");
     alice.client.groups().remove_picture(&made.group.jid).await.unwrap();
     let none = alice.client.users().picture(&made.group.jid, PictureQuery::default()).await.unwrap();
     assert_eq!(none, PictureState::NotSet);
+}
+
+#[tokio::test]
+async fn a_status_and_a_user_name_are_set_told_and_asked_for() {
+    let server = TestServer::start().await;
+    let bob_phone = server.phone("bob");
+    let mut alice = Companion::link(&server, &server.phone("alice")).await;
+    let bob = Companion::link(&server, &bob_phone).await;
+    alice.send_text(bob_phone.pn(), "hello").await;
+    let mut status = TextStatus::default();
+    (status.text, status.emoji, status.lasts_s) = (Some("away".to_owned()), Some("🏖".to_owned()), Some(3600));
+    bob.client.profile().set_text_status(&status).await.unwrap();
+    let told = |event: &Event| {
+        matches!(event, Event::Profile(changed) if matches!(&changed.change,
+            ProfileChange::Status { text, emoji, ephemeral_s }
+                if text.as_deref() == Some("away") && emoji.as_deref() == Some("🏖") && *ephemeral_s == Some(3600)))
+    };
+    alice.wait(told).await;
+    let info = alice.client.users().info(std::slice::from_ref(bob_phone.lid())).await.unwrap().remove(0);
+    let found = info.result.unwrap().text_status.unwrap().unwrap();
+    assert_eq!((&found.text, &found.emoji, found.lasts_s), (&status.text, &status.emoji, status.lasts_s));
+    assert!(found.set.is_some());
+    bob.client.profile().set_username("bobby").await.unwrap();
+    let named = |event: &Event| {
+        matches!(event, Event::Profile(changed) if changed.of.as_ref() == Some(bob_phone.lid())
+            && matches!(&changed.change, ProfileChange::Username { name } if name.as_deref() == Some("bobby")))
+    };
+    alice.wait(named).await;
+}
+
+#[tokio::test]
+async fn bots_are_listed() {
+    let server = TestServer::start().await;
+    let alice = Companion::link(&server, &server.phone("alice")).await;
+    let bots = alice.client.users().bots().await.unwrap();
+    assert!(bots.len() == 1 && bots[0].jid.is_bot(), "{bots:?}");
+    assert_eq!((bots[0].section.as_deref(), bots[0].persona.is_some()), (Some("all"), true));
 }
 
 #[tokio::test]

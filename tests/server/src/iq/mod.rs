@@ -1,7 +1,9 @@
 //! Requests: one file per namespace. What is unknown is refused, never ignored.
 
+mod bots;
 mod business;
 mod dirty;
+mod email;
 mod encrypt;
 mod groups;
 mod md;
@@ -83,6 +85,8 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "fb:thrift_iq" => business::order(state, iq),
             "w:qr" => business::link(state, from, iq, is_set),
             "spam" => spam::answer(state, iq),
+            "bot" => bots::answer(is_set),
+            "urn:xmpp:whatsapp:account" => email::answer(state, from, iq, is_set),
             "w:m" => media::answer(state, iq),
             "w:mex" => mex::answer(state, from, iq),
             "w:profile:picture" => match iq.attr_jid("target").filter(wa_types::Jid::is_group) {

@@ -42,24 +42,22 @@ fn fetch(state: &State, from: DeviceKey, of: &Jid, iq: &Node) -> Answer {
         }
     }
     let Some(picture) = state.pictures.get(of) else { return Answer::Error(404) };
-    describe(state, asked, picture)
+    Answer::one(describe(state, asked, picture))
 }
 
 /// Where a picture is, unless it is the one that is known.
-pub(super) fn describe(state: &State, asked: &Node, picture: &Picture) -> Answer {
+pub(super) fn describe(state: &State, asked: &Node, picture: &Picture) -> Node {
     let Picture { id, direct_path } = picture;
     if asked.attr_text("id").as_deref() == Some(id.as_str()) {
-        return Answer::one(Node::new("picture").attr("status", "304"));
+        return Node::new("picture").attr("status", "304");
     }
     let kind = asked.attr_text("type").unwrap_or_else(|| "preview".into()).into_owned();
     let host = state.media.hosts.first().map_or("pps.test", String::as_str);
-    Answer::one(
-        Node::new("picture")
-            .attr("id", id)
-            .attr("type", kind)
-            .attr("url", format!("https://{host}{direct_path}"))
-            .attr("direct_path", direct_path),
-    )
+    Node::new("picture")
+        .attr("id", id)
+        .attr("type", kind)
+        .attr("url", format!("https://{host}{direct_path}"))
+        .attr("direct_path", direct_path)
 }
 
 fn set(state: &mut State, from: DeviceKey, of: &Jid, iq: &Node) -> Answer {

@@ -85,7 +85,7 @@ fn answer_user(state: &State, from: DeviceKey, protocols: &[Node], user: &Node) 
                 Some(name) => Node::new("username").text(name.as_str()),
                 None => Node::new("username"),
             }),
-            "text_status" => Some(Node::new("text_status")),
+            "text_status" => Some(text_status(state, account, from)),
             "feature" | "bot" => Some(Node::new(protocol.tag.clone())),
             _ => None,
         });
@@ -135,6 +135,21 @@ fn about(state: &State, account: &Account, to: DeviceKey) -> Node {
         _ if !is_shown => Node::new("status").attr("code", 401_u16),
         Some((text, time)) => Node::new("status").attr("t", *time).text(text.as_str()),
         None => Node::new("status"),
+    }
+}
+
+fn text_status(state: &State, account: &Account, to: DeviceKey) -> Node {
+    let node = Node::new("text_status");
+    let is_shown =
+        state.account_of(&account.pn).is_some_and(|index| state.shows(index, "status", to.account));
+    match &account.people.text_status {
+        _ if !is_shown => node.child(error(401, error_text(401))),
+        Some((emoji, seconds, set)) => node
+            .attr_opt("text", account.about.as_ref().map(|(text, _)| text.as_str()))
+            .attr("emoji", emoji.as_str())
+            .attr("ephemeral_duration_sec", *seconds)
+            .attr("last_update_time", *set),
+        None => node,
     }
 }
 

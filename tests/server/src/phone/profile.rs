@@ -45,6 +45,12 @@ impl Phone {
         self.change(self.new_request("set", "blocklist").child(item))
     }
 
+    /// The code that was last sent to the account's e-mail address.
+    #[must_use]
+    pub fn email_code(&self) -> Option<String> {
+        self.hub.state().account(self.inner.key.account)?.people.email.as_ref()?.code.clone()
+    }
+
     /// Gives a user a token of trust.
     ///
     /// # Errors

@@ -23,10 +23,11 @@ use crate::error::{CallError, GroupError, GroupRefusal, MemberRefusal};
 use crate::stanza::group_setting::GroupSetting;
 use crate::stanza::iq::IqRequest;
 use crate::stanza::iq::groups::{
-    AcknowledgeGroup, FetchGroups, GROUPS_LIMIT, GroupEntry, MemberAction, MemberAnswer,
+    AcknowledgeGroup, FetchGroupPictures, FetchGroups, GROUPS_LIMIT, GroupEntry, MemberAction, MemberAnswer,
+    PICTURES_LIMIT,
 };
 use crate::stanza::iq::mex::documents;
-use crate::stanza::iq::picture::SetPicture;
+use crate::stanza::iq::picture::{PictureSize, PictureState, SetPicture};
 
 /// The groups of an account; [`Client::groups`] gives it. To send to a group, and to receive, is as with any chat.
 #[derive(Debug, Clone, Copy)]
@@ -220,6 +221,25 @@ impl Groups<'_> {
     /// [`NotAdmin`](GroupRefusal::NotAdmin).
     pub async fn set_picture(&self, group: &Jid, jpeg: Vec<u8>) -> Result<Option<String>, GroupError> {
         self.ask(SetPicture { of: Some(group.clone()), jpeg: Some(jpeg) }).await
+    }
+
+    /// Where the pictures of many groups are; [`Users::picture`](crate::client::Users::picture) tells it of one, and whether
+    /// it changed. What the server says nothing of is left out.
+    ///
+    /// # Errors
+    /// [`GroupError`] when nothing was told at all.
+    pub async fn pictures(
+        &self,
+        groups: &[Jid],
+        size: PictureSize,
+    ) -> Result<Vec<(Jid, Result<PictureState, GroupRefusal>)>, GroupError> {
+        let mut found = Vec::with_capacity(groups.len());
+        for groups in groups.chunks(PICTURES_LIMIT) {
+            let answers = self.ask(FetchGroupPictures { groups: groups.to_vec(), size }).await?;
+            let answers = answers.into_iter();
+            found.extend(answers.map(|(group, state)| (group, state.map_err(GroupRefusal::from_code))));
+        }
+        Ok(found)
     }
 
     /// Takes a group's picture away.

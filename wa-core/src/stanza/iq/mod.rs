@@ -3,7 +3,9 @@
 
 pub mod about;
 pub mod blocklist;
+pub mod bots;
 pub mod business;
+pub mod email;
 pub mod encrypt;
 pub mod groups;
 pub mod md;

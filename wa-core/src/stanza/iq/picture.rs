@@ -17,6 +17,15 @@ pub enum PictureSize {
     Full,
 }
 
+impl PictureSize {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Preview => "preview",
+            Self::Full => "image",
+        }
+    }
+}
+
 /// Asks where a picture is.
 #[derive(Clone)]
 pub struct FetchPicture {
@@ -97,12 +106,8 @@ impl IqRequest for FetchPicture {
     type Reply = PictureState;
 
     fn body(&self) -> Vec<Node> {
-        let size = match self.size {
-            PictureSize::Preview => "preview",
-            PictureSize::Full => "image",
-        };
         let node = Node::new("picture")
-            .attr("type", size)
+            .attr("type", self.size.as_str())
             .attr("query", "url")
             .attr_opt("id", self.known.as_ref())
             .attr_opt("invite", self.invite.as_ref())
@@ -115,17 +120,7 @@ impl IqRequest for FetchPicture {
 
     fn read(reply: Reader<'_>) -> Result<PictureState, StanzaError> {
         let Some(picture) = reply.child_opt("picture") else { return Ok(PictureState::Unchanged) };
-        match picture.text_opt("status").as_deref() {
-            Some("204") => return Ok(PictureState::NotSet),
-            Some("304") => return Ok(PictureState::Unchanged),
-            _ => {}
-        }
-        Ok(PictureState::Set(Picture {
-            id: picture.text("id")?.into_owned(),
-            url: picture.text("url")?.into_owned(),
-            direct_path: picture.text_opt("direct_path").map(std::borrow::Cow::into_owned),
-            hash: picture.text_opt("hash").map(std::borrow::Cow::into_owned),
-        }))
+        read_picture(picture)
     }
 
     fn to_node(&self, id: &str) -> Node {
@@ -155,6 +150,21 @@ impl IqRequest for SetPicture {
         // A removal has no content at all.
         if self.jpeg.is_some() { node.children(self.body()) } else { node }
     }
+}
+
+/// What a `<picture>` of an answer says.
+pub(super) fn read_picture(picture: Reader<'_>) -> Result<PictureState, StanzaError> {
+    match picture.text_opt("status").as_deref() {
+        Some("204") => return Ok(PictureState::NotSet),
+        Some("304") => return Ok(PictureState::Unchanged),
+        _ => {}
+    }
+    Ok(PictureState::Set(Picture {
+        id: picture.text("id")?.into_owned(),
+        url: picture.text("url")?.into_owned(),
+        direct_path: picture.text_opt("direct_path").map(std::borrow::Cow::into_owned),
+        hash: picture.text_opt("hash").map(std::borrow::Cow::into_owned),
+    }))
 }
 
 fn envelope(id: &str, kind: IqKind, of: Option<&Jid>) -> Node {

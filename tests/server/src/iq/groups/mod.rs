@@ -47,6 +47,7 @@ fn of_all(state: &mut State, from: DeviceKey, asked: &Node, is_set: bool) -> Res
         ("leave", true) => members::leave(state, from, asked),
         ("participating", false) => Ok(query::participating(state, from, asked)),
         ("query", false) => Ok(query::many(state, from, asked)),
+        ("pictures", false) => Ok(picture::many(state, from, asked)),
         ("invite", false) => invite::look(state, asked),
         ("invite", true) => invite::join(state, from, asked),
         _ => Err(400),

@@ -6,6 +6,7 @@ use wa_types::Jid;
 use super::as_member;
 use crate::account::DeviceKey;
 use crate::iq::{Answer, picture};
+use crate::stanza::Read;
 use crate::state::State;
 
 pub(in crate::iq) fn answer(
@@ -23,7 +24,21 @@ fn fetch(state: &State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answer,
     let group = as_member(state, from, jid)?;
     let asked = iq.find("picture").ok_or(400_u16)?;
     let picture = group.picture.as_ref().ok_or(404_u16)?;
-    Ok(picture::describe(state, asked, picture))
+    Ok(Answer::one(picture::describe(state, asked, picture)))
+}
+
+/// The pictures of many groups.
+pub(super) fn many(state: &State, from: DeviceKey, asked: &Node) -> Answer {
+    let pictures = asked.find_all("picture").take(1000).filter_map(|one| {
+        let jid = one.attr_jid("jid")?;
+        let node = match as_member(state, from, &jid).map(|group| group.picture.as_ref()) {
+            Ok(Some(picture)) => picture::describe(state, one, picture),
+            Ok(None) => Node::new("picture").attr("error", 404_u16),
+            Err(code) => Node::new("picture").attr("error", code),
+        };
+        Some(node.attr("jid", jid))
+    });
+    Answer::one(Node::new("pictures").children(pictures.collect::<Vec<_>>()))
 }
 
 fn set(state: &mut State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answer, u16> {

@@ -13,6 +13,9 @@ pub(super) fn call(state: &mut State, from: DeviceKey, name: &str, variables: &V
         "UpdateTextStatus" => match variables.pointer("/input/text").and_then(Value::as_str) {
             Some(text) => state
                 .set_about(from, text)
+                .and_then(|()| {
+                    state.set_text_status(from, text, variables.get("input").unwrap_or(&Value::Null))
+                })
                 .map(|()| json!({ "xwa2_update_text_status": { "result": "SUCCESS" } })),
             None => Err(400),
         },
@@ -52,6 +55,27 @@ pub(super) fn call(state: &mut State, from: DeviceKey, name: &str, variables: &V
 impl State {
     fn has_username(&self, name: &str) -> bool {
         self.accounts.iter().any(|account| account.people.username.as_deref() == Some(name))
+    }
+
+    /// Sets what stands beside the about text, and tells contacts, if there is anything.
+    fn set_text_status(&mut self, from: DeviceKey, text: &str, input: &Value) -> Result<(), u16> {
+        let now = self.now_seconds();
+        let account = self.accounts.get_mut(from.account).ok_or(404_u16)?;
+        let emoji = input.pointer("/emoji/content").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let seconds = input.get("ephemeral_duration_sec").and_then(Value::as_u64).unwrap_or(0);
+        let is_one = !emoji.is_empty() || seconds > 0;
+        account.people.text_status = is_one.then(|| (emoji.clone(), seconds, now));
+        if is_one {
+            let (lid, contacts) = (account.lid.to_string(), account.contacts.clone());
+            let emoji = json!({ "content": emoji });
+            let status =
+                json!({ "jid": lid, "text": text, "emoji": emoji, "ephemeral_duration_sec": seconds });
+            let data = json!({ "xwa2_notify_text_status_on_update": status });
+            for contact in contacts {
+                self.tell_mex(contact, "TextStatusUpdateNotification", &data);
+            }
+        }
+        Ok(())
     }
 
     /// Sets the about text, and tells who is to know.

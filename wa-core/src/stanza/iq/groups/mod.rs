@@ -8,6 +8,7 @@
 //! | `settings` | name, description, modes |
 //! | `picture` | its picture |
 //! | `invite` | links and invitations, and joining by them |
+//! | `pictures` | the pictures of many |
 //! | `approval` | who waits to be let in |
 //! | `community` | which groups belong together |
 
@@ -16,6 +17,7 @@ mod community;
 mod create;
 mod invite;
 mod members;
+mod pictures;
 mod query;
 mod settings;
 
@@ -32,6 +34,7 @@ pub use invite::{
     ResetInviteLink, RevokeInvites,
 };
 pub use members::{ChangeMembers, Invitation, LeaveGroups, MemberAction, MemberAnswer, NewMember};
+pub use pictures::{FetchGroupPictures, PICTURES_LIMIT};
 pub use query::{FetchGroup, FetchGroups, FetchParticipating, GROUPS_LIMIT, GroupEntry};
 pub use settings::{AcknowledgeGroup, SetDescription, SetGroup, SetSubject};
 

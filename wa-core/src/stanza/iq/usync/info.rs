@@ -29,6 +29,8 @@ pub struct UserInfo {
     pub pn: Option<Jid>,
     /// The about text.
     pub about: Part<About>,
+    /// The status: a text with an emoji, for some time.
+    pub text_status: Part<TextStatus>,
     /// The id of the present picture.
     pub picture_id: Part<String>,
     /// The name under which a business was verified; absent for a person.
@@ -69,6 +71,29 @@ impl std::fmt::Debug for About {
     }
 }
 
+/// A status: what a user is about, for some time. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TextStatus {
+    /// The text.
+    pub text: Option<String>,
+    /// The emoji before it.
+    pub emoji: Option<String>,
+    /// How long it stays, seconds; absent for ever.
+    pub lasts_s: Option<u64>,
+    /// When it was set. Not for our own to be set.
+    pub set: Option<UnixSeconds>,
+}
+
+impl std::fmt::Debug for TextStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextStatus")
+            .field("lasts_s", &self.lasts_s)
+            .field("set", &self.set)
+            .finish_non_exhaustive()
+    }
+}
+
 impl IqRequest for FetchUserInfo {
     const NAMESPACE: &'static str = "usync";
     const KIND: IqKind = IqKind::Get;
@@ -83,6 +108,7 @@ impl IqRequest for FetchUserInfo {
             Node::new("lid"),
             Node::new("disappearing_mode"),
             Node::new("username"),
+            Node::new("text_status"),
         ]);
         let users = self.users.iter().map(|jid| Node::new("user").attr("jid", jid));
         vec![envelope(&self.sid, "interactive", query, users)]
@@ -119,9 +145,24 @@ fn read_user(user: Reader<'_>, result: Option<Reader<'_>>) -> Option<UserInfo> {
         business: part("business").map(|node| VerifiedName::of_business(node?)),
         devices: part("devices").map(|node| Some(read_devices(node?.child_opt("device-list")?))),
         username: part("username").map(|node| text(node?)),
+        text_status: part("text_status").map(|node| read_text_status(node?)),
         default_timer: part("disappearing_mode").map(|node| node?.number_opt("duration").ok().flatten()),
         user: jid,
     })
+}
+
+/// `None` where there is neither text nor emoji.
+fn read_text_status(status: Reader<'_>) -> Option<TextStatus> {
+    let text = |name: &'static str| {
+        status.text_opt(name).map(std::borrow::Cow::into_owned).filter(|text| !text.is_empty())
+    };
+    let status = TextStatus {
+        text: text("text"),
+        emoji: text("emoji"),
+        lasts_s: status.number_opt("ephemeral_duration_sec").ok().flatten().filter(|seconds| *seconds > 0),
+        set: status.time_opt("last_update_time"),
+    };
+    (status.text.is_some() || status.emoji.is_some()).then_some(status)
 }
 
 /// Hidden texts say so in an attribute.
@@ -152,12 +193,17 @@ mod tests {
             Node::new("lid").attr("val", Jid::lid("100")),
             Node::new("disappearing_mode").attr("duration", 86_400_u32).attr("t", 1_u32),
             Node::new("username").text("alice"),
+            Node::new("text_status")
+                .attr("text", "away")
+                .attr("emoji", "🏖")
+                .attr("ephemeral_duration_sec", 60_u32),
         ]);
         let bob = Node::new("user").attr("jid", Jid::lid("200")).children([
             Node::new("status").attr("code", 401_u16),
             error("picture", 404),
             error("devices", 403),
             Node::new("username"),
+            Node::new("text_status").attr("text", ""),
         ]);
         let result = Node::new("result").child(error("business", 501));
         let usync = Node::new("usync").child(result).child(Node::new("list").children([alice, bob]));
@@ -169,6 +215,9 @@ mod tests {
         assert_eq!(read[0].pn, Some(Jid::pn("15550001111")));
         assert_eq!(read[0].username, Ok(Some("alice".to_owned())));
         assert_eq!(read[0].default_timer, Ok(Some(86_400)));
+        let status = read[0].text_status.clone().unwrap().unwrap();
+        assert_eq!((status.text.as_deref(), status.emoji.as_deref()), (Some("away"), Some("🏖")));
+        assert_eq!((status.lasts_s, &read[1].text_status), (Some(60), &Ok(None)));
         assert_eq!(read[0].business, Err(PartRefused { code: 501 }));
         assert_eq!(read[1].about, Err(PartRefused { code: 401 }));
         assert_eq!(read[1].picture_id, Ok(None));
