@@ -3,13 +3,18 @@
 
 mod acks;
 mod addresses;
+mod app_state;
+mod app_state_files;
+mod app_state_refusals;
 mod archive;
 mod backlog;
 mod blocklist;
 mod business;
 mod calls;
+mod chats;
 mod communities;
 mod connection;
+mod contacts;
 mod durability;
 mod email;
 mod failures;
@@ -24,6 +29,7 @@ mod identity;
 mod identity_holds;
 mod inbox_classes;
 mod kinds;
+mod labels;
 mod lid_change;
 mod media;
 mod media_faults;
