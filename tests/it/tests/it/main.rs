@@ -1,6 +1,7 @@
 //! How the client behaves, against the in-process server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod account;
 mod acks;
 mod addresses;
 mod backlog;
@@ -10,7 +11,6 @@ mod calls;
 mod communities;
 mod connection;
 mod durability;
-mod email;
 mod failures;
 mod faults;
 mod group_approval;
