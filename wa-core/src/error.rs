@@ -348,6 +348,9 @@ pub enum CallError {
     /// The account is not paired.
     #[error("not paired")]
     NotPaired,
+    /// A message of a group was named without its author; nothing was done.
+    #[error("the author of a message in a group is missing")]
+    AuthorMissing,
     /// The client was shut down.
     #[error("the client was shut down")]
     Shutdown,

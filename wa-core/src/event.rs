@@ -1,5 +1,6 @@
 //! Everything that the application hears from an account, in order.
 
+mod app_state;
 mod history;
 mod media;
 mod newsletter;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, UnixSeconds};
 
+pub use app_state::{AppStateEvent, ChangeOrigin, StateChanged};
 pub use history::HistoryUpdate;
 pub use media::MediaEvent;
 pub use newsletter::{
@@ -153,6 +155,8 @@ pub enum Event {
     Media(MediaEvent),
     /// Something happened in a group that we are or were in.
     GroupChanged(Box<GroupChanged>),
+    /// Something changed in the state that the account's devices share: contacts, chat settings, labels and more.
+    AppState(Box<AppStateEvent>),
     /// Something happened to a channel, beside posts.
     Newsletter(Box<NewsletterEvent>),
     /// Something happened to the past that the phone sends.

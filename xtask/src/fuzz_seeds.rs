@@ -14,6 +14,7 @@ const TARGETS: &[(&str, &[&str])] = &[
     ("frame", &["noise"]),
     ("noise_handshake", &["noise"]),
     ("history_blob", &["history-sync"]),
+    ("app_state_patch", &["appstate-patch"]),
     ("media_stream", &["media", "media-retry"]),
     ("message", &["msgsecret", "reporting-token"]),
     ("signal_ciphertexts", &["double-ratchet", "sender-key", "x3dh"]),

@@ -6,6 +6,7 @@ use sha1::{Digest, Sha1};
 use wa_core::crypto::kdf::sha256;
 use wa_types::{Jid, PublicKey, Signature};
 
+use crate::app_state::AppStates;
 use crate::dedupe::Recent;
 use crate::people::People;
 use crate::queue::Queue;
@@ -37,6 +38,7 @@ pub(crate) struct Account {
     /// Since when nobody of the account is available, unix seconds.
     pub(crate) last_seen: Option<u64>,
     pub(crate) people: People,
+    pub(crate) app_states: AppStates,
 }
 
 /// The phone's signed list of valid key indexes.

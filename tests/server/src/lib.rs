@@ -33,6 +33,7 @@
 
 mod account;
 mod admin;
+mod app_state;
 mod authority;
 mod config;
 mod connection;
@@ -60,6 +61,7 @@ mod socket;
 mod stanza;
 mod state;
 
+pub use app_state::AppStateFaults;
 pub use config::Config;
 pub use faults::{Act, CertificateFault, Chaos, Fault, FaultPlan, Faults, Filter, StreamEnd, Stroke};
 pub use group::GroupMode;

@@ -97,6 +97,7 @@ impl State {
             privacy: BTreeMap::new(),
             last_seen: None,
             people: People::default(),
+            app_states: crate::app_state::AppStates::default(),
         });
         index
     }

@@ -29,6 +29,12 @@ pub enum AppStateError {
     /// The snapshot as a whole was changed, or has no MAC: ask the phone for a recovery.
     #[error("the MAC of the snapshot does not match")]
     SnapshotMac,
+    /// The file that the snapshot or the patch is in is not what was put there: fetch again, for another file.
+    #[error("the file was changed")]
+    FileTampered,
+    /// The media hosts do not give the file that the snapshot or the patch is in: fetch again, for another file.
+    #[error("the file is not there")]
+    FileGone,
     /// The same entry is written, or removed, twice.
     #[error("an index comes twice")]
     DuplicateIndex,

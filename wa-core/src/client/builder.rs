@@ -318,8 +318,10 @@ impl ClientBuilder {
         let (status, watched) = watch::channel(Status::Connecting);
         let (ended, watched_end) = watch::channel(None);
         let stop = CancellationToken::new();
+        let store = self.store;
         let (histories, history) = history::open(self.history.wanted, &jobs);
-        let actor = Actor::open(config, self.store, events, status, ended, stop.clone(), histories).await?;
+        let actor =
+            Actor::open(config, Arc::clone(&store), events, status, ended, stop.clone(), histories).await?;
         let (asker, fetcher) = (actor.asker(), actor.fetcher());
         let span = tracing::info_span!("account", alias = self.alias);
         let task = driver::spawn(actor.run(asked).instrument(span));
@@ -327,11 +329,11 @@ impl ClientBuilder {
         Ok((
             Client {
                 inner: Arc::new(Inner::new(
+                    store,
                     jobs,
                     history,
                     (asker, fetcher),
-                    watched,
-                    watched_end,
+                    (watched, watched_end),
                     stop,
                     task,
                 )),

@@ -1,16 +1,20 @@
 //! One account's client: what an application holds.
 
 mod account;
+mod app_state;
 mod blocklist;
 mod builder;
 mod business;
 mod calls;
+mod chats;
 mod communities;
+mod contacts;
 mod events;
 mod explain;
 mod groups;
 mod history;
 mod identity;
+mod labels;
 mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
@@ -22,6 +26,7 @@ mod privacy;
 mod profile;
 mod raw;
 mod send;
+mod settings;
 mod status_audience;
 mod users;
 #[cfg(feature = "http")]
@@ -36,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use wa_types::{Jid, MessageId};
 
 pub use account::{AccountHandle, Email, NewChatQuota, ReachoutTimelock};
+pub use app_state::AppState;
 pub use blocklist::{BlocklistHandle, SpamFlow, SpamMessage};
 pub use builder::ClientBuilder;
 pub use business::{
@@ -43,10 +49,13 @@ pub use business::{
     Order, OrderedProduct, Product, ProductDraft, ProductPage, Weekday,
 };
 pub use calls::Calls;
+pub use chats::{ChatSettings, Chats, MessageRef, Mute};
 pub use communities::{Communities, LinkOutcome, NewCommunity};
+pub use contacts::{Contact, Contacts};
 pub use events::Events;
 pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
 pub use history::{History, HistoryPart, HistoryReader, InitialHistory};
+pub use labels::{Label, Labels, QuickReply};
 pub use media::{Downloader, Media, MediaSource, Progress};
 pub use newsletters::{
     NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,
@@ -61,6 +70,7 @@ pub use privacy::{DefaultTimer, Privacy, PrivacyList};
 pub use profile::{Profile, Username, UsernameCheck};
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
+pub use settings::Settings;
 pub use status_audience::{AudienceKind, AudienceList};
 pub use users::{
     About, Bot, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
@@ -76,6 +86,7 @@ use crate::connection::CloseReason;
 use crate::driver::command::Job;
 use crate::driver::media::Fetcher;
 use crate::driver::requester::Asker;
+use crate::driver::sync::view::Said;
 use crate::error::{CallError, ReconnectError};
 use crate::event::MessageReceived;
 use crate::noise::client_payload::ClientVersion;
@@ -91,6 +102,8 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Inner {
+    /// Read only: what writes is the account's task.
+    store: Arc<dyn wa_store::Store>,
     jobs: mpsc::Sender<Job>,
     history: history::Shared,
     asker: Asker,
@@ -254,15 +267,25 @@ impl Client {
 
 impl Inner {
     fn new(
+        store: Arc<dyn wa_store::Store>,
         jobs: mpsc::Sender<Job>,
         history: history::Shared,
         (asker, fetcher): (Asker, Fetcher),
-        status: watch::Receiver<Status>,
-        ended: watch::Receiver<Option<CloseReason>>,
+        (status, ended): (watch::Receiver<Status>, watch::Receiver<Option<CloseReason>>),
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { jobs, history, asker, fetcher, status, ended, stop, task: tokio::sync::Mutex::new(Some(task)) }
+        Self {
+            store,
+            jobs,
+            history,
+            asker,
+            fetcher,
+            status,
+            ended,
+            stop,
+            task: tokio::sync::Mutex::new(Some(task)),
+        }
     }
 }
 

@@ -78,14 +78,12 @@ impl Profile<'_> {
         self.client.mex(documents::UPDATE_TEXT_STATUS, json!({ "input": input })).await.map(drop)
     }
 
-    /// Takes another name; those to whom we write see it. Our other devices hear of it as a setting of the account, which is
-    /// not set here.
+    /// Takes another name: [`Settings::set_push_name`](super::Settings::set_push_name).
     ///
     /// # Errors
-    /// [`CallError::Shutdown`]. Without a connection it is told with the next one.
+    /// As there.
     pub async fn set_push_name(&self, name: &str) -> Result<(), CallError> {
-        let name = name.to_owned();
-        self.client.people(|reply| PeopleJob::SetPushName { name, reply }).await
+        self.client.settings().set_push_name(name).await
     }
 
     /// Where our own picture is.

@@ -10,6 +10,7 @@ pub(crate) use super::history::HistoryJob;
 use super::pairing::code::PairCodeJob;
 pub(crate) use super::people::PeopleJob;
 pub(crate) use super::reuploads::ReuploadJob;
+pub(crate) use super::sync::ChangeJob;
 use crate::error::{CallError, PairCodeError, ReconnectError, SendError, Sent};
 use crate::event::{Cancellation, InboxNumber, Peer, SendState, TrailEntry};
 use crate::message::Message;
@@ -90,6 +91,8 @@ pub(crate) enum Job {
     },
     /// Ask about groups, or change one.
     Group(Box<GroupJob>),
+    /// Change the state that the account's devices share.
+    AppState(Box<ChangeJob>),
     /// Ask about people, or tell them something.
     People(Box<PeopleJob>),
     /// Ask the phone to upload a file again.
@@ -158,6 +161,9 @@ impl Job {
             }
             Self::People(job) => job.refuse(CallError::Shutdown),
             Self::Group(job) => job.refuse(CallError::Shutdown),
+            Self::AppState(job) => {
+                let _ = job.reply.send(Err(CallError::Shutdown));
+            }
             Self::Reupload(job) => drop(job.reply.send(Err(CallError::Shutdown))),
             Self::History(job) => job.refuse(),
             Self::Peer { reply, .. } => {

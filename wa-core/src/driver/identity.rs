@@ -163,7 +163,7 @@ impl Actor {
             step.changes.release(user.clone());
             self.holds.note(user.clone(), false);
         }
-        step.trusts.push(reply);
+        step.replies.push(reply);
         self.outbox.release(&users);
         if let Err(error) = self.answer_released(&users, step).await {
             tracing::warn!(%error, "a message that was held is not sent again");

@@ -258,6 +258,7 @@ impl Actor {
         self.backlog = None;
         self.is_available = false;
         self.reset_key_care();
+        self.sync.disconnected();
         // A new set: answers about the old connection, those that are there already too, are nobody's any more.
         self.greetings = JoinSet::new();
         self.outbox_disconnected();

@@ -41,6 +41,7 @@ pub(crate) mod reuploads;
 mod secrets;
 mod session;
 mod status;
+pub(crate) mod sync;
 mod trail;
 mod unlink;
 mod upkeep;
@@ -153,6 +154,7 @@ pub(crate) struct Actor {
     holds: Holds,
     history: Histories,
     phone_line: PhoneLine,
+    sync: sync::Sync,
     link: Link,
     sessions: JoinSet<CloseReason>,
     /// Questions of the account: those that can be are asked again on the next connection.
@@ -208,10 +210,10 @@ struct Step {
     trail: Vec<(u64, TrailStep)>,
     /// Devices whose identity keys are other ones than before; what follows is still to be done.
     new_identities: Vec<Jid>,
+    /// Who waits for this step being committed.
+    replies: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Contacts whose device lists changed, by hash; what follows is still to be done.
     contact_hashes: HashSet<String>,
-    /// Who waits for users being trusted again.
-    trusts: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Leave after everything else: what they acknowledge was asked for again before.
     acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
@@ -282,6 +284,7 @@ impl Actor {
             holds: Holds::default(),
             history,
             phone_line: PhoneLine::default(),
+            sync: sync::Sync::default(),
             link: Link::Down { retry_at: None },
             sessions: JoinSet::new(),
             fetches: JoinSet::new(),
@@ -415,6 +418,9 @@ impl Actor {
         if let Err(error) = self.mend(&mut step).await {
             return self.handle_store_failure(&error, step);
         }
+        if let Err(error) = self.sync_if_due(&mut step).await {
+            return self.handle_store_failure(&error, step);
+        }
         self.finish(step).await;
     }
 
@@ -448,8 +454,8 @@ impl Actor {
         self.groups.trim();
         self.people.tokens.trim();
         self.outbox.groups.trim();
-        for trust in step.trusts {
-            let _ = trust.send(Ok(()));
+        for reply in step.replies {
+            let _ = reply.send(Ok(()));
         }
         step.histories.into_iter().for_each(|pending| self.history.push(pending));
         self.undelivered.extend(step.events);
@@ -486,8 +492,9 @@ impl Actor {
         self.groups.forget_all();
         self.people.tokens.forget_all();
         self.holds.forget_all();
-        for trust in step.trusts {
-            let _ = trust.send(Err(CallError::Store(error.to_string())));
+        self.sync.forget_all();
+        for reply in step.replies {
+            let _ = reply.send(Err(CallError::Store(error.to_string())));
         }
         self.keep_trail(step.trail, false);
         self.outbox_failed(step.staged, error);
@@ -555,6 +562,7 @@ impl Actor {
         let repairs = self.repairs.next_at(&self.config.repair, is_ready, line);
         let linking = self.linking.next_at();
         let keys = self.key_care.next_at();
+        let sync = self.sync.next_at(line).filter(|_| is_ready);
         let outbox = [self.outbox.next_wake(is_ready), self.next_page(), self.next_put_off(is_ready)];
         let all = [
             retry,
@@ -562,6 +570,7 @@ impl Actor {
             backlog,
             repairs,
             keys,
+            sync,
             self.confirm_at,
             self.read_again_at,
             self.history.next_at(),

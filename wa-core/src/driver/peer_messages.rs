@@ -43,9 +43,21 @@ impl Actor {
         priority: &'static str,
         step: &mut Step,
     ) -> Result<bool, StoreError> {
+        self.send_to_own_device(0, id, message, priority, step).await
+    }
+
+    /// The same for any device of ours.
+    pub(super) async fn send_to_own_device(
+        &mut self,
+        device: u16,
+        id: &MessageId,
+        message: e2e::ProtocolMessage,
+        priority: &'static str,
+        step: &mut Step,
+    ) -> Result<bool, StoreError> {
         let Some(own) = self.own() else { return Ok(false) };
-        let phone = own.lid.as_ref().unwrap_or(&own.pn).to_user();
-        let Some(address) = SignalAddress::from_jid(&phone) else { return Ok(false) };
+        let jid = own.lid.as_ref().unwrap_or(&own.pn).to_user().with_device(device);
+        let Some(address) = SignalAddress::from_jid(&jid) else { return Ok(false) };
         self.load_sessions(vec![address.clone()]).await?;
         if !self.ratchets.can_send_to(&address) {
             self.fetch_phone(address);
@@ -60,7 +72,9 @@ impl Actor {
             return Ok(false);
         };
         let device_identity = self.account.signed_device_identity.as_deref();
-        let node = PeerMessage { to: &own.pn.to_user(), id, enc, priority, device_identity }.into_node();
+        let node =
+            PeerMessage { to: &own.pn.to_user().with_device(device), id, enc, priority, device_identity }
+                .into_node();
         step.outgoing.push(Outgoing::Message { node, id: id.clone(), limit: self.config.ack_limit });
         Ok(true)
     }

@@ -10,6 +10,7 @@ use super::groups::GroupAnswer;
 use super::history::Done;
 use super::pairing::PairingAnswer;
 use super::people::PeopleAnswer;
+use super::sync::Synced;
 use super::{Actor, CONFIRM_AFTER, Status, Step, clock};
 use crate::connection::{CloseReason, REQUEST_LIMIT, RequestError};
 use crate::e2e::addressing::AddressPair;
@@ -63,6 +64,8 @@ pub(super) enum Fetched {
     People(Box<PeopleAnswer>),
     /// What pairing asked.
     Pairing(PairingAnswer),
+    /// What came of an exchange about the shared state.
+    Synced(Box<Synced>),
     /// To a logout.
     Removed(Result<(), RequestError>),
 }
@@ -116,6 +119,7 @@ impl Actor {
             Job::Reupload(job) => self.request_reupload(*job, step).await,
             Job::History(job) => self.handle_history_job(*job, step).await,
             Job::Group(job) => self.handle_group_job(*job).await,
+            Job::AppState(job) => self.change_app_state(*job, step).await,
             Job::People(job) => self.handle_people_job(*job, step).await,
             Job::Forget { reply } => {
                 let done = self.forget().await;
@@ -207,6 +211,7 @@ impl Actor {
             Fetched::KeyDigest(result) => self.handle_digest(result, &mut step).await,
             Fetched::PreKeys { uploaded, result } => self.handle_upload(uploaded, result, &mut step).await,
             Fetched::Group(answer) => self.handle_group_answer(*answer, &mut step).await,
+            Fetched::Synced(synced) => self.handle_synced(*synced, &mut step).await,
             Fetched::People(answer) => self.handle_people_answer(*answer, &mut step).await,
             Fetched::History(done) => {
                 self.handle_history(*done, &mut step);
@@ -253,6 +258,7 @@ impl Actor {
                 self.watch_again(step).await?;
                 step.events.push(Event::Connected);
                 self.check_keys();
+                self.sync.connected();
                 self.resume_repairs();
                 self.history.resume();
                 self.resume_retries(step).await?;
@@ -294,6 +300,7 @@ impl Actor {
                 self.handle_identity_notice(&user, lid.as_ref(), step).await?;
             }
             Notification::Group(group) => self.handle_group_notification(*group, step).await?,
+            Notification::AppState { collections } => self.handle_app_state_news(collections).await?,
             Notification::Newsletters(told) => {
                 let events = told.changes.into_iter().map(NewsletterEvent::from);
                 step.events.extend(events.map(|event| Event::Newsletter(Box::new(event))));
@@ -342,6 +349,9 @@ impl Actor {
                     self.account.routing_info = Some(info);
                     step.changes.put_account(self.account.clone());
                 }
+            }
+            Ib::Dirty { kind, timestamp, .. } if kind == "syncd_app_state" => {
+                self.handle_dirty_app_state(kind, timestamp);
             }
             Ib::Dirty { kind, timestamp, parts } => self.heed_dirty(kind, timestamp, &parts, step).await,
             Ib::DowngradeWebClient => tracing::warn!("the phone does not support linked devices; update it"),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use prost::Message as _;
 use serde_json::Value;
+use wa_core::app_state::action::{Action, write_index};
 use wa_core::app_state::{
     AppStateError, Collection, CollectionState, Draft, Entries, ExpandedKey, KeyId, KeyRing, LtHash,
     Operation, Patch, Record, Snapshot, Upload, active_key, read_mutations, read_recovery,
@@ -409,4 +410,24 @@ fn what_a_patch_must_have_is_asked_for() {
     with_bad_id.key_id = Some(wa_proto::server_sync::KeyId { id: Some(vec![1; 5]) });
     assert!(matches!(apply(&with_bad_id), Err(AppStateError::Malformed(_))));
     assert!(matches!(Patch::read(&[0xff; 9]), Err(AppStateError::Malformed(_))));
+}
+
+const PN: &str = "15550001111@s.whatsapp.net";
+
+#[test]
+fn a_mute_ends_or_does_not() {
+    let read = |value: &str| {
+        let index = write_index(&["mute".to_owned(), PN.to_owned()]);
+        Action::read(Collection::RegularHigh, &index, &hex::decode(value).unwrap(), 2)
+    };
+    // For ever as -1, as 0, and as nothing.
+    let forever = read("22020801");
+    assert_eq!(read("220d080110ffffffffffffffffff01"), forever);
+    assert_eq!(read("220408011000"), forever);
+    let (_, draft) = forever.to_draft(wa_types::UnixMillis(1));
+    assert_eq!(hex::encode(&draft.value), "0801220d080110ffffffffffffffffff01");
+    let timed = read("220908011080adf180bd31");
+    assert_ne!(timed, forever);
+    let (_, draft) = timed.to_draft(wa_types::UnixMillis(1));
+    assert_eq!(hex::encode(&draft.value), "0801220908011080adf180bd31");
 }

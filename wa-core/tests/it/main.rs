@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, missing_docs)]
 
 mod app_state;
+mod app_state_catalogue;
 mod connection;
 mod e2e;
 mod group_requests;

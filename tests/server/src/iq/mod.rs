@@ -1,5 +1,6 @@
 //! Requests: one file per namespace. What is unknown is refused, never ignored.
 
+mod app_state;
 mod bots;
 mod business;
 mod dirty;
@@ -77,6 +78,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
             "urn:xmpp:whatsapp:dirty" => dirty::answer(iq),
             "privacy" => privacy::answer(state, from, iq, is_set),
             "blocklist" => privacy::blocklist(state, from, iq, is_set),
+            "w:sync:app:state" => app_state::answer(state, from, iq, is_set),
             "abt" | "w" => props::answer(iq),
             "status" => status::answer(state, from, iq, is_set),
             "disappearing_mode" if is_set => privacy::default_timer(state, from, iq),

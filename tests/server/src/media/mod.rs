@@ -3,6 +3,7 @@
 //! | File | Subject |
 //! |---|---|
 //! | `store` | what lies on the hosts |
+//! | `sealed` | files that are encrypted and decrypted here |
 //! | `answer` | what a host answers to a request |
 //! | `faults` | what goes wrong on purpose |
 //! | `listen`, `memory` | real sockets, and a client in this process |
@@ -11,6 +12,7 @@ mod answer;
 mod faults;
 mod listen;
 mod memory;
+pub(crate) mod sealed;
 mod store;
 
 use std::fmt;

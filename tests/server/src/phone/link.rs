@@ -81,6 +81,7 @@ impl Phone {
             phone.secrets.push(code.secret.clone());
             phone.code_request = None;
             drop(phone);
+            self.share_later(jid);
             tokio::spawn(self.clone().give_past(jid.clone()));
         }
         linked

@@ -2,9 +2,9 @@
 //! Protocol: media, "Media retry".
 
 use wa_core::crypto::{Random as _, SystemRandom};
-use wa_core::media::cipher::{CipherError, Decryptor, Encryptor, FileHashes};
+use wa_core::media::cipher::CipherError;
 use wa_core::media::retry::RetrySecret;
-use wa_core::media::{Attachment, MediaKey, MediaKind, MediaMessage as _};
+use wa_core::media::{Attachment, MediaKind, MediaMessage as _};
 use wa_core::wire::Node;
 use wa_proto::e2e::Message;
 use wa_proto::mms_retry::MediaRetryNotification;
@@ -12,6 +12,7 @@ use wa_proto::mms_retry::media_retry_notification::ResultType;
 use wa_types::Jid;
 
 use super::Phone;
+use crate::media::sealed;
 use crate::stanza::Read;
 
 /// What a phone says when a companion asks it to upload a file again.
@@ -37,27 +38,7 @@ impl Phone {
     /// Encrypts a file with a new key and puts it onto the media hosts.
     #[must_use]
     pub fn upload(&self, kind: MediaKind, bytes: &[u8]) -> Attachment {
-        let key = MediaKey::generate(&mut SystemRandom);
-        let mut encryptor = Encryptor::new(&key, kind);
-        let mut ciphertext = bytes.to_vec();
-        let count = encryptor.update(&mut ciphertext);
-        let mut rest = ciphertext.split_off(count);
-        let file = encryptor.finish(&mut rest);
-        ciphertext.append(&mut rest);
-        let (direct_path, host) = {
-            let mut state = self.hub.state();
-            (state.media.put(ciphertext), state.media.hosts.first().cloned().unwrap_or_default())
-        };
-        let mut attachment = Attachment::new(kind);
-        attachment.url = Some(format!("https://{host}{direct_path}"));
-        attachment.direct_path = Some(direct_path);
-        attachment.key = Some(key);
-        attachment.key_timestamp = Some(wa_types::UnixSeconds(self.hub.state().now_seconds()));
-        attachment.file_sha256 = Some(file.file_sha256);
-        attachment.file_enc_sha256 = Some(file.file_enc_sha256);
-        attachment.file_length = Some(file.length);
-        attachment.sidecar = file.sidecar;
-        attachment
+        sealed::upload(&mut self.hub.state(), kind, bytes)
     }
 
     /// Takes a file from the media hosts, verifies and decrypts it.
@@ -65,16 +46,7 @@ impl Phone {
     /// # Errors
     /// What is wrong with the file; [`CipherError::TooShort`] when there is none.
     pub fn download(&self, file: &Attachment) -> Result<Vec<u8>, CipherError> {
-        let path = file.direct_path.as_deref().unwrap_or_default();
-        let mut bytes = self.hub.state().media.read(path).ok_or(CipherError::TooShort)?;
-        let key = file.key.as_ref().ok_or(CipherError::Mac)?;
-        let mut decryptor = Decryptor::new(key, file.kind);
-        let count = decryptor.update(&mut bytes);
-        let mut rest = bytes.split_off(count);
-        let hashes = FileHashes { file_sha256: file.file_sha256, file_enc_sha256: file.file_enc_sha256 };
-        decryptor.finish(&mut rest, &hashes)?;
-        bytes.append(&mut rest);
-        Ok(bytes)
+        sealed::download(&self.hub.state(), file)
     }
 
     /// Chooses what it says when a companion asks it to upload a file again.

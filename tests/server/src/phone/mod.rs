@@ -3,6 +3,7 @@
 //!
 //! | File | Subject |
 //! |---|---|
+//! | `app_state` | the state that the account's devices share, its keys, and help with it |
 //! | `group` | groups, their messages, and status posts |
 //! | `keys`, `sender_keys` | identity, pre-keys, sessions: what encrypts and decrypts |
 //! | `link` | scanning QR codes, signing and removing companions |
@@ -17,6 +18,7 @@
 //! | `reinstall` | being set up anew |
 //! | `receive` | stanzas in: messages, receipts, notifications |
 
+mod app_state;
 mod code;
 mod group;
 mod history;
@@ -92,6 +94,7 @@ struct PhoneState {
     /// How many messages and receipts of each sort it remembers.
     memory: usize,
     known: peer::KnownMessages,
+    app_state: app_state::PhoneStates,
     /// Key indexes of the companions that the signed list holds, by device number.
     live: BTreeMap<u16, u32>,
     next_key_index: u32,
@@ -245,6 +248,7 @@ impl Phone {
             viewers: Vec::new(),
             memory,
             known: peer::KnownMessages::default(),
+            app_state: app_state::PhoneStates::default(),
             live: BTreeMap::new(),
             next_key_index: 1,
             code_request: None,

@@ -130,6 +130,9 @@ impl Phone {
 
     /// What a companion asked for.
     pub(super) fn handle_peer(&self, phone: &mut PhoneState, from: DeviceKey, id: &str, message: &Message) {
+        if self.answer_app_state(phone, from, id, message) {
+            return;
+        }
         let request = message.protocol_message.as_ref();
         let request = request.and_then(|message| message.peer_data_operation_request_message.as_deref());
         let Some(request) = request.filter(|_| phone.resends != Resends::Silent) else { return };

@@ -183,6 +183,8 @@ actions! {
         /// The chat.
         chat: Jid
     ) {
+        /// The chat, once more.
+        chat_too: Option<Jid> = chat_jid,
         /// What kind, by its number.
         kind: Option<i32> = contact_type,
         /// The e-mail address.

@@ -107,6 +107,8 @@ actions! {
     ) {
         /// Whether it has.
         labeled: bool = labeled,
+        /// What an assistant noted.
+        model_data: Option<String> = model_meta_data,
     }
 
     /// The order of the labels.

@@ -21,7 +21,6 @@ macro_rules! actions {
         pub enum $name {
             $(
                 $(#[$doc])*
-                #[non_exhaustive]
                 $variant {
                     $($(#[$part_doc])* $part: $part_type,)*
                     $($(#[$field_doc])* $field: $field_type,)*

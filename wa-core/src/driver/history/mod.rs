@@ -461,10 +461,10 @@ impl Actor {
                 }
                 // What the user says now outranks the past.
                 if let Some(name) = own_name.filter(|_| self.account.push_name.is_none()) {
-                    self.set_push_name(name, step);
+                    self.take_push_name(&name, step);
                 }
                 let _ = names.send(named);
-                step.trusts.push(reply);
+                step.replies.push(reply);
             }
             HistoryJob::OnDemand { anchor, count, within, reply } => {
                 let chat = match self.wire_address(&anchor.chat).await {

@@ -33,8 +33,17 @@ impl Actor {
                 Some(mappings) => self.take_mappings(mappings, step).await.map(|()| true),
                 None => Ok(false),
             },
-            OwnDeviceKind::PhoneAnswer => {
-                Ok(self.take_history_answer(message, step) || self.take_phone_answer(message, step))
+            OwnDeviceKind::PhoneAnswer => Ok(self.take_history_answer(message, step)
+                || self.take_phone_answer(message, step)
+                || self.take_recovery(message, step).await?),
+            // Anybody else could forge what is sealed with a key of theirs.
+            OwnDeviceKind::AppStateKeys | OwnDeviceKind::AppStateKeyRequest if !place.from_me => {
+                tracing::warn!(?kind, "somebody else speaks as our own device");
+                Ok(true)
+            }
+            OwnDeviceKind::AppStateKeys => self.take_key_share(message, step).await,
+            OwnDeviceKind::AppStateKeyRequest => {
+                self.take_key_request(place.sender.device(), message, step).await
             }
             OwnDeviceKind::History => Ok(self.take_history(key, message, step)),
             _ => Ok(false),

@@ -41,8 +41,6 @@ pub(crate) enum PeopleJob {
     Watch { user: Jid, is_wanted: bool, reply: Reply<()> },
     /// Tell a chat what we are doing in it.
     Typing { chat: Jid, state: Typing, reply: Reply<()> },
-    /// Another name for us.
-    SetPushName { name: String, reply: Reply<()> },
     /// Who is blocked, as far as it is known, and the number of that state.
     Blocklist { reply: Reply<(Option<Blocklist>, u64)> },
     /// Who is blocked, unless the state has another number by now.
@@ -72,7 +70,6 @@ impl PeopleJob {
             Self::Learn { reply, .. }
             | Self::Watch { reply, .. }
             | Self::Typing { reply, .. }
-            | Self::SetPushName { reply, .. }
             | Self::KeepBlocklist { reply, .. } => drop(reply.send(Err(error))),
         }
     }
@@ -114,10 +111,6 @@ impl Actor {
             PeopleJob::Typing { chat, state, reply } => {
                 let done = self.tell_typing(&chat, state, step).await;
                 let _ = reply.send(done);
-            }
-            PeopleJob::SetPushName { name, reply } => {
-                self.set_push_name(name, step);
-                let _ = reply.send(Ok(()));
             }
             PeopleJob::Blocklist { reply } => {
                 let _ = reply.send(Ok((self.people.blocklist.clone(), self.people.blocklist_state)));

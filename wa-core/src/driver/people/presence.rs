@@ -67,13 +67,6 @@ impl Actor {
         Ok(())
     }
 
-    /// Takes another name, and tells it.
-    pub(in crate::driver) fn set_push_name(&mut self, name: String, step: &mut Step) {
-        self.account.push_name = Some(name);
-        step.changes.put_account(self.account.clone());
-        self.send_presence(step);
-    }
-
     pub(in crate::driver) async fn handle_presence(
         &mut self,
         presence: InboundPresence,

@@ -2,6 +2,7 @@
 //! Protocol: transport, "Stanza bookkeeping"; IQ catalogue.
 
 pub mod about;
+pub mod app_state;
 pub mod blocklist;
 pub mod bots;
 pub mod business;

@@ -49,6 +49,11 @@ pub enum Notification {
     People(Box<people::PeopleNotification>),
     /// Something happened in a group.
     Group(Box<groups::GroupNotification>),
+    /// Collections of the shared state have other versions, as far as they are told.
+    AppState {
+        /// Their names, and their versions.
+        collections: Vec<(String, Option<u64>)>,
+    },
     /// Something happened to channels.
     Newsletters(newsletters::NewsletterNotification),
     /// About linking this device.
@@ -88,6 +93,14 @@ impl Notification {
                 return Ok(Self::ContactDevicesChanged { hash });
             }
             "devices" => return Ok(Self::DevicesChanged { user: stanza.jid("from")?.to_user(), lid: lid() }),
+            "server_sync" => {
+                let read = |one: Reader<'_>| {
+                    let name = one.text_opt("name")?.into_owned();
+                    Some((name, one.number_opt("version").ok().flatten()))
+                };
+                let collections = stanza.children_of("collection").filter_map(read).collect();
+                return Ok(Self::AppState { collections });
+            }
             "mediaretry" => return ReuploadAnswer::read(stanza).map(Box::new).map(Self::Reupload),
             "w:gp2" => {
                 return groups::GroupNotification::read(stanza).map(Box::new).map(Self::Group);
