@@ -6,6 +6,7 @@
 //! | Module | Subject |
 //! |---|---|
 //! | [`store`] | [`Store`]: every record's reader, and one commit |
+//! | [`archive`] | what an application may keep of its chats, searchable; apart from the store |
 //! | [`changes`] | [`Changes`]: everything that one protocol step writes |
 //! | [`records`] | what is kept, a file per record, with the trait that reads it |
 //! | [`memory`] | [`MemoryStore`]: for tests, and for accounts that end with the process |
@@ -15,6 +16,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod archive;
 pub mod changes;
 pub mod conformance;
 pub mod error;

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wa_store::Store;
+use wa_store::archive::Archive;
 
 use super::history;
 use super::pairing::{LinkGuard, PairingLimits, PasskeyAuthenticator};
@@ -66,6 +67,7 @@ pub struct ClientBuilder {
     confirms_by_hand: bool,
     repair: RepairTimes,
     identity_policy: IdentityPolicy,
+    archive: Option<Arc<dyn Archive>>,
     history: HistoryConfig,
     signed_pre_key_age: Duration,
     ack_limit: Duration,
@@ -96,6 +98,7 @@ impl ClientBuilder {
             confirms_by_hand: false,
             repair: RepairTimes::default(),
             identity_policy: IdentityPolicy::default(),
+            archive: None,
             history: HistoryConfig::default(),
             signed_pre_key_age: SIGNED_PRE_KEY_AGE,
             ack_limit: ACK_LIMIT,
@@ -158,6 +161,13 @@ impl ClientBuilder {
     /// How much of the past the phone shall send. Fixed at pairing.
     pub const fn history(mut self, history: HistoryRequest) -> Self {
         self.profile.history = history;
+        self
+    }
+
+    /// Keeps chats, contacts and messages here: what comes, what is sent, and the past. What the application keeps to
+    /// itself it need not keep here.
+    pub fn archive(mut self, archive: Arc<dyn Archive>) -> Self {
+        self.archive = Some(archive);
         self
     }
 
@@ -310,6 +320,7 @@ impl ClientBuilder {
             trail: self.trail,
             repair: self.repair,
             identity_policy: self.identity_policy,
+            archive: self.archive,
             history: self.history,
             signed_pre_key_age: self.signed_pre_key_age,
         });

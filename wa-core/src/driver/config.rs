@@ -47,6 +47,8 @@ pub(crate) struct Config {
     /// How long a message that could not be read is asked for.
     pub(crate) repair: RepairTimes,
     pub(crate) identity_policy: IdentityPolicy,
+    /// Where chats are kept for the application.
+    pub(crate) archive: Option<Arc<dyn wa_store::archive::Archive>>,
     /// How the past is read.
     pub(crate) history: HistoryConfig,
     /// The signed pre-key is replaced when it is older.

@@ -12,6 +12,7 @@
 //! stanzas are taken, and everything else goes on.
 
 mod answers;
+mod archive;
 mod asked;
 mod backlog;
 mod clock;
@@ -55,6 +56,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use wa_store::archive::ArchiveEntry;
 use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreError};
 use wa_types::Jid;
 
@@ -92,6 +94,7 @@ use crate::e2e::addressing::OwnAddress;
 use crate::e2e::ratchets::Ratchets;
 use crate::error::{CallError, SendError};
 use crate::event::{Event, TrailStep};
+use crate::media::Attachment;
 use crate::noise::client_payload::ClientVersion;
 use crate::signal::LocalIdentity;
 use crate::stanza::receipt::OutboundReceipt;
@@ -153,6 +156,8 @@ pub(crate) struct Actor {
     secrets: Secrets,
     holds: Holds,
     history: Histories,
+    /// What the archive did not take.
+    unarchived: Vec<ArchiveEntry>,
     phone_line: PhoneLine,
     sync: sync::Sync,
     link: Link,
@@ -226,6 +231,10 @@ struct Step {
     secrets: Vec<wa_store::MessageSecret>,
     /// Asked once the step is committed and its stanzas are on their way; they end with the connection.
     questions: Vec<Question>,
+    /// Blobs of the past that are read, to be deleted once that is stored.
+    read_blobs: Vec<Attachment>,
+    /// Messages of our own, for the archive.
+    sent: Vec<ArchiveEntry>,
     /// Parts of the past, to be read once they are in the inbox.
     histories: Vec<Pending>,
 }
@@ -283,6 +292,7 @@ impl Actor {
             secrets: Secrets::default(),
             holds: Holds::default(),
             history,
+            unarchived: Vec::new(),
             phone_line: PhoneLine::default(),
             sync: sync::Sync::default(),
             link: Link::Down { retry_at: None },
@@ -458,6 +468,9 @@ impl Actor {
             let _ = reply.send(Ok(()));
         }
         step.histories.into_iter().for_each(|pending| self.history.push(pending));
+        self.delete_blobs(std::mem::take(&mut step.read_blobs));
+        self.archive(std::mem::take(&mut step.sent)).await;
+        self.archive_events(&step.events).await;
         self.undelivered.extend(step.events);
         self.drop_old_updates();
         let mut outgoing = Vec::new();
@@ -573,7 +586,7 @@ impl Actor {
             sync,
             self.confirm_at,
             self.read_again_at,
-            self.history.next_at(),
+            self.history.next_at(is_ready),
         ];
         all.into_iter().chain(outbox).flatten().min()
     }

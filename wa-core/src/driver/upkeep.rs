@@ -64,6 +64,8 @@ pub(super) enum Fetched {
     People(Box<PeopleAnswer>),
     /// What pairing asked.
     Pairing(PairingAnswer),
+    /// Nothing is to be done about it.
+    Nothing,
     /// What came of an exchange about the shared state.
     Synced(Box<Synced>),
     /// To a logout.
@@ -201,6 +203,7 @@ impl Actor {
         let handled = match fetched {
             Fetched::Devices { users, result } => self.handle_devices(users, result, &mut step).await,
             Fetched::Bundles { addresses, result } => self.handle_bundles(addresses, result, &mut step).await,
+            Fetched::Nothing => Ok(()),
             Fetched::PhoneKeys { address, result } => {
                 self.handle_phone_keys(address, result, &mut step).await
             }

@@ -16,6 +16,9 @@ pub enum ChunkError {
     /// The store failed, or the archive; it is tried again after a restart.
     #[error("the store failed: {0}")]
     Store(String),
+    /// The media hosts could not be reached; it is tried again.
+    #[error("the media hosts could not be reached: {0}")]
+    Network(String),
     /// The client ended before it was through; it is tried again after a restart.
     #[error("the client was shut down")]
     Shutdown,

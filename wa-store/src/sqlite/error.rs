@@ -5,7 +5,7 @@ use rusqlite::{Error, ErrorCode};
 use crate::error::StoreError;
 
 /// An error of opening or writing.
-pub(super) fn of(error: Error) -> StoreError {
+pub(crate) fn of(error: Error) -> StoreError {
     in_record(error, "database")
 }
 

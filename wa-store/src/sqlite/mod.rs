@@ -52,6 +52,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 pub use self::builder::{Durability, SqliteStoreBuilder};
+pub(crate) use self::error::of as error_of;
 use self::queue::Queue;
 use crate::changes::Changes;
 use crate::error::StoreError;

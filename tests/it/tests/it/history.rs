@@ -17,7 +17,7 @@ use wa_proto::e2e;
 use wa_proto::history_sync::{Conversation, HistorySyncMsg, PhoneNumberToLidMapping, Pushname};
 use wa_proto::web::WebMessageInfo;
 use wa_store::{MemoryStore, Store};
-use wa_test_server::{BrokenHistory, Direction, Past, Phone, TestServer};
+use wa_test_server::{BrokenHistory, Direction, MediaFault, Past, Phone, TestServer};
 use wa_types::UnixMillis;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -179,6 +179,117 @@ async fn a_new_companion_gets_the_past_in_all_its_parts() {
     let secrets = alice.store.message_secrets(&[id(scene.bob.pn(), 448)]).await.unwrap();
     let [secret] = secrets[0].as_slice() else { panic!("{secrets:?}") };
     assert_eq!((&secret.message.chat, secret.secret.to_vec()), (&peer.chat, vec![7; 32]));
+    alice.stop().await;
+    reading.await.unwrap();
+}
+
+/// Text that does not become shorter when it is compressed.
+fn noise(seed: u64, length: usize) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut sign = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(u8::try_from(state % 94).unwrap() + b'!')
+    };
+    (0..length).map(|_| sign()).collect()
+}
+
+#[tokio::test]
+async fn blobs_are_fetched_from_the_hosts_and_deleted_when_they_are_kept() {
+    let scene = Scene::new().await;
+    let mut long = chat(scene.bob.pn(), 60);
+    for (number, message) in long.messages.iter_mut().enumerate() {
+        let info = message.message.as_mut().unwrap();
+        info.message.as_mut().unwrap().conversation = Some(noise(number as u64, 120_000));
+    }
+    let expected: Vec<_> = long.messages.iter().map(|it| it.message.clone().unwrap()).collect();
+    let mut past = Past::new(vec![long, chat(scene.bob.lid(), 400)]);
+    past.nonce = Some("nonce".to_owned());
+    scene.phone.set_past(past);
+    let (alice, mut reader) = scene.link().await;
+    let mut read = Vec::new();
+    while read.len() < 460 {
+        let part = next(&mut reader).await;
+        if part.kind == HistoryKind::Recent {
+            read.extend(messages(&part));
+        }
+    }
+    for (message, expected) in read.iter().zip(&expected) {
+        let text = expected.message.as_ref().unwrap().conversation.as_deref();
+        assert!(message.message().unwrap().as_text() == text, "a message of {} bytes", text.unwrap().len());
+    }
+    let reading = tokio::spawn(async move { while reader.next().await.is_some() {} });
+    assert_eq!(alice.client.history().initial().await.unwrap(), InitialHistory::Complete);
+    // One of the first messages, three of the recent ones; the first of these is larger than what is read in memory.
+    let media = scene.server.media();
+    media.wait_for("DELETE", 4).await;
+    let requests = media.requests();
+    let of = |method: &str| -> Vec<&String> { requests.iter().filter(|it| it.starts_with(method)).collect() };
+    assert_eq!((of("GET ").len(), of("DELETE ").len()), (4, 4));
+    for request in of("GET ") {
+        let path = &request[request.find("/v/").unwrap()..];
+        assert_eq!(media.file(path), None, "{path}");
+    }
+    assert!(of("DELETE ").iter().all(|request| request.contains("/mms/md-msg-hist/")));
+    alice.stop().await;
+    reading.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_blob_that_is_lost_is_uploaded_again() {
+    let scene = Scene::new().await;
+    scene.phone.set_past(Past::new(vec![chat(scene.bob.pn(), 20)]));
+    let (mut alice, mut reader) = scene.link().await;
+    let reading = tokio::spawn(async move { while reader.next().await.is_some() {} });
+    assert_eq!(alice.client.history().initial().await.unwrap(), InitialHistory::Complete);
+    let before = alice.client.history().progress();
+    scene.phone.break_history(&[BrokenHistory::Lost]);
+    let recent = scene.phone.parts_of(&alice.jid).pop().unwrap();
+    let lost = scene.phone.send_history(&alice.jid, &recent).unwrap();
+    scene.phone.receipt(&lost, Some("server-error")).await;
+    // Both are done with: the lost one, and the one in its place.
+    scene.heard(&lost).await;
+    let mut done = 0;
+    while done <= before.chunks {
+        done += u64::from(matches!(update(&mut alice).await, HistoryUpdate::ChunkDone { .. }));
+    }
+    let progress = alice.client.history().progress();
+    assert_eq!((progress.chunks, progress.messages), (before.chunks + 1, before.messages + 20));
+    assert_eq!(progress.failed, 0);
+    alice.stop().await;
+    reading.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_that_are_down_are_tried_again_later() {
+    let scene = Scene::new().await;
+    scene.phone.set_past(Past::new(vec![chat(scene.bob.pn(), 20)]));
+    scene.server.media().fail(MediaFault::Down, 40);
+    let (alice, mut reader) = scene.link().await;
+    tokio::spawn(async move { while reader.next().await.is_some() {} });
+    while alice.client.history().initial().await.unwrap() != InitialHistory::Complete {}
+    let progress = alice.client.history().progress();
+    assert_eq!((progress.messages, progress.failed), (23, 0));
+    assert!(scene.server.media().requests().len() > 40);
+}
+
+#[tokio::test]
+async fn disappearing_times_of_the_past_hold_for_what_is_sent() {
+    let scene = Scene::new().await;
+    let mut disappearing = chat(scene.bob.lid(), 1);
+    disappearing.ephemeral_expiration = Some(86_400);
+    disappearing.ephemeral_setting_timestamp = Some(1_700_000_000);
+    scene.phone.set_past(Past::new(vec![disappearing]));
+    let (alice, mut reader) = scene.link().await;
+    let reading = tokio::spawn(async move { while reader.next().await.is_some() {} });
+    assert_eq!(alice.client.history().initial().await.unwrap(), InitialHistory::Complete);
+    alice.send_text(scene.bob.pn(), "gone tomorrow").await;
+    let context = scene.bob.next_message().await.message.extended_text_message.unwrap().context_info.unwrap();
+    assert_eq!(
+        (context.expiration, context.ephemeral_setting_timestamp),
+        (Some(86_400), Some(1_700_000_000))
+    );
     alice.stop().await;
     reading.await.unwrap();
 }

@@ -7,6 +7,7 @@ mod addresses;
 mod app_state;
 mod app_state_files;
 mod app_state_refusals;
+mod archive;
 mod backlog;
 mod blocklist;
 mod business;

@@ -186,7 +186,9 @@ fn delete(hub: &Hub, asked: &Asked) -> Answered {
     if value(&asked.query, "auth").as_deref() != Some(state.media.auth.as_str()) {
         return Answered::status(401);
     }
-    Answered::status(if state.media.delete(&token) { 200 } else { 404 })
+    let is_gone = state.media.delete(&token);
+    state.ring();
+    Answered::status(if is_gone { 200 } else { 404 })
 }
 
 fn value(query: &str, name: &str) -> Option<String> {

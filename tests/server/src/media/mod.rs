@@ -108,6 +108,14 @@ impl MediaHosts {
         self.hub.state().media.read(direct_path)
     }
 
+    /// Waits until so many requests of this method were answered.
+    pub async fn wait_for(&self, method: &str, count: usize) {
+        let is_it = |request: &&String| request.split(' ').next() == Some(method);
+        self.hub
+            .wait(|state| (state.media.requests.iter().filter(is_it).count() >= count).then_some(()))
+            .await;
+    }
+
     /// Puts any file onto the hosts; answers its path.
     #[must_use]
     pub fn put(&self, bytes: Vec<u8>) -> String {

@@ -1,11 +1,15 @@
 //! The past that a phone hands to its companions: after linking, and when it is asked. Protocol: history sync, "Phone
 //! side".
 
+use std::collections::HashMap;
 use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use prost::Message as _;
+use wa_core::media::retry::RetrySecret;
+use wa_core::media::{MediaKey, MediaKind, MediaMessage as _};
+use wa_core::wire::Node;
 use wa_proto::companion_reg::DeviceProps;
 use wa_proto::e2e::peer_data_operation_request_message::{
     HistorySyncChunkRetryRequest, HistorySyncOnDemandRequest,
@@ -26,6 +30,7 @@ use wa_types::{Jid, MessageId};
 use super::send::SendError;
 use super::{Phone, PhoneState};
 use crate::account::DeviceKey;
+use crate::stanza::Read as _;
 
 /// What a phone knows of the past. Messages of a chat stand newest first.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +70,8 @@ pub enum BrokenHistory {
     Bomb,
     /// Neither bytes nor a place.
     NoPayload,
+    /// The media hosts have it no more.
+    Lost,
 }
 
 /// What a phone keeps for its duties.
@@ -76,9 +83,18 @@ pub(super) struct Histories {
     /// Chunks that cannot be had again, whoever asks.
     is_exhausted: bool,
     is_silent: bool,
+    /// The parts that are on the media hosts, by their notifications.
+    sent: HashMap<MessageId, Sent>,
 }
 
-/// Larger ones are on the media servers.
+/// A part on the media hosts.
+struct Sent {
+    kind: i32,
+    order: Option<u32>,
+    key: MediaKey,
+}
+
+/// Larger ones are on the media hosts, and all recent and old messages.
 const INLINE: usize = 64 << 10;
 
 /// How many messages of a chat come with the list of chats, unless the companion wants another number.
@@ -167,18 +183,30 @@ impl Phone {
         };
         if broken == Some(BrokenHistory::NoPayload) {
             // Nothing.
-        } else if payload.len() <= INLINE {
+        } else if payload.len() <= INLINE && !is_bulk(history) {
             notification.initial_hist_bootstrap_inline_payload = Some(payload);
         } else {
             self.put_blob(&payload, &mut notification);
+            if broken == Some(BrokenHistory::Lost) {
+                self.hub.state().media.expire(notification.direct_path());
+            }
         }
-        self.send_peer(phone, device, message(notification))
+        let key = notification.media_key().try_into().ok().map(MediaKey::new);
+        let sent = self.send_peer(phone, device, message(notification))?;
+        if let Some(key) = key {
+            phone
+                .histories
+                .sent
+                .insert(sent.clone(), Sent { kind: history.sync_type, order: history.chunk_order, key });
+        }
+        Ok(sent)
     }
 
     /// Leaves a blob on the media servers.
-    #[allow(clippy::unused_self, reason = "the media servers are the hub's")]
     fn put_blob(&self, payload: &[u8], notification: &mut HistorySyncNotification) {
-        notification.initial_hist_bootstrap_inline_payload = Some(payload.to_vec());
+        let blob = self.upload(MediaKind::History, payload);
+        notification.set_attachment(&blob);
+        notification.enc_handle = Some(format!("handle-of-{}", blob.file_length.unwrap_or_default()));
     }
 
     /// Answers what a companion asks about the past; `false` when it asks about something else.
@@ -281,6 +309,32 @@ impl Phone {
         Ok(sent)
     }
 
+    /// A companion could not fetch a part: it is uploaded anew, for a new notification.
+    pub(super) fn give_blob_again(&self, companion: &Jid, id: &str, receipt: &Node) {
+        let mut phone = self.lock();
+        let device = self.hub.state().device_key(companion);
+        let (Some(device), Some(sent)) = (device, phone.histories.sent.get(&MessageId::new(id))) else {
+            return;
+        };
+        let request = receipt.find("encrypt");
+        let secret = request.and_then(|request| {
+            Some(RetrySecret::new(request.child_bytes("enc_p")?.to_vec(), request.child_array("enc_iv")?))
+        });
+        if secret.is_none_or(|secret| secret.open_request(&sent.key, id).is_err()) {
+            tracing::warn!(id, "a request for a part of the past cannot be read");
+            return;
+        }
+        let asked = HistorySyncChunkRetryRequest {
+            sync_type: Some(sent.kind),
+            chunk_order: sent.order,
+            chunk_notification_id: Some(id.to_owned()),
+            regenerate_chunk: None,
+        };
+        if let Err(error) = self.give_again(&mut phone, device, id, &asked) {
+            tracing::warn!(%error, "companion not answered");
+        }
+    }
+
     fn give_again(
         &self,
         phone: &mut PhoneState,
@@ -318,6 +372,11 @@ impl Phone {
             }
         }
     }
+}
+
+/// Whether a part is one of those that phones leave on the media hosts, however short.
+fn is_bulk(history: &HistorySync) -> bool {
+    matches!(history.sync_type(), HistorySyncType::Recent | HistorySyncType::Full)
 }
 
 impl Past {

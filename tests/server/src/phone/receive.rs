@@ -164,7 +164,11 @@ impl Phone {
         let kind = node.attr_text("type").map(std::borrow::Cow::into_owned);
         let from = node.attr_jid("participant").unwrap_or(from);
         if kind.as_deref() == Some("server-error") {
-            self.upload_again(&from, &id, node);
+            if node.attr_text("category").as_deref() == Some("peer") {
+                self.give_blob_again(&from, &id, node);
+            } else {
+                self.upload_again(&from, &id, node);
+            }
         }
         if kind.as_deref() == Some("retry") && !self.lock().ignores_retries {
             self.resend(&from, &id, node);

@@ -5,13 +5,16 @@ use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use wa_store::{Changes, MessageKey, MessageSecret, NctSalt, PrivacyToken, Store};
+use wa_store::archive::Archive;
+use wa_store::{Changes, Expiration, MessageKey, MessageSecret, NctSalt, PrivacyToken, Store};
 use wa_types::Jid;
 use zeroize::Zeroizing;
 
-use super::blob::Blobs;
+use super::blob;
 use super::{HistoryJob, Pending};
+use crate::driver::archive;
 use crate::driver::command::Job;
+use crate::driver::media::Fetcher;
 use crate::driver::upkeep::Fetched;
 use crate::error::ChunkError;
 use crate::history::{
@@ -28,8 +31,9 @@ pub(super) struct Work {
     pub(super) own: Jid,
     pub(super) own_lid: Option<Jid>,
     pub(super) store: Arc<dyn Store>,
+    pub(super) archive: Option<Arc<dyn Archive>>,
     pub(super) jobs: mpsc::WeakSender<Job>,
-    pub(super) blobs: Option<Blobs>,
+    pub(super) fetcher: Fetcher,
     pub(super) limits: ReadLimits,
     pub(super) selection: Selection,
     /// Where the application reads, unless somebody waits for just this.
@@ -81,10 +85,7 @@ impl Work {
         let payload = std::mem::replace(&mut self.pending.notification.payload, Payload::Nothing);
         let source = match &payload {
             Payload::Inline(bytes) => Ok(Box::new(Cursor::new(bytes.clone())) as Source),
-            Payload::Blob(file) => match &self.blobs {
-                Some(blobs) => blobs.fetch(file).await,
-                None => Err(ChunkError::Unavailable),
-            },
+            Payload::Blob(file) => blob::fetch(&self.fetcher, file, self.limits.total_bytes).await,
             Payload::Nothing => Err(ChunkError::Unreadable(HistoryError::Malformed("no payload"))),
         };
         // What is asked for again is named by its notification.
@@ -130,7 +131,9 @@ impl Work {
             let (reply, done) = oneshot::channel();
             let (pairs, is_migrated) = (batch.addresses.clone(), batch.is_migrated);
             let chats = wanted.clone();
-            let job = HistoryJob::Learn { pairs, is_migrated, tokens, own_name, chats, names, reply };
+            let expirations = batch.items.iter().filter_map(expiration_of).collect();
+            let job =
+                HistoryJob::Learn { pairs, is_migrated, tokens, own_name, chats, expirations, names, reply };
             let jobs = self.jobs.upgrade().ok_or(ChunkError::Shutdown)?;
             jobs.send(Job::History(Box::new(job))).await.map_err(|_| ChunkError::Shutdown)?;
             drop(jobs);
@@ -143,6 +146,10 @@ impl Work {
                     *chat = (*name).clone();
                 }
             }
+        }
+        if let Some(archive) = &self.archive {
+            let kept = archive.put(archive::of_batch(batch)).await;
+            kept.map_err(|error| ChunkError::Store(error.to_string()))?;
         }
         let changes = harvest(batch);
         if !changes.is_empty() {
@@ -218,6 +225,13 @@ fn tokens_of(item: &HistoryItem) -> Option<PrivacyToken> {
         received: chat.token.clone(),
         issued: chat.token_given,
     })
+}
+
+/// How long messages of a direct chat stay, where the phone says since when.
+fn expiration_of(item: &HistoryItem) -> Option<(Jid, Expiration)> {
+    let HistoryItem::Chat(chat) = item else { return None };
+    let since = chat.ephemeral_since.filter(|_| chat.jid.is_user())?;
+    Some((chat.jid.clone(), Expiration { seconds: chat.ephemeral_seconds.unwrap_or_default(), since }))
 }
 
 /// The name of our own user, if this is it.

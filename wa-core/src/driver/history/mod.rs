@@ -20,22 +20,26 @@ use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use tokio::sync::{mpsc, oneshot, watch};
-use wa_store::{InboxEntry, MessageKey, PrivacyToken, StoreError};
+use wa_store::{Expiration, InboxEntry, MessageKey, PrivacyToken, StoreError};
 use wa_types::{Jid, MessageId};
 
 use self::ask::Request;
 pub use self::ask::{Anchor, HistoryPage};
-use self::blob::Blobs;
 pub(crate) use self::chunk::Delivery;
 pub(super) use self::chunk::Done;
 use self::chunk::{Counted, Work};
 use super::directory::Evidence;
+use super::upkeep::Fetched;
 use super::{Actor, Status, Step, clock};
+use crate::crypto::Random as _;
 use crate::e2e::addressing;
 use crate::error::{CallError, ChunkError, HistoryRequestError};
 use crate::event::{Event, HistoryUpdate, InboxNumber};
 use crate::history::{AddressPair, HistoryKind, HistoryNotification, Payload, ReadLimits, Selection};
+use crate::media::Attachment;
+use crate::media::retry::RetrySecret;
 use crate::message::Message;
+use crate::stanza::media_retry::ReuploadRequest;
 use crate::stanza::receipt::OutboundReceipt;
 
 /// How often the phone is asked for the same part again.
@@ -129,6 +133,22 @@ impl Pending {
     }
 }
 
+/// A part that is done with; the phone is still to be told.
+struct Settled {
+    number: InboxNumber,
+    /// The id of its notification.
+    id: MessageId,
+    /// What was read, and is to be deleted.
+    blob: Option<Box<Attachment>>,
+}
+
+impl Settled {
+    /// Of this part nothing was read.
+    fn of(pending: Pending) -> Self {
+        Self { number: pending.number, id: pending.id, blob: None }
+    }
+}
+
 /// What is to be done about the past.
 pub(crate) struct Histories {
     queue: VecDeque<Pending>,
@@ -140,8 +160,7 @@ pub(crate) struct Histories {
     /// Broken, and asked for again, until then.
     broken: Vec<(Instant, Pending, ChunkError)>,
     tries: HashMap<(HistoryKind, u32, Option<MessageId>), u8>,
-    /// Through, and the phone is still to be told.
-    settled: Vec<(InboxNumber, MessageId)>,
+    settled: Vec<Settled>,
     requests: HashMap<MessageId, Request>,
     jobs: mpsc::WeakSender<super::command::Job>,
     sink: Option<mpsc::Sender<Delivery>>,
@@ -160,6 +179,8 @@ pub(crate) enum HistoryJob {
         own_name: Option<String>,
         /// How does the application name these chats?
         chats: Vec<Jid>,
+        /// How long do messages in them stay?
+        expirations: Vec<(Jid, Expiration)>,
         names: oneshot::Sender<Vec<Jid>>,
         /// Told when it is stored.
         reply: oneshot::Sender<Result<(), CallError>>,
@@ -218,7 +239,7 @@ impl Histories {
             pending.notification.replaces.as_ref() == Some(&other.id) || other.place() == pending.place()
         };
         for (_, old, _) in self.broken.extract_if(.., |(_, old, _)| is_replaced(old)) {
-            self.settled.push((old.number, old.id));
+            self.settled.push(Settled::of(old));
         }
         let is_answer = self.is_asked_for(&pending);
         if is_answer { self.queue.push_front(pending) } else { self.queue.push_back(pending) }
@@ -228,7 +249,10 @@ impl Histories {
         pending.notification.request.as_ref().is_some_and(|id| self.requests.contains_key(id))
     }
 
-    pub(super) fn next_at(&self) -> Option<Instant> {
+    pub(super) fn next_at(&self, is_ready: bool) -> Option<Instant> {
+        if is_ready && !self.settled.is_empty() {
+            return Some(clock::now());
+        }
         let resting = self.resting.iter().map(|(at, _)| *at);
         let broken = self.broken.iter().map(|(at, ..)| *at);
         resting.chain(broken).chain(self.requests.values().map(|request| request.until)).min()
@@ -288,8 +312,9 @@ impl Actor {
                 own: own.pn.to_user(),
                 own_lid: own.lid.map(|lid| lid.to_user()),
                 store: Arc::clone(&self.store),
+                archive: self.config.archive.clone(),
                 jobs: self.history.jobs.clone(),
-                blobs: self.requester().map(|_| Blobs {}),
+                fetcher: self.fetcher.clone(),
                 limits: config.limits,
                 // What was asked for by name is wanted.
                 selection: if is_answer { Selection::default() } else { config.selection },
@@ -314,7 +339,7 @@ impl Actor {
             _ if is_wanted => return false,
             _ => {}
         }
-        self.history.settled.push((pending.number, pending.id.clone()));
+        self.history.settled.push(Settled::of(pending.clone()));
         true
     }
 
@@ -330,8 +355,8 @@ impl Actor {
             Ok(counted) => self.finish_history(pending, counted, step),
             // Its reader is gone, or the client ends: it comes again after a restart.
             Err(ChunkError::Shutdown) => {}
-            Err(ChunkError::Store(error)) => {
-                tracing::warn!(%error, "a part of the past could not be kept, and is tried again");
+            Err(error @ (ChunkError::Store(_) | ChunkError::Network(_))) => {
+                tracing::warn!(%error, "a part of the past could not be read, and is tried again");
                 self.history.resting.push((clock::now() + AGAIN, pending));
             }
             Err(error) => self.fail_history(pending, error, step),
@@ -376,7 +401,12 @@ impl Actor {
         if let Some(request) = told.request.as_ref().and_then(|id| self.history.requests.remove(id)) {
             request.end(Ok(HistoryPage { messages: counted.collected, end: counted.end }));
         }
-        self.history.settled.push((pending.number, pending.id));
+        let Pending { number, id, notification } = pending;
+        let blob = match notification.payload {
+            Payload::Blob(blob) => Some(blob),
+            _ => None,
+        };
+        self.history.settled.push(Settled { number, id, blob });
     }
 
     /// Asks the phone for a broken part again, or gives it up.
@@ -389,11 +419,38 @@ impl Actor {
         if may_help && *tries < TRIES && pending.notification.kind != HistoryKind::OnDemand {
             *tries += 1;
             tracing::warn!(%error, tries, "a part of the past is broken, and is asked for again");
-            self.history.ask_again(&pending, clock::now());
+            let is_lost = error == ChunkError::Unavailable && *tries == 1;
+            if !is_lost || !self.ask_for_blob(&pending, step) {
+                self.history.ask_again(&pending, clock::now());
+            }
             self.history.broken.push((clock::now() + REPLACED_WITHIN, pending, error));
             return;
         }
         self.give_up_history(pending, error, step);
+    }
+
+    /// Asks the phone to upload a blob again that is not to be had. Whether that can be asked: the request is made with
+    /// the blob's key.
+    fn ask_for_blob(&mut self, pending: &Pending, step: &mut Step) -> bool {
+        let Payload::Blob(blob) = &pending.notification.payload else { return false };
+        let (Some(key), Some(own), Ok(())) = (&blob.key, self.own(), self.is_ready()) else { return false };
+        let secret = RetrySecret::request(key, pending.id.as_str(), self.random.array());
+        let secret = (secret.ciphertext, secret.nonce);
+        step.reply(ReuploadRequest::new(pending.id.clone(), own.pn.to_user(), None, secret).into_node());
+        true
+    }
+
+    /// Takes blobs off the media hosts that were read, once that is stored. When it fails, the hosts drop them later.
+    pub(super) fn delete_blobs(&mut self, blobs: Vec<Attachment>) {
+        for blob in blobs {
+            let (fetcher, nonce) = (self.fetcher.clone(), self.account.history_nonce.clone());
+            self.fetches.spawn(async move {
+                if let Err(error) = fetcher.delete(&blob, nonce.as_deref()).await {
+                    tracing::debug!(%error, "a blob of history stays on the media hosts");
+                }
+                Fetched::Nothing
+            });
+        }
     }
 
     fn give_up_history(&mut self, pending: Pending, error: ChunkError, step: &mut Step) {
@@ -409,7 +466,7 @@ impl Actor {
             chunk_order: told.chunk_order,
             error,
         })));
-        self.history.settled.push((pending.number, pending.id));
+        self.history.settled.push(Settled::of(pending));
     }
 
     /// Tells the phone what is done, asks what is to be asked, and gives up what took too long.
@@ -427,9 +484,10 @@ impl Actor {
             return Ok(());
         }
         if let Some(own) = self.own() {
-            for (number, id) in std::mem::take(&mut self.history.settled) {
+            for Settled { number, id, blob } in std::mem::take(&mut self.history.settled) {
                 step.changes.confirm_inbox(number.0);
                 step.receipt(OutboundReceipt::new(own.pn.to_user(), Some("hist_sync"), id));
+                step.read_blobs.extend(blob.map(|blob| *blob));
             }
         }
         self.ask_for_history(step).await
@@ -437,7 +495,7 @@ impl Actor {
 
     pub(super) async fn handle_history_job(&mut self, job: HistoryJob, step: &mut Step) {
         match job {
-            HistoryJob::Learn { pairs, is_migrated, tokens, own_name, chats, names, reply } => {
+            HistoryJob::Learn { pairs, is_migrated, tokens, own_name, chats, expirations, names, reply } => {
                 let pairs = pairs.iter().filter_map(|pair| addressing::AddressPair::new(&pair.pn, &pair.lid));
                 let pairs: Vec<_> = pairs.collect();
                 let mut named = Vec::with_capacity(chats.len());
@@ -454,6 +512,9 @@ impl Actor {
                 if let Err(error) = learned {
                     let _ = reply.send(Err(CallError::Store(error.to_string())));
                     return;
+                }
+                for (chat, told) in expirations {
+                    self.directory.set_expiration(&chat, told, &mut step.changes);
                 }
                 if is_migrated && !self.account.lid_migrated {
                     self.account.lid_migrated = true;

@@ -163,10 +163,14 @@ impl Actor {
         let chats: Vec<Jid> = events.iter_mut().filter_map(|event| event.chat_mut().cloned()).collect();
         let store = std::sync::Arc::clone(&self.store);
         self.directory.load_chats(&*store, &chats).await?;
+        let mut read = Vec::with_capacity(events.len());
         for mut event in events {
             self.name_chat(&mut event);
-            self.undelivered.push_back(event.into_event());
+            read.push(event.into_event());
         }
+        // What was stored may not have come into the archive.
+        self.archive_events(&read).await;
+        self.undelivered.extend(read);
         self.directory.trim();
         Ok(last)
     }

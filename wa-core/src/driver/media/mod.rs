@@ -2,6 +2,7 @@
 //! clone, and everything happens in the caller's future, which may be dropped at any time.
 //! Protocol: media.
 
+mod delete;
 mod download;
 mod exchange;
 mod hosts;

@@ -255,7 +255,7 @@ impl AsyncRead for Counted {
 }
 
 /// Percent-encoded, for a query.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

@@ -299,6 +299,9 @@ impl Actor {
             Ok(node) => node,
             Err(error) => return self.fail(pending, &error, step),
         };
+        // Whatever comes between the commit and the archive: without its ack the message passes here again.
+        let sent = self.of_sent(&pending.chat, &pending.id, &pending.message, pending.created.to_seconds());
+        step.sent.extend(sent);
         let now = clock::unix_millis();
         let in_flight = InFlight {
             seq: pending.seq,
