@@ -8,6 +8,17 @@ import { Journal, Tail, within } from './journal.js'
 
 const { Status, StubType } = proto.WebMessageInfo
 
+// Baileys' words for what happens in groups, and ours.
+const MEMBERSHIP = { add: 'added', remove: 'removed', promote: 'promoted', demote: 'demoted' }
+const SETTINGS = {
+  subject: 'subject',
+  desc: 'description',
+  announce: 'announcement',
+  restrict: 'locked',
+  joinApprovalMode: 'approval',
+  ephemeralDuration: 'expiration',
+}
+
 // The Signal library inside Baileys prints whole sessions, keys included. Nothing here uses the console.
 for (const method of ['log', 'info', 'warn', 'error']) console[method] = () => {}
 
@@ -131,6 +142,55 @@ export class BaileysDevice {
     await this.#change(group, member, 'remove')
   }
 
+  /** Does something to groups, channels or presence; the acts are those of the peer. */
+  async do(act, { group, channel, chat, user, members, value, link, post, emoji, name, state }) {
+    const socket = this.#socket
+    switch (act) {
+      case 'subject':
+        return socket.groupUpdateSubject(group, value)
+      case 'description':
+        return socket.groupUpdateDescription(group, value)
+      case 'announcement':
+        return socket.groupSettingUpdate(group, value ? 'announcement' : 'not_announcement')
+      case 'locked':
+        return socket.groupSettingUpdate(group, value ? 'locked' : 'unlocked')
+      case 'approval':
+        return socket.groupJoinApprovalMode(group, value ? 'on' : 'off')
+      case 'expiration':
+        return socket.groupToggleEphemeral(group, value)
+      case 'promote':
+      case 'demote':
+        for (const member of members) await this.#change(group, member, act)
+        return
+      case 'invite_link':
+        return { link: `https://chat.whatsapp.com/${await socket.groupInviteCode(group)}` }
+      case 'join':
+        return socket.groupAcceptInvite(link.split('/').pop())
+      case 'requests':
+        return { users: (await socket.groupRequestParticipantsList(group)).map(({ jid }) => jid) }
+      case 'approve':
+        return socket.groupRequestParticipantsUpdate(group, members, 'approve')
+      case 'leave':
+        return socket.groupLeave(group)
+      case 'available':
+        return socket.sendPresenceUpdate(value ? 'available' : 'unavailable')
+      case 'watch':
+        return socket.presenceSubscribe(user)
+      case 'typing':
+        return socket.sendPresenceUpdate(state, chat)
+      case 'create_channel':
+        return { channel: (await socket.newsletterCreate(name)).id }
+      case 'follow':
+        return socket.newsletterFollow(channel)
+      case 'live_updates':
+        return socket.subscribeNewsletterUpdates(channel)
+      case 'react_to_post':
+        return socket.newsletterReactMessage(channel, String(post), emoji)
+      default:
+        throw new Error(`Baileys does no ${act} here`)
+    }
+  }
+
   async #change(group, member, action) {
     const [{ status }] = await this.#socket.groupParticipantsUpdate(group, [member], action)
     if (status !== '200') throw new Error(`${this.name}: ${action} was refused with ${status}`)
@@ -166,7 +226,14 @@ export class BaileysDevice {
       socket.ev.on('groups.upsert', groups =>
         groups.forEach(({ id, participants }) => this.#noteGroup('created', id, participants)))
       socket.ev.on('group-participants.update', ({ id, participants, action }) =>
-        this.#noteGroup({ add: 'added', remove: 'removed' }[action], id, participants))
+        this.#noteGroup(MEMBERSHIP[action], id, participants))
+      socket.ev.on('groups.update', updates => updates.forEach(update => this.#noteSettings(update)))
+      socket.ev.on('group.join-request', ({ id, action, participant, participantPn }) => {
+        if (action === 'created') this.journal.write({ kind: 'requested', group: id, members: [participant, participantPn] })
+      })
+      socket.ev.on('presence.update', ({ id, presences }) => this.#notePresence(id, presences))
+      socket.ev.on('newsletter.reaction', ({ id, server_id: post, reaction }) =>
+        this.journal.write({ kind: 'post', channel: id, post: Number(post), reactions: [reaction.code] }))
       socket.ws.on('CB:ack,class:message', ({ attrs }) => this.journal.write({ kind: 'ack', id: attrs.id, error: attrs.error }))
       socket.ev.on('connection.update', ({ connection, qr, receivedPendingNotifications, lastDisconnect }) => {
         if (qr && !linking) {
@@ -213,6 +280,21 @@ export class BaileysDevice {
   #noteGroup(kind, group, participants) {
     const members = participants.flatMap(({ id, lid, phoneNumber }) => [id, lid, phoneNumber]).filter(Boolean)
     this.journal.write({ kind, group, members })
+  }
+
+  #noteSettings({ id: group, ...update }) {
+    for (const [name, kind] of Object.entries(SETTINGS)) {
+      if (name in update) this.journal.write({ kind, group, value: update[name] })
+    }
+  }
+
+  #notePresence(chat, presences) {
+    for (const [sender, { lastKnownPresence }] of Object.entries(presences)) {
+      const state = { composing: 'composing', recording: 'recording', available: 'paused' }[lastKnownPresence]
+      // It tells that somebody stopped typing by the word for being there.
+      this.journal.write({ kind: 'presence', chat, isThere: lastKnownPresence === 'available' })
+      if (state) this.journal.write({ kind: 'typing', chat, sender, state })
+    }
   }
 
   #logger() {

@@ -98,6 +98,11 @@ export class PeerDevice {
     await this.#ask({ cmd: 'remove', group, members: [member] })
   }
 
+  /** Does something to groups, channels or presence (social.rs); returns what came of it. */
+  async do(act, parts) {
+    return (await this.#ask({ cmd: 'do', what: { act, ...parts } })).result
+  }
+
   toString() {
     return `  ${this.name} saw:\n${this.journal}\n  ${this.name}, log:\n${this.#program?.log ?? '    not started'}`
   }
@@ -159,8 +164,8 @@ export class PeerDevice {
         this.#oldest('send')?.resolve(event)
         break
       case 'message': {
-        const { id, chat, sender, from_me: fromMe, content, recovered } = event
-        this.journal.write({ kind: 'message', id, fromMe, chat, sender, text: content.text, content, recovered })
+        const { id, chat, sender, from_me: fromMe, content, post, recovered } = event
+        this.journal.write({ kind: 'message', id, fromMe, chat, sender, text: content.text, content, post, recovered })
         break
       }
       case 'undecryptable':
@@ -170,10 +175,19 @@ export class PeerDevice {
         this.journal.write({ kind: 'lost', id: event.id, reason: event.why })
         break
       case 'group': {
-        const { group, change, members } = event
-        this.journal.write({ kind: change, group, members })
+        const { group, change, members, value } = event
+        this.journal.write({ kind: change, group, members, value })
         break
       }
+      case 'presence':
+        this.journal.write({ kind: 'presence', chat: event.chat, isThere: event.is_there })
+        break
+      case 'typing':
+        this.journal.write({ kind: 'typing', chat: event.chat, sender: event.sender, state: event.state })
+        break
+      case 'post':
+        this.journal.write({ kind: 'post', channel: event.channel, post: event.post, reactions: event.reactions })
+        break
       case 'done':
         this.#oldest(event.cmd)?.resolve(event)
         break

@@ -26,6 +26,8 @@ pub(crate) struct People {
     pub(crate) blocklist: u64,
     pub(crate) business: Option<Business>,
     pub(crate) email: Option<Email>,
+    /// The terms that its user accepted.
+    pub(crate) notices: BTreeSet<String>,
     /// The status beside the about text: emoji, seconds, and when it was set.
     pub(crate) text_status: Option<(String, u64, u64)>,
     /// The code of the contact link.

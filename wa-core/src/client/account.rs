@@ -10,6 +10,7 @@ pub use crate::stanza::iq::email::Email;
 use crate::stanza::iq::email::{ChangeEmail, FetchEmail};
 use crate::stanza::iq::mex::documents;
 pub use crate::stanza::iq::mex::limits::{NewChatQuota, ReachoutTimelock};
+use crate::stanza::iq::tos::{AcceptNotice, FetchNotices};
 
 /// The account as a whole; [`Client::account`] gives it.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,22 @@ impl AccountHandle<'_> {
         let data = self.client.mex(operation, NewChatQuota::variables()).await?;
         let found = data.get("xwa2_message_capping_info").and_then(NewChatQuota::read);
         found.ok_or_else(|| malformed("xwa2_message_capping_info"))
+    }
+
+    /// Which of these terms of the service, by number, the user accepted. What the server does not know is left out.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn notices(&self, ids: &[&str]) -> Result<Vec<(String, bool)>, CallError> {
+        self.client.ask(FetchNotices(ids.iter().map(|&id| id.to_owned()).collect())).await
+    }
+
+    /// Accepts terms of the service, as the user wants: a step of them.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn accept_notice(&self, id: &str, stage: u32) -> Result<(), CallError> {
+        self.client.ask(AcceptNotice { id: id.to_owned(), stage }).await
     }
 
     /// The e-mail address with which the account is recovered; `None` when it has none.

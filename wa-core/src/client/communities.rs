@@ -12,10 +12,11 @@ use crate::error::{GroupError, GroupRefusal};
 use crate::stanza::community::LinkedGroup;
 use crate::stanza::iq::IqRequest;
 use crate::stanza::iq::groups::{
-    DeactivateCommunity, FetchCommunityMembers, FetchLinkedGroup, FetchSubgroups, GroupPlace,
-    JoinLinkedGroup, LinkAnswer, LinkGroups, MemberAction, UnlinkGroups,
+    DeactivateCommunity, FetchCommunityMembers, FetchCommunityPicture, FetchLinkedGroup, FetchSubgroups,
+    GroupPlace, JoinLinkedGroup, LinkAnswer, LinkGroups, MemberAction, UnlinkGroups,
 };
 use crate::stanza::iq::mex::documents;
+use crate::stanza::iq::picture::{PictureSize, PictureState};
 
 /// The communities of an account; [`Client::communities`] gives it. Name, description, picture, links and settings of a
 /// community are a group's: [`Client::groups`] changes them. What happens in one comes as
@@ -109,6 +110,14 @@ impl Communities<'_> {
     /// As [`Self::groups`].
     pub async fn members(&self, community: &Jid) -> Result<Vec<GroupMember>, GroupError> {
         self.ask(FetchCommunityMembers { community: community.clone() }).await
+    }
+
+    /// Where the picture of a community is, as a member of one of its groups sees it.
+    ///
+    /// # Errors
+    /// [`GroupError`].
+    pub async fn picture(&self, community: &Jid, size: PictureSize) -> Result<PictureState, GroupError> {
+        self.ask(FetchCommunityPicture { community: community.clone(), size }).await
     }
 
     /// Asks about one group of a community, also one that we are not in.

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 mod content;
+mod social;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use wa_core::client::{CreatedGroup, MemberOutcome, PairCodeOptions};
 use wa_core::connection::CloseReason;
-use wa_core::event::{GroupChange, RecoveredBy};
+use wa_core::event::RecoveredBy;
 use wa_core::noise::TrustRoot;
 use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::transport::https::HttpsClient;
@@ -25,6 +26,7 @@ use wa_store::{MemoryStore, Store};
 use wa_types::{Jid, JidError, PublicKey};
 
 use self::content::{Known, Sending};
+use self::social::Act;
 
 #[derive(Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case")]
@@ -38,6 +40,7 @@ enum Command {
     CreateGroup { subject: String, members: Vec<Address> },
     Add { group: Address, members: Vec<Address> },
     Remove { group: Address, members: Vec<Address> },
+    Do { what: Act },
 }
 
 /// A JID in a command.
@@ -166,6 +169,10 @@ async fn carry_out(client: &Client, command: Command, known: &Known) {
         Command::Remove { group, members } => {
             changed("remove", client.groups().remove(&group.0, &users(members)).await)
         }
+        Command::Do { what } => match social::act(client, what).await {
+            Ok(result) => write(&json!({ "event": "done", "cmd": "do", "result": result })),
+            Err(error) => failed("do", error),
+        },
     }
 }
 
@@ -222,6 +229,7 @@ async fn listen(
                     "sender": message.sender.to_string(),
                     "from_me": message.from_me,
                     "content": content::describe(&message.message, &client, &known).await,
+                    "post": message.post,
                     "t": message.timestamp.0,
                     "recovered": message.recovered.map(|by| match by {
                         RecoveredBy::Sender => "sender",
@@ -238,17 +246,13 @@ async fn listen(
                 write(&json!({ "event": "lost", "id": id, "why": why }));
             }
             Event::GroupChanged(change) => {
-                let (what, members) = match &change.change {
-                    GroupChange::Created(group) => ("created", &group.members),
-                    GroupChange::Added { members, .. } => ("added", members),
-                    GroupChange::Removed { members, .. } => ("removed", members),
-                    _ => continue,
-                };
-                let addresses = members.iter().flat_map(|member| [&member.pn, &member.lid]).flatten();
-                let addresses: Vec<String> = addresses.map(Jid::to_string).collect();
-                let group = change.group.to_string();
-                write(&json!({ "event": "group", "group": group, "change": what, "members": addresses }));
+                if let Some(told) = social::group(&change) {
+                    write(&told);
+                }
             }
+            Event::Presence(change) => write(&social::presence(&change)),
+            Event::ChatState(change) => write(&social::typing(&change)),
+            Event::Newsletter(event) => social::channel(&event).iter().for_each(write),
             Event::Receipt(receipt) => {
                 let kind = match receipt.kind {
                     ReceiptKind::Delivered => "delivered",

@@ -2,7 +2,7 @@
 
 use wa_core::Event;
 use wa_core::GroupError;
-use wa_core::client::{NewCommunity, NewGroup};
+use wa_core::client::{NewCommunity, NewGroup, PictureSize, PictureState};
 use wa_core::error::GroupRefusal;
 use wa_core::event::{GroupChange, GroupChanged, GroupSetting, LinkKind};
 use wa_core::store::{GroupFlag, GroupRole};
@@ -188,4 +188,18 @@ async fn a_community_is_left_handed_over_and_ended() {
     assert_eq!(left.iter().map(|group| (&group.jid, &group.parent)).collect::<Vec<_>>(), [(&runners, &None)]);
     let gone = three.bob.client.communities().groups(&village).await.unwrap_err();
     assert_eq!(reason(&gone), GroupRefusal::NotFound);
+}
+
+#[tokio::test]
+async fn a_community_has_a_picture() {
+    let mut three = Three::linked().await;
+    let (village, _) = three.village().await;
+    let client = &three.alice.client;
+    let communities = client.communities();
+    assert_eq!(communities.picture(&village, PictureSize::Full).await.unwrap(), PictureState::NotSet);
+    let id = client.groups().set_picture(&village, vec![0xff, 0xd8, 0xff]).await.unwrap();
+    let PictureState::Set(found) = communities.picture(&village, PictureSize::Full).await.unwrap() else {
+        panic!("it is set")
+    };
+    assert_eq!(Some(found.id), id);
 }

@@ -193,6 +193,7 @@ async fn every_call_says_that_the_server_refused_it() {
         c, g => c.communities().group(&g, &g);
         c, g => c.communities().join_group(&g, &g);
         c, g => c.groups().pictures(std::slice::from_ref(&g), Default::default());
+        c, g => c.communities().picture(&g, Default::default());
         c, g => c.communities().link(&g, std::slice::from_ref(&g));
         c, g => c.communities().unlink(&g, std::slice::from_ref(&g), false);
         c, g => c.communities().remove(&g, &[Jid::pn("1")]);

@@ -1,6 +1,7 @@
 //! How the client behaves, against the in-process server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod account;
 mod acks;
 mod addresses;
 mod app_state;
@@ -9,6 +10,7 @@ mod app_state_refusals;
 mod archive;
 mod backlog;
 mod blocklist;
+mod bots;
 mod business;
 mod calls;
 mod chats;
@@ -16,7 +18,6 @@ mod communities;
 mod connection;
 mod contacts;
 mod durability;
-mod email;
 mod failures;
 mod faults;
 mod group_approval;

@@ -233,6 +233,9 @@ async fn the_log_says_which_account_which_stanza_and_no_content() {
         .with_ansi(false)
         .with_env_filter("wa_core=trace")
         .finish();
+    // With one subscriber alone, a place that another test reaches first would be silent for all: `tracing` asks only the
+    // thread that it is reached by. With two it asks both.
+    let _other = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let _local = tracing::subscriber::set_default(subscriber);
     let (server, phone, bob) = scene().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());

@@ -58,6 +58,14 @@ async fn a_list_that_changed_meanwhile_is_read_again() {
         other.privacy().change_list(PrivacyCategory::About, PrivacyValue::ContactsExcept, &[], &[phone]).await
     },);
     assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    let is_conflict = |node: &Node| {
+        let error = node.find("error").and_then(|error| error.get("code"));
+        error.is_some_and(|code| code.to_text() == "409")
+    };
+    assert!(
+        server.nodes_of(&alice.jid).iter().any(|(_, node)| is_conflict(node)),
+        "one of them was too late"
+    );
     privacy.change_list(category.clone(), value.clone(), &[], &[bob.pn().clone()]).await.unwrap();
     let list = privacy.list(category, value).await.unwrap();
     assert!(!list.users.contains(bob.lid()));

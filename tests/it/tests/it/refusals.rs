@@ -106,6 +106,8 @@ const CALLS: &[(&str, &str, Ask)] = &[
     ("contact_code", "w:qr", ask!(|client, _user| client.business().contact_code())),
     ("revoke_contact_code", "w:qr", ask!(|client, _user| client.business().revoke_contact_code())),
     ("reachout_timelock", "w:mex", ask!(|client, _user| client.account().reachout_timelock())),
+    ("notices", "tos", ask!(|client, _user| client.account().notices(&["1"]))),
+    ("accept_notice", "tos", ask!(|client, _user| client.account().accept_notice("1", 5))),
     ("email", EMAIL, ask!(|client, _user| client.account().email())),
     ("set_email", EMAIL, ask!(|client, _user| client.account().set_email("a@example.com"))),
     ("send_email_code", EMAIL, ask!(|client, _user| client.account().send_email_code("en", "US"))),

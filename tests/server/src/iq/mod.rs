@@ -96,7 +96,7 @@ pub(crate) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Option<No
                 None => picture::answer(state, from, iq, is_set),
             },
             "newsletter" => newsletter::answer(state, from, iq, is_set),
-            "tos" => tos::answer(iq, is_set),
+            "tos" => tos::answer(state, from, iq, is_set),
             "w:g2" => groups::answer(state, from, iq, is_set),
             _ => {
                 tracing::debug!(namespace, "unknown namespace");

@@ -3,19 +3,28 @@
 use wa_core::wire::Node;
 
 use super::Answer;
+use crate::account::DeviceKey;
+use crate::stanza::Read;
+use crate::state::State;
 
-pub(super) fn answer(iq: &Node, is_set: bool) -> Answer {
+pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node, is_set: bool) -> Answer {
+    let Some(account) = state.accounts.get_mut(from.account) else { return Answer::Error(404) };
+    let accepted = &mut account.people.notices;
     let asked = iq.find("request").unwrap_or(iq);
-    let notices: Vec<Node> = asked
-        .find_all("notice")
-        .map(|notice| Node::new("notice").attr_opt("id", notice.get("id").cloned()).attr("state", "true"))
-        .collect();
-    if notices.is_empty() {
+    let ids = asked.find_all("notice").take(MAX_NOTICES).filter_map(|notice| notice.attr_text("id"));
+    let ids: Vec<String> = ids.map(std::borrow::Cow::into_owned).collect();
+    if ids.is_empty() {
         return Answer::Error(400);
     }
     if is_set {
-        Answer::DONE
-    } else {
-        Answer::one(Node::new("tos").attr("refresh", "86400").children(notices))
+        accepted.extend(ids);
+        return Answer::DONE;
     }
+    let notices = ids.into_iter().map(|id| {
+        let state = if accepted.contains(&id) { "true" } else { "false" };
+        Node::new("notice").attr("id", id).attr("state", state)
+    });
+    Answer::one(Node::new("tos").attr("refresh", "86400").children(notices.collect::<Vec<_>>()))
 }
+
+const MAX_NOTICES: usize = 100;

@@ -1,19 +1,21 @@
 //! Which messages a phone read, so that one that comes in two encryptions is shown once.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 
-/// The last messages, by the sender's account and their id.
+/// The last messages, by the sender's account and their id. Of each a hash is kept: there are many.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    order: VecDeque<(usize, String)>,
-    known: HashSet<(usize, String)>,
+    order: VecDeque<u64>,
+    known: HashSet<u64>,
+    hasher: RandomState,
 }
 
 impl Seen {
     /// Notes a message, and forgets the oldest of more than these. Whether it is new.
     pub(super) fn note(&mut self, account: usize, id: &str, memory: usize) -> bool {
-        let message = (account, id.to_owned());
-        if !self.known.insert(message.clone()) {
+        let message = self.hasher.hash_one((account, id));
+        if !self.known.insert(message) {
             return false;
         }
         self.order.push_back(message);

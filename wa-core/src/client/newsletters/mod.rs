@@ -23,7 +23,7 @@ use crate::error::CallError;
 use crate::event::{Newsletter, ReactionPolicy};
 use crate::stanza::StanzaError;
 use crate::stanza::iq::mex::{Operation, documents};
-use crate::stanza::iq::newsletter::AcceptNotice;
+use crate::stanza::iq::tos::AcceptNotice;
 
 /// The channels of an account; [`Client::newsletters`] gives it. What is posted in one that we follow comes as
 /// [`Event::Message`](crate::Event::Message), all else as [`Event::Newsletter`](crate::Event::Newsletter). To post,

@@ -19,6 +19,7 @@ pub mod ping;
 pub mod privacy;
 pub mod spam;
 pub mod status_audience;
+pub mod tos;
 pub mod usync;
 
 use std::time::Duration;

@@ -117,30 +117,6 @@ impl IqRequest for SubscribeLive {
     }
 }
 
-/// Accepts terms of the server.
-#[derive(Debug, Clone)]
-pub struct AcceptNotice {
-    /// Their number.
-    pub id: String,
-    /// Which step of them.
-    pub stage: u32,
-}
-
-impl IqRequest for AcceptNotice {
-    const NAMESPACE: &'static str = "tos";
-    const KIND: IqKind = IqKind::Set;
-    const IDEMPOTENT: bool = true;
-    type Reply = ();
-
-    fn body(&self) -> Vec<Node> {
-        vec![Node::new("notice").attr("id", self.id.as_str()).attr("stage", self.stage)]
-    }
-
-    fn read(_: Reader<'_>) -> Result<(), StanzaError> {
-        Ok(())
-    }
-}
-
 /// What a subscription lasts when the server does not say.
 const DURATION_S: u64 = 300;
 
@@ -172,8 +148,6 @@ mod tests {
         let updates = FetchPostUpdates { newsletter: newsletter.clone(), count: 5, page: Page::After(7) };
         assert_eq!(shape(&updates), "123@newsletter <message_updates count=\"5\" after=\"7\"/>");
         assert_eq!(shape(&SubscribeLive { newsletter }), "123@newsletter <live_updates/>");
-        let notice = AcceptNotice { id: "20601218".to_owned(), stage: 5 };
-        assert_eq!(shape(&notice), "s.whatsapp.net <notice id=\"20601218\" stage=\"5\"/>");
     }
 
     #[test]

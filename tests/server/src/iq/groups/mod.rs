@@ -60,6 +60,7 @@ fn of_one(state: &mut State, from: DeviceKey, jid: &Jid, asked: &Node, is_set: b
             invite::look_invited(state, from, jid, asked)
         }
         ("query", false) => query::one(state, from, jid, asked),
+        ("pictures", false) => Ok(picture::many(state, from, asked)),
         ("add", true) => members::add(state, from, jid, asked),
         ("remove", true) => members::remove(state, from, jid, asked),
         ("promote" | "demote", true) => members::set_roles(state, from, jid, asked),

@@ -27,10 +27,10 @@ fn fetch(state: &State, from: DeviceKey, jid: &Jid, iq: &Node) -> Result<Answer,
     Ok(Answer::one(picture::describe(state, asked, picture)))
 }
 
-/// The pictures of many groups.
+/// The pictures of many groups, or of a community.
 pub(super) fn many(state: &State, from: DeviceKey, asked: &Node) -> Answer {
     let pictures = asked.find_all("picture").take(1000).filter_map(|one| {
-        let jid = one.attr_jid("jid")?;
+        let jid = one.attr_jid("jid").or_else(|| one.attr_jid("parent_group_jid"))?;
         let node = match as_member(state, from, &jid).map(|group| group.picture.as_ref()) {
             Ok(Some(picture)) => picture::describe(state, one, picture),
             Ok(None) => Node::new("picture").attr("error", 404_u16),

@@ -27,14 +27,15 @@ pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Answer {
     let Some(variables) = variables.and_then(|content| content.get("variables").cloned()) else {
         return Answer::Error(400);
     };
-    let result = match documents::by_id(&id) {
-        Some(operation) => call(state, from, operation.name, &variables).unwrap_or(Err(501)),
+    let older = OLDER.iter().find(|(older, _)| *older == id).map(|(_, name)| *name);
+    let result = match older.or_else(|| documents::by_id(&id).map(|operation| operation.name)) {
+        Some(name) => call(state, from, name, &variables).unwrap_or(Err(501)),
         None => {
             tracing::debug!(%id, "unknown document");
             Err(400)
         }
     };
-    let reply = match result {
+    let reply = match result.map(|data| if older.is_some() { newsletters::older(data) } else { data }) {
         Ok(data) => json!({ "data": data }),
         Err(code) => json!({ "data": null, "errors": [{
             "message": crate::stanza::error_text(code),
@@ -43,6 +44,10 @@ pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node) -> Answer {
     };
     Answer::one(Node::new("result").bytes(reply.to_string()))
 }
+
+/// Documents under the numbers that other clients still ask by.
+const OLDER: [(&str, &str); 2] =
+    [("8823471724422422", "CreateNewsletter"), ("6563316087068696", "FetchNewsletter")];
 
 /// `None` when nobody here serves it.
 fn call(state: &mut State, from: DeviceKey, name: &str, variables: &Value) -> Option<MexResult> {

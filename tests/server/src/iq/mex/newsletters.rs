@@ -78,6 +78,17 @@ fn create(state: &mut State, from: DeviceKey, variables: &Value) -> MexResult {
     Ok(json!({ "xwa2_newsletter_create": made }))
 }
 
+/// The same as older documents tell it: without a picture there is an empty one.
+pub(super) fn older(mut data: Value) -> Value {
+    for place in ["/xwa2_newsletter_create", "/xwa2_newsletter"] {
+        let picture = data.pointer_mut(&format!("{place}/thread_metadata/picture"));
+        if let Some(picture) = picture.filter(|picture| picture.is_null()) {
+            *picture = json!({});
+        }
+    }
+    data
+}
+
 fn fetch(state: &State, from: DeviceKey, variables: &Value) -> MexResult {
     let key = text(variables, "/input/key").ok_or(400_u16)?;
     let newsletter = match text(variables, "/input/type") {

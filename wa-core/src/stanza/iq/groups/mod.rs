@@ -8,7 +8,7 @@
 //! | `settings` | name, description, modes |
 //! | `picture` | its picture |
 //! | `invite` | links and invitations, and joining by them |
-//! | `pictures` | the pictures of many |
+//! | `pictures` | the pictures of many, and of a community |
 //! | `approval` | who waits to be let in |
 //! | `community` | which groups belong together |
 
@@ -34,7 +34,7 @@ pub use invite::{
     ResetInviteLink, RevokeInvites,
 };
 pub use members::{ChangeMembers, Invitation, LeaveGroups, MemberAction, MemberAnswer, NewMember};
-pub use pictures::{FetchGroupPictures, PICTURES_LIMIT};
+pub use pictures::{FetchCommunityPicture, FetchGroupPictures, PICTURES_LIMIT};
 pub use query::{FetchGroup, FetchGroups, FetchParticipating, GROUPS_LIMIT, GroupEntry};
 pub use settings::{AcknowledgeGroup, SetDescription, SetGroup, SetSubject};
 

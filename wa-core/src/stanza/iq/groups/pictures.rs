@@ -1,4 +1,4 @@
-//! The pictures of many groups. Protocol: IQ catalogue, "Profile picture".
+//! The pictures of many groups, and of a community. Protocol: IQ catalogue, "Profile picture".
 
 use wa_types::Jid;
 
@@ -51,5 +51,40 @@ impl IqRequest for FetchGroupPictures {
             Some((group_jid(picture, "jid").ok()?, state))
         };
         Ok(pictures.filter_map(read).collect())
+    }
+}
+
+/// Asks where the picture of a community is, as a member of one of its groups.
+#[derive(Debug, Clone)]
+pub struct FetchCommunityPicture {
+    /// The community.
+    pub community: Jid,
+    /// How large.
+    pub size: PictureSize,
+}
+
+impl IqRequest for FetchCommunityPicture {
+    const NAMESPACE: &'static str = NAMESPACE;
+    const KIND: IqKind = IqKind::Get;
+    type Reply = PictureState;
+
+    fn to(&self) -> Jid {
+        self.community.clone()
+    }
+
+    fn body(&self) -> Vec<Node> {
+        let picture = Node::new("picture")
+            .attr("parent_group_jid", &self.community)
+            .attr("type", self.size.as_str())
+            .attr("query", "url");
+        vec![Node::new("pictures").child(picture)]
+    }
+
+    fn read(reply: Reader<'_>) -> Result<PictureState, StanzaError> {
+        let picture = reply.child_opt("pictures").and_then(|pictures| pictures.child_opt("picture"));
+        match picture {
+            Some(picture) if read_error(picture).is_none() => read_picture(picture),
+            _ => Ok(PictureState::NotSet),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The e-mail address behind an account.
+//! The e-mail address behind an account, and the terms that its user accepts.
 
 use wa_core::CallError;
 use wa_core::connection::RequestError;
@@ -28,4 +28,15 @@ async fn an_address_counts_once_its_code_was_given() {
     account.verify_email(&phone.email_code().unwrap()).await.unwrap();
     assert!(account.email().await.unwrap().unwrap().is_verified);
     account.confirm_email().await.unwrap();
+}
+
+#[tokio::test]
+async fn terms_are_accepted() {
+    let server = TestServer::start().await;
+    let alice = Companion::link(&server, &server.phone("alice")).await;
+    let account = alice.client.account();
+    let asked = ["20601217", "20601218"];
+    account.accept_notice(asked[1], 5).await.unwrap();
+    let found = account.notices(&asked).await.unwrap();
+    assert_eq!(found, [(asked[0].to_owned(), false), (asked[1].to_owned(), true)]);
 }
