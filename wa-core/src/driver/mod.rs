@@ -15,6 +15,7 @@ mod answers;
 mod archive;
 mod asked;
 mod backlog;
+mod bots;
 mod clock;
 pub(crate) mod command;
 pub(crate) mod config;

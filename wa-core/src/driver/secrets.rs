@@ -132,7 +132,7 @@ impl Actor {
 
     /// The secrets of messages with these ids: those of this step, and those of the store. Their chats and users are
     /// loaded.
-    async fn known_secrets(
+    pub(super) async fn known_secrets(
         &mut self,
         mut ids: Vec<MessageId>,
         of_step: Vec<MessageSecret>,
@@ -176,13 +176,13 @@ impl Actor {
         outcome
     }
 
-    fn is_same_chat(&self, one: &Jid, other: &Jid) -> bool {
+    pub(super) fn is_same_chat(&self, one: &Jid, other: &Jid) -> bool {
         let key = |chat: &Jid| self.directory.known_chat_key(chat).unwrap_or_else(|| chat.to_chat());
         key(one) == key(other)
     }
 
     /// A user under all known addresses, without a device.
-    fn spellings(&self, user: &Jid) -> Vec<Jid> {
+    pub(super) fn spellings(&self, user: &Jid) -> Vec<Jid> {
         let user = user.to_chat();
         if let Some(own) = self.own().filter(|own| own.is_account(&user)) {
             return [own.lid, Some(own.pn)].into_iter().flatten().map(|own| own.to_chat()).collect();

@@ -144,7 +144,7 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    fn read(iv: Option<&Vec<u8>>, payload: Option<&Vec<u8>>) -> Option<Self> {
+    pub(crate) fn read(iv: Option<&Vec<u8>>, payload: Option<&Vec<u8>>) -> Option<Self> {
         Some(Self { iv: iv?.as_slice().try_into().ok()?, payload: payload?.clone() })
     }
 }

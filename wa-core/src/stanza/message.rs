@@ -39,12 +39,45 @@ pub struct InboundMessage {
     pub post: Option<u64>,
     /// What it does to an earlier post of its channel, which has the same id.
     pub change: Option<PostChange>,
+    /// What a bot answers to.
+    pub bot_answer: Option<BotAnswer>,
     /// `<plaintext>`: channels are not encrypted.
     pub plaintext: Option<Vec<u8>>,
     /// The sender companion's signed device identity.
     pub device_identity: Option<Vec<u8>>,
     /// The sender did not encrypt for this device, and why.
     pub unavailable: Option<Unavailable>,
+}
+
+/// What a bot's message answers to, whose secret it is sealed with. Protocol: messages, "Bot messages".
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BotAnswer {
+    /// The message that the bot was asked with.
+    pub prompt: MessageId,
+    /// Who asked; our own account where it is not said.
+    pub asker: Option<Jid>,
+    /// Where, if not in this chat.
+    pub chat: Option<Jid>,
+    /// The earlier answer that this one is in the place of.
+    pub replaces: Option<MessageId>,
+}
+
+impl BotAnswer {
+    fn read(stanza: Reader<'_>) -> Option<Self> {
+        let meta = stanza.child_opt("meta")?;
+        let prompt = meta.text_opt("target_id").filter(|id| !id.is_empty())?;
+        let jid = |name| meta.jid_opt(name).ok().flatten();
+        let bot = stanza.child_opt("bot");
+        let edit = bot.filter(|bot| bot.attr_is("edit", "inner") || bot.attr_is("edit", "last"));
+        let replaces = edit.and_then(|bot| bot.text_opt("edit_target_id").map(MessageId::new));
+        Some(Self {
+            prompt: MessageId::new(prompt),
+            asker: jid("target_sender_jid"),
+            chat: jid("target_chat_jid"),
+            replaces,
+        })
+    }
 }
 
 /// A post that says what became of an earlier one. Protocol: messages, "Newsletter".
@@ -221,6 +254,7 @@ impl InboundMessage {
             is_peer: stanza.attr_is("category", "peer"),
             encs,
             post: stanza.number_opt("server_id").ok().flatten(),
+            bot_answer: BotAnswer::read(stanza),
             change: if from.is_newsletter() { PostChange::read(stanza) } else { None },
             plaintext: stanza.child_opt("plaintext").map(|plain| plain.content().into_owned()),
             device_identity: stanza

@@ -10,6 +10,7 @@ mod app_state_refusals;
 mod archive;
 mod backlog;
 mod blocklist;
+mod bots;
 mod business;
 mod calls;
 mod chats;

@@ -135,6 +135,13 @@ impl Actor {
         if is_new_identity {
             step.new_identities.push(message.sender().clone());
         }
+        let outcome = match outcome {
+            Outcome::Failed(error) => self
+                .open_bot_answer(message, &place, step.secrets.clone())
+                .await?
+                .unwrap_or(Outcome::Failed(error)),
+            other => other,
+        };
         match outcome {
             Outcome::Content(content) => {
                 tracing::debug!(kind = content.content().name(), "a message was read");
