@@ -178,6 +178,14 @@ export class BaileysDevice {
         return socket.presenceSubscribe(user)
       case 'typing':
         return socket.sendPresenceUpdate(state, chat)
+      case 'pin':
+        return socket.chatModify({ pin: value }, chat)
+      case 'mute':
+        return socket.chatModify({ mute: value ? Date.now() + 8 * 3600 * 1000 : null }, chat)
+      case 'archive':
+        return socket.chatModify({ archive: value, lastMessages: [] }, chat)
+      case 'push_name':
+        return socket.updateProfileName(value)
       case 'create_channel':
         return { channel: (await socket.newsletterCreate(name)).id }
       case 'follow':
@@ -220,7 +228,10 @@ export class BaileysDevice {
       let open = false
       let drained = false
       let linking = false
-      socket.ev.on('creds.update', update => Object.assign(creds, update))
+      socket.ev.on('creds.update', update => {
+        Object.assign(creds, update)
+        if (update.me?.name) this.journal.write({ kind: 'state', what: 'push_name', value: update.me.name })
+      })
       socket.ev.on('messages.upsert', ({ messages }) => messages.forEach(message => this.#note(message)))
       socket.ev.on('messages.update', updates => updates.forEach(({ key, update }) => this.#noteStatus(key, update.status)))
       socket.ev.on('groups.upsert', groups =>
@@ -231,6 +242,9 @@ export class BaileysDevice {
       socket.ev.on('group.join-request', ({ id, action, participant, participantPn }) => {
         if (action === 'created') this.journal.write({ kind: 'requested', group: id, members: [participant, participantPn] })
       })
+      socket.ev.on('chats.update', updates => updates.forEach(update => this.#noteChat(update)))
+      socket.ev.on('contacts.upsert', contacts =>
+        contacts.forEach(({ id, name }) => this.journal.write({ kind: 'state', what: 'contact', of: id, value: name })))
       socket.ev.on('presence.update', ({ id, presences }) => this.#notePresence(id, presences))
       socket.ev.on('newsletter.reaction', ({ id, server_id: post, reaction }) =>
         this.journal.write({ kind: 'post', channel: id, post: Number(post), reactions: [reaction.code] }))
@@ -286,6 +300,13 @@ export class BaileysDevice {
     for (const [name, kind] of Object.entries(SETTINGS)) {
       if (name in update) this.journal.write({ kind, group, value: update[name] })
     }
+  }
+
+  #noteChat({ id: of, ...update }) {
+    const note = (what, value) => this.journal.write({ kind: 'state', what, of, value })
+    if ('pinned' in update) note('pin', Boolean(update.pinned))
+    if ('muteEndTime' in update) note('mute', Boolean(update.muteEndTime))
+    if ('archived' in update) note('archive', update.archived)
   }
 
   #notePresence(chat, presences) {

@@ -179,6 +179,9 @@ export class PeerDevice {
         this.journal.write({ kind: change, group, members, value })
         break
       }
+      case 'state':
+        this.journal.write({ kind: 'state', what: event.what, of: event.of, value: event.value })
+        break
       case 'presence':
         this.journal.write({ kind: 'presence', chat: event.chat, isThere: event.is_there })
         break

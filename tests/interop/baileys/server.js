@@ -35,6 +35,11 @@ export class Server {
     await this.#ask('mock-phone/enter-code', { phone, code })
   }
 
+  /** The phone of this name shares the account's state with new companions; it may pin a chat, or name a contact. */
+  async share(phone, change = {}) {
+    await this.#ask('mock-phone/app-state', { phone, ...change })
+  }
+
   /** How the members of groups that are created from now on are addressed: `pn` or `lid`. */
   async addressNewGroupsBy(addressing) {
     await this.#ask('groups', { addressing })

@@ -250,6 +250,11 @@ async fn listen(
                     write(&told);
                 }
             }
+            Event::AppState(event) => {
+                if let Some(told) = social::state(&event) {
+                    write(&told);
+                }
+            }
             Event::Presence(change) => write(&social::presence(&change)),
             Event::ChatState(change) => write(&social::typing(&change)),
             Event::Newsletter(event) => social::channel(&event).iter().for_each(write),

@@ -1,11 +1,14 @@
-//! Groups as their admins change them, channels, and who is there: commands and events.
+//! Groups as their admins change them, channels, who is there, and what an account's devices share: commands and events.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_core::Client;
+use wa_core::app_state::Action;
+use wa_core::app_state::action::{ChatAction, ContactAction, MessageRange, SettingAction};
+use wa_core::client::Mute;
 use wa_core::event::{
-    ChatStateChanged, GroupChange, GroupChanged, GroupSetting, NewsletterEvent, PresenceChanged,
-    PresenceState, Typing,
+    AppStateEvent, ChatStateChanged, GroupChange, GroupChanged, GroupSetting, NewsletterEvent,
+    PresenceChanged, PresenceState, Typing,
 };
 use wa_core::types::Jid;
 
@@ -74,6 +77,22 @@ pub(crate) enum Act {
     Typing {
         chat: Address,
         state: State,
+    },
+    /// What the account's devices share.
+    Pin {
+        chat: Address,
+        value: bool,
+    },
+    Mute {
+        chat: Address,
+        value: bool,
+    },
+    Archive {
+        chat: Address,
+        value: bool,
+    },
+    PushName {
+        value: String,
     },
     /// Channels.
     CreateChannel {
@@ -144,6 +163,17 @@ pub(crate) async fn act(client: &Client, act: Act) -> Result<Value> {
         Act::Available { value } => client.set_available(value).await?,
         Act::Watch { user } => client.presence().subscribe(&user.0.to_user()).await?,
         Act::Typing { chat, state } => client.presence().typing(&chat.0.to_chat(), state.into()).await?,
+        Act::Pin { chat, value: true } => client.chats().pin(&chat.0).await?,
+        Act::Pin { chat, value: false } => client.chats().unpin(&chat.0).await?,
+        Act::Mute { chat, value: true } => client.chats().mute(&chat.0, Mute::Forever).await?,
+        Act::Mute { chat, value: false } => client.chats().unmute(&chat.0).await?,
+        Act::Archive { chat, value: true } => {
+            client.chats().archive(&chat.0, MessageRange::default()).await?;
+        }
+        Act::Archive { chat, value: false } => {
+            client.chats().unarchive(&chat.0, MessageRange::default()).await?;
+        }
+        Act::PushName { value } => client.settings().set_push_name(&value).await?,
         Act::CreateChannel { name } => {
             let channel = channels.create(&name, None, None).await?;
             return Ok(json!({ "channel": channel.jid.to_string() }));
@@ -190,6 +220,24 @@ pub(crate) fn group(changed: &GroupChanged) -> Option<Value> {
             setting("expiration", (*seconds).into())
         }
         GroupChange::JoinRequested { users, .. } => members("requested", users),
+        _ => return None,
+    })
+}
+
+/// What another device of the account changed; none for what this suite does not look at.
+pub(crate) fn state(event: &AppStateEvent) -> Option<Value> {
+    let AppStateEvent::Changed(changed) = event else { return None };
+    let told = |what: &str, of: Option<&Jid>, value: Value| json!({ "event": "state", "what": what, "of": of.map(Jid::to_string), "value": value });
+    Some(match changed.action.as_ref()? {
+        Action::Chat(ChatAction::Pin { chat, pinned, .. }) => told("pin", Some(chat), (*pinned).into()),
+        Action::Chat(ChatAction::Mute { chat, muted, .. }) => told("mute", Some(chat), (*muted).into()),
+        Action::Chat(ChatAction::Archive { chat, archived, .. }) => {
+            told("archive", Some(chat), (*archived).into())
+        }
+        Action::Contact(ContactAction::Contact { pn, full_name, .. }) => {
+            told("contact", Some(pn), full_name.clone().into())
+        }
+        Action::Setting(SettingAction::PushName { name, .. }) => told("push_name", None, name.clone().into()),
         _ => return None,
     })
 }

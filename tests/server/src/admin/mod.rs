@@ -11,6 +11,7 @@
 //! | `POST /admin/mock-phone/passkey` | it wants a passkey: `{"phone" or "number": …, "qr": …, "inline": true}` |
 //! | `POST /admin/mock-phone/sign` | signs with its account's passkey: `{"phone" or "number": …, "options": JSON}` |
 //! | `POST /admin/mock-phone/reinstall` | the phone of `{"phone": name}` is set up anew: another identity |
+//! | `POST /admin/mock-phone/app-state` | it shares the account's state: `{"phone": name, "pin": {"chat", "value"}, "contact": {"number", "name"}}` |
 //! | `POST /admin/groups` | `{"addressing": "pn"}` or `"lid"`: of new groups, or of the one that `"group": …` names |
 //! | `POST /admin/faults` | sets what goes wrong, see below |
 //! | `DELETE /admin/faults` | ends what goes wrong: of `?device=…`, of `?account=…`, or everything |
@@ -52,6 +53,7 @@ mod faults;
 mod groups;
 mod pairing;
 mod scan;
+mod state;
 
 use std::sync::Arc;
 
@@ -79,6 +81,7 @@ pub(crate) async fn answer(
         | "mock-phone/passkey"
         | "mock-phone/sign"
         | "mock-phone/reinstall"
+        | "mock-phone/app-state"
         | "groups"
         | "connection" => &[Method::POST],
         "faults" => &[Method::POST, Method::DELETE],
@@ -97,6 +100,7 @@ pub(crate) async fn answer(
         ("mock-phone/passkey", _) => pairing::passkey(hub, body).await,
         ("mock-phone/sign", _) => pairing::sign(hub, body),
         ("mock-phone/reinstall", _) => reinstall(hub, body),
+        ("mock-phone/app-state", _) => state::app_state(hub, body),
         ("groups", _) => groups::set(hub, body),
         ("faults", &Method::POST) => faults::set(hub, body),
         ("faults", _) => faults::clear(hub, query),
