@@ -2,7 +2,7 @@
 import { makeWASocket, DisconnectReason, initAuthCreds, jidNormalizedUser, proto, WA_CERT_DETAILS } from 'baileys'
 import https from 'node:https'
 import pino from 'pino'
-import { Agent } from 'undici'
+import { Agent, buildConnector } from 'undici'
 import { fromBaileys, toBaileys, vote } from './baileys-content.js'
 import { Journal, Tail, within } from './journal.js'
 
@@ -34,6 +34,9 @@ export class BaileysDevice {
   /** Links this device when the server offers a QR code. */
   #link = qr => this.#server.scan(qr)
 
+  /** Whether it takes the past from its phone. */
+  takesPast = false
+
   /** @param {string} phone the push name that chooses the phone: equal names are devices of one account */
   constructor(name, phone, server, dump) {
     this.name = name
@@ -41,7 +44,12 @@ export class BaileysDevice {
     this.stanzas = new Tail()
     this.journal = new Journal(name, dump)
     this.#server = server
-    this.#dispatcher = new Agent({ connect: { ca: server.mediaCertificate } })
+    const [host] = server.mediaHosts
+    const [hostname, port] = host.split(':')
+    const connect = buildConnector({ ca: server.mediaCertificate })
+    // What names no host is asked of the one that Baileys knows: it, too, is here.
+    const here = (options, done) => connect({ ...options, host, hostname, port, servername: undefined }, done)
+    this.#dispatcher = new Agent({ connect: here })
     // Baileys has one trust root per process, the same for every socket.
     WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(server.rootKey, 'hex')
   }
@@ -220,7 +228,8 @@ export class BaileysDevice {
         logger: this.#logger(),
         pushName: this.phone,
         // Without this, backlog of a first login is held back for 20 s while it waits for history from the phone.
-        shouldSyncHistoryMessage: () => false,
+        shouldSyncHistoryMessage: () => this.takesPast,
+        options: { dispatcher: this.#dispatcher },
         getMessage: async ({ id }) => this.#messages.get(id)?.message,
         fetchAgent: new https.Agent({ ca: this.#server.mediaCertificate }),
       })
@@ -242,6 +251,9 @@ export class BaileysDevice {
       socket.ev.on('group.join-request', ({ id, action, participant, participantPn }) => {
         if (action === 'created') this.journal.write({ kind: 'requested', group: id, members: [participant, participantPn] })
       })
+      socket.ev.on('messaging-history.set', ({ messages }) =>
+        messages.forEach(({ key, message }) =>
+          this.journal.write({ kind: 'past', id: key.id, chat: key.remoteJid, text: message?.conversation })))
       socket.ev.on('chats.update', updates => updates.forEach(update => this.#noteChat(update)))
       socket.ev.on('contacts.upsert', contacts =>
         contacts.forEach(({ id, name }) => this.journal.write({ kind: 'state', what: 'contact', of: id, value: name })))

@@ -179,6 +179,9 @@ export class PeerDevice {
         this.journal.write({ kind: change, group, members, value })
         break
       }
+      case 'past':
+        this.journal.write({ kind: 'past', id: event.id, chat: event.chat, text: event.text })
+        break
       case 'state':
         this.journal.write({ kind: 'state', what: event.what, of: event.of, value: event.value })
         break

@@ -12,8 +12,8 @@ export class Server {
     })
     try {
       const line = JSON.parse(await within('the first line of the test server', announced))
-      const { url, root_key: rootKey, admin, media_certificate: mediaCertificate } = line
-      return Object.assign(server, { url, rootKey, admin, mediaCertificate })
+      const { url, root_key: rootKey, admin, media_certificate: mediaCertificate, media_hosts: mediaHosts } = line
+      return Object.assign(server, { url, rootKey, admin, mediaCertificate, mediaHosts })
     } catch (error) {
       await server.stop().catch(() => {})
       throw new Error(`the test server did not start: ${error.message}\n${server}`, { cause: error })
@@ -38,6 +38,11 @@ export class Server {
   /** The phone of this name shares the account's state with new companions; it may pin a chat, or name a contact. */
   async share(phone, change = {}) {
     await this.#ask('mock-phone/app-state', { phone, ...change })
+  }
+
+  /** Devices that are linked from now on get these texts of a chat from their phone; returns their ids. */
+  async remember(phone, chat, name, texts) {
+    return (await this.#ask('mock-phone/past', { phone, chat, name, texts })).ids
   }
 
   /** How the members of groups that are created from now on are addressed: `pn` or `lid`. */

@@ -13,15 +13,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use wa_core::client::{CreatedGroup, MemberOutcome, PairCodeOptions};
+use wa_core::client::{CreatedGroup, HistoryReader, HistoryUse, MemberOutcome, PairCodeOptions};
 use wa_core::connection::CloseReason;
 use wa_core::event::RecoveredBy;
+use wa_core::history::HistoryItem;
 use wa_core::noise::TrustRoot;
 use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::transport::https::HttpsClient;
 use wa_core::transport::tls::TlsRoots;
 use wa_core::transport::websocket::WebSocketConnector;
-use wa_core::{Client, Event, GroupError, MessageReceived, RepairTimes, Sent};
+use wa_core::{Client, Event, GroupError, Message, MessageReceived, RepairTimes, Sent};
 use wa_store::{MemoryStore, Store};
 use wa_types::{Jid, JidError, PublicKey};
 
@@ -92,10 +93,13 @@ async fn main() -> Result<()> {
         .trust_root(TrustRoot::new(root_key, 0))
         .push_name(option("--push-name")?)
         .repair_times(repair)
+        .history_use(HistoryUse::Deliver)
         .connect()
         .await?;
     let known = Arc::new(Known::default());
     let listening = listen(client.clone(), events, store, Arc::clone(&known));
+    let past = client.history().reader().ok_or("no reader of the past")?;
+    let history = tokio::spawn(read_past(past));
     let listener = tokio::spawn(async move {
         if let Err(error) = listening.await {
             write(&json!({ "event": "error", "message": error.to_string() }));
@@ -119,7 +123,22 @@ async fn main() -> Result<()> {
     }
     client.shutdown().await;
     listener.await?;
+    history.await?;
     Ok(())
+}
+
+/// Tells the texts of the past, as they come.
+async fn read_past(mut past: HistoryReader) {
+    while let Some(part) = past.next().await {
+        for item in part.batch.items {
+            let HistoryItem::Message(message) = item else { continue };
+            let said = message.message();
+            let text = said.as_ref().and_then(Message::as_text);
+            write(
+                &json!({ "event": "past", "id": message.id.as_str(), "chat": message.chat.to_string(), "text": text }),
+            );
+        }
+    }
 }
 
 async fn carry_out(client: &Client, command: Command, known: &Known) {

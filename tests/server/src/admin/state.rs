@@ -6,11 +6,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_core::app_state::Action;
 use wa_core::app_state::action::{ChatAction, ContactAction};
+use wa_proto::common::MessageKey;
+use wa_proto::history_sync::{Conversation, HistorySyncMsg};
+use wa_proto::web::WebMessageInfo;
 use wa_types::Jid;
 
 use super::Refused;
 use crate::hub::Hub;
-use crate::phone::Phone;
+use crate::phone::{Past, Phone};
 
 #[derive(Deserialize)]
 struct Asked {
@@ -53,6 +56,44 @@ pub(super) fn app_state(hub: &Arc<Hub>, body: &[u8]) -> Result<Value, Refused> {
         phone.set_app_state(&[Action::Contact(contact)]);
     }
     Ok(json!({}))
+}
+
+#[derive(Deserialize)]
+struct Remembers {
+    phone: String,
+    chat: String,
+    name: String,
+    texts: Vec<String>,
+}
+
+/// `POST /admin/mock-phone/past`: companions that are linked from now on get the past of this chat: texts, oldest first,
+/// by the other and by the account in turn, a minute apart. Answers their ids.
+pub(super) fn past(hub: &Arc<Hub>, body: &[u8]) -> Result<Value, Refused> {
+    let asked: Remembers = serde_json::from_slice(body)?;
+    let chat = jid(&asked.chat)?;
+    let (first, mut ids) = (hub.state().now_seconds().saturating_sub(60 * 60 * 24), Vec::new());
+    let mut messages = Vec::new();
+    for (number, text) in (0_u64..).zip(asked.texts) {
+        let id = format!("3EB0{number:016X}");
+        ids.push(id.clone());
+        let key = MessageKey {
+            remote_jid: Some(chat.to_string()),
+            from_me: Some(number % 2 == 1),
+            id: Some(id),
+            participant: None,
+        };
+        let message = wa_proto::e2e::Message { conversation: Some(text), ..Default::default() };
+        let info = WebMessageInfo {
+            key,
+            message: Some(Box::new(message)),
+            message_timestamp: Some(first + number * 60),
+            ..Default::default()
+        };
+        messages.insert(0, HistorySyncMsg { message: Some(info), msg_order_id: Some(number) });
+    }
+    let chat = Conversation { id: chat.to_string(), messages, name: Some(asked.name), ..Default::default() };
+    Phone::of(hub, &asked.phone).set_past(Past::new(vec![chat]));
+    Ok(json!({ "ids": ids }))
 }
 
 fn jid(address: &str) -> Result<Jid, Refused> {
