@@ -1,0 +1,4 @@
+//! Many accounts in one process.
+#![deny(clippy::disallowed_methods)]
+
+pub mod trust;

@@ -1,0 +1,321 @@
+//! All that is remembered of one account for its limits. It is stored as a whole with each reservation: nothing of it
+//! is worth more than the row that it stands in.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wa_types::UnixMillis;
+
+use super::day::{DayKey, Zone};
+use super::lane::Lane;
+use super::table::{TrustLevel, TrustTable};
+use super::window::{Bucket, Window};
+
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The limits of an account, and what was used of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustState {
+    pub(super) level: u8,
+    /// Since when the account is managed.
+    pub(super) since: u64,
+    /// The limit that the user set; none follows the level.
+    pub(super) daily_limit: Option<u32>,
+    /// Whether the daily limit gates answers, too.
+    pub(super) is_strict: bool,
+    /// The last time that anything was counted.
+    pub(super) last: u64,
+    pub(super) day: DayKey,
+    /// When a day began last: two are at least twenty hours apart.
+    pub(super) day_began: u64,
+    pub(super) usage: DayUsage,
+    pub(super) pace: Bucket,
+    pub(super) replies: Bucket,
+    pub(super) hour: Window,
+    pub(super) contacts: VecDeque<Contact>,
+    /// No first contact before.
+    pub(super) next_contact: u64,
+    pub(super) texts: VecDeque<SentText>,
+    pub(super) lookups: Window,
+    pub(super) groups: Window,
+    pub(super) strangers: Window,
+    pub(super) posts: Window,
+    pub(super) restrictions: Vec<Restriction>,
+    pub(super) holds: Vec<Hold>,
+    pub(super) quota: Option<Quota>,
+    pub(super) record: Record,
+}
+
+/// What was used on one day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DayUsage {
+    /// All that counts, answers included.
+    pub(super) sent: u32,
+    /// What the daily limit gates.
+    pub(super) gated: u32,
+    /// Answers.
+    pub(super) replies: u32,
+    /// Gated messages that a reset by hand forgave.
+    pub(super) forgiven: u32,
+    /// Whether there was a reset by hand.
+    pub(super) was_reset: bool,
+}
+
+/// Somebody who was written to first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Contact {
+    pub(super) person: u64,
+    pub(super) at: u64,
+    /// They wrote within 72 hours.
+    pub(super) is_answered: bool,
+}
+
+/// A text that went to somebody; of the text only a keyed hash is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SentText {
+    pub(super) tag: u64,
+    pub(super) person: u64,
+    pub(super) at: u64,
+}
+
+/// First contacts are fewer than the level says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Hold {
+    /// Percent of the limit.
+    pub(super) percent: u32,
+    pub(super) until: u64,
+}
+
+/// How many new chats the server still allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Quota {
+    pub(super) left: u32,
+    pub(super) ends: u64,
+}
+
+/// What speaks for and against a higher level.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// The level may not rise before.
+    pub(super) frozen_until: u64,
+    /// When it rose last.
+    pub(super) rose: Option<u64>,
+    /// When the server restricted the account last.
+    pub(super) restricted: Option<u64>,
+    /// When there were temporary bans.
+    pub(super) bans: Vec<u64>,
+    /// Refusals of first contacts without a time lock.
+    pub(super) refusals: Window,
+    /// When the server ended the stream for too much of something.
+    pub(super) overlimits: Window,
+    /// Days on which the account was connected, of those that it was managed.
+    pub(super) connected_days: u32,
+    pub(super) days: u32,
+    pub(super) was_connected: bool,
+    /// What became of what was sent: in all, and refused.
+    pub(super) sent: u32,
+    pub(super) failed: u32,
+    /// When something was sent or received last.
+    pub(super) active: u64,
+}
+
+/// Something that the server forbids, or that follows from what it said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Restriction {
+    /// What is forbidden.
+    pub kind: RestrictionKind,
+    /// Until when, in milliseconds since 1970; `None` until somebody acts.
+    pub until: Option<u64>,
+    /// The server's code, where there is one.
+    pub code: Option<u16>,
+}
+
+/// What a restriction forbids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RestrictionKind {
+    /// People who never wrote to us are not written to: the server's time lock.
+    TimeLock,
+    /// No new chats: the server's quota is used up.
+    NewChats,
+    /// No first contacts: too many were refused.
+    FirstContacts,
+    /// Nothing but answers for a while: the server was asked for too much.
+    Pause,
+    /// Nothing on one lane: a ban named it.
+    LaneClosed(ClosedLane),
+}
+
+/// The lane that a temporary ban closes after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ClosedLane {
+    /// First contacts.
+    FirstContact,
+    /// Groups with strangers.
+    GroupAdmin,
+    /// The same text to several.
+    SameText,
+    /// Status and broadcast.
+    Status,
+}
+
+/// What was counted for one message, before it left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reservation {
+    /// The id of the message.
+    pub id: String,
+    /// Its lane.
+    pub lane: Lane,
+    /// When it was counted.
+    pub at: UnixMillis,
+    /// The day that it counts for.
+    pub day: DayKey,
+    /// How far it is.
+    pub state: ReservationState,
+    /// How many numbers or strangers it is for.
+    pub(super) count: u32,
+    /// Who it is for.
+    pub(super) person: Option<u64>,
+}
+
+/// How far a reserved message is. What nobody knows stays counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReservationState {
+    /// Counted, and maybe on its way.
+    Reserved,
+    /// The server has it.
+    Sent,
+    /// It never left: it does not count.
+    Released,
+    /// The server refused it.
+    Refused,
+}
+
+/// What was used, and what is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// All that was sent today, answers included.
+    pub sent_today: u32,
+    /// Of that, what the daily limit gates.
+    pub gated_today: u32,
+    /// The daily limit as it is now.
+    pub daily_limit: u32,
+    /// First contacts within a day.
+    pub first_contacts_day: u32,
+    /// First contacts within 30 days.
+    pub first_contacts_month: u32,
+    /// When the day ends.
+    pub resets_at: UnixMillis,
+}
+
+impl TrustState {
+    /// An account that is managed from now on.
+    #[must_use]
+    pub fn new(level: TrustLevel, now: UnixMillis, zone: &Zone) -> Self {
+        Self {
+            level: level.number(),
+            since: now.0,
+            daily_limit: None,
+            is_strict: false,
+            last: now.0,
+            day: zone.day(now),
+            day_began: now.0,
+            usage: DayUsage::default(),
+            pace: Bucket::default(),
+            replies: Bucket::default(),
+            hour: Window::default(),
+            contacts: VecDeque::new(),
+            next_contact: 0,
+            texts: VecDeque::new(),
+            lookups: Window::default(),
+            groups: Window::default(),
+            strangers: Window::default(),
+            posts: Window::default(),
+            restrictions: Vec::new(),
+            holds: Vec::new(),
+            quota: None,
+            record: Record { active: now.0, ..Record::default() },
+        }
+    }
+
+    /// How far the account is trusted.
+    #[must_use]
+    pub fn level(&self) -> TrustLevel {
+        TrustLevel::new(self.level).unwrap_or(TrustLevel::NEW)
+    }
+
+    /// The last time that anything was counted.
+    #[must_use]
+    pub const fn last(&self) -> UnixMillis {
+        UnixMillis(self.last)
+    }
+
+    /// What the server forbids now.
+    #[must_use]
+    pub fn restrictions(&self, now: UnixMillis) -> Vec<Restriction> {
+        let holds = |restriction: &&Restriction| restriction.until.is_none_or(|until| now.0 < until);
+        self.restrictions.iter().filter(holds).cloned().collect()
+    }
+
+    /// What was used, and what is left.
+    #[must_use]
+    pub fn usage(&self, table: &TrustTable, zone: &Zone, now: UnixMillis) -> Usage {
+        let is_today = zone.day(now) <= self.day;
+        let usage = if is_today { self.usage } else { DayUsage::default() };
+        Usage {
+            sent_today: usage.sent,
+            gated_today: usage.gated.saturating_sub(usage.forgiven),
+            daily_limit: self.daily_limit(table),
+            first_contacts_day: self.contacts_within(now, DAY),
+            first_contacts_month: self.contacts_within(now, MONTH),
+            resets_at: zone.next_day(now),
+        }
+    }
+
+    /// The daily limit: the user's, never above the level's.
+    #[must_use]
+    pub fn daily_limit(&self, table: &TrustTable) -> u32 {
+        let ceiling = table.level(self.level()).daily;
+        self.daily_limit.map_or(ceiling, |limit| limit.min(ceiling))
+    }
+
+    /// Sets the user's daily limit; one that is the level's follows the level from then on. `false` above the level's:
+    /// nothing is set then.
+    pub fn set_daily_limit(&mut self, table: &TrustTable, limit: u32) -> bool {
+        let ceiling = table.level(self.level()).daily;
+        if limit > ceiling {
+            return false;
+        }
+        self.daily_limit = (limit != ceiling).then_some(limit);
+        true
+    }
+
+    /// Whether the daily limit gates answers, too.
+    pub const fn set_strict(&mut self, is_strict: bool) {
+        self.is_strict = is_strict;
+    }
+
+    /// Forgives what was sent today. Once a day; what the server forbids and what counts for longer stays. Whether it was
+    /// done.
+    pub fn reset_usage(&mut self) -> bool {
+        if self.usage.was_reset {
+            return false;
+        }
+        self.usage.was_reset = true;
+        self.usage.forgiven = self.usage.gated;
+        true
+    }
+
+    pub(super) fn contacts_within(&self, now: UnixMillis, span: Duration) -> u32 {
+        let since = now.0.saturating_sub(super::window::millis(span));
+        u32::try_from(self.contacts.iter().filter(|contact| contact.at >= since).count()).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,391 @@
+//! What must hold whatever is sent, whenever, and however often the process ends in between.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use wa_types::UnixMillis;
+
+use super::window::millis;
+use super::*;
+
+static UTC: Zone = Zone::UTC;
+const T: UnixMillis = UnixMillis(1_800_000_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn table() -> TrustTable {
+    TrustTable::conservative()
+}
+
+fn terms(table: &TrustTable) -> Terms<'_> {
+    Terms { table, zone: &UTC, tenant_cap: None, ready_since: UnixMillis(0) }
+}
+
+fn stranger(id: u64) -> Deed {
+    Deed::Message(Person { id, last_inbound: None, unanswered: 0, has_token: false })
+}
+
+fn friend(id: u64, last_inbound: UnixMillis) -> Deed {
+    Deed::Message(Person { id, last_inbound: Some(last_inbound), unanswered: 0, has_token: true })
+}
+
+fn fresh() -> TrustState {
+    TrustState::new(TrustLevel::NEW, T, &Zone::UTC)
+}
+
+fn scope(admission: &Admission) -> Option<Scope> {
+    match admission {
+        Admission::Allow { .. } => None,
+        Admission::Delay(limit) | Admission::Deny(limit) => Some(limit.scope),
+    }
+}
+
+#[test]
+fn lanes_are_by_who_wrote_last() {
+    let person = Person { id: 1, last_inbound: None, unanswered: 0, has_token: false };
+    let lane = |person: Person| Lane::of(&Deed::Message(person), T);
+    assert_eq!(lane(person), Lane::FirstContact);
+    assert_eq!(lane(Person { unanswered: 1, ..person }), Lane::Unanswered);
+    assert_eq!(lane(Person { has_token: true, ..person }), Lane::Known);
+    let wrote = |ago: Duration| Some(UnixMillis(T.0 - millis(ago)));
+    assert_eq!(lane(Person { last_inbound: wrote(DAY), ..person }), Lane::Reply);
+    assert_eq!(lane(Person { last_inbound: wrote(DAY + MINUTE), ..person }), Lane::Known);
+}
+
+#[test]
+fn a_new_account_writes_to_three_strangers_a_day_with_pauses() {
+    let (table, mut state, mut now) = (table(), fresh(), T);
+    let terms = terms(&table);
+    for id in 0..3 {
+        state.reserve(&terms, id.to_string(), &stranger(id), None, now, 7).unwrap();
+        let next = state.admit(&terms, &stranger(99), None, now);
+        assert!(matches!(next, Admission::Delay(_)), "{next:?}");
+        now = now.after(Duration::from_secs(301));
+    }
+    let limit = state.reserve(&terms, "4", &stranger(4), None, now, 7).unwrap_err();
+    assert_eq!((limit.scope, limit.limit, limit.used), (Scope::FirstContactsDay, 3, 3));
+    assert_eq!(limit.retry_at, Some(UnixMillis(T.0 + millis(DAY) + 1)));
+    // Friends and answers go on.
+    assert!(matches!(
+        state.admit(&terms, &friend(5, now), None, now),
+        Admission::Allow { lane: Lane::Reply }
+    ));
+}
+
+#[test]
+fn who_does_not_answer_is_left_alone() {
+    let (table, state) = (table(), fresh());
+    let deed = Deed::Message(Person { id: 1, last_inbound: None, unanswered: 1, has_token: false });
+    let Admission::Deny(limit) = state.admit(&terms(&table), &deed, None, T) else { panic!() };
+    assert_eq!((limit.scope, limit.retry_at), (Scope::Person, None));
+}
+
+#[test]
+fn the_longest_wait_is_named() {
+    let (table, mut state) = (table(), fresh());
+    state.heed(Signal::TimeLocked { until: Some(T.after(DAY)) }, T, 0);
+    let limit = state.reserve(&terms(&table), "1", &stranger(1), None, T, 0).unwrap_err();
+    assert_eq!(limit.scope, Scope::Restriction(RestrictionKind::TimeLock));
+    assert_eq!(limit.source, LimitSource::Server { code: Some(463) });
+    assert!(limit.retry_at.unwrap() >= T.after(DAY + MINUTE * 10));
+    // Chats that exist go on, and groups.
+    for deed in [friend(2, T), Deed::Group] {
+        assert!(matches!(state.admit(&terms(&table), &deed, None, T), Admission::Allow { .. }));
+    }
+    state.heed(Signal::TimeLockOver, T, 0);
+    assert!(matches!(state.admit(&terms(&table), &stranger(1), None, T), Admission::Allow { .. }));
+}
+
+#[test]
+fn the_same_text_goes_to_few() {
+    let (table, mut state, mut now) = (table(), fresh(), T);
+    let terms = terms(&table);
+    let known = |id| friend(id, UnixMillis(T.0 - millis(DAY * 2)));
+    for id in 0..5 {
+        state.reserve(&terms, id.to_string(), &known(id), Some(9), now, 0).unwrap();
+        now = now.after(MINUTE);
+    }
+    assert_eq!(scope(&state.admit(&terms, &known(6), Some(9), now)), Some(Scope::SameText));
+    // Another text, and the same one once more to somebody who has it.
+    for (id, text) in [(6, 8), (3, 9)] {
+        assert_eq!(scope(&state.admit(&terms, &known(id), Some(text), now)), None);
+    }
+    assert_eq!(scope(&state.admit(&terms, &known(6), Some(9), T.after(DAY + MINUTE))), None);
+}
+
+#[test]
+fn what_never_left_is_counted_no_more_and_what_nobody_knows_is() {
+    let (table, mut state) = (table(), fresh());
+    let terms = terms(&table);
+    let before = state.usage(&table, &Zone::UTC, T);
+    let mut reservation = state.reserve(&terms, "1", &stranger(1), None, T, 0).unwrap();
+    let used = state.usage(&table, &Zone::UTC, T);
+    assert_eq!((used.sent_today, used.gated_today, used.first_contacts_day), (1, 1, 1));
+    state.settle(&mut reservation, ReservationState::Released);
+    assert_eq!(state.usage(&table, &Zone::UTC, T), before);
+    // Once.
+    state.settle(&mut reservation, ReservationState::Sent);
+    assert_eq!(reservation.state, ReservationState::Released);
+}
+
+#[test]
+fn bans_close_what_they_name_and_two_of_them_hold_the_account() {
+    let (table, mut state) = (table(), TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC));
+    state.heed(Signal::Banned { code: BanCode(101), until: T.after(HOUR) }, T, 0);
+    assert_eq!(state.level(), TrustLevel::NEW);
+    let closed = Scope::Restriction(RestrictionKind::LaneClosed(ClosedLane::FirstContact));
+    assert_eq!(scope(&state.admit(&terms(&table), &stranger(1), None, T.after(DAY * 29))), Some(closed));
+    state.heed(Signal::Banned { code: BanCode(104), until: T.after(HOUR) }, T.after(DAY * 30), 0);
+    assert_eq!(state.level(), TrustLevel::HELD);
+    // It still answers.
+    let now = T.after(DAY * 31);
+    assert_eq!(scope(&state.admit(&terms(&table), &friend(2, now), None, now)), None);
+    assert_eq!(scope(&state.admit(&terms(&table), &Deed::Group, None, now)), Some(Scope::Day));
+    state.acknowledge();
+    assert_eq!(state.level(), TrustLevel::NEW);
+}
+
+#[test]
+fn warnings_of_the_quota_leave_less() {
+    let (table, mut state) = (table(), TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC));
+    let ends = T.after(DAY * 20);
+    state.heed(Signal::Quota { total: 100, used: 50, ends, leaves: 50 }, T, 0);
+    let (terms, mut now) = (terms(&table), T);
+    let mut sent = 0;
+    while state.reserve(&terms, "x", &stranger(sent), None, now, 0).is_ok() {
+        (sent, now) = (sent + 1, now.after(Duration::from_secs(600)));
+    }
+    assert_eq!(sent, 13);
+    state.heed(Signal::Quota { total: 100, used: 100, ends, leaves: 0 }, now, 0);
+    let Admission::Delay(limit) = state.admit(&terms, &stranger(500), None, now.after(DAY)) else { panic!() };
+    assert_eq!(limit.retry_at, Some(ends));
+}
+
+#[test]
+fn a_level_is_earned_by_time_and_answers_and_never_by_sending() {
+    let (table, mut state) = (table(), fresh());
+    let terms = terms(&table);
+    let mut levels = Vec::new();
+    for day in 0..120 {
+        state.note_connected();
+        let now = T.after(DAY * day);
+        state.note_inbound(1, now);
+        if let Some(moved) = state.roll(&terms, now) {
+            levels.push((day, moved.to.number()));
+        }
+    }
+    assert_eq!(levels, [(7, 2), (21, 3), (45, 4), (90, 5)]);
+}
+
+#[test]
+fn who_is_not_connected_or_was_restricted_does_not_rise_and_who_is_idle_sinks() {
+    let table = table();
+    let terms = terms(&table);
+    let mut absent = fresh();
+    for day in 0..60 {
+        absent.note_inbound(1, T.after(DAY * day));
+        assert_eq!(absent.roll(&terms, T.after(DAY * day)), None);
+    }
+    let mut restricted = fresh();
+    for day in 0..20 {
+        let now = T.after(DAY * day);
+        restricted.note_connected();
+        restricted.heed(Signal::TimeLocked { until: None }, now, 0);
+        restricted.note_inbound(1, now);
+        assert_eq!(restricted.roll(&terms, now), None);
+    }
+    let mut idle = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
+    idle.note_connected();
+    assert_eq!(idle.roll(&terms, T.after(DAY * 31)).unwrap().to.number(), 4);
+}
+
+#[test]
+fn few_answers_slow_an_account_down() {
+    let (table, mut state) = (table(), TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC));
+    let (terms, mut now) = (terms(&table), T);
+    for id in 0..20 {
+        state.reserve(&terms, "x", &stranger(id), None, now, 0).unwrap();
+        now = now.after(MINUTE * 2);
+    }
+    let moved = state.roll(&terms, T.after(DAY)).unwrap();
+    assert_eq!((moved.from.number(), moved.to.number()), (5, 4));
+    assert_eq!(moved.evidence.answered_percent, Some(0));
+}
+
+#[test]
+fn a_reset_by_hand_forgives_one_day_once() {
+    let (table, mut state, mut now) = (table(), fresh(), T);
+    let terms = terms(&table);
+    assert!(state.set_daily_limit(&table, 2));
+    assert!(!state.set_daily_limit(&table, 51));
+    for _ in 0..2 {
+        state.reserve(&terms, "x", &Deed::Group, None, now, 0).unwrap();
+        now = now.after(MINUTE);
+    }
+    assert_eq!(scope(&state.admit(&terms, &Deed::Group, None, now)), Some(Scope::Day));
+    assert!(state.reset_usage());
+    assert_eq!(scope(&state.admit(&terms, &Deed::Group, None, now)), None);
+    assert!(!state.reset_usage());
+    assert_eq!(state.usage(&table, &Zone::UTC, now).sent_today, 2);
+}
+
+#[test]
+fn after_a_login_the_pace_grows() {
+    let (table, mut state) = (table(), fresh());
+    let slow = Terms { ready_since: T, ..terms(&table) };
+    let sent = |state: &mut TrustState, terms: &Terms<'_>| {
+        let mut count = 0;
+        for second in 0..60 {
+            let now = T.after(Duration::from_secs(second));
+            count += u32::from(state.reserve(terms, "x", &Deed::Group, None, now, 0).is_ok());
+        }
+        count
+    };
+    let whole = sent(&mut state.clone(), &terms(&table));
+    assert!(sent(&mut state, &slow) < whole);
+}
+
+#[test]
+fn policies_can_only_be_narrower_or_somebodys_own() {
+    let (usual, strict) = (TrustPolicy::Conservative.table(), TrustPolicy::Strict.table());
+    for number in 0..=5 {
+        let level = TrustLevel::new(number).unwrap();
+        let (usual, strict) = (usual.level(level), strict.level(level));
+        assert!(strict.daily <= usual.daily && strict.per_hour <= usual.per_hour && strict.gap >= usual.gap);
+    }
+    assert_eq!(TrustLevel::new(6), None);
+}
+
+/// What may happen to an account.
+#[derive(Debug, Clone)]
+enum Step {
+    Send {
+        deed: u8,
+        person: u64,
+        text: Option<u64>,
+    },
+    Inbound {
+        person: u64,
+    },
+    Wait {
+        seconds: u64,
+    },
+    /// The process ends and begins anew: what was stored is read again.
+    Restart,
+    /// The wall clock is set.
+    Wall {
+        hours: i64,
+    },
+    /// The server tells its time at a login.
+    Login,
+    Fate {
+        state: u8,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..6_u8, 0..30_u64, proptest::option::of(0..3_u64))
+            .prop_map(|(deed, person, text)| Step::Send { deed, person, text }),
+        1 => (0..30_u64).prop_map(|person| Step::Inbound { person }),
+        4 => (0..20_000_u64).prop_map(|seconds| Step::Wait { seconds }),
+        1 => Just(Step::Restart),
+        1 => (-900..900_i64).prop_map(|hours| Step::Wall { hours }),
+        1 => Just(Step::Login),
+        2 => (0..2_u8).prop_map(|state| Step::Fate { state }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    /// No sequence of sends, restarts and clock changes exceeds a budget, by the time that passes in the world.
+    #[test]
+    fn no_budget_is_ever_exceeded(steps in proptest::collection::vec(step(), 1..400), level in 1..=5_u8) {
+        let table = table();
+        let limits = table.level(TrustLevel::new(level).unwrap()).clone();
+        let mut state = TrustState::new(TrustLevel::new(level).unwrap(), T, &Zone::UTC);
+        let mut world = T;
+        let mut wall_offset = 0_i64;
+        let boot = |world: UnixMillis| Duration::from_millis(world.0 - T.0 + 5_000);
+        let mut clock = TrustClock::new(state.last());
+        clock.set(world, boot(world));
+        let mut sent: Vec<(UnixMillis, Lane, u64)> = Vec::new();
+        let mut people: HashMap<u64, (Option<UnixMillis>, u32)> = HashMap::new();
+        let mut last = None;
+        for step in steps {
+            let wall = UnixMillis(world.0.saturating_add_signed(wall_offset * 3_600_000));
+            let now = clock.now(wall, boot(world));
+            prop_assert_eq!(now, world, "the time that counts is the world's");
+            match step {
+                Step::Send { deed, person, text } => {
+                    let (last_inbound, unanswered) = people.get(&person).copied().unwrap_or_default();
+                    let deed = match deed {
+                        0 => Deed::Group,
+                        1 => Deed::Status,
+                        2 => Deed::Lookup { numbers: 7 },
+                        _ => Deed::Message(Person { id: person, last_inbound, unanswered, has_token: false }),
+                    };
+                    let terms = terms(&table);
+                    let promised = state.admit(&terms, &deed, text, now);
+                    let reserved = state.reserve(&terms, "id", &deed, text, now, person);
+                    prop_assert_eq!(matches!(promised, Admission::Allow { .. }), reserved.is_ok());
+                    match reserved {
+                        Ok(reservation) => {
+                            sent.push((now, reservation.lane, person));
+                            if matches!(deed, Deed::Message(_)) {
+                                people.entry(person).or_default().1 += 1;
+                            }
+                            last = Some(reservation);
+                        }
+                        Err(limit) => prop_assert!(limit.retry_at.is_none_or(|at| at > now), "{limit:?}"),
+                    }
+                }
+                Step::Inbound { person } => {
+                    people.insert(person, (Some(now), 0));
+                    state.note_inbound(person, now);
+                }
+                Step::Wait { seconds } => world = world.after(Duration::from_secs(seconds)),
+                Step::Restart => {
+                    let stored = serde_json::to_vec(&state).unwrap();
+                    state = serde_json::from_slice(&stored).unwrap();
+                    clock = TrustClock::new(state.last());
+                    // Nothing is sent before a login, which tells the time.
+                    clock.set(world, boot(world));
+                    last = None;
+                }
+                Step::Wall { hours } => wall_offset = hours,
+                Step::Login => prop_assert_eq!(clock.set(world, boot(world)), None),
+                Step::Fate { state: fate } => {
+                    if let Some(mut reservation) = last.take() {
+                        let fate = if fate == 0 { ReservationState::Sent } else { ReservationState::Refused };
+                        state.settle(&mut reservation, fate);
+                    }
+                }
+            }
+        }
+        let within = |at: UnixMillis, span: Duration, which: &dyn Fn(Lane) -> bool| {
+            let inside = sent.iter().filter(|(other, lane, _)| {
+                *other >= at && other.0 <= at.0 + millis(span) && which(*lane)
+            });
+            u32::try_from(inside.count()).unwrap()
+        };
+        let is_counted = |lane: Lane| lane.is_counted() && lane != Lane::Reply;
+        for (at, ..) in &sent {
+            let at = *at;
+            prop_assert!(within(at, DAY, &|lane| lane == Lane::FirstContact) <= limits.first_contacts_day);
+            prop_assert!(within(at, DAY * 30, &|lane| lane == Lane::FirstContact) <= limits.first_contacts_month);
+            prop_assert!(within(at, HOUR, &is_counted) <= limits.per_hour);
+            prop_assert!(within(at, MINUTE, &is_counted) <= limits.burst + limits.per_minute);
+            prop_assert!(within(at, DAY, &|lane| lane == Lane::Status) <= limits.posts);
+            prop_assert!(within(at, DAY, &|lane| lane == Lane::Lookup) * 7 <= limits.lookups);
+        }
+        let mut days: HashMap<DayKey, u32> = HashMap::new();
+        for (at, lane, _) in &sent {
+            *days.entry(Zone::UTC.day(*at)).or_default() += u32::from(lane.is_gated());
+        }
+        prop_assert!(days.values().all(|count| *count <= limits.daily));
+    }
+}
