@@ -239,6 +239,7 @@ export class BaileysDevice {
       let linking = false
       socket.ev.on('creds.update', update => {
         Object.assign(creds, update)
+        if (update.myAppStateKeyId) this.journal.write({ kind: 'keys' })
         if (update.me?.name) this.journal.write({ kind: 'state', what: 'push_name', value: update.me.name })
       })
       socket.ev.on('messages.upsert', ({ messages }) => messages.forEach(message => this.#note(message)))

@@ -82,6 +82,7 @@ fn is_backlog(stanza: &Incoming) -> bool {
         Incoming::Other(node) => node.get("offline").is_some(),
         Incoming::Success(_)
         | Incoming::Pairing { .. }
+        | Incoming::RetryAck(_)
         | Incoming::Presence(_)
         | Incoming::ChatState(_)
         | Incoming::Ib(_) => false,

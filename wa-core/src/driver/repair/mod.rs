@@ -27,6 +27,7 @@ use wa_types::{Jid, MessageId, PreKeyId, UnixMillis};
 
 use super::inbox::stored::StoredEvent;
 use super::{Actor, Status, Step, clock};
+use crate::crypto::kdf::sha256;
 use crate::e2e::DecryptError;
 use crate::e2e::addressing::Place;
 use crate::e2e::retry::{self, Buckets};
@@ -93,6 +94,8 @@ struct Repair {
     asking: Asking,
     /// Why it could not be read, as requests say it.
     code: Option<u8>,
+    /// Which copy could not be read last; see [`fingerprint`].
+    copy: u64,
     /// The one-time pre-key that its sender was given.
     spare: Option<PreKeyId>,
     phone: Phone,
@@ -103,7 +106,9 @@ struct Repair {
 enum Asking {
     /// A request is to be sent.
     Due,
-    /// Its answer is waited for.
+    /// It was sent; perhaps it was lost with its connection.
+    Sent,
+    /// The server has it; its answer is waited for.
     Waiting,
     /// Often enough.
     Done,
@@ -243,6 +248,7 @@ impl Actor {
             count: 0,
             asking: Asking::Done,
             code: None,
+            copy: 0,
             spare: None,
             phone: if retry::is_for_phone(&Origin::of(message), age) {
                 Phone::Due { tries: 0 }
@@ -256,8 +262,9 @@ impl Actor {
         repair.is_placeholder = matches!(error, DecryptError::Unavailable(_));
         let resend = message.encs.iter().map(|enc| enc.count).max().unwrap_or(0);
         let asked = (!is_new).then_some(repair.count);
-        // The first copy once more, as after a lost connection, is no answer: perhaps the request was lost as well.
-        let is_redelivered = repair.asking == Asking::Waiting && resend == 0 && message.offline.is_some();
+        // The same copy once more, as after a lost connection, is no answer: perhaps the request was lost as well.
+        let copy = fingerprint(message);
+        let is_redelivered = std::mem::replace(&mut repair.copy, copy) == copy && repair.asking != Asking::Done;
         // A copy that came before its request has left is no answer to it.
         let is_asked = repair.asking != Asking::Due;
         let count = error.retry_code().filter(|_| is_asked).and_then(|code| {
@@ -359,6 +366,14 @@ impl Actor {
         };
         self.push_inbox(key, StoredEvent::Lost(Box::new(lost)), step);
     }
+}
+
+/// What tells one copy of a message from another.
+fn fingerprint(message: &InboundMessage) -> u64 {
+    let parts = message.encs.iter().flat_map(|enc| [std::slice::from_ref(&enc.count), &*enc.bytes]);
+    let parts: Vec<&[u8]> = parts.collect();
+    let [a, b, c, d, e, f, g, h, ..] = sha256(&parts);
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 impl Repair {

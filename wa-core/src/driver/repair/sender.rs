@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use wa_store::{PreKeyRecord, StoreError};
-use wa_types::{PreKeyId, PublicKey};
+use wa_types::{MessageId, PreKeyId, PublicKey};
 
 use super::{Asking, Repair};
 use crate::driver::{Actor, Step};
@@ -48,6 +48,16 @@ impl Actor {
         Ok(())
     }
 
+    /// The server has our request for this message.
+    pub(in crate::driver) fn note_retry_ack(&mut self, id: &MessageId, step: &mut Step) {
+        for (key, repair) in self.repairs.open.iter_mut().filter(|(key, _)| key.id == *id) {
+            if repair.asking == Asking::Sent {
+                repair.asking = Asking::Waiting;
+                step.changes.put_repair(repair.record(key.clone()));
+            }
+        }
+    }
+
     async fn ask_sender(
         &mut self,
         repair: &mut Repair,
@@ -75,7 +85,7 @@ impl Actor {
         };
         step.note(&repair.origin.id, TrailStep::SenderAsked { count: repair.count });
         step.reply(request.to_node());
-        repair.asking = Asking::Waiting;
+        repair.asking = Asking::Sent;
         Ok(())
     }
 
