@@ -241,10 +241,20 @@ impl Actor {
                     let waits = if chat.is_newsletter() { Waits::Ack } else { Waits::Nothing };
                     (queue.waits, queue.failures) = (waits, 0);
                 }
+                let mut delivery = None;
                 while self.may_send(step)
                     && !self.outbox.groups.waits_for_ack(chat)
                     && let Some(pending) = self.outbox.pop(chat)
                 {
+                    let is_same = *delivery.get_or_insert_with(|| pending.delivery.clone()) == pending.delivery;
+                    if !is_same {
+                        // It has a way of its own.
+                        self.outbox.insert(pending);
+                        if let Some(queue) = self.outbox.chats.get_mut(chat) {
+                            queue.waits = Waits::Turn;
+                        }
+                        break;
+                    }
                     self.seal(pending, &route, step);
                     if matches!(*route, Route::Channel(_)) {
                         break;
