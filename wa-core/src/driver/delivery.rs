@@ -118,9 +118,7 @@ impl Delivery {
     /// About how many bytes it takes in memory.
     pub(crate) fn size(&self) -> usize {
         match self {
-            Self::Audience(audience) => {
-                (audience.users.len() + audience.except.len()) * size_of::<Jid>()
-            }
+            Self::Audience(audience) => (audience.users.len() + audience.except.len()) * size_of::<Jid>(),
             Self::Plain | Self::Author(_) | Self::File(_) => 0,
         }
     }
@@ -148,7 +146,8 @@ mod tests {
         for delivery in all {
             assert_eq!(Delivery::decode(&delivery.encode()), Some(delivery));
         }
-        for damaged in ["audience", "audience\nfriends", "audience\n-\nnobody", "author\n", "x\ny", "\u{FF}"] {
+        for damaged in ["audience", "audience\nfriends", "audience\n-\nnobody", "author\n", "x\ny", "\u{FF}"]
+        {
             assert_eq!(Delivery::decode(damaged.as_bytes()), None, "{damaged}");
         }
     }

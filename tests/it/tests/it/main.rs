@@ -36,6 +36,7 @@ mod media;
 mod media_faults;
 mod media_retry;
 mod messages;
+mod newsletter_media;
 mod newsletters;
 mod observability;
 mod outbox;

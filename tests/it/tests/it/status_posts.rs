@@ -173,7 +173,7 @@ async fn the_accounts_setting_says_who_reads_where_the_caller_does_not() {
     scene.alice.send_text(&Jid::STATUS, "for dave").await;
     scene.read_by(&[&scene.dave], "for dave").await;
     // Nobody is guessed.
-    let post = || scene.alice.client.send(&Jid::STATUS, Message::text("for whom?"));
+    let post = async || scene.alice.client.send(&Jid::STATUS, Message::text("for whom?")).await;
     scene.phone.set_status_audience("close_friends", &[]);
     assert_eq!(post().await, Err(SendError::NoAudience(Jid::STATUS)));
     scene.server.faults_of(&scene.alice.jid).refuse_request("status", 500);
@@ -192,8 +192,9 @@ async fn a_post_that_waits_is_for_those_for_whom_it_was_taken_also_after_a_resta
         alice.client.contacts().put(&Contact::new(phone.pn(), name)).await.unwrap();
     }
     alice.client.disconnect().await;
-    let taken = |text, audience| {
-        alice.client.enqueue(&Jid::STATUS, Message::text(text), SendOptions::new().audience(audience))
+    let taken = async |text, audience| {
+        let options = SendOptions::new().audience(audience);
+        alice.client.enqueue(&Jid::STATUS, Message::text(text), options).await
     };
     let first = taken("for contacts", Audience::Contacts).await.unwrap();
     taken("but bob", Audience::Except(vec![bob.lid().clone()])).await.unwrap();
@@ -329,7 +330,7 @@ async fn posts_of_others_are_seen_answered_and_reacted_to() {
     let received = scene.alice.message().await;
     assert_eq!((received.kind(), &received.chat), (ChatKind::Status, &Jid::STATUS));
     assert_eq!(scene.phone.next_message().await.text(), Some("on holiday"));
-    scene.alice.client.mark_read(std::slice::from_ref(&received)).await.unwrap();
+    scene.alice.client.mark_read(&[&received]).await.unwrap();
     let seen = scene.bob.receipt(&posted.id, Some("read")).await;
     assert_eq!(seen.from, *scene.phone.lid());
 

@@ -8,8 +8,8 @@ use wa_store::{Expiration, MessageKey, OutboxEntry, OutboxState, StoreError};
 use wa_types::{MessageId, UnixMillis};
 
 use super::{Fresh, Pending};
-use crate::driver::delivery::{Audience, Delivery};
 use crate::driver::command::{CancelReply, SendJob, SendReply};
+use crate::driver::delivery::{Audience, Delivery};
 use crate::driver::{Actor, Step, clock};
 use crate::error::{CallError, SendError, SendRemedy, Sent};
 use crate::event::{Cancellation, SendState};

@@ -18,7 +18,7 @@
 //! | `accept.rs` | takes a message, once per id and key; cancels one; tells how far one is |
 //! | `queue.rs` | what waits in memory, by chat and in order |
 //! | `route.rs` | which devices get a copy, and the stanza |
-//! | `group.rs` | the same for groups: who reads, and who lacks our key |
+//! | `group/` | the same for groups and audiences: who reads, and who lacks our key |
 //! | `lookup.rs` | asks the server for devices and keys |
 //! | `ack.rs` | what is under way, and what the server says to it |
 //! | `stored.rs` | what the store has, page by page; what is written there lazily; trimming |
@@ -246,7 +246,8 @@ impl Actor {
                     && !self.outbox.groups.waits_for_ack(chat)
                     && let Some(pending) = self.outbox.pop(chat)
                 {
-                    let is_same = *delivery.get_or_insert_with(|| pending.delivery.clone()) == pending.delivery;
+                    let is_same =
+                        *delivery.get_or_insert_with(|| pending.delivery.clone()) == pending.delivery;
                     if !is_same {
                         // It has a way of its own.
                         self.outbox.insert(pending);

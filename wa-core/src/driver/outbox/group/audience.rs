@@ -52,9 +52,8 @@ impl Actor {
             }
         };
         let members = audience.users.iter().filter(|user| !audience.except.iter().any(is_user(user)));
-        let members: Vec<GroupMember> = members
-            .filter_map(|user| GroupMember::of(user, self.directory.other_address(user)))
-            .collect();
+        let members: Vec<GroupMember> =
+            members.filter_map(|user| GroupMember::of(user, self.directory.other_address(user))).collect();
         Ok(Ok(Group { addressing, members, ..Group::new(chat.clone()) }))
     }
 }
