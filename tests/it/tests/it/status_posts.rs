@@ -320,7 +320,7 @@ async fn it_is_told_who_got_and_who_saw_a_post() {
     let seen = scene.alice.receipt(&id, ReceiptKind::Read).await;
     assert_eq!((&seen.chat, &seen.from), (&Jid::STATUS, scene.bob.lid()));
     let state = scene.alice.client.sent_state(&id).await.unwrap();
-    assert!(matches!(state, Some(SendState::Read { .. })), "{state:?}");
+    assert_eq!(state, Some(SendState::Read));
 }
 
 #[tokio::test]
