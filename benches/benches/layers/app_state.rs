@@ -62,9 +62,9 @@ pub(crate) fn benches(criterion: &mut Criterion) {
                 let mut plain = blob.clone();
                 let mut chain = cbc::Decryptor::inner_iv_init(cipher.clone(), &[2; 16].into());
                 chain.decrypt_blocks(Array::slice_as_chunks_mut(&mut plain).0);
-                black_box(index.clone().chain_update(&plain[..48]).finalize());
+                black_box(index.clone().chain_update(plain.first_chunk::<48>().expect("longer")).finalize());
                 let mut point = [0; 128];
-                let hash = hkdf::Hkdf::<Sha256>::new(None, &plain[..32]);
+                let hash = hkdf::Hkdf::<Sha256>::new(None, plain.first_chunk::<32>().expect("longer"));
                 hash.expand(b"WhatsApp Patch Integrity", &mut point).expect("short enough");
                 black_box(point);
             }
