@@ -8,6 +8,8 @@ mod kind;
 pub mod plain;
 pub mod retry;
 mod sidecar;
+pub mod sticker_zip;
+pub mod webp;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

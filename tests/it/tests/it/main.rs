@@ -63,6 +63,7 @@ mod secrets;
 mod settings;
 mod sockets;
 mod status_audience;
+mod sticker_packs;
 mod store_faults;
 mod tokens;
 mod unlinking;

@@ -264,7 +264,8 @@ impl Actor {
         let asked = (!is_new).then_some(repair.count);
         // The same copy once more, as after a lost connection, is no answer: perhaps the request was lost as well.
         let copy = fingerprint(message);
-        let is_redelivered = std::mem::replace(&mut repair.copy, copy) == copy && repair.asking != Asking::Done;
+        let is_redelivered =
+            std::mem::replace(&mut repair.copy, copy) == copy && repair.asking != Asking::Done;
         // A copy that came before its request has left is no answer to it.
         let is_asked = repair.asking != Asking::Due;
         let count = error.retry_code().filter(|_| is_asked).and_then(|code| {
