@@ -34,6 +34,7 @@ mod labels;
 mod lid_change;
 mod media;
 mod media_faults;
+mod media_probe;
 mod media_retry;
 mod messages;
 mod newsletters;
