@@ -18,7 +18,7 @@ impl Memory {
         let size = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok())?;
         self.samples.push(size);
         let minutes = self.samples.len() / 60;
-        (self.samples.len() % 60 == 0).then(|| format!("minute {minutes}: {size} KiB"))
+        self.samples.len().is_multiple_of(60).then(|| format!("minute {minutes}: {size} KiB"))
     }
 
     /// Fails when the size varied too much in the last ten minutes, or in the last third of a shorter run.

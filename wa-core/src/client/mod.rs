@@ -72,7 +72,7 @@ pub use profile::{Profile, Username, UsernameCheck};
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 pub use settings::Settings;
-pub use status_audience::{AudienceKind, AudienceList};
+pub use status_audience::{Audience, AudienceKind, AudienceList};
 pub use sticker_packs::{NewStickerPack, StickerPackError, StickerPackFiles};
 pub use users::{
     About, Bot, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,

@@ -126,6 +126,7 @@ impl Actor {
 
     /// The server has nothing more of it.
     pub(super) fn end_backlog(&mut self, count: u32, step: &mut Step) {
+        self.resume_repairs();
         if self.backlog.take().is_none_or(|backlog| !backlog.is_given_up) {
             step.events.push(Event::BacklogDone { count, is_complete: true });
         }

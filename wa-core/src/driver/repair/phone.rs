@@ -59,7 +59,7 @@ impl Actor {
         self.repairs.unacknowledged.remove(id);
     }
 
-    /// Logged in: requests that the last connection may have lost are made again.
+    /// The backlog is here, and the answers that it held: requests that the last connection may have lost are made again.
     pub(in crate::driver) fn resume_repairs(&mut self) {
         let lost = std::mem::take(&mut self.repairs.unacknowledged);
         for (key, repair) in &mut self.repairs.open {

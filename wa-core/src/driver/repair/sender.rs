@@ -48,6 +48,21 @@ impl Actor {
         Ok(())
     }
 
+    /// Requests whose answers do not come are made again; the server may not even have had them.
+    pub(super) fn repeat_requests(&mut self, now: Instant) {
+        let times = self.config.repair;
+        for (key, repair) in &mut self.repairs.open {
+            if repair.ask_again_at(&times).is_none_or(|at| now < at) {
+                continue;
+            }
+            if repair.asking == Asking::Waiting {
+                repair.count = retry::next_count(Some(repair.count), 0).unwrap_or(repair.count);
+            }
+            repair.asking = Asking::Due;
+            self.repairs.due.push_back(key.clone());
+        }
+    }
+
     /// The server has our request for this message.
     pub(in crate::driver) fn note_retry_ack(&mut self, id: &MessageId, step: &mut Step) {
         for (key, repair) in self.repairs.open.iter_mut().filter(|(key, _)| key.id == *id) {
@@ -85,7 +100,7 @@ impl Actor {
         };
         step.note(&repair.origin.id, TrailStep::SenderAsked { count: repair.count });
         step.reply(request.to_node());
-        repair.asking = Asking::Sent;
+        (repair.asking, repair.asked) = (Asking::Sent, now);
         Ok(())
     }
 

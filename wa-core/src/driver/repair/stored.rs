@@ -131,6 +131,7 @@ impl Repair {
                 _ => Asking::Done,
             },
             code: raw.code.and_then(|code| u8::try_from(code).ok()),
+            asked: now,
             copy: raw.copy,
             spare: raw.spare.and_then(PreKeyId::new),
             phone: match raw.phone {
