@@ -21,6 +21,7 @@ pub(crate) mod command;
 pub(crate) mod config;
 mod contact_hashes;
 mod credentials;
+pub(crate) mod delivery;
 mod directory;
 mod groups;
 pub(crate) mod history;
