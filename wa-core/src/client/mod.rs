@@ -28,6 +28,7 @@ mod raw;
 mod send;
 mod settings;
 mod status_audience;
+mod sticker_packs;
 mod users;
 #[cfg(feature = "http")]
 pub mod version;
@@ -72,6 +73,7 @@ pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 pub use settings::Settings;
 pub use status_audience::{Audience, AudienceKind, AudienceList};
+pub use sticker_packs::{NewStickerPack, StickerPackError, StickerPackFiles};
 pub use users::{
     About, Bot, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
     PictureState, TextStatus, UserAnswer, UserInfo, UserRefusal, Users, VerifiedName,
