@@ -33,6 +33,8 @@ pub struct InboundMessage {
     pub sender_alt: Option<Jid>,
     /// The other address of `recipient`.
     pub recipient_alt: Option<Jid>,
+    /// Who got a message that another device of ours wrote to a list, by both addresses.
+    pub recipients: Vec<(Jid, Jid)>,
     /// The encrypted parts, pairwise ones first.
     pub encs: Vec<Enc>,
     /// Its number in a channel.
@@ -229,6 +231,14 @@ impl InboundMessage {
             let mut hints = names.into_iter().filter_map(|name| stanza.jid_opt(name).ok().flatten());
             hints.find(|hint| if jid.is_lid() { hint.is_pn() } else { hint.is_lid() })
         };
+        let mut recipients = Vec::new();
+        if let Some(participants) = stanza.child_opt("participants").filter(|_| from.is_broadcast_list()) {
+            recipients.extend(participants.children_of("to").take(LIST_LIMIT).filter_map(|to| {
+                let names = ["peer_recipient_lid", "peer_recipient_pn"];
+                let other = names.into_iter().find_map(|name| to.jid_opt(name).ok().flatten())?;
+                Some((to.jid("jid").ok()?, other))
+            }));
+        }
         let sender = participant.as_ref().filter(|_| has_participants(&from)).unwrap_or(&from);
         let recipient = stanza.jid_opt("recipient")?;
         Ok(Self {
@@ -245,6 +255,7 @@ impl InboundMessage {
             }),
             participant,
             recipient,
+            recipients,
             timestamp: stanza.time_opt("t").unwrap_or_default(),
             push_name: stanza
                 .text_opt("notify")
@@ -299,6 +310,9 @@ impl std::fmt::Debug for InboundMessage {
             .finish_non_exhaustive()
     }
 }
+
+/// How many may be on a list.
+const LIST_LIMIT: usize = 256;
 
 fn has_participants(from: &Jid) -> bool {
     from.is_group() || from.server() == &Server::Broadcast
