@@ -423,3 +423,14 @@ async fn a_message_to_a_list_is_a_direct_message_for_each_on_it() {
     let received = scene.alice.message().await;
     assert_eq!((received.message.as_text(), received.chat.is_user()), (Some("from bob's"), true));
 }
+
+#[tokio::test]
+async fn whoever_is_on_no_device_holds_nothing_up() {
+    let scene = Scene::new().await;
+    let nobody = [Jid::pn("15559999999"), Jid::lid("1"), Jid::STATUS];
+    let audience = || Audience::Only([scene.bob.pn().clone()].into_iter().chain(nobody.clone()).collect());
+    scene.post("for who is there", audience()).await;
+    scene.read_by(&[&scene.bob], "for who is there").await;
+    scene.post("as before", Audience::Except(nobody.to_vec())).await;
+    scene.read_by(&[], "as before").await;
+}
