@@ -15,6 +15,8 @@ mod groups;
 mod history;
 mod identity;
 mod labels;
+#[cfg(feature = "link-preview")]
+mod link_preview;
 mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
@@ -57,6 +59,8 @@ pub use events::Events;
 pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
 pub use history::{History, HistoryPart, HistoryReader, InitialHistory};
 pub use labels::{Label, Labels, QuickReply};
+#[cfg(feature = "link-preview")]
+pub use link_preview::{FetchedPreview, LinkPreviewError, LinkPreviews, Route};
 pub use media::{Downloader, Media, MediaSource, Progress};
 pub use newsletters::{
     NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,

@@ -32,6 +32,7 @@ mod inbox_classes;
 mod kinds;
 mod labels;
 mod lid_change;
+mod link_previews;
 mod media;
 mod media_faults;
 mod media_probe;
