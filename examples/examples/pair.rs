@@ -11,6 +11,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use wa_core::client::PairCodeOptions;
@@ -20,7 +21,17 @@ use wa_core::types::PhoneNumber;
 use wa_core::{Client, Event};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pair: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let path = args.next().ok_or("usage: pair FILE [--code NUMBER]")?;
     let phone = match (args.next().as_deref(), args.next()) {
@@ -50,6 +61,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Event::Message(message) => {
                 let text = message.message.as_text().unwrap_or("(no text)");
                 println!("{} {} {}: {text}", message.timestamp.0, message.chat, message.sender);
+            }
+            Event::Disconnected { reason, retry_in, .. } => {
+                println!("Not connected: {reason}. Again in {retry_in:?}.")
             }
             Event::Closed { reason } | Event::LoggedOut { reason } => return Err(reason.into()),
             other => println!("{other:?}"),

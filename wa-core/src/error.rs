@@ -53,7 +53,8 @@ pub enum SendError {
     /// None of the recipient's devices gave us keys. Try later.
     #[error("no device of {0:?} could be encrypted for")]
     NoDevices(Jid),
-    /// The recipient's devices or keys could not be asked for, twice. Nothing left.
+    /// The recipient's devices or keys could not be asked for, twice; or not who sees status posts, and then nothing was
+    /// stored. Nothing left.
     #[error("the recipient's devices or keys could not be fetched")]
     Lookup,
     /// 463: the server wants a token of trust from the recipient that we do not have, or the account may write to its
@@ -85,6 +86,12 @@ pub enum SendError {
     /// It was cancelled before it was written. Nothing left.
     #[error("cancelled")]
     Cancelled,
+    /// Nobody said who is to get it: a message to a broadcast list goes with an
+    /// [audience](crate::SendOptions::audience), as does the deletion of a status post that this device did not send or
+    /// knows no more, and a status post while the account's setting is of a kind that this version does not know.
+    /// Nothing was stored.
+    #[error("nobody said who of {0:?} is to get it")]
+    NoAudience(Jid),
     /// What is sent is sealed with the secret of this message, which is not known: it came before this device was linked,
     /// or is older than [`keep_secrets`](crate::ClientBuilder::keep_secrets) says, or its key names another author.
     /// Nothing was stored.
@@ -140,6 +147,7 @@ impl SendError {
             | Self::PrivacyTokenMissing
             | Self::SchemaRefused
             | Self::Cancelled
+            | Self::NoAudience(_)
             | Self::UnknownSecret(_)
             | Self::Damaged
             | Self::TooLarge => SendRemedy::GiveUp,
@@ -181,6 +189,7 @@ impl SendError {
             Self::NotMember(_) => 14,
             Self::AdminsOnly(_) => 15,
             Self::UnknownSecret(_) => 20,
+            Self::NoAudience(_) => 21,
             Self::StaleAddressing => CODES + 421,
             Self::PrivacyTokenMissing => CODES + 463,
             Self::NewChatsCapped => CODES + 475,
@@ -207,6 +216,7 @@ impl SendError {
             14 => Self::NotMember(chat.clone()),
             15 => Self::AdminsOnly(chat.clone()),
             20 => Self::UnknownSecret(MessageId::new("")),
+            21 => Self::NoAudience(chat.clone()),
             CODES.. => Self::from_code(reason - CODES),
             _ => Self::Damaged,
         }

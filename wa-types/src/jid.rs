@@ -150,6 +150,12 @@ impl Jid {
         self.server == Server::Broadcast && self.user == "status"
     }
 
+    /// The status feed, or a broadcast list.
+    #[must_use]
+    pub fn is_broadcast(&self) -> bool {
+        self.server == Server::Broadcast
+    }
+
     /// A broadcast list, not the status feed.
     #[must_use]
     pub fn is_broadcast_list(&self) -> bool {

@@ -15,6 +15,8 @@ describe('shared state', { concurrency: false }, () => {
     await ours.pair()
     theirs = world.add('account', 'Baileys')
     await theirs.pair()
+    // Baileys changes nothing before its phone has given it the keys, which comes after the login.
+    await theirs.journal.expect('the keys of shared state', ({ kind }) => kind === 'keys')
   })
   after(() => world.stop())
 

@@ -202,6 +202,13 @@ export class BaileysDevice {
         return socket.subscribeNewsletterUpdates(channel)
       case 'react_to_post':
         return socket.newsletterReactMessage(channel, String(post), emoji)
+      case 'post_status': {
+        // Its own other devices see it only when they are named.
+        const settings = { statusJidList: [...members, this.account.lid] }
+        const id = this.#keep(await socket.sendMessage('status@broadcast', { text: value }, settings))
+        await this.#accepted(id)
+        return { id }
+      }
       default:
         throw new Error(`Baileys does no ${act} here`)
     }
@@ -239,6 +246,7 @@ export class BaileysDevice {
       let linking = false
       socket.ev.on('creds.update', update => {
         Object.assign(creds, update)
+        if (update.myAppStateKeyId) this.journal.write({ kind: 'keys' })
         if (update.me?.name) this.journal.write({ kind: 'state', what: 'push_name', value: update.me.name })
       })
       socket.ev.on('messages.upsert', ({ messages }) => messages.forEach(message => this.#note(message)))

@@ -30,6 +30,8 @@ pub(crate) struct People {
     pub(crate) notices: BTreeSet<String>,
     /// The status beside the about text: emoji, seconds, and when it was set.
     pub(crate) text_status: Option<(String, u64, u64)>,
+    /// Who sees its status posts, if it ever chose: the type of the list, and who is on it.
+    pub(crate) status_audience: Option<(&'static str, Vec<Jid>)>,
     /// The code of the contact link.
     pub(crate) contact_code: Option<String>,
 }

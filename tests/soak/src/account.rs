@@ -42,6 +42,10 @@ impl Account {
         Ok(Self { index, phone, companion })
     }
 
+    pub(crate) fn client_jid(&self) -> &Jid {
+        &self.companion.jid
+    }
+
     /// Writes to these chats, but for its own, and reads, until told to stop.
     pub(crate) fn live(
         self,

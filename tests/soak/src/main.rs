@@ -79,6 +79,7 @@ async fn run(options: Options) -> Fallible<()> {
         direct.map(|(index, account)| (Chat::Account(index), account.phone.pn().clone())).collect();
     chats.extend(groups.jids().enumerate().map(|(index, jid)| (Chat::Group(index), jid.clone())));
     let mut tasks = vec![groups.live(&tally, options.pause * GUEST, &stop_writing)];
+    let clients: Vec<_> = accounts.iter().map(|account| account.client_jid().clone()).collect();
     for account in accounts {
         tasks.extend(account.live(&tally, &chats, options.pause, &stop_writing, &stop));
     }
@@ -87,7 +88,10 @@ async fn run(options: Options) -> Fallible<()> {
     let mut seconds = interval(Duration::from_secs(1));
     while start.elapsed() < options.duration && tally.problem().is_none() {
         seconds.tick().await;
-        memory.sample();
+        if let Some(minute) = memory.sample() {
+            let waiting: Vec<_> = clients.iter().map(|client| server.queued_for(client)).collect();
+            say(&format!("{minute}; {} stanzas wait, of the clients {waiting:?}", server.metrics().queued));
+        }
     }
     stop_writing.cancel();
     chaos.calm();

@@ -15,6 +15,8 @@ mod groups;
 mod history;
 mod identity;
 mod labels;
+#[cfg(feature = "link-preview")]
+mod link_preview;
 mod media;
 #[cfg(any(feature = "http", feature = "websocket"))]
 mod network;
@@ -28,6 +30,7 @@ mod raw;
 mod send;
 mod settings;
 mod status_audience;
+mod sticker_packs;
 mod users;
 #[cfg(feature = "http")]
 pub mod version;
@@ -56,6 +59,8 @@ pub use events::Events;
 pub use groups::{CreatedGroup, GroupLookup, Groups, MemberOutcome, NewGroup};
 pub use history::{History, HistoryPart, HistoryReader, InitialHistory};
 pub use labels::{Label, Labels, QuickReply};
+#[cfg(feature = "link-preview")]
+pub use link_preview::{FetchedPreview, LinkPreviewError, LinkPreviews, Route};
 pub use media::{Downloader, Media, MediaSource, Progress};
 pub use newsletters::{
     NewsletterAdminInvite, NewsletterFollower, NewsletterMute, NewsletterPage, NewsletterTerms, Newsletters,
@@ -71,7 +76,8 @@ pub use profile::{Profile, Username, UsernameCheck};
 pub use raw::{Raw, RawCallError};
 pub use send::SendOptions;
 pub use settings::Settings;
-pub use status_audience::{AudienceKind, AudienceList};
+pub use status_audience::{Audience, AudienceKind, AudienceList};
+pub use sticker_packs::{NewStickerPack, StickerPackError, StickerPackFiles};
 pub use users::{
     About, Bot, FoundUser, NumberLookup, Part, PartRefused, Picture, PictureError, PictureQuery, PictureSize,
     PictureState, TextStatus, UserAnswer, UserInfo, UserRefusal, Users, VerifiedName,

@@ -5,11 +5,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
-use super::Client;
+use super::{Audience, Client};
 use crate::crypto::SystemRandom;
 use crate::driver::command::{Job, SendJob, SendReply};
+use crate::driver::delivery::Delivery;
 use crate::error::{CallError, SendError, Sent};
 use crate::event::{Cancellation, SendState};
+use crate::media::Attachment;
 use crate::message::{self, Message};
 
 /// How a message is sent; every choice has a default.
@@ -24,6 +26,8 @@ pub struct SendOptions {
     id: Option<MessageId>,
     idempotency_key: Option<String>,
     deadline: Option<Duration>,
+    audience: Option<Audience>,
+    file: Option<String>,
 }
 
 impl SendOptions {
@@ -52,6 +56,25 @@ impl SendOptions {
         self.deadline = Some(within);
         self
     }
+
+    /// Who is to get a status post, or a message to a broadcast list; of no meaning elsewhere. It is decided when the
+    /// message is taken: whatever changes until it leaves, and after a restart, it is for these users. Our own other
+    /// devices get it, too.
+    ///
+    /// A status post without one is for those whom [`Client::status_audience`] tells. A deletion without one is for
+    /// those who got what it deletes.
+    pub fn audience(mut self, audience: Audience) -> Self {
+        self.audience = Some(audience);
+        self
+    }
+
+    /// The uploaded file that a channel's post shows, from
+    /// [`Media::upload_for_newsletter`](super::Media::upload_for_newsletter): the server takes the post by the hosts' name
+    /// for it, which is not in the message. Of no meaning elsewhere.
+    pub fn file(mut self, file: &Attachment) -> Self {
+        self.file.clone_from(&file.handle);
+        self
+    }
 }
 
 impl Client {
@@ -62,7 +85,9 @@ impl Client {
     /// and the server delivers an id once. When this returns [`Sent`], the server has it; [`Event::Receipt`] tells when
     /// it arrives and is read. Messages to one chat leave in the order of the calls; chats do not wait for each other.
     ///
-    /// A phone number's chat is addressed by its LID where that is known.
+    /// A phone number's chat is addressed by its LID where that is known. `status@broadcast` ([`Jid::STATUS`]) is the
+    /// status feed: posts are sent there, and reactions to the posts of others; an answer to a post is a message to its
+    /// author that quotes it.
     ///
     /// # Errors
     /// [`SendError`]; [`SendError::remedy`] says what to do. There is none for a missing connection: this waits, if
@@ -139,9 +164,14 @@ impl Client {
         options: SendOptions,
         reply: SendReply,
     ) -> Result<(), SendError> {
-        let SendOptions { id, idempotency_key, deadline } = options;
+        let SendOptions { id, idempotency_key, deadline, audience, file } = options;
+        let delivery = match (audience, file) {
+            (audience, _) if chat.is_broadcast() => self.delivery_to(chat, message, audience).await?,
+            (_, Some(handle)) if chat.is_newsletter() => Delivery::File(handle),
+            _ => Delivery::Plain,
+        };
         let message = message.to_send(&mut SystemRandom);
-        let job = SendJob { chat: chat.clone(), id, idempotency_key, deadline, message, reply };
+        let job = SendJob { chat: chat.clone(), id, idempotency_key, deadline, message, delivery, reply };
         self.inner.jobs.send(Job::Send(Box::new(job))).await.map_err(|_| SendError::Shutdown)
     }
 }

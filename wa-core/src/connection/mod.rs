@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
-use wa_types::{Jid, KeyPair, UnixSeconds};
+use wa_types::{Jid, KeyPair, MessageId, UnixSeconds};
 
 pub use close::{CloseReason, NextStep};
 pub use requests::RequestId;
@@ -130,6 +130,8 @@ pub enum Incoming {
         /// It is of the backlog of the time away.
         is_backlog: bool,
     },
+    /// The server has our request for this message of somebody else.
+    RetryAck(MessageId),
     /// Whether somebody is there.
     Presence(InboundPresence),
     /// Somebody writes, or stopped.
@@ -483,11 +485,17 @@ impl Inner {
             "ack" => {
                 // Receipts are acknowledged too, under the id of somebody else's message.
                 let is_of_message = stanza.text_opt("class").is_none_or(|class| class == "message");
-                let id = stanza.text_opt("id").filter(|_| is_of_message);
-                let answered = id.and_then(|id| self.requests.take(Answers::Ack, &id));
-                if let Some(request) = answered {
-                    let answer = Ok(Answer::Ack(MessageAck::read(stanza)));
-                    self.outputs.push_back(Output::Answer(request, answer));
+                match stanza.text_opt("id") {
+                    Some(id) if is_of_message => {
+                        if let Some(request) = self.requests.take(Answers::Ack, &id) {
+                            let answer = Ok(Answer::Ack(MessageAck::read(stanza)));
+                            self.outputs.push_back(Output::Answer(request, answer));
+                        }
+                    }
+                    Some(id) if stanza.attr_is("type", "retry") => {
+                        self.push(Incoming::RetryAck(MessageId::new(id)));
+                    }
+                    _ => {}
                 }
             }
             "iq" => self.handle_iq(stanza),

@@ -82,6 +82,7 @@ fn is_backlog(stanza: &Incoming) -> bool {
         Incoming::Other(node) => node.get("offline").is_some(),
         Incoming::Success(_)
         | Incoming::Pairing { .. }
+        | Incoming::RetryAck(_)
         | Incoming::Presence(_)
         | Incoming::ChatState(_)
         | Incoming::Ib(_) => false,
@@ -125,6 +126,7 @@ impl Actor {
 
     /// The server has nothing more of it.
     pub(super) fn end_backlog(&mut self, count: u32, step: &mut Step) {
+        self.resume_repairs();
         if self.backlog.take().is_none_or(|backlog| !backlog.is_given_up) {
             step.events.push(Event::BacklogDone { count, is_complete: true });
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use wa_types::{Jid, MessageId};
 
+use super::delivery::Delivery;
 pub(crate) use super::groups::{GroupJob, NewGroup};
 pub(crate) use super::history::HistoryJob;
 use super::pairing::code::PairCodeJob;
@@ -114,6 +115,7 @@ pub(crate) struct SendJob {
     /// How long it may wait to be written.
     pub(crate) deadline: Option<Duration>,
     pub(crate) message: Message,
+    pub(crate) delivery: Delivery,
     pub(crate) reply: SendReply,
 }
 

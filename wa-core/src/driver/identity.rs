@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use wa_store::StoreError;
 use wa_types::{Jid, SignalAddress};
 
+use super::directory::Evidence;
 use super::{Actor, Step};
-use crate::e2e::addressing::OwnAddress;
+use crate::e2e::addressing::{AddressPair, OwnAddress};
 use crate::error::CallError;
 use crate::event::Event;
 
@@ -64,6 +65,7 @@ impl Actor {
         if user.device() != 0 {
             return Ok(());
         }
+        self.learn(lid.and_then(|lid| AddressPair::new(user, lid)), Evidence::Seen, step).await?;
         let users = self.addresses_of([Some(user), lid]).await?;
         let devices = self.sessions_of(&users).await?;
         let phones: Vec<SignalAddress> =

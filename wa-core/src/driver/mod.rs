@@ -21,6 +21,7 @@ pub(crate) mod command;
 pub(crate) mod config;
 mod contact_hashes;
 mod credentials;
+pub(crate) mod delivery;
 mod directory;
 mod groups;
 pub(crate) mod history;
@@ -220,8 +221,6 @@ struct Step {
     replies: Vec<oneshot::Sender<Result<(), CallError>>>,
     /// Contacts whose device lists changed, by hash; what follows is still to be done.
     contact_hashes: HashSet<String>,
-    /// Leave after everything else: what they acknowledge was asked for again before.
-    acks: Vec<Node>,
     /// What this step put into the inbox: the store does not know it yet.
     accepted: HashSet<MessageKey>,
     /// Which of the events are durable, and what their messages are known by; stored with the commit.
@@ -478,7 +477,6 @@ impl Actor {
         self.outbox_committed(step.staged, &mut outgoing);
         outgoing.extend(step.receipts.into_iter().map(|receipt| Outgoing::Stanza(receipt.into_node())));
         outgoing.extend(step.outgoing);
-        outgoing.extend(step.acks.into_iter().map(Outgoing::Stanza));
         if !outgoing.is_empty() {
             self.transmit(outgoing).await;
         }

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::answers::{self, Answers, Wanted};
 use super::asked::{Asked, requester};
+use super::delivery::Delivery;
 use super::session::Outgoing;
 use super::upkeep::Fetched;
 use super::{Actor, Status, Step, clock};
@@ -243,7 +244,7 @@ impl Actor {
     ) -> Result<(), StoreError> {
         let store = std::sync::Arc::clone(&self.store);
         let requester = requester(receipt);
-        if receipt.from.is_group() && receipt.from != entry.chat {
+        if (receipt.from.is_group() || receipt.from.is_broadcast()) && receipt.from != entry.chat {
             return Ok(());
         }
         if entry.chat.is_group() && self.groups.load(&*store, &entry.chat).await?.is_none() {
@@ -260,8 +261,8 @@ impl Actor {
         let Some(address) = self.directory.signal_address(requester) else { return Ok(()) };
         let phone = SignalAddress::new(address.user(), address.domain(), 0);
         self.load_sessions(vec![address.clone(), phone]).await?;
-        let standing = self.standing(own, requester, &address, &entry.chat).await?;
-        if standing == Standing::Stranger && entry.chat.is_group() {
+        let standing = self.standing(own, requester, &address, entry).await?;
+        if standing == Standing::Stranger && is_many(&entry.chat) {
             // Who is no member must not have our key, and seems to.
             self.rotate_group_key(&entry.chat, step);
         }
@@ -317,14 +318,15 @@ impl Actor {
         Ok(())
     }
 
-    /// What a device is to a chat. The addresses of both must be loaded.
+    /// What a device is to a message. The addresses of its user and of the chat must be loaded.
     async fn standing(
         &mut self,
         own: &OwnAddress,
         requester: &Jid,
         address: &SignalAddress,
-        chat: &Jid,
+        entry: &OutboxEntry,
     ) -> Result<Standing, StoreError> {
+        let chat = &entry.chat;
         let user = requester.to_chat();
         let other = self.directory.other_address(&user).cloned();
         let store = std::sync::Arc::clone(&self.store);
@@ -337,6 +339,8 @@ impl Actor {
                 let addresses = group.members.iter().flat_map(|member| [&member.pn, &member.lid]);
                 addresses.flatten().any(may_read)
             })
+        } else if chat.is_broadcast() {
+            Delivery::decode(&entry.delivery).is_some_and(|delivery| delivery.is_for(may_read))
         } else {
             may_read(chat)
         };
@@ -459,7 +463,7 @@ impl Actor {
         let chat = self.name_space(&entry.chat);
         let target = Target { jid: wanted.requester.clone(), is_own };
         let (distribution, addressing_mode) = self.distribution_for(own, &chat).await?;
-        if chat.is_group() {
+        if is_many(&chat) {
             self.forget_holder(&chat, &wanted.requester).await?;
         }
         let sealed = Plaintexts::with_distribution(&message, &chat, &distribution, &mut self.random)
@@ -479,9 +483,9 @@ impl Actor {
             self.ratchets.current_session(address),
         );
         let resend = Resend {
-            to: if chat.is_group() { &chat } else { &wanted.requester },
-            participant: chat.is_group().then_some(&wanted.requester),
-            recipient: (is_own && !chat.is_group()).then_some(&chat),
+            to: if is_many(&chat) { &chat } else { &wanted.requester },
+            participant: is_many(&chat).then_some(&wanted.requester),
+            recipient: (is_own && !is_many(&chat)).then_some(&chat),
             id: &entry.id,
             class: message.class(),
             enc: (kind, bytes),
@@ -499,7 +503,7 @@ impl Actor {
 
 impl Actor {
     /// Our key of a group as it is now, for a message that is sent again, and how the group is addressed; nothing for
-    /// other chats.
+    /// other chats: a later status post may have another audience, and our key then is not for this one.
     async fn distribution_for(
         &mut self,
         own: &OwnAddress,
@@ -522,6 +526,11 @@ impl Actor {
         let key = self.groups.keys.get(&name);
         Ok((key.map_or_else(|| nothing().0, |key| distribution_message(chat, key)), Some(mode)))
     }
+}
+
+/// Whether a chat's messages have many readers, so that a device is named beside it.
+fn is_many(chat: &Jid) -> bool {
+    chat.is_group() || chat.is_broadcast()
 }
 
 impl Retries {

@@ -262,7 +262,6 @@ impl Actor {
                 step.events.push(Event::Connected);
                 self.check_keys();
                 self.sync.connected();
-                self.resume_repairs();
                 self.history.resume();
                 self.resume_retries(step).await?;
             }

@@ -5,9 +5,17 @@ mod attachment;
 pub mod cipher;
 mod key;
 mod kind;
+#[cfg(any(feature = "probe", feature = "waveform"))]
+mod ogg;
 pub mod plain;
+#[cfg(feature = "probe")]
+pub mod probe;
 pub mod retry;
 mod sidecar;
+pub mod sticker_zip;
+#[cfg(feature = "waveform")]
+pub mod waveform;
+pub mod webp;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -33,6 +33,8 @@ pub struct InboundMessage {
     pub sender_alt: Option<Jid>,
     /// The other address of `recipient`.
     pub recipient_alt: Option<Jid>,
+    /// Who got a message that another device of ours wrote to a list, by both addresses.
+    pub recipients: Vec<(Jid, Jid)>,
     /// The encrypted parts, pairwise ones first.
     pub encs: Vec<Enc>,
     /// Its number in a channel.
@@ -229,6 +231,14 @@ impl InboundMessage {
             let mut hints = names.into_iter().filter_map(|name| stanza.jid_opt(name).ok().flatten());
             hints.find(|hint| if jid.is_lid() { hint.is_pn() } else { hint.is_lid() })
         };
+        let mut recipients = Vec::new();
+        if let Some(participants) = stanza.child_opt("participants").filter(|_| from.is_broadcast_list()) {
+            recipients.extend(participants.children_of("to").take(LIST_LIMIT).filter_map(|to| {
+                let names = ["peer_recipient_lid", "peer_recipient_pn"];
+                let other = names.into_iter().find_map(|name| to.jid_opt(name).ok().flatten())?;
+                Some((to.jid("jid").ok()?, other))
+            }));
+        }
         let sender = participant.as_ref().filter(|_| has_participants(&from)).unwrap_or(&from);
         let recipient = stanza.jid_opt("recipient")?;
         Ok(Self {
@@ -245,6 +255,7 @@ impl InboundMessage {
             }),
             participant,
             recipient,
+            recipients,
             timestamp: stanza.time_opt("t").unwrap_or_default(),
             push_name: stanza
                 .text_opt("notify")
@@ -299,6 +310,9 @@ impl std::fmt::Debug for InboundMessage {
             .finish_non_exhaustive()
     }
 }
+
+/// How many may be on a list.
+const LIST_LIMIT: usize = 256;
 
 fn has_participants(from: &Jid) -> bool {
     from.is_group() || from.server() == &Server::Broadcast
@@ -373,12 +387,16 @@ pub struct OutboundGroupMessage<'m> {
     pub id: &'m MessageId,
     /// What the content is.
     pub class: Class,
-    /// How the group is addressed.
-    pub addressing: AddressingMode,
-    /// The participant hash of all devices, ours included.
-    pub phash: &'m str,
+    /// How the group is addressed; nothing for audiences.
+    pub addressing: Option<AddressingMode>,
+    /// The participant hash of all devices, ours included; nothing for status posts.
+    pub phash: Option<&'m str>,
     /// Our key, for each device that lacks it.
     pub keys: Vec<(Jid, EncKind, Vec<u8>)>,
+    /// The users of an audience of whom no device lacks our key: the server knows the readers from the stanza alone.
+    pub others: Vec<Jid>,
+    /// How the audience of a status post was chosen.
+    pub setting: Option<&'static str>,
     /// The content, under our key.
     pub content: Vec<u8>,
     /// Our own signed device identity, needed when any key is in a pkmsg.
@@ -395,15 +413,16 @@ impl OutboundGroupMessage<'_> {
             .attr("to", self.to)
             .attr("id", self.id)
             .attr("type", class.kind)
-            .attr("addressing_mode", self.addressing.as_str())
-            .attr("phash", self.phash)
+            .attr_opt("addressing_mode", self.addressing.map(AddressingMode::as_str))
+            .attr_opt("phash", self.phash)
             .attr_opt("edit", class.edit);
-        if !self.keys.is_empty() {
+        if !self.keys.is_empty() || !self.others.is_empty() {
             let keys = self.keys.into_iter().map(|(jid, kind, bytes)| {
                 let enc = Node::new("enc").attr("v", "2").attr("type", kind.as_str()).bytes(bytes);
                 Node::new("to").attr("jid", jid).child(enc)
             });
-            node = node.child(Node::new("participants").children(keys));
+            let others = self.others.into_iter().map(|jid| Node::new("to").attr("jid", jid));
+            node = node.child(Node::new("participants").children(keys.chain(others)));
         }
         let content = Node::new("enc")
             .attr("v", "2")
@@ -411,7 +430,13 @@ impl OutboundGroupMessage<'_> {
             .attr_opt("mediatype", class.media)
             .attr_opt("decrypt-fail", class.hides_failure.then_some("hide"))
             .bytes(self.content);
-        let node = node.child(content).children(class.meta_node());
+        let meta = match self.setting {
+            Some(setting) => {
+                Some(class.meta_node().unwrap_or_else(|| Node::new("meta")).attr("status_setting", setting))
+            }
+            None => class.meta_node(),
+        };
+        let node = node.child(content).children(meta);
         match self.device_identity {
             Some(identity) if opens_session => node.child(Node::new("device-identity").bytes(identity)),
             _ => node,
@@ -521,6 +546,8 @@ pub struct OutboundPost<'m> {
     pub id: &'m MessageId,
     /// What the content is; its `edit` is that of channels.
     pub class: Class,
+    /// The hosts' name for its file.
+    pub file: Option<&'m str>,
     /// The encoded message, without a context; nothing for a post that is deleted.
     pub content: Vec<u8>,
 }
@@ -535,6 +562,7 @@ impl OutboundPost<'_> {
             .attr("id", self.id)
             .attr("type", self.class.kind)
             .attr_opt("edit", self.class.edit)
+            .attr_opt("media_id", self.file)
             .child(plaintext)
     }
 }

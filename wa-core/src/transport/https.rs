@@ -49,30 +49,37 @@ impl HttpsClient {
     }
 
     async fn exchange(&self, request: HttpRequest) -> io::Result<HttpResponse> {
-        let uri: Uri = request.url.parse().map_err(io::Error::other)?;
-        let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?.trim_matches(['[', ']']).to_owned();
-        let tls = match uri.scheme_str() {
-            Some("https") => Some(&self.tls),
-            Some("http") => None,
-            _ => return Err(io::ErrorKind::InvalidInput.into()),
-        };
-        let port = uri.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
+        let target = Target::of(&request.url)?;
         let tcp = match &self.proxy {
-            Some(proxy) => proxy.connect(&host, port).await?,
-            None => TcpStream::connect((host.as_str(), port)).await?,
+            Some(proxy) => proxy.connect(&target.host, target.port).await?,
+            None => TcpStream::connect((target.host.as_str(), target.port)).await?,
         };
+        self.exchange_over(tcp, request, &target).await
+    }
+
+    /// Sends a request over a connection that the caller opened to its host.
+    #[cfg(feature = "link-preview")]
+    pub(crate) async fn send_over(&self, tcp: TcpStream, request: HttpRequest) -> io::Result<HttpResponse> {
+        let target = Target::of(&request.url)?;
+        self.exchange_over(tcp, request, &target).await
+    }
+
+    async fn exchange_over(
+        &self,
+        tcp: TcpStream,
+        request: HttpRequest,
+        target: &Target,
+    ) -> io::Result<HttpResponse> {
         tcp.set_nodelay(true)?;
-        let stream: Box<dyn Stream> = match tls {
-            Some(tls) => Box::new(tls.connect(&host, tcp).await?),
-            None => Box::new(tcp),
-        };
+        let stream: Box<dyn Stream> =
+            if target.is_tls { Box::new(self.tls.connect(&target.host, tcp).await?) } else { Box::new(tcp) };
         let (mut sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .max_buf_size(BUFFER)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        let answer = sender.send_request(to_hyper(request, &uri)?);
+        let answer = sender.send_request(to_hyper(request, &target.uri)?);
         let mut connection: Connection = Box::pin(connection);
         tokio::pin!(answer);
         let response = poll_fn(|cx| {
@@ -97,6 +104,29 @@ impl HttpClient for HttpsClient {
 impl fmt::Debug for HttpsClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpsClient").field("proxy", &self.proxy).finish_non_exhaustive()
+    }
+}
+
+/// Where a request goes.
+struct Target {
+    uri: Uri,
+    /// A name, or an address without brackets.
+    host: String,
+    port: u16,
+    is_tls: bool,
+}
+
+impl Target {
+    fn of(url: &str) -> io::Result<Self> {
+        let uri: Uri = url.parse().map_err(io::Error::other)?;
+        let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?.trim_matches(['[', ']']).to_owned();
+        let is_tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        Ok(Self { uri, host, port, is_tls })
     }
 }
 

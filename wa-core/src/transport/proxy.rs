@@ -40,7 +40,7 @@ struct Credentials {
 impl Proxy {
     /// Connects to the host through this proxy. The proxy's own failure is told apart by [`ProxyRefusal`], which is the
     /// inner error then.
-    pub(super) async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
         match self.kind {

@@ -63,6 +63,7 @@ async fn by_id_and_by_key(bench: &Bench<'_>) -> Outcome {
         deadline: None,
         acked: None,
         payload: vec![],
+        delivery: vec![],
         ..sample::outbox_entry(3, 3, OutboxState::Read)
     };
     commit(&*store, |changes| {
@@ -172,8 +173,9 @@ async fn states_by_id(bench: &Bench<'_>) -> Outcome {
 
 async fn trimming(bench: &Bench<'_>) -> Outcome {
     let store = bench.open().await?;
-    let sized = |seq: u64, state, bytes| OutboxEntry {
-        payload: vec![1; bytes],
+    let sized = |seq: u64, state, bytes: usize| OutboxEntry {
+        payload: vec![1; bytes / 3],
+        delivery: vec![2; bytes - bytes / 3],
         created: UnixMillis(seq * 10),
         ..sample::outbox_entry(seq, u32::try_from(seq).unwrap_or(0), state)
     };

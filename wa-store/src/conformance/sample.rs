@@ -245,6 +245,7 @@ pub(super) fn outbox_entry(seq: u64, number: u32, state: OutboxState) -> OutboxE
         at: UnixMillis(1_754_500_000_123),
         acked: Some(UnixMillis(1_754_500_000_000)),
         payload: format!("outgoing {number}").into_bytes(),
+        delivery: format!("to {number}").into_bytes(),
     }
 }
 

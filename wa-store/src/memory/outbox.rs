@@ -49,7 +49,7 @@ impl Outbox {
         let mut removed = Vec::new();
         for entry in self.entries.values().rev().filter(|entry| !entry.state.is_pending()) {
             if entry.created >= before {
-                bytes = bytes.saturating_add(entry.payload.len() as u64);
+                bytes = bytes.saturating_add((entry.payload.len() + entry.delivery.len()) as u64);
             }
             if entry.created < before || bytes > keep_bytes {
                 removed.push(entry.seq);

@@ -32,6 +32,8 @@ pub struct OutboxEntry {
     pub acked: Option<UnixMillis>,
     /// What it says; opaque here.
     pub payload: Vec<u8>,
+    /// How it goes, where neither the chat nor the payload tells, as to whom of many; opaque here, empty for most.
+    pub delivery: Vec<u8>,
 }
 
 /// How far a message is. A later state is the greater one, and no change leads back.
@@ -125,6 +127,7 @@ impl fmt::Debug for OutboxEntry {
             .field("at", &self.at)
             .field("acked", &self.acked)
             .field("payload_bytes", &self.payload.len())
+            .field("delivery_bytes", &self.delivery.len())
             .finish()
     }
 }

@@ -15,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT seq, chat, message_id, idempotency_key, created_ms, deadline_ms, state, reason, at_ms, \
-             acked_ms, payload FROM outbox ",
+             acked_ms, payload, delivery FROM outbox ",
             $rest
         )
     };
@@ -58,7 +58,8 @@ pub(super) fn put(connection: &Connection, entry: &OutboxEntry) -> Result<(), St
     let seq = i64::try_from(entry.seq).map_err(|_| StoreError::OutOfRange { what: "outbox number" })?;
     // `REPLACE` removes the entries of the same number, the same id and the same key.
     let sql = "INSERT OR REPLACE INTO outbox (seq, chat, message_id, idempotency_key, created_ms, deadline_ms, \
-               state, reason, at_ms, acked_ms, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+               state, reason, at_ms, acked_ms, payload, delivery) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let time = |time: UnixMillis| saturated(time.0);
     run(
         connection,
@@ -75,6 +76,7 @@ pub(super) fn put(connection: &Connection, entry: &OutboxEntry) -> Result<(), St
             time(entry.at),
             entry.acked.map(time),
             &entry.payload,
+            &entry.delivery,
         ),
     )
     .map(drop)
@@ -109,7 +111,7 @@ pub(super) fn trim(connection: &Connection, before: UnixMillis, keep_bytes: u64)
     // The sum over the newest ones grows with age: all from the first that goes beyond the limit are too many.
     let sql = "DELETE FROM outbox WHERE state >= 2 AND (created_ms < ?1 OR seq <= ( \
                    SELECT seq FROM ( \
-                       SELECT seq, sum(length(payload)) OVER (ORDER BY seq DESC) AS bytes FROM outbox \
+                       SELECT seq, sum(length(payload) + length(delivery)) OVER (ORDER BY seq DESC) AS bytes FROM outbox \
                        WHERE state >= 2 AND created_ms >= ?1 \
                    ) WHERE bytes > ?2 ORDER BY seq DESC LIMIT 1))";
     run(connection, sql, [saturated(before.0), saturated(keep_bytes)]).map(drop)
@@ -133,6 +135,7 @@ fn read(row: &Row<'_>) -> Result<OutboxEntry, StoreError> {
         at: time(8)?,
         acked: time_opt(9)?,
         payload: column(row, 10, WHAT)?,
+        delivery: column(row, 11, WHAT)?,
     })
 }
 

@@ -11,11 +11,13 @@ use wa_types::{Jid, MessageId, UnixSeconds};
 /// Both kinds, and the directory of one.
 async fn both(limits: ArchiveLimits) -> (Vec<Arc<dyn Archive>>, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let mut archives: Vec<Arc<dyn Archive>> = vec![Arc::new(MemoryArchive::new(limits))];
-    #[cfg(feature = "sqlite")]
-    archives.push(Arc::new(
-        wa_store::archive::SqliteArchive::open(directory.path().join("archive"), limits).await.unwrap(),
-    ));
+    let archives: Vec<Arc<dyn Archive>> = vec![
+        Arc::new(MemoryArchive::new(limits)),
+        #[cfg(feature = "sqlite")]
+        Arc::new(
+            wa_store::archive::SqliteArchive::open(directory.path().join("archive"), limits).await.unwrap(),
+        ),
+    ];
     (archives, directory)
 }
 

@@ -7,6 +7,7 @@
 //!                └─> receiver ── WebSocket on loopback ──> server
 //! ```
 
+mod bulk;
 mod child;
 mod groups;
 mod role;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let result = match words[..] {
         ["--role", "server"] => role::server(),
         ["--role", "accounts", server, directory] => role::accounts(server, directory),
+        ["--role", "past", path, way] => role::past::read(path, way),
         _ => Options::parse(&words).and_then(|options| options.run()),
     };
     match result {
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-const USAGE: &str = "usage: flows [connect] [reconnect] [restart] [messages] [drain] [group] [large] [idle] [--quick] [--messages N] [--window N] [--unanswered] [--members N] [--clients N,...] [--accounts N]
+const USAGE: &str = "usage: flows [connect] [reconnect] [restart] [messages] [drain] [group] [large] [receipts] [media] [past] [idle] [--quick] [--messages N] [--window N] [--unanswered] [--members N] [--clients N,...] [--accounts N] [--mib N] [--past N] [--receipts N]
 
   connect        logins of a paired account, from opening its store
   reconnect      logins of an account whose client runs on
@@ -52,6 +54,9 @@ const USAGE: &str = "usage: flows [connect] [reconnect] [restart] [messages] [dr
   drain          texts that waited while the receiver was offline
   group          texts to a group of 500: the first one, and those after it
   large          a group of 1,024 members with two devices each, and another chat beside it
+  receipts       read receipts from one client to another
+  media          a large file up and down
+  past           the messages that a phone hands to a new device
   idle           memory of connected clients
   --messages N   how many texts, 10,000 by default (to a group: 2,000)
   --members N    how large both groups are
@@ -59,6 +64,9 @@ const USAGE: &str = "usage: flows [connect] [reconnect] [restart] [messages] [dr
   --unanswered   the receiver never writes back, so that every text carries the hello of its session
   --clients N,.. how many idle clients, 1,10,100,1000 by default
   --accounts N   how many accounts restart, 1000 by default
+  --mib N        how large the file is, 256 by default
+  --past N       how many messages the past has, 100,000 by default
+  --receipts N   how many messages are read, 1,000 by default
   --quick        a few of each, to see that it works";
 
 struct Options {
@@ -69,6 +77,9 @@ struct Options {
     is_answered: bool,
     clients: Vec<usize>,
     accounts: usize,
+    mib: u64,
+    past: usize,
+    receipts: usize,
     groups: Groups,
 }
 
@@ -82,15 +93,17 @@ impl Options {
             is_answered: true,
             clients: vec![1, 10, 100, 1000],
             accounts: 1000,
+            mib: 256,
+            past: 100_000,
+            receipts: 1000,
             groups: Groups { members: 500, large: 1024, messages: 2000, window: 256, rounds: 50 },
         };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a number"));
             match word {
-                "connect" | "reconnect" | "restart" | "messages" | "drain" | "group" | "large" | "idle" => {
-                    options.flows.push(word.to_owned())
-                }
+                "connect" | "reconnect" | "restart" | "messages" | "drain" | "group" | "large"
+                | "receipts" | "media" | "past" | "idle" => options.flows.push(word.to_owned()),
                 "--messages" => {
                     options.messages = value()?.parse()?;
                     options.groups.messages = options.messages;
@@ -104,6 +117,9 @@ impl Options {
                     options.groups.large = options.groups.members;
                 }
                 "--accounts" => options.accounts = value()?.parse()?,
+                "--mib" => options.mib = value()?.parse()?,
+                "--past" => options.past = value()?.parse()?,
+                "--receipts" => options.receipts = value()?.parse()?,
                 "--unanswered" => options.is_answered = false,
                 "--clients" => {
                     options.clients = value()?.split(',').map(str::parse).collect::<Result<_, _>>()?;
@@ -111,6 +127,7 @@ impl Options {
                 "--quick" => {
                     (options.logins, options.messages, options.clients) = (3, 200, vec![1, 3]);
                     options.accounts = 3;
+                    (options.mib, options.past, options.receipts) = (8, 2000, 50);
                     options.groups = Groups { members: 20, large: 20, messages: 100, window: 64, rounds: 3 };
                 }
                 _ => return Err(format!("unknown argument {word}").into()),
@@ -142,6 +159,15 @@ impl Options {
         }
         if is_wanted("large") {
             self.groups.delay()?;
+        }
+        if is_wanted("receipts") {
+            self.receipts()?;
+        }
+        if is_wanted("media") {
+            bulk::media(self.mib)?;
+        }
+        if is_wanted("past") {
+            bulk::past(self.past)?;
         }
         if is_wanted("idle") {
             self.idle()?;
@@ -270,6 +296,34 @@ impl Options {
             server.cpu_us_per(self.messages),
             used.resident_kib,
         ))
+    }
+
+    /// Messages that are read one by one: a receipt for each.
+    fn receipts(&self) -> Fallible<()> {
+        let mut scene = Scene::new()?;
+        let (mut sender, mut receiver) = (scene.accounts("sender")?, scene.accounts("receiver")?);
+        sender.ask("pair 1")?;
+        receiver.ask("pair 1")?;
+        sender.ask("open 1")?;
+        let to = address(&receiver.ask("open 1")?)?;
+        receiver.tell(&format!("collect {}", self.receipts))?;
+        sender.ask(&format!("send {to} {} {}", self.receipts, self.window))?;
+        receiver.answer()?;
+        scene.server.usage("usage")?;
+        sender.tell(&format!("await-read {}", self.receipts))?;
+        let read = receiver.usage("read")?;
+        let told: Usage = sender.answer()?.parse()?;
+        let server = scene.server.usage("usage")?;
+        for (side, used) in [("sent", read), ("received", told), ("server", server)] {
+            say(&format!(
+                "receipts  {side:8} {}; {:.1} µs CPU and {} each; {} KiB resident",
+                self.receipts,
+                used.cpu_us_per(self.receipts),
+                used.allocations_per(self.receipts),
+                used.resident_kib,
+            ))?;
+        }
+        Ok(())
     }
 
     /// Memory of clients that are connected and have nothing to do.

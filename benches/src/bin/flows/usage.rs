@@ -12,11 +12,16 @@ pub(crate) struct Mark {
     wall: Instant,
     cpu: ProcessTime,
     allocations: u64,
+    resident_kib: u64,
 }
 
 impl Mark {
+    /// From here on the peak of memory counts, too: there is one peak for a process, since the last mark.
     pub(crate) fn now() -> Self {
-        Self { wall: Instant::now(), cpu: ProcessTime::now(), allocations: allocations() }
+        let resident_kib = memory_kib("VmRSS:");
+        // Sets the peak back to what there is now. Where that is not possible, the peak is that of the whole process.
+        let _not_linux = std::fs::write("/proc/self/clear_refs", "5");
+        Self { wall: Instant::now(), cpu: ProcessTime::now(), allocations: allocations(), resident_kib }
     }
 
     pub(crate) fn wall(&self) -> Duration {
@@ -29,7 +34,8 @@ impl Mark {
             wall,
             cpu: self.cpu.elapsed(),
             allocations: allocations() - self.allocations,
-            resident_kib: resident_kib(),
+            resident_kib: memory_kib("VmRSS:"),
+            grown_kib: memory_kib("VmHWM:").saturating_sub(self.resident_kib),
         }
     }
 }
@@ -43,6 +49,8 @@ pub(crate) struct Usage {
     pub(crate) allocations: u64,
     /// 0 where there is no `/proc`.
     pub(crate) resident_kib: u64,
+    /// The peak since the mark, less what there was then.
+    pub(crate) grown_kib: u64,
 }
 
 impl Usage {
@@ -64,7 +72,7 @@ impl Usage {
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (wall, cpu) = (self.wall.as_micros(), self.cpu.as_micros());
-        write!(f, "{wall} {cpu} {} {}", self.allocations, self.resident_kib)
+        write!(f, "{wall} {cpu} {} {} {}", self.allocations, self.resident_kib, self.grown_kib)
     }
 }
 
@@ -73,16 +81,18 @@ impl FromStr for Usage {
 
     fn from_str(line: &str) -> Result<Self, String> {
         let numbers: Vec<u64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
-        let [wall, cpu, allocations, resident_kib] = numbers[..] else { return Err(line.to_owned()) };
+        let [wall, cpu, allocations, resident_kib, grown_kib] = numbers[..] else {
+            return Err(line.to_owned());
+        };
         let (wall, cpu) = (Duration::from_micros(wall), Duration::from_micros(cpu));
-        Ok(Self { wall, cpu, allocations, resident_kib })
+        Ok(Self { wall, cpu, allocations, resident_kib, grown_kib })
     }
 }
 
-/// Memory that this process has in RAM.
-fn resident_kib() -> u64 {
+/// Memory that this process has in RAM (`VmRSS:`), or had at most (`VmHWM:`).
+fn memory_kib(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
 }
 

@@ -2,15 +2,15 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wa_core::Client;
 use wa_core::app_state::Action;
 use wa_core::app_state::action::{ChatAction, ContactAction, MessageRange, SettingAction};
-use wa_core::client::Mute;
+use wa_core::client::{Audience, Mute};
 use wa_core::event::{
     AppStateEvent, ChatStateChanged, GroupChange, GroupChanged, GroupSetting, NewsletterEvent,
     PresenceChanged, PresenceState, Typing,
 };
 use wa_core::types::Jid;
+use wa_core::{Client, Message, SendOptions};
 
 use crate::{Address, Result, users};
 
@@ -109,6 +109,11 @@ pub(crate) enum Act {
         post: u64,
         emoji: String,
     },
+    /// Status.
+    PostStatus {
+        value: String,
+        members: Vec<Address>,
+    },
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -181,6 +186,11 @@ pub(crate) async fn act(client: &Client, act: Act) -> Result<Value> {
         Act::Follow { channel } => channels.follow(&channel.0).await?,
         Act::LiveUpdates { channel } => drop(channels.subscribe(&channel.0).await?),
         Act::ReactToPost { channel, post, emoji } => channels.react(&channel.0, post, Some(&emoji)).await?,
+        Act::PostStatus { value, members } => {
+            let options = SendOptions::new().audience(Audience::Only(users(members)));
+            let sent = client.send_with(&Jid::STATUS, Message::text(value), options).await?;
+            return Ok(json!({ "id": sent.id.as_str() }));
+        }
     }
     Ok(json!({}))
 }

@@ -6,7 +6,7 @@ use wa_core::wire::Node;
 use wa_core::{Event, Message, SendOptions};
 use wa_it::{Companion, builder};
 use wa_store::{MemoryStore, Store};
-use wa_test_server::{Addressing, Config, Direction, Phone, TestServer};
+use wa_test_server::{Addressing, Config, Direction, GroupMode, Phone, TestServer};
 use wa_types::Jid;
 
 struct Scene {
@@ -206,6 +206,88 @@ async fn the_phones_list_of_addresses_is_learned_and_moves_the_account_to_lids()
     assert_eq!((&message.chat, message.recovered), (&pn, None));
     scene.alice.send_text(&pn, "by LID").await;
     assert_eq!(sent_to(&scene, "by LID").await, lid);
+}
+
+/// What tells of both addresses of one user.
+type Source = (&'static str, fn(&Scene, &Jid, &Jid) -> Node);
+
+#[tokio::test]
+async fn every_stanza_that_tells_both_addresses_teaches_them() {
+    let scene = Scene::new().await;
+    let members = [scene.phone.pn(), scene.bob.pn()];
+    let group = scene.bob.create_group("who is who", &members, GroupMode::Lid);
+    let sources: [Source; 16] = [
+        ("a sender by number", |_, pn, lid| noise().attr("from", pn).attr("sender_lid", lid)),
+        ("a sender by LID", |_, pn, lid| noise().attr("from", lid).attr("sender_pn", pn)),
+        ("a member by number", |_, pn, lid| {
+            noise().attr("from", GROUP).attr("participant", pn).attr("participant_lid", lid)
+        }),
+        ("a member by LID", |_, pn, lid| {
+            noise().attr("from", GROUP).attr("participant", lid).attr("participant_pn", pn)
+        }),
+        ("whom our phone wrote to by number", |scene, pn, lid| {
+            noise().attr("from", scene.phone.pn()).attr("recipient", pn).attr("peer_recipient_lid", lid)
+        }),
+        ("whom our phone wrote to by LID", |scene, pn, lid| {
+            noise().attr("from", scene.phone.lid()).attr("recipient", lid).attr("peer_recipient_pn", pn)
+        }),
+        ("who is on a list of ours", |scene, pn, lid| {
+            let to = Node::new("to").attr("jid", lid).attr("peer_recipient_pn", pn);
+            noise()
+                .attr("from", "1700000000@broadcast")
+                .attr("participant", scene.phone.pn())
+                .child(Node::new("participants").child(to))
+        }),
+        ("devices", |_, pn, lid| notice("devices").attr("from", pn).attr("lid", lid)),
+        ("an identity", |_, pn, lid| {
+            notice("encrypt").attr("from", pn).attr("lid", lid).child(Node::new("identity"))
+        }),
+        ("a picture", |_, pn, lid| notice("picture").attr("from", pn).attr("lid", lid)),
+        ("a status", |_, pn, lid| notice("status").attr("from", pn).attr("sender_lid", lid)),
+        ("a token", |_, pn, lid| notice("privacy_token").attr("from", pn).attr("sender_lid", lid)),
+        ("a contact", |_, pn, lid| notice("contacts").attr("from", pn).attr("lid", lid)),
+        ("who was added to a group", |_, pn, lid| {
+            let member = Node::new("participant").attr("jid", lid).attr("phone_number", pn);
+            notice("w:gp2").attr("from", GROUP).child(Node::new("add").child(member))
+        }),
+        ("who changed a group", |_, pn, lid| {
+            let subject = Node::new("subject").attr("subject", "new").attr("s_t", 1_u32);
+            notice("w:gp2")
+                .attr("from", GROUP)
+                .attr("participant", lid)
+                .attr("participant_pn", pn)
+                .child(subject)
+        }),
+        ("who calls", |_, pn, lid| {
+            let offer =
+                Node::new("offer").attr("call-id", "C").attr("call-creator", lid).attr("caller_pn", pn);
+            Node::new("call").attr("from", lid).child(offer)
+        }),
+    ];
+    for (number, (name, stanza)) in (7_000_u32..).zip(sources) {
+        let (pn, lid) = (Jid::pn(format!("1555000{number}")), Jid::lid(format!("9876000{number}")));
+        let mut stanza = stanza(&scene, &pn, &lid).attr("id", format!("S{number}")).attr("t", number);
+        if stanza.get("from").is_some_and(|from| from.to_text() == GROUP) {
+            stanza = stanza.attr("from", &group);
+        }
+        assert!(scene.server.deliver(&scene.alice.jid, stanza));
+        scene.server.wait_drained(&scene.alice.jid).await;
+        let peer = scene.alice.client.peer(&lid).await.unwrap();
+        assert_eq!((peer.pn, peer.lid), (Some(pn), Some(lid)), "{name}");
+    }
+}
+
+/// Stands for the group.
+const GROUP: &str = "group";
+
+/// A message that cannot be read, which does not matter here.
+fn noise() -> Node {
+    let enc = Node::new("enc").attr("v", "2").attr("type", "msg").bytes(vec![0x33; 90]);
+    Node::new("message").attr("type", "text").child(enc)
+}
+
+fn notice(kind: &str) -> Node {
+    Node::new("notification").attr("type", kind)
 }
 
 /// To which address the client's last message went, once Bob has it.

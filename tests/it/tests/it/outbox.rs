@@ -295,6 +295,7 @@ async fn a_deadline_that_passed_before_the_start_counts_unless_the_message_was_w
             at: UnixMillis(1_600_000_000_000),
             acked: None,
             payload: [&[10, 1][..], number.to_string().as_bytes()].concat(),
+            delivery: Vec::new(),
         });
     }
     store.commit(changes).await.unwrap();

@@ -50,7 +50,11 @@ impl Scene {
 
     /// A message of Bob's that is noise, as the given resend.
     fn noise(&self, id: &str, resend: u32) -> Node {
-        let enc = Node::new("enc").attr("v", "2").attr("type", "msg").bytes(vec![0x33; 90]);
+        self.noise_of(id, resend, 0x33)
+    }
+
+    fn noise_of(&self, id: &str, resend: u32, filler: u8) -> Node {
+        let enc = Node::new("enc").attr("v", "2").attr("type", "msg").bytes(vec![filler; 90]);
         let enc = enc.attr_opt("count", (resend > 0).then_some(resend));
         self.empty(id).child(enc)
     }
@@ -91,6 +95,15 @@ fn now() -> u64 {
 
 fn is_retry(node: &Node) -> bool {
     node.tag == "receipt" && node.get("type").is_some_and(|value| value.to_text() == "retry")
+}
+
+fn is_retry_ack(node: &Node) -> bool {
+    node.tag == "ack" && node.get("type").is_some_and(|value| value.to_text() == "retry")
+}
+
+/// Our requests to senders.
+fn requests() -> Filter {
+    Filter::from_client().tag("receipt").kind("retry")
 }
 
 fn is_to_phone(node: &Node) -> bool {
@@ -199,9 +212,10 @@ async fn a_message_that_nobody_can_give_us_is_lost_once_whatever_its_sender_coun
     // Copies that all claim to be the first: our own count is what counts. Those that come at once count once.
     for number in 0..5 {
         let mark = scene.server.mark();
-        scene.server.deliver(&alice.jid, scene.noise("NOISE", 0));
+        let copy = scene.noise_of("NOISE", 0, 0x33 + number);
+        scene.server.deliver(&alice.jid, copy.clone());
         if number == 0 {
-            scene.server.deliver(&alice.jid, scene.noise("NOISE", 0));
+            scene.server.deliver(&alice.jid, copy);
             started(&mut alice, "NOISE").await;
         }
         let is_answer = |node: &Node| is_retry(node) || node.tag == "ack";
@@ -479,12 +493,122 @@ async fn the_first_copy_once_more_is_no_answer() {
     for _ in 0..5 {
         alice.client.disconnect().await;
         scene.server.wait_offline(&alice.jid).await;
-        let mark = scene.server.mark();
         scene.server.deliver(&alice.jid, scene.noise("NOISE", 0));
         alice.client.reconnect().await.unwrap();
-        scene.server.wait_for_after(mark, &alice.jid, Direction::FromClient, is_retry).await;
         scene.server.wait_drained(&alice.jid).await;
     }
-    let counts: Vec<u32> = scene.requests(&alice.jid).iter().map(|(_, count, _)| *count).collect();
-    assert_eq!(counts, [1; 6]);
+    assert_eq!(scene.requests(&alice.jid), [("NOISE".to_owned(), 1, false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_copy_twice_on_one_connection_is_no_answer() {
+    let scene = Scene::new().await;
+    scene.phone.set_resends(Resends::Silent);
+    let mut alice = scene.linked().await;
+    for _ in 0..6 {
+        scene.server.deliver(&alice.jid, scene.noise("NOISE", 0));
+        scene.server.wait_drained(&alice.jid).await;
+    }
+    started(&mut alice, "NOISE").await;
+    assert_eq!(scene.requests(&alice.jid), [("NOISE".to_owned(), 1, false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_lost_with_the_connection_is_made_again() {
+    let scene = Scene::new().await;
+    scene.phone.set_resends(Resends::Silent);
+    let mut alice = scene.linked().await;
+    scene.garble(&alice, 1);
+    scene.server.faults_of(&alice.jid).script(requests(), Act::Drop, 2);
+    let sent = scene.bob.send_text(scene.phone.pn(), "asked for three times").await.unwrap();
+    started(&mut alice, sent.id.as_str()).await;
+    for _ in 0..2 {
+        // The message itself was acknowledged: it does not come again.
+        scene.server.wait_drained(&alice.jid).await;
+        alice.client.disconnect().await;
+        scene.server.wait_offline(&alice.jid).await;
+        let mark = scene.server.mark();
+        alice.client.reconnect().await.unwrap();
+        scene.server.wait_for_after(mark, &alice.jid, Direction::FromClient, is_retry).await;
+    }
+    only(&mut alice, "asked for three times").await;
+    let asked = (sent.id.to_string(), 1, false);
+    assert_eq!(scene.requests(&alice.jid), [asked.clone(), asked.clone(), asked]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_lost_is_made_again_after_a_restart_and_one_that_arrived_is_not() {
+    let scene = Scene::new().await;
+    scene.phone.set_resends(Resends::Silent);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut alice = scene.linked_with(times(), Arc::clone(&store)).await;
+    scene.bob.ignore_retries(true);
+    scene.garble(&alice, 2);
+    let arrived = scene.bob.send_text(scene.phone.pn(), "its request arrived").await.unwrap();
+    started(&mut alice, arrived.id.as_str()).await;
+    scene.server.wait_for(&alice.jid, Direction::ToClient, is_retry_ack).await;
+    scene.server.wait_drained(&alice.jid).await;
+    scene.server.faults_of(&alice.jid).script(requests(), Act::Drop, 1);
+    let lost = scene.bob.send_text(scene.phone.pn(), "its request did not").await.unwrap();
+    started(&mut alice, lost.id.as_str()).await;
+    scene.server.wait_drained(&alice.jid).await;
+    drop(alice.stop().await);
+
+    scene.bob.ignore_retries(false);
+    let jid = store.account().await.unwrap().unwrap().jid.unwrap();
+    let (client, events) = scene.builder(times(), &store).connect().await.unwrap();
+    let mut alice = Companion { client, events, store, jid };
+    only(&mut alice, "its request did not").await;
+    let asked = [&arrived.id, &lost.id, &lost.id].map(|id| (id.to_string(), 1, false));
+    assert_eq!(scene.requests(&alice.jid), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_does_not_answer_is_asked_again_later() {
+    let scene = Scene::new().await;
+    scene.phone.set_resends(Resends::Silent);
+    let mut times = RepairTimes::default();
+    times.ask_again_after = Duration::from_millis(200);
+    times.deadline = Duration::from_secs(20);
+    let mut alice = scene.linked_with(times, Arc::new(MemoryStore::new())).await;
+    scene.bob.ignore_retries(true);
+    scene.garble(&alice, 1);
+    let sent = scene.bob.send_text(scene.phone.pn(), "asked for twice").await.unwrap();
+    started(&mut alice, sent.id.as_str()).await;
+    scene.server.wait_for(&alice.jid, Direction::FromClient, is_retry).await;
+    scene.bob.ignore_retries(false);
+    only(&mut alice, "asked for twice").await;
+    let id = sent.id.to_string();
+    assert_eq!(scene.requests(&alice.jid), [(id.clone(), 1, false), (id, 2, true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_server_never_got_is_made_again_on_the_same_connection() {
+    let scene = Scene::new().await;
+    scene.phone.set_resends(Resends::Silent);
+    let mut times = RepairTimes::default();
+    times.ask_again_after = Duration::from_millis(200);
+    let mut alice = scene.linked_with(times, Arc::new(MemoryStore::new())).await;
+    scene.garble(&alice, 1);
+    scene.server.faults_of(&alice.jid).script(requests(), Act::Drop, 1);
+    let sent = scene.bob.send_text(scene.phone.pn(), "asked for twice").await.unwrap();
+    started(&mut alice, sent.id.as_str()).await;
+    only(&mut alice, "asked for twice").await;
+    let asked = (sent.id.to_string(), 1, false);
+    assert_eq!(scene.requests(&alice.jid), [asked.clone(), asked]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_acknowledged_before_it_is_asked_for_so_that_its_answer_is_not() {
+    let scene = Scene::new().await;
+    let mut alice = scene.linked().await;
+    scene.garble(&alice, 1);
+    let sent = scene.bob.send_text(scene.phone.pn(), "answered").await.unwrap();
+    started(&mut alice, sent.id.as_str()).await;
+    only(&mut alice, "answered").await;
+    let is_about = |node: &Node| node.get("id").is_some_and(|id| id.to_text() == sent.id.as_str());
+    let said = scene.server.nodes_of(&alice.jid).into_iter();
+    let said = said.filter(|(direction, node)| *direction == Direction::FromClient && is_about(node));
+    let tags: Vec<String> = said.map(|(_, node)| node.tag.to_string()).collect();
+    assert_eq!(tags, ["ack", "receipt", "receipt"]);
 }

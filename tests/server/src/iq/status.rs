@@ -9,7 +9,10 @@ use crate::state::State;
 
 pub(super) fn answer(state: &mut State, from: DeviceKey, iq: &Node, is_set: bool) -> Answer {
     if !is_set {
-        let list = Node::new("list").attr("type", "contacts").attr("default", "true");
+        let chosen = state.account(from.account).and_then(|account| account.people.status_audience.clone());
+        let (kind, users) = chosen.unwrap_or(("contacts", Vec::new()));
+        let users = users.into_iter().map(|user| Node::new("user").attr("jid", user));
+        let list = Node::new("list").attr("type", kind).attr("default", "true").children(users);
         return Answer::one(Node::new("privacy").child(list));
     }
     let Some(status) = iq.find("status") else { return Answer::Error(400) };

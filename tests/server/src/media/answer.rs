@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::faults::MediaFault;
-use super::store::{Found, token_of};
+use super::store::{Found, handle_of, token_of};
 use crate::hub::Hub;
 
 /// The longest upload.
@@ -172,7 +172,7 @@ fn stored(host: &str, direct_path: &str, resume: Value) -> Answered {
     let mut answer = json!({
         "url": format!("https://{host}{direct_path}"),
         "direct_path": direct_path,
-        "handle": format!("handle-of-{}", direct_path.split('?').next().unwrap_or_default()),
+        "handle": handle_of(direct_path),
     });
     if let Some(object) = answer.as_object_mut().filter(|_| !resume.is_null()) {
         object.insert("resume".to_owned(), resume);

@@ -42,6 +42,13 @@ struct File {
     is_expired: bool,
 }
 
+/// The hosts' name for the file under this path.
+pub(super) fn handle_of(direct_path: &str) -> String {
+    format!("{HANDLE}{}", direct_path.split('?').next().unwrap_or_default())
+}
+
+const HANDLE: &str = "handle-of-";
+
 /// What was found under a path.
 pub(crate) enum Found<'a> {
     File(&'a [u8]),
@@ -68,6 +75,11 @@ impl Default for MediaStore {
 }
 
 impl MediaStore {
+    /// Whether this is the name of a file that is there.
+    pub(crate) fn knows_handle(&self, handle: &str) -> bool {
+        handle.strip_prefix(HANDLE).is_some_and(|path| self.files.contains_key(path))
+    }
+
     /// Puts a file onto the hosts; answers its path with the signature.
     pub(crate) fn put(&mut self, bytes: Vec<u8>) -> String {
         let token = token_of(&bytes);

@@ -31,6 +31,9 @@ pub(crate) struct StoredPost {
     pub(crate) votes: BTreeMap<usize, Vec<Vec<u8>>>,
 }
 
+/// The media that show an uploaded file: their posts name it.
+const OF_FILES: [&str; 8] = ["image", "video", "gif", "ptv", "audio", "ptt", "document", "sticker"];
+
 impl State {
     /// Posts the bytes of a message as the server itself. `None` when there is no such channel.
     pub(crate) fn post(&mut self, newsletter: &Jid, plaintext: Vec<u8>) -> Option<Post> {
@@ -70,6 +73,12 @@ impl State {
         }
         let plaintext = node.find("plaintext").and_then(Node::content_bytes);
         if plaintext.is_none_or(<[u8]>::is_empty) {
+            return Err(400);
+        }
+        let mediatype = node.find("plaintext").and_then(|plaintext| plaintext.attr_text("mediatype"));
+        if mediatype.is_some_and(|kind| OF_FILES.contains(&kind.as_ref()))
+            && !node.attr_text("media_id").is_some_and(|handle| self.media.knows_handle(&handle))
+        {
             return Err(400);
         }
         if let Some(known) = newsletter.posts.iter().find(|(_, post)| post.id.as_str() == id) {

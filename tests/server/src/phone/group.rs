@@ -1,4 +1,4 @@
-//! A phone as a member of groups, and its status posts.
+//! A phone as a member of groups, its status posts and its broadcast lists.
 
 use prost::Message as _;
 use wa_core::wire::Node;
@@ -109,15 +109,27 @@ impl Phone {
     /// # Errors
     /// [`SendError`].
     pub async fn send_status(&self, viewers: &[&Jid], text: &str) -> Result<Sent, SendError> {
+        self.send_to_audience(&Jid::STATUS, viewers, text).await
+    }
+
+    /// Sends a text to a broadcast list, which these users are on.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_to_list(&self, list: &Jid, users: &[&Jid], text: &str) -> Result<Sent, SendError> {
+        self.send_to_audience(list, users, text).await
+    }
+
+    async fn send_to_audience(&self, to: &Jid, users: &[&Jid], text: &str) -> Result<Sent, SendError> {
         let message = Message { conversation: Some(text.to_owned()), ..Message::default() };
         {
             let state = self.hub.state();
-            let mut accounts: Vec<usize> = viewers.iter().filter_map(|user| state.account_of(user)).collect();
+            let mut accounts: Vec<usize> = users.iter().filter_map(|user| state.account_of(user)).collect();
             accounts.push(self.inner.key.account);
             drop(state);
             self.lock().viewers = accounts;
         }
-        self.send(&Jid::STATUS, message).await
+        self.send(to, message).await
     }
 
     /// The stanza of a message to a group or of a status post.
@@ -164,7 +176,9 @@ impl Phone {
                 let phone = DeviceKey { account: *viewer, number: 0 };
                 Node::new("to").attr("jid", state.jid_of(phone, &like))
             }));
-            stanza = stanza.child(Node::new("meta").attr("status_setting", "contacts"));
+            let is_post = chat.is_status() && class.edit.is_none();
+            let meta = is_post.then(|| Node::new("meta").attr("status_setting", "contacts"));
+            stanza = stanza.children(meta);
         }
         if !entries.is_empty() {
             stanza = stanza.child(Node::new("participants").children(entries));
@@ -194,7 +208,7 @@ impl Phone {
 
     fn audience(&self, phone: &PhoneState, chat: &Jid) -> Option<Audience> {
         let mut state = self.hub.state();
-        if chat.is_status() {
+        if chat.is_broadcast() {
             let devices = phone.viewers.iter().flat_map(|viewer| state.devices_of(*viewer)).collect();
             return Some(Audience { devices, mode: GroupMode::Lid, phash: None });
         }

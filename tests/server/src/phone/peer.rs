@@ -56,7 +56,7 @@ impl KnownMessages {
     }
 
     pub(super) fn remember(&mut self, message: &PhoneMessage, memory: usize) {
-        let in_group = message.chat.is_group() || message.chat.is_status();
+        let in_group = message.chat.is_group() || message.chat.is_broadcast();
         let author = (in_group && !message.from_me).then(|| message.sender.to_user().to_string());
         let info = WebMessageInfo {
             key: MessageKey {

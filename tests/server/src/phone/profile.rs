@@ -26,6 +26,14 @@ impl Phone {
         self.change(self.new_request("set", "status").child(Node::new("status").bytes(text)))
     }
 
+    /// Chooses who sees the account's status posts: `contacts`, `whitelist` or `blacklist`, and whom that lists.
+    pub fn set_status_audience(&self, kind: &'static str, users: &[&Jid]) {
+        let mut state = self.hub.state();
+        if let Some(account) = state.accounts.get_mut(self.inner.key.account) {
+            account.people.status_audience = Some((kind, users.iter().map(|user| (*user).clone()).collect()));
+        }
+    }
+
     /// Changes a privacy setting.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ impl Phone {
 
     fn handle_message(&self, node: &Node) {
         let (Some(id), Some(from)) = (node.attr_text("id"), node.attr_jid("from")) else { return };
-        let is_many = from.is_group() || from.is_status();
+        let is_many = from.is_group() || from.is_broadcast();
         let sender = if is_many { node.attr_jid("participant") } else { Some(from.clone()) };
         let device = sender.as_ref().and_then(|sender| self.hub.state().device_key(sender));
         let (Some(sender), Some(device)) = (sender, device) else { return self.acknowledge(node) };
@@ -237,7 +237,7 @@ impl Phone {
 struct Stanza<'a> {
     node: &'a Node,
     id: &'a str,
-    /// Its `from`: a device, a group, or the status feed.
+    /// Its `from`: a device, a group, the status feed, or a broadcast list.
     chat: &'a Jid,
     sender: Jid,
     device: DeviceKey,

@@ -131,7 +131,7 @@ impl Phone {
 
     /// Marks a message as read, and tells its sender.
     pub fn read(&self, message: &super::PhoneMessage) {
-        let is_many = message.chat.is_group() || message.chat.is_status();
+        let is_many = message.chat.is_group() || message.chat.is_broadcast();
         let receipt = Node::new("receipt")
             .attr("id", &message.id)
             .attr("to", message.chat.to_user())
@@ -166,7 +166,7 @@ impl Phone {
         if phone.online.is_none() {
             return Err(SendError::Offline);
         }
-        if to.is_group() || to.is_status() {
+        if to.is_group() || to.is_broadcast() {
             let stanza = self.sealed_for_many(&mut phone, to, id, message)?;
             self.remember_sent(&mut phone, id, to, message, acked);
             self.transmit(&stanza);
@@ -319,7 +319,7 @@ impl Phone {
         }
         let class = class_of(&sent.message);
         let is_own = device.account == self.inner.key.account;
-        let is_many = sent.chat.is_group() || sent.chat.is_status();
+        let is_many = sent.chat.is_group() || sent.chat.is_broadcast();
         let for_device =
             if is_own && !sent.is_peer { own_copy(&sent.chat, &sent.message) } else { sent.message };
         let mut stanza =

@@ -1,4 +1,4 @@
-//! Receipts in groups and of status posts: to the author that `participant` names.
+//! Receipts in groups, of status posts and in broadcast lists: to the author that `participant` names.
 //! Protocol: receiving, "Delivery receipt", "Read and played", "Inbound receipts".
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::stanza::Read;
 use crate::state::State;
 
 impl State {
-    /// Hands a receipt on; `to` is the group or the status feed.
+    /// Hands a receipt on; `to` is the group, the status feed or the list.
     pub(super) fn route_group_receipt(&mut self, from: DeviceKey, to: &Jid, kind: Option<&str>, node: &Node) {
         let Some(author) = node.attr_jid("participant") else {
             tracing::warn!(?to, "receipt without participant");

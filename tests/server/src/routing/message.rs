@@ -77,8 +77,8 @@ impl State {
         }
         let fanout = if to.is_group() {
             self.check_group(from, &to, node)?
-        } else if to.is_status() {
-            self.check_status(node)?
+        } else if to.is_broadcast() {
+            self.check_audience(from, &to, node)?
         } else {
             return self.check(from, id, to, node).map(Receivers::User);
         };
@@ -97,7 +97,7 @@ impl State {
         node: &'a Node,
     ) -> Result<Checked<'a>, Refusal> {
         if !to.is_user() {
-            // Channels and lists: nobody made one here.
+            // Who is that?
             return Err(Refusal(404));
         }
         let recipient = self.account_of(&to).ok_or(Refusal(404))?;

@@ -54,7 +54,7 @@ impl State {
             }
             return;
         }
-        if to.is_group() || to.is_status() {
+        if to.is_group() || to.is_broadcast() {
             return self.route_group_receipt(from, &to, kind.as_deref(), node);
         }
         let Some(target) = self.device_key(&to) else {

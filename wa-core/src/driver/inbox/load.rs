@@ -36,7 +36,12 @@ impl Actor {
         let pairs = messages.iter().flat_map(|message| {
             let sender = message.sender_alt.as_ref().and_then(|alt| AddressPair::new(message.sender(), alt));
             let recipient = message.recipient.as_ref().zip(message.recipient_alt.as_ref());
-            [sender, recipient.and_then(|(one, other)| AddressPair::new(one, other))].into_iter().flatten()
+            let recipient = recipient.and_then(|(one, other)| AddressPair::new(one, other));
+            // Nobody else knows who is on a list.
+            let is_ours = own.is_account(message.sender());
+            let listed = message.recipients.iter().filter(move |_| is_ours);
+            let listed = listed.filter_map(|(one, other)| AddressPair::new(one, other));
+            [sender, recipient].into_iter().flatten().chain(listed)
         });
         let pairs: Vec<AddressPair> = pairs.collect();
         self.learn(pairs, Evidence::Told, step).await?;

@@ -77,6 +77,7 @@ impl Actor {
                         self.handle_ib(item, step).await;
                     }
                 }
+                Incoming::RetryAck(id) => self.note_retry_ack(&id, step),
                 Incoming::Presence(presence) => self.handle_presence(presence, step).await?,
                 Incoming::ChatState(state) => self.handle_chat_state(state, step).await?,
                 Incoming::Call { call, answer, .. } => {

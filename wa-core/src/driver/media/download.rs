@@ -1,7 +1,7 @@
 //! Downloads, verifies and decrypts. Protocol: media, "Download".
 //!
 //! ```text
-//! for each host: GET from where the last one broke off ──> pieces ──> prove, decrypt ──> sink
+//! for each host: GET from where the last one broke off ──> pieces ──> prove ──> decrypt ──> sink
 //!                └ other host: 429, 5xx, network      └ other host, from the start: another hash
 //!                └ the end: 401, 403 (after asking the server for its hosts again), 404, 410, other refusals
 //! ```
@@ -18,7 +18,9 @@ use super::place::Place;
 use super::{Fetcher, Settings, Sink};
 use crate::error::MediaError;
 use crate::media::Attachment;
-use crate::media::cipher::{CipherError, Decryptor, FileHashes, OpenedFile, encrypted_length};
+use crate::media::cipher::{
+    CipherError, Decryptor, FileHashes, OpenedFile, Opening, Proving, encrypted_length,
+};
 use crate::media::plain::PlainHash;
 use crate::transport::HttpResponse;
 
@@ -158,25 +160,28 @@ struct Reading<'a> {
     received: u64,
     /// How many there may be.
     limit: u64,
-    work: Option<Work>,
+    work: Work,
+    /// Came, and is not proven yet.
     buffer: Vec<u8>,
 }
 
 impl<'a> Reading<'a> {
     fn new(file: &'a Attachment, settings: &'a Settings) -> Result<Self, MediaError> {
         let hashes = FileHashes { file_sha256: file.file_sha256, file_enc_sha256: file.file_enc_sha256 };
-        let (work, length): (_, fn(u64) -> Option<u64>) = match (&file.key, file.file_sha256) {
+        let (stages, length): (_, fn(u64) -> Option<u64>) = match (&file.key, file.file_sha256) {
             (Some(key), _) => {
-                (Work::Encrypted(Box::new(Decryptor::new(key, file.kind)), hashes), encrypted_length)
+                let Decryptor { proving, opening } = Decryptor::new(key, file.kind);
+                (Stages::Encrypted(Box::new(proving), Box::new(opening), hashes), encrypted_length)
             }
             // Encrypted, and its key is lost or malformed.
             (None, _) if file.file_enc_sha256.is_some() => return Err(MediaError::NoKey),
             (None, None) if !settings.is_unproven => return Err(MediaError::NoKey),
-            (None, hash) => (Work::Plain(PlainHash::default(), hash), Some),
+            (None, hash) => (Stages::Plain(PlainHash::default(), hash), Some),
         };
+        let work = Work { stages: Some(stages), proven: Vec::new(), spare: Vec::new() };
         let longest = file.file_length.unwrap_or(u64::MAX).min(settings.max_length);
         let limit = length(longest).unwrap_or(u64::MAX);
-        Ok(Self { file, settings, received: 0, limit, work: Some(work), buffer: Vec::new() })
+        Ok(Self { file, settings, received: 0, limit, work, buffer: Vec::new() })
     }
 
     /// How long the encrypted file is, if it says so.
@@ -208,30 +213,27 @@ impl<'a> Reading<'a> {
             body.read_exact(&mut again).await.map_err(broken)?;
             skip -= wanted as u64;
         }
-        let mut ahead = Vec::with_capacity(PIECE);
         let mut is_over = false;
         while !is_over {
-            // One piece is worked on while the next one is read.
-            let (worked, came) = tokio::join!(self.work(sink), read_piece(&mut body, &mut ahead));
+            let piece = self.split();
+            let begin = self.buffer.len();
+            // Three pieces at once: one is read, one proven, one decrypted and written.
+            let (came, worked) =
+                tokio::join!(read_piece(&mut body, &mut self.buffer), self.work.push(piece, sink));
             worked?;
-            self.received += ahead.len() as u64;
+            self.received += (self.buffer.len() - begin) as u64;
             if self.received > self.limit {
                 return Err(Failed::Final(MediaError::TooLarge { limit: self.limit }));
             }
-            self.buffer.append(&mut ahead);
             self.settings.tell(self.received, total.or_else(|| self.expected()));
             match came {
                 Ok(more) => is_over = !more,
                 // The connection broke after the last byte.
                 Err(_) if total == Some(self.received) => is_over = true,
-                Err(error) => {
-                    self.work(sink).await?;
-                    return Err(broken(error));
-                }
+                Err(error) => return Err(broken(error)),
             }
         }
         if total.is_none() && self.is_short() {
-            self.work(sink).await?;
             return Err(Failed::Host(self.truncated()));
         }
         self.finish(sink).await
@@ -247,63 +249,110 @@ impl<'a> Reading<'a> {
         if start == Some(self.received) { Ok(0) } else { Err(Failed::Host(MediaError::Malformed)) }
     }
 
-    /// Works on what was read; what is not to be decided yet stays in the buffer.
-    async fn work(&mut self, sink: &mut Sink<'_>) -> Result<(), Failed> {
-        let (Some(mut work), mut buffer) = (self.work.take(), std::mem::take(&mut self.buffer)) else {
-            return Err(Failed::Final(MediaError::Malformed));
-        };
-        if buffer.is_empty() {
-            self.work = Some(work);
-            return Ok(());
-        }
-        let (work, mut buffer, count) = off_thread(buffer.len(), move || {
-            let count = work.update(&mut buffer);
-            (work, buffer, count)
-        })
-        .await
-        .map_err(Failed::Final)?;
-        sink.write(buffer.get(..count).unwrap_or_default())
-            .await
-            .map_err(|error| Failed::Final(MediaError::Sink(error)))?;
-        buffer.drain(..count);
-        self.work = Some(work);
-        self.buffer = buffer;
-        Ok(())
+    /// Takes what can be worked on; what is not to be decided yet stays in the buffer, before what comes next.
+    fn split(&mut self) -> Vec<u8> {
+        let count = self.work.whole(self.buffer.len());
+        let mut rest = std::mem::take(&mut self.work.spare);
+        rest.clear();
+        rest.extend_from_slice(self.buffer.get(count..).unwrap_or_default());
+        let mut piece = std::mem::replace(&mut self.buffer, rest);
+        piece.truncate(count);
+        piece
     }
 
     async fn finish(&mut self, sink: &mut Sink<'_>) -> Result<OpenedFile, Failed> {
-        self.work(sink).await?;
-        let (Some(work), mut rest) = (self.work.take(), std::mem::take(&mut self.buffer)) else {
-            return Err(Failed::Final(MediaError::Malformed));
-        };
-        let opened = work.finish(&mut rest).map_err(|error| {
+        let piece = self.split();
+        self.work.push(piece, sink).await?;
+        self.work.push(Vec::new(), sink).await?;
+        let stages = self.work.stages.take().ok_or(Failed::Final(MediaError::Malformed))?;
+        let mut rest = std::mem::take(&mut self.buffer);
+        let opened = stages.finish(&mut rest).map_err(|error| {
             Failed::Content(if self.is_short() { self.truncated() } else { MediaError::Tampered(error) })
         })?;
-        sink.write(&rest).await.map_err(|error| Failed::Final(MediaError::Sink(error)))?;
+        write(sink, &rest).await?;
         Ok(opened)
     }
 }
 
-/// What is done with the bytes of a file.
-enum Work {
-    Encrypted(Box<Decryptor>, FileHashes),
+/// What is done with the bytes of a file, a piece behind the other: one is proven while the one before it is decrypted.
+struct Work {
+    /// There, but for the time of the work.
+    stages: Option<Stages>,
+    /// Proven, and not decrypted yet.
+    proven: Vec<u8>,
+    /// A buffer that was written, for the next piece.
+    spare: Vec<u8>,
+}
+
+enum Stages {
+    Encrypted(Box<Proving>, Box<Opening>, FileHashes),
     Plain(PlainHash, Option<[u8; 32]>),
 }
 
 impl Work {
-    fn update(&mut self, buffer: &mut [u8]) -> usize {
-        match self {
-            Self::Encrypted(decryptor, _) => decryptor.update(buffer),
-            Self::Plain(hash, _) => {
-                hash.update(buffer);
-                buffer.len()
-            }
+    /// How much of so many bytes can be worked on while more may come.
+    const fn whole(&self, length: usize) -> usize {
+        match self.stages {
+            Some(Stages::Plain(..)) => length,
+            _ => Decryptor::whole(length),
         }
     }
 
+    /// Takes the next piece in, and writes the one before it.
+    async fn push(&mut self, piece: Vec<u8>, sink: &mut Sink<'_>) -> Result<(), Failed> {
+        let before = std::mem::take(&mut self.proven);
+        let stages = self.stages.take().ok_or(Failed::Final(MediaError::Malformed))?;
+        let (stages, piece, written) = match stages {
+            Stages::Encrypted(mut proving, opening, hashes) => {
+                let proven = off_thread(piece.len(), move || {
+                    proving.update(&piece);
+                    (proving, piece)
+                });
+                let (proven, opened) = tokio::join!(proven, open(opening, before, sink));
+                let ((proving, piece), (opening, written)) = (proven.map_err(Failed::Final)?, opened?);
+                (Stages::Encrypted(proving, opening, hashes), piece, written)
+            }
+            Stages::Plain(mut hash, expected) => {
+                let hashed = off_thread(piece.len(), move || {
+                    hash.update(&piece);
+                    (hash, piece)
+                });
+                let (hashed, written) = tokio::join!(hashed, write(sink, &before));
+                written?;
+                let (hash, piece) = hashed.map_err(Failed::Final)?;
+                (Stages::Plain(hash, expected), piece, before)
+            }
+        };
+        (self.stages, self.proven, self.spare) = (Some(stages), piece, written);
+        Ok(())
+    }
+}
+
+/// Decrypts a piece and writes it.
+async fn open(
+    mut opening: Box<Opening>,
+    mut piece: Vec<u8>,
+    sink: &mut Sink<'_>,
+) -> Result<(Box<Opening>, Vec<u8>), Failed> {
+    let opened = off_thread(piece.len(), move || {
+        opening.update(&mut piece);
+        (opening, piece)
+    });
+    let (opening, piece) = opened.await.map_err(Failed::Final)?;
+    write(sink, &piece).await?;
+    Ok((opening, piece))
+}
+
+async fn write(sink: &mut Sink<'_>, bytes: &[u8]) -> Result<(), Failed> {
+    sink.write(bytes).await.map_err(|error| Failed::Final(MediaError::Sink(error)))
+}
+
+impl Stages {
     fn finish(self, rest: &mut Vec<u8>) -> Result<OpenedFile, CipherError> {
         match self {
-            Self::Encrypted(decryptor, hashes) => decryptor.finish(rest, &hashes),
+            Self::Encrypted(proving, opening, hashes) => {
+                Decryptor { proving: *proving, opening: *opening }.finish(rest, &hashes)
+            }
             Self::Plain(hash, Some(expected)) => hash.check(&expected),
             Self::Plain(hash, None) => Ok(hash.finish()),
         }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncSeekExt as _};
 
 use super::piece::{off_thread, read_piece};
 use crate::error::MediaError;
-use crate::media::cipher::{EncryptedFile, Encryptor, Proving, Sealing};
+use crate::media::cipher::{BLOCK, EncryptedFile, Encryptor, Proving, Sealing};
 use crate::media::plain::PlainHash;
 use crate::media::{MediaKey, MediaKind};
 use crate::transport::HttpBody;
@@ -110,13 +110,20 @@ impl Spool {
                 back.push(ciphertext)
             );
             is_over = !came.map_err(MediaError::Source)?;
-            (sealing, plain, ciphertext) = sealed?;
-            back = stored?;
-            plain.append(&mut ahead);
+            (sealing, ciphertext) = sealed?;
+            // What fills no block comes again before the next bytes, in the buffer that was stored.
+            let mut rest;
+            (back, rest) = stored?;
+            let count = ahead.len() - ahead.len() % BLOCK;
+            rest.clear();
+            rest.extend_from_slice(ahead.get(count..).unwrap_or_default());
+            plain = std::mem::replace(&mut ahead, rest);
+            plain.truncate(count);
         }
-        back = back.push(ciphertext).await?;
-        let (sealing, mut rest, ciphertext) = seal(sealing, plain).await?;
-        back = back.push(ciphertext).await?;
+        (back, _) = back.push(ciphertext).await?;
+        (sealing, ciphertext) = seal(sealing, plain).await?;
+        (back, _) = back.push(ciphertext).await?;
+        let mut rest = ahead;
         let sealed = sealing.finish(&mut rest);
         let Back { proving, mut filling } = back;
         let mut proving = proving.expect("there from the beginning");
@@ -141,7 +148,8 @@ impl Spool {
             });
             let (hashed, piece) = hashed.await?;
             hash = hashed;
-            back = back.push(piece).await?;
+            (back, ahead) = back.push(piece).await?;
+            ahead.clear();
         }
         Ok((back.filling.finish().map_err(MediaError::Source)?, hash.finish().file_sha256))
     }
@@ -163,12 +171,11 @@ impl Spool {
     }
 }
 
-/// Encrypts the whole blocks of a piece; gives back the rest, and what was encrypted.
-async fn seal(mut sealing: Sealing, mut piece: Vec<u8>) -> Result<(Sealing, Vec<u8>, Vec<u8>), MediaError> {
+/// Encrypts a piece of whole blocks.
+async fn seal(mut sealing: Sealing, mut piece: Vec<u8>) -> Result<(Sealing, Vec<u8>), MediaError> {
     off_thread(piece.len(), move || {
-        let count = sealing.update(&mut piece);
-        let rest = piece.split_off(count);
-        (sealing, rest, piece)
+        sealing.update(&mut piece);
+        (sealing, piece)
     })
     .await
 }
@@ -180,13 +187,14 @@ struct Back {
 }
 
 impl Back {
-    async fn push(mut self, piece: Vec<u8>) -> Result<Self, MediaError> {
+    /// Gives the piece back: another one may come in its place.
+    async fn push(mut self, piece: Vec<u8>) -> Result<(Self, Vec<u8>), MediaError> {
         let stored = off_thread(piece.len(), move || {
             if let Some(proving) = &mut self.proving {
                 proving.update(&piece);
             }
             self.filling.write(&piece)?;
-            Ok(self)
+            Ok((self, piece))
         });
         stored.await?.map_err(MediaError::Source)
     }

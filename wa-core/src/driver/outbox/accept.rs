@@ -1,5 +1,6 @@
 //! Takes messages, each once; cancels them; tells how far they are.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -8,10 +9,11 @@ use wa_types::{MessageId, UnixMillis};
 
 use super::{Fresh, Pending};
 use crate::driver::command::{CancelReply, SendJob, SendReply};
+use crate::driver::delivery::{Audience, Delivery};
 use crate::driver::{Actor, Step, clock};
 use crate::error::{CallError, SendError, SendRemedy, Sent};
 use crate::event::{Cancellation, SendState};
-use crate::message;
+use crate::message::{self, Content};
 use crate::wire::frame::MAX_FRAME_SIZE;
 
 impl Actor {
@@ -30,6 +32,10 @@ impl Actor {
         match self.seal_content(&job.chat, &job.message, step.secrets.clone()).await {
             Ok(Some(sealed)) => job.message = sealed,
             Ok(None) => {}
+            Err(error) => return job.reply.refuse(error),
+        }
+        match self.settle_delivery(&job).await {
+            Ok(delivery) => job.delivery = delivery,
             Err(error) => return job.reply.refuse(error),
         }
         match self.known_send(&job).await {
@@ -55,6 +61,34 @@ impl Actor {
             return Err(SendError::TooLarge);
         }
         Ok(())
+    }
+
+    /// How the message goes, as far as its caller did not say: a deletion to whoever got what it deletes, a reaction to a
+    /// status to the status's author.
+    async fn settle_delivery(&self, job: &SendJob) -> Result<Delivery, SendError> {
+        if !job.chat.is_broadcast() || job.delivery != Delivery::Plain {
+            return Ok(job.delivery.clone());
+        }
+        let no_audience = || SendError::NoAudience(job.chat.clone());
+        match job.message.content() {
+            Content::Reaction(reaction) if job.chat.is_status() => {
+                let author = reaction.target.sender.filter(|_| !reaction.target.from_me);
+                author.map(|author| Delivery::Author(author.to_chat())).ok_or_else(no_audience)
+            }
+            Content::Revoke(revoke) => {
+                let entry = self.entry_of(&revoke.target.id).await;
+                let entry = entry.map_err(|error| SendError::Store(error.to_string()))?;
+                let entry = entry.filter(|entry| entry.chat == job.chat).ok_or_else(no_audience)?;
+                match Delivery::decode(&entry.delivery) {
+                    Some(Delivery::Audience(audience)) => {
+                        let audience = Audience { setting: None, ..(*audience).clone() };
+                        Ok(Delivery::Audience(Arc::new(audience)))
+                    }
+                    _ => Err(no_audience()),
+                }
+            }
+            _ => Err(no_audience()),
+        }
     }
 
     /// Whether the message was sent before. Only a caller's own id or key can be known.
@@ -93,6 +127,7 @@ impl Actor {
                 (UnixMillis(now.0.saturating_add(millis)), later(clock::now(), within))
             }),
             message: job.message.stamped(now),
+            delivery: job.delivery,
             state: None,
             retries: 0,
         };

@@ -18,7 +18,7 @@
 //! | `accept.rs` | takes a message, once per id and key; cancels one; tells how far one is |
 //! | `queue.rs` | what waits in memory, by chat and in order |
 //! | `route.rs` | which devices get a copy, and the stanza |
-//! | `group.rs` | the same for groups: who reads, and who lacks our key |
+//! | `group/` | the same for groups and audiences: who reads, and who lacks our key |
 //! | `lookup.rs` | asks the server for devices and keys |
 //! | `ack.rs` | what is under way, and what the server says to it |
 //! | `stored.rs` | what the store has, page by page; what is written there lazily; trimming |
@@ -241,10 +241,21 @@ impl Actor {
                     let waits = if chat.is_newsletter() { Waits::Ack } else { Waits::Nothing };
                     (queue.waits, queue.failures) = (waits, 0);
                 }
+                let mut delivery = None;
                 while self.may_send(step)
                     && !self.outbox.groups.waits_for_ack(chat)
                     && let Some(pending) = self.outbox.pop(chat)
                 {
+                    let is_same =
+                        *delivery.get_or_insert_with(|| pending.delivery.clone()) == pending.delivery;
+                    if !is_same {
+                        // It has a way of its own.
+                        self.outbox.insert(pending);
+                        if let Some(queue) = self.outbox.chats.get_mut(chat) {
+                            queue.waits = Waits::Turn;
+                        }
+                        break;
+                    }
                     self.seal(pending, &route, step);
                     if matches!(*route, Route::Channel(_)) {
                         break;

@@ -7,6 +7,7 @@ use wa_store::{OutboxEntry, OutboxState};
 use wa_types::{Jid, MessageId, SignalAddress, UnixMillis};
 
 use super::Outbox;
+use crate::driver::delivery::Delivery;
 use crate::message::Message;
 
 /// How many messages wait in memory; the rest waits in the store.
@@ -25,6 +26,7 @@ pub(super) struct Pending {
     pub(super) created: UnixMillis,
     pub(super) deadline: Option<(UnixMillis, Instant)>,
     pub(super) message: Message,
+    pub(super) delivery: Delivery,
     /// What the store says of it; `None` if that does not know it yet.
     pub(super) state: Option<OutboxState>,
     /// How often it was tried again on this connection.
@@ -138,6 +140,11 @@ impl Outbox {
         }
     }
 
+    /// How the chat's next message goes.
+    pub(super) fn next_delivery(&self, chat: &Jid) -> Option<&Delivery> {
+        Some(&self.chats.get(chat)?.pending.front()?.delivery)
+    }
+
     /// Who must be trusted before this chat's messages leave.
     pub(super) fn held_by(&self, chat: &Jid) -> Option<&[Jid]> {
         match &self.chats.get(chat)?.waits {
@@ -149,7 +156,7 @@ impl Outbox {
 
 impl Pending {
     pub(super) fn size(&self) -> usize {
-        self.message.encoded().len()
+        self.message.encoded().len() + self.delivery.size()
     }
 
     pub(super) fn to_entry(&self, state: OutboxState, at: UnixMillis) -> OutboxEntry {
@@ -164,6 +171,7 @@ impl Pending {
             at,
             acked: None,
             payload: self.message.encoded().to_vec(),
+            delivery: self.delivery.encode(),
         }
     }
 
@@ -179,6 +187,7 @@ impl Pending {
             at,
             acked: None,
             payload: self.message.into_encoded(),
+            delivery: self.delivery.encode(),
         }
     }
 }

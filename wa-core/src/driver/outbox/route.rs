@@ -8,6 +8,7 @@ use wa_types::{Jid, SignalAddress, UnixSeconds};
 use super::group::GroupRoute;
 use super::{Pending, Waits};
 use crate::driver::Actor;
+use crate::driver::delivery::Delivery;
 use crate::e2e::encrypt::Plaintexts;
 use crate::e2e::phash::participant_hash;
 use crate::e2e::recipients::{self, Target};
@@ -30,6 +31,8 @@ pub(super) enum Route {
 
 /// The devices of one user, and our own others.
 pub(super) struct Direct {
+    /// Where the message stands when that is not the chat with the user: the status feed, for reactions.
+    feed: Option<Jid>,
     /// The chat as the stanza names it.
     to: Jid,
     recipient_pn: Option<Jid>,
@@ -51,19 +54,25 @@ pub(super) enum Prepared {
 impl Actor {
     /// Whether messages can be sent there at all.
     pub(super) fn can_send_to(chat: &Jid) -> bool {
-        chat.is_user() || chat.is_bot() || chat.is_group() || chat.is_newsletter()
+        chat.is_user() || chat.is_bot() || chat.is_group() || chat.is_broadcast() || chat.is_newsletter()
     }
 
     /// Loads what a chat's messages need, and asks for what is missing.
     pub(super) async fn prepare(&mut self, chat: &Jid) -> Result<Prepared, StoreError> {
         if chat.is_group() {
-            self.prepare_group(chat).await
+            self.prepare_group(chat, None).await
+        } else if chat.is_broadcast() {
+            match self.outbox.next_delivery(chat).cloned() {
+                Some(Delivery::Audience(audience)) => self.prepare_group(chat, Some(audience)).await,
+                Some(Delivery::Author(author)) => self.prepare_direct(&author, Some(chat)).await,
+                _ => Ok(Prepared::Fail(SendError::Damaged)),
+            }
         } else if chat.is_newsletter() {
             // One after the other: a change of a post goes under the same id as the post.
             let is_busy = self.outbox.is_sending_to(chat);
             Ok(if is_busy { Prepared::Wait(Waits::Ack) } else { Prepared::Go(Route::Channel(chat.clone())) })
         } else if Self::can_send_to(chat) {
-            self.prepare_direct(chat).await
+            self.prepare_direct(chat, None).await
         } else {
             Ok(Prepared::Fail(SendError::Unsupported(chat.clone())))
         }
@@ -87,7 +96,11 @@ impl Actor {
             Route::Channel(channel) => {
                 let Post { changes, class, content } = Post::of(&pending.message);
                 let id = changes.as_ref().unwrap_or(&pending.id);
-                Ok(OutboundPost { to: channel, id, class, content }.into_node())
+                let file = match &pending.delivery {
+                    Delivery::File(handle) => Some(handle.as_str()),
+                    _ => None,
+                };
+                Ok(OutboundPost { to: channel, id, class, file, content }.into_node())
             }
         }
     }
@@ -114,7 +127,7 @@ impl Actor {
         }
     }
 
-    async fn prepare_direct(&mut self, chat: &Jid) -> Result<Prepared, StoreError> {
+    async fn prepare_direct(&mut self, chat: &Jid, feed: Option<&Jid>) -> Result<Prepared, StoreError> {
         let Some(own) = self.own() else { return Ok(Prepared::Fail(SendError::NotPaired)) };
         let store = std::sync::Arc::clone(&self.store);
         self.directory.load_chats(&*store, &[chat.clone(), own.pn.clone()]).await?;
@@ -165,7 +178,8 @@ impl Actor {
         }
         self.load_tokens(std::slice::from_ref(&to)).await?;
         let recipient_pn = if to.is_lid() { self.directory.pn_of(&to).cloned() } else { None };
-        Ok(Prepared::Go(Route::Direct(Box::new(Direct { to, recipient_pn, me, targets, listed }))))
+        let feed = feed.cloned();
+        Ok(Prepared::Go(Route::Direct(Box::new(Direct { feed, to, recipient_pn, me, targets, listed }))))
     }
 
     /// The address that the server wants for this chat: the LID once the account is migrated, else the phone number.
@@ -180,7 +194,8 @@ impl Actor {
     }
 
     fn seal_direct(&mut self, pending: &Pending, route: &Direct) -> Result<Node, SendError> {
-        let plaintexts = Plaintexts::new(&pending.message, &route.to, &mut self.random);
+        let chat = route.feed.as_ref().unwrap_or(&route.to);
+        let plaintexts = Plaintexts::new(&pending.message, chat, &mut self.random);
         let mut recipients = Vec::with_capacity(route.targets.len());
         for (target, address) in &route.targets {
             match plaintexts.seal_for(target, address, &mut self.ratchets) {
@@ -191,18 +206,21 @@ impl Actor {
         if recipients.is_empty() {
             return Err(SendError::NoDevices(route.to.clone()));
         }
+        let is_feed = route.feed.is_some();
         let message = OutboundMessage {
-            to: &route.to,
+            to: chat,
             id: &pending.id,
             class: pending.message.class(),
             recipients,
             device_identity: self.account.signed_device_identity.as_deref(),
-            recipient_pn: route.recipient_pn.as_ref(),
-            trust: self.trust_for(&route.to).map(|trust| trust.to_node()),
+            recipient_pn: route.recipient_pn.as_ref().filter(|_| !is_feed),
+            trust: self.trust_for(&route.to).filter(|_| !is_feed).map(|trust| trust.to_node()),
         };
-        let token = report_token(pending, &route.me.to_user(), &route.to);
+        let token = report_token(pending, &route.me.to_user(), chat);
         let node = message.into_node().children(token);
-        self.note_written_to(&route.to);
+        if !is_feed {
+            self.note_written_to(&route.to);
+        }
         Ok(node)
     }
 }

@@ -8,6 +8,7 @@ use wa_types::{Jid, MessageId, UnixMillis};
 use super::Outbox;
 use super::accept::later;
 use super::queue::{Pending, WINDOW, WINDOW_BYTES};
+use crate::driver::delivery::Delivery;
 use crate::driver::secrets::KEEP_SEALED;
 use crate::driver::{Actor, CONFIRM_AFTER, READ_AGAIN, Step, clock};
 use crate::error::SendError;
@@ -188,6 +189,10 @@ impl Actor {
             tracing::error!(%error, id = %entry.id, "a stored message is damaged");
             SendError::Damaged
         })?;
+        let delivery = Delivery::decode(&entry.delivery).ok_or_else(|| {
+            tracing::error!(id = %entry.id, "who a stored message is for is damaged");
+            SendError::Damaged
+        })?;
         Ok(Pending {
             seq: entry.seq,
             chat,
@@ -196,6 +201,7 @@ impl Actor {
             created: entry.created,
             deadline,
             message,
+            delivery,
             state: Some(entry.state),
             retries: 0,
         })

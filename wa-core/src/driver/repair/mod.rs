@@ -27,6 +27,7 @@ use wa_types::{Jid, MessageId, PreKeyId, UnixMillis};
 
 use super::inbox::stored::StoredEvent;
 use super::{Actor, Status, Step, clock};
+use crate::crypto::kdf::sha256;
 use crate::e2e::DecryptError;
 use crate::e2e::addressing::Place;
 use crate::e2e::retry::{self, Buckets};
@@ -37,6 +38,9 @@ use crate::stanza::retry::Origin;
 
 /// How many messages may be under repair. Beyond it the oldest is given up.
 const OPEN_LIMIT: usize = 1024;
+
+/// Each pause before a sender is asked again is so many times longer.
+const LONGER: u32 = 15;
 
 /// A status is gone after this.
 const STATUS_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -49,6 +53,9 @@ pub struct RepairTimes {
     pub phone_after: Duration,
     /// The phone may take this long to answer: it may be off; a day.
     pub phone_limit: Duration,
+    /// A sender is asked again when its answer does not come for this long; a minute, and each time
+    /// fifteen times longer.
+    pub ask_again_after: Duration,
     /// Whatever is still open then is given up; 14 days, which is how long the phone keeps what it may be asked for.
     pub deadline: Duration,
 }
@@ -56,7 +63,12 @@ pub struct RepairTimes {
 impl Default for RepairTimes {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self { phone_after: Duration::from_secs(5), phone_limit: DAY, deadline: DAY.saturating_mul(14) }
+        Self {
+            phone_after: Duration::from_secs(5),
+            phone_limit: DAY,
+            ask_again_after: Duration::from_secs(60),
+            deadline: DAY.saturating_mul(14),
+        }
     }
 }
 
@@ -91,8 +103,12 @@ struct Repair {
     /// How often its sender was asked, a request that is still due included.
     count: u8,
     asking: Asking,
+    /// When it was asked last, or this was read from the store.
+    asked: Instant,
     /// Why it could not be read, as requests say it.
     code: Option<u8>,
+    /// Which copy could not be read last; see [`fingerprint`].
+    copy: u64,
     /// The one-time pre-key that its sender was given.
     spare: Option<PreKeyId>,
     phone: Phone,
@@ -103,7 +119,9 @@ struct Repair {
 enum Asking {
     /// A request is to be sent.
     Due,
-    /// Its answer is waited for.
+    /// It was sent; perhaps it was lost with its connection.
+    Sent,
+    /// The server has it; its answer is waited for.
     Waiting,
     /// Often enough.
     Done,
@@ -143,11 +161,25 @@ impl Repair {
     /// When something about it changes by itself.
     fn next_at(&self, times: &RepairTimes, is_ready: bool) -> Instant {
         let deadline = self.opened + times.deadline;
-        match &self.phone {
-            Phone::Due { .. } if is_ready => deadline.min(self.opened + times.phone_after),
-            Phone::Asked { at, .. } if self.asking == Asking::Done => deadline.min(*at + times.phone_limit),
-            _ => deadline,
-        }
+        let phone = match &self.phone {
+            Phone::Due { .. } if is_ready => Some(self.opened + times.phone_after),
+            Phone::Asked { at, .. } if self.asking == Asking::Done => Some(*at + times.phone_limit),
+            _ => None,
+        };
+        let again = self.ask_again_at(times).filter(|_| is_ready);
+        phone.into_iter().chain(again).fold(deadline, Instant::min)
+    }
+
+    /// When its sender is asked once more, as an answer or a request can be lost on many ways. The last request waits
+    /// for its answer as long as the repair goes on.
+    fn ask_again_at(&self, times: &RepairTimes) -> Option<Instant> {
+        let is_due = match self.asking {
+            Asking::Sent => true,
+            Asking::Waiting => retry::next_count(Some(self.count), 0).is_some(),
+            Asking::Due | Asking::Done => false,
+        };
+        let pause = LONGER.saturating_pow(u32::from(self.count.saturating_sub(1)));
+        is_due.then(|| self.asked + times.ask_again_after.saturating_mul(pause))
     }
 }
 
@@ -216,7 +248,7 @@ impl Actor {
         let age = Duration::from_secs(time.to_seconds().0.saturating_sub(message.timestamp.0));
         let (refusal, lost) = match &error {
             _ if message.from.is_status() && age > STATUS_LIFE => {
-                return step.acks.push(ack::for_message(message, None));
+                return step.reply(ack::for_message(message, None));
             }
             DecryptError::MissingSecret => (Some(nack::MISSING_SECRET), Some(LostReason::MissingSecret)),
             DecryptError::NoContent => (Some(nack::UNRECOGNIZED_TYPE), Some(LostReason::NoContent)),
@@ -226,7 +258,8 @@ impl Actor {
             DecryptError::Signal(_) | DecryptError::DeviceIdentity(_) => (None, None),
         };
         tracing::warn!(%error, id = %message.id, is_lost = lost.is_some(), "a message could not be read");
-        step.acks.push(ack::for_message(message, refusal));
+        // Before the request: behind it, it might acknowledge the answer, which has the same id.
+        step.reply(ack::for_message(message, refusal));
         let open = self.repairs.open.remove(&key);
         let is_new = open.is_none();
         let mut repair = open.unwrap_or_else(|| Repair {
@@ -242,7 +275,9 @@ impl Actor {
             opened: clock::now(),
             count: 0,
             asking: Asking::Done,
+            asked: clock::now(),
             code: None,
+            copy: 0,
             spare: None,
             phone: if retry::is_for_phone(&Origin::of(message), age) {
                 Phone::Due { tries: 0 }
@@ -256,21 +291,18 @@ impl Actor {
         repair.is_placeholder = matches!(error, DecryptError::Unavailable(_));
         let resend = message.encs.iter().map(|enc| enc.count).max().unwrap_or(0);
         let asked = (!is_new).then_some(repair.count);
-        // The first copy once more, as after a lost connection, is no answer: perhaps the request was lost as well.
-        let is_redelivered = repair.asking == Asking::Waiting && resend == 0 && message.offline.is_some();
-        // A copy that came before its request has left is no answer to it.
-        let is_asked = repair.asking != Asking::Due;
-        let count = error.retry_code().filter(|_| is_asked).and_then(|code| {
-            let next = if is_redelivered { asked } else { retry::next_count(asked, resend) };
-            Some((code, next?))
-        });
-        if let Some((code, count)) = count {
-            // 0 is "unknown", and left out.
-            (repair.count, repair.code) = (count, Some(code).filter(|code| *code != 0));
-            repair.asking = Asking::Due;
-            self.repairs.due.push_back(key.clone());
-        } else if is_asked {
-            repair.asking = Asking::Done;
+        // Neither the same copy once more, as after a lost connection, nor one that came before our request has left is
+        // an answer to it.
+        let copy = fingerprint(message);
+        let is_known = std::mem::replace(&mut repair.copy, copy) == copy && !is_new;
+        if !is_known && repair.asking != Asking::Due {
+            let next = error.retry_code().zip(retry::next_count(asked, resend));
+            repair.asking = if next.is_some() { Asking::Due } else { Asking::Done };
+            if let Some((code, count)) = next {
+                // 0 is "unknown", and left out.
+                (repair.count, repair.code) = (count, Some(code).filter(|code| *code != 0));
+                self.repairs.due.push_back(key.clone());
+            }
         }
         if is_new {
             step.events.push(Event::Undecryptable(Box::new(Undecryptable {
@@ -328,6 +360,7 @@ impl Actor {
             }
         }
         if *self.status.borrow() == Status::Ready {
+            self.repeat_requests(now);
             self.ask_senders(now, step).await?;
             self.ask_phone(now, step).await?;
         }
@@ -359,6 +392,14 @@ impl Actor {
         };
         self.push_inbox(key, StoredEvent::Lost(Box::new(lost)), step);
     }
+}
+
+/// What tells one copy of a message from another.
+fn fingerprint(message: &InboundMessage) -> u64 {
+    let parts = message.encs.iter().flat_map(|enc| [std::slice::from_ref(&enc.count), &*enc.bytes]);
+    let parts: Vec<&[u8]> = parts.collect();
+    let [a, b, c, d, e, f, g, h, ..] = sha256(&parts);
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 impl Repair {

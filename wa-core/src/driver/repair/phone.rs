@@ -8,7 +8,7 @@ use wa_proto::e2e;
 use wa_store::{MessageKey, StoreError};
 use wa_types::{MessageId, SignalAddress};
 
-use super::{Phone, Repair};
+use super::{Asking, Phone, Repair};
 use crate::driver::inbox::stored::StoredEvent;
 use crate::driver::{Actor, Step, clock};
 use crate::event::{MessageReceived, RecoveredBy, TrailStep};
@@ -59,10 +59,14 @@ impl Actor {
         self.repairs.unacknowledged.remove(id);
     }
 
-    /// Logged in: requests that the last connection may have lost are made again.
+    /// The backlog is here, and the answers that it held: requests that the last connection may have lost are made again.
     pub(in crate::driver) fn resume_repairs(&mut self) {
         let lost = std::mem::take(&mut self.repairs.unacknowledged);
-        for repair in self.repairs.open.values_mut() {
+        for (key, repair) in &mut self.repairs.open {
+            if repair.asking == Asking::Sent {
+                repair.asking = Asking::Due;
+                self.repairs.due.push_back(key.clone());
+            }
             if let Phone::Asked { request, tries, .. } = &repair.phone
                 && lost.contains(request)
             {

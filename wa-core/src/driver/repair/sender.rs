@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use wa_store::{PreKeyRecord, StoreError};
-use wa_types::{PreKeyId, PublicKey};
+use wa_types::{MessageId, PreKeyId, PublicKey};
 
 use super::{Asking, Repair};
 use crate::driver::{Actor, Step};
@@ -48,6 +48,31 @@ impl Actor {
         Ok(())
     }
 
+    /// Requests whose answers do not come are made again; the server may not even have had them.
+    pub(super) fn repeat_requests(&mut self, now: Instant) {
+        let times = self.config.repair;
+        for (key, repair) in &mut self.repairs.open {
+            if repair.ask_again_at(&times).is_none_or(|at| now < at) {
+                continue;
+            }
+            if repair.asking == Asking::Waiting {
+                repair.count = retry::next_count(Some(repair.count), 0).unwrap_or(repair.count);
+            }
+            repair.asking = Asking::Due;
+            self.repairs.due.push_back(key.clone());
+        }
+    }
+
+    /// The server has our request for this message.
+    pub(in crate::driver) fn note_retry_ack(&mut self, id: &MessageId, step: &mut Step) {
+        for (key, repair) in self.repairs.open.iter_mut().filter(|(key, _)| key.id == *id) {
+            if repair.asking == Asking::Sent {
+                repair.asking = Asking::Waiting;
+                step.changes.put_repair(repair.record(key.clone()));
+            }
+        }
+    }
+
     async fn ask_sender(
         &mut self,
         repair: &mut Repair,
@@ -75,7 +100,7 @@ impl Actor {
         };
         step.note(&repair.origin.id, TrailStep::SenderAsked { count: repair.count });
         step.reply(request.to_node());
-        repair.asking = Asking::Waiting;
+        (repair.asking, repair.asked) = (Asking::Sent, now);
         Ok(())
     }
 

@@ -37,7 +37,7 @@ struct RawRepair {
     is_placeholder: bool,
     #[prost(uint32, tag = "13")]
     count: u32,
-    /// 0 due, 1 waiting, 2 done.
+    /// 0 due, 1 waiting, 2 done, 3 sent.
     #[prost(uint32, tag = "14")]
     asking: u32,
     #[prost(uint32, optional, tag = "15")]
@@ -53,6 +53,8 @@ struct RawRepair {
     phone_asked_ms: u64,
     #[prost(uint32, tag = "20")]
     phone_tries: u32,
+    #[prost(fixed64, tag = "21")]
+    copy: u64,
 }
 
 impl Repair {
@@ -76,8 +78,10 @@ impl Repair {
                 Asking::Due => 0,
                 Asking::Waiting => 1,
                 Asking::Done => 2,
+                Asking::Sent => 3,
             },
             code: self.code.map(u32::from),
+            copy: self.copy,
             spare: self.spare.map(PreKeyId::get),
             ..RawRepair::default()
         };
@@ -123,9 +127,12 @@ impl Repair {
             asking: match raw.asking {
                 0 => Asking::Due,
                 1 => Asking::Waiting,
+                3 => Asking::Sent,
                 _ => Asking::Done,
             },
             code: raw.code.and_then(|code| u8::try_from(code).ok()),
+            asked: now,
+            copy: raw.copy,
             spare: raw.spare.and_then(PreKeyId::new),
             phone: match raw.phone {
                 0 => Phone::Never,

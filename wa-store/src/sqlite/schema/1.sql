@@ -130,7 +130,8 @@ CREATE TABLE outbox (
     reason INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     acked_ms INTEGER,
-    payload BLOB NOT NULL
+    payload BLOB NOT NULL,
+    delivery BLOB NOT NULL
 ) STRICT;
 
 CREATE INDEX outbox_pending ON outbox (seq) WHERE state < 2;

@@ -1,6 +1,8 @@
 //! What the child processes do: the server, and the accounts of one side.
 
 mod group;
+mod media;
+pub(crate) mod past;
 mod tap;
 
 use std::collections::HashSet;
@@ -14,15 +16,19 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
+use wa_core::client::HistoryUse;
+use wa_core::event::MessageReceived;
 use wa_core::noise::TrustRoot;
-use wa_core::transport::Connector;
+use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::transport::websocket::WebSocketConnector;
+use wa_core::transport::{Connector, HttpClient};
 use wa_core::{Client, Event, Events, Message};
 use wa_store::{SqliteStore, Store};
 use wa_test_server::{Config, TestServer};
 use wa_types::{Jid, PublicKey};
 
 use self::group::Chats;
+use self::media::Http;
 use self::tap::{Tap, Written};
 use crate::Fallible;
 use crate::usage::Mark;
@@ -43,7 +49,10 @@ pub(crate) fn server() -> Fallible<()> {
     let server = runtime.block_on(TestServer::with(config));
     let endpoint = runtime.block_on(server.listen("127.0.0.1:0", false))?;
     let root = hex::encode(endpoint.root.public_key.as_bytes());
-    say(&format!("{} {} {root} {}", endpoint.url, endpoint.address, endpoint.root.serial))?;
+    let media = runtime.block_on(server.media().listen("127.0.0.1"))?;
+    let certificate = hex::encode(&media.tls_certificate);
+    let serial = endpoint.root.serial;
+    say(&format!("{} {} {root} {serial} {certificate}", endpoint.url, endpoint.address))?;
     let mut mark = Mark::now();
     for line in std::io::stdin().lines() {
         let line = line?;
@@ -56,6 +65,14 @@ pub(crate) fn server() -> Fallible<()> {
                 let crowd = server.add_crowd(accounts.parse()?, devices.parse()?);
                 say(&crowd.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))?;
             }
+            ["past", phone, messages] => {
+                let history = wa_benches::past::whole(messages.parse()?);
+                // The phone asks for nothing but the number of the device.
+                let companion = Jid::lid("1").with_device(1);
+                let _guard = runtime.enter();
+                server.phone(phone).send_history(&companion, &history)?;
+                say("sent")?;
+            }
             _ => return Err(format!("unknown command {line}").into()),
         }
     }
@@ -67,6 +84,7 @@ pub(crate) fn accounts(server: &str, directory: &str) -> Fallible<()> {
     let runtime = Runtime::new()?;
     let accounts = Accounts::new(server, directory)?;
     let mut open = Vec::new();
+    let (mut file, mut collected) = (None, Vec::new());
     for line in std::io::stdin().lines() {
         let line = line?;
         let words: Vec<&str> = line.split(' ').collect();
@@ -87,6 +105,36 @@ pub(crate) fn accounts(server: &str, directory: &str) -> Fallible<()> {
                 runtime.block_on(receive(events, count.parse()?))
             }
             ["drain", count] => runtime.block_on(accounts.drain(count.parse()?)),
+            ["collect", count] => {
+                let (_, _, events) = open.first_mut().ok_or("no account is open")?;
+                collected = runtime.block_on(collect(events, count.parse()?))?;
+                Ok("collected".to_owned())
+            }
+            ["read"] => {
+                let (_, client, _) = open.first().ok_or("no account is open")?;
+                runtime.block_on(read(client, &collected))
+            }
+            ["await-read", count] => {
+                let (_, _, events) = open.first_mut().ok_or("no account is open")?;
+                runtime.block_on(await_read(events, count.parse()?))
+            }
+            ["upload", length, place] => {
+                let (_, client, _) = open.first().ok_or("no account is open")?;
+                let is_local = place == "local";
+                let (uploaded, used) =
+                    runtime.block_on(media::upload(client, &accounts.http, length.parse()?, is_local))?;
+                file = Some(uploaded);
+                Ok(used)
+            }
+            ["download"] => {
+                let (_, client, _) = open.first().ok_or("no account is open")?;
+                runtime.block_on(media::download(client, file.as_ref().ok_or("nothing was uploaded")?))
+            }
+            ["past", messages] => {
+                let (_, client, _) = open.first().ok_or("no account is open")?;
+                let mut reader = client.history().reader().ok_or("somebody reads")?;
+                runtime.block_on(past::take(&mut reader, messages.parse()?))
+            }
             ["create", members] => {
                 let (_, client, _) = open.first().ok_or("no account is open")?;
                 runtime.block_on(group::create(client, members))
@@ -113,6 +161,7 @@ type Open = (Jid, Client, Events);
 
 struct Accounts {
     connector: Arc<dyn Connector>,
+    http: Arc<Http>,
     written: Written,
     admin: String,
     root: TrustRoot,
@@ -121,13 +170,14 @@ struct Accounts {
 
 impl Accounts {
     fn new(server: &str, directory: &str) -> Fallible<Self> {
-        let [url, admin, root, serial] = server.split(' ').collect::<Vec<_>>()[..] else {
+        let [url, admin, root, serial, certificate] = server.split(' ').collect::<Vec<_>>()[..] else {
             return Err(format!("no server: {server}").into());
         };
         let written = Written::default();
         let inner = Arc::new(WebSocketConnector::new(url)?);
         Ok(Self {
             connector: Arc::new(Tap { inner, written: written.clone() }),
+            http: Arc::new(Http::new(&hex::decode(certificate)?)?),
             written,
             admin: admin.to_owned(),
             root: TrustRoot::new(PublicKey::from_raw(&hex::decode(root)?)?, serial.parse()?),
@@ -143,6 +193,8 @@ impl Accounts {
         let name = format!("{}-{number}", self.directory.display());
         let (client, events) = Client::builder(Arc::clone(&store))
             .connector(Arc::clone(&self.connector))
+            .http_client(Arc::clone(&self.http) as Arc<dyn HttpClient>)
+            .history_use(HistoryUse::Deliver)
             .trust_root(self.root)
             .push_name(name)
             .connect()
@@ -290,6 +342,46 @@ async fn receive_since(mark: Mark, events: &mut Events, count: usize) -> Fallibl
     let wall = mark.wall();
     // Asking for the next event confirms the last message.
     let _nothing_more = timeout(STRAGGLERS, events.next()).await;
+    Ok(mark.used(wall).to_string())
+}
+
+/// Receives so many messages, and keeps them.
+async fn collect(events: &mut Events, count: usize) -> Fallible<Vec<Box<MessageReceived>>> {
+    let mut messages = Vec::with_capacity(count);
+    while messages.len() < count {
+        if let Event::Message(message) = next(events).await? {
+            messages.push(message);
+        }
+    }
+    // Asking for the next event confirms the last message.
+    let _nothing_more = timeout(STRAGGLERS, events.next()).await;
+    Ok(messages)
+}
+
+/// Marks messages as read, one by one.
+async fn read(client: &Client, messages: &[Box<MessageReceived>]) -> Fallible<String> {
+    let mark = Mark::now();
+    for message in messages {
+        client.mark_read(&[message]).await?;
+    }
+    let wall = mark.wall();
+    sleep(STRAGGLERS).await;
+    Ok(mark.used(wall).to_string())
+}
+
+/// Waits until so many messages were read.
+async fn await_read(events: &mut Events, count: usize) -> Fallible<String> {
+    let mark = Mark::now();
+    let mut ids = HashSet::new();
+    while ids.len() < count {
+        if let Event::Receipt(receipt) = next(events).await?
+            && receipt.kind == ReceiptKind::Read
+        {
+            ids.extend(receipt.ids);
+        }
+    }
+    let wall = mark.wall();
+    sleep(STRAGGLERS).await;
     Ok(mark.used(wall).to_string())
 }
 

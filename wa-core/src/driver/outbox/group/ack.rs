@@ -76,7 +76,7 @@ impl Actor {
         match &ack.phash {
             Some(phash) if *phash != route.phash && self.outbox.lookups.is_new_dispute(group, phash) => {
                 tracing::info!(?group, "the server knows of other devices");
-                self.doubt_group(group, step).await?;
+                self.doubt_group(route, step).await?;
                 Ok(GroupVerdict::SendAgain)
             }
             _ => Ok(GroupVerdict::Settled),
@@ -84,10 +84,15 @@ impl Actor {
     }
 
     /// Nothing that we know of a group's readers is sure any more.
-    async fn doubt_group(&mut self, group: &Jid, step: &mut Step) -> Result<(), StoreError> {
-        let store = Arc::clone(&self.store);
-        if let (Some(info), Some(own)) = (self.groups.load(&*store, group).await?, self.own()) {
-            for user in FanOut::users(&info, &own) {
+    async fn doubt_group(&mut self, route: &GroupRoute, step: &mut Step) -> Result<(), StoreError> {
+        let (group, store) = (&route.to, Arc::clone(&self.store));
+        let known = match &route.audience {
+            Some(_) => None,
+            None => self.groups.load(&*store, group).await?,
+        };
+        let info = route.audience.as_ref().map(|read_by| &read_by.info).or(known.as_deref());
+        if let (Some(info), Some(own)) = (info, self.own()) {
+            for user in FanOut::users(info, &own) {
                 self.directory.drop_list(&user, &mut step.changes);
             }
         }

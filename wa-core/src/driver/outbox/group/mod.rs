@@ -12,6 +12,7 @@
 //! the key ([`KeyHolders`]).
 
 mod ack;
+mod audience;
 mod keys;
 mod state;
 
@@ -21,7 +22,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wa_store::{AddressingMode, SenderKeyName, StoreError};
+use wa_store::{AddressingMode, Group, SenderKeyName, StoreError};
 use wa_types::{Jid, SignalAddress};
 
 pub(super) use self::ack::GroupVerdict;
@@ -29,6 +30,7 @@ pub(in crate::driver) use self::state::GroupSends;
 use self::state::{Given, Keys};
 use super::route::{Prepared, Route, report_token};
 use super::{Pending, Waits};
+use crate::driver::delivery::{Audience, Setting};
 use crate::driver::{Actor, clock};
 use crate::e2e::addressing::OwnAddress;
 use crate::e2e::encrypt::Plaintexts;
@@ -57,12 +59,29 @@ pub(super) struct GroupRoute {
     phash: String,
     /// Hashes of the members' user parts: whose devices matter.
     users: HashSet<u64>,
+    /// Who reads, where the message says so and not a group.
+    audience: Option<ReadBy>,
+}
+
+/// The readers of a message to an audience.
+struct ReadBy {
+    audience: Arc<Audience>,
+    info: Group,
+    /// Its users as the stanza names them.
+    users: Vec<Jid>,
 }
 
 impl GroupRoute {
     /// What it means that the server refused a message with this code.
     pub(super) fn refusal(&self, code: u16) -> SendError {
-        ack::refusal_of(&self.to, code, self.is_announcement)
+        match self.audience {
+            Some(_) => SendError::from_code(code),
+            None => ack::refusal_of(&self.to, code, self.is_announcement),
+        }
+    }
+
+    fn is_for(&self, audience: Option<&Arc<Audience>>) -> bool {
+        self.audience.as_ref().map(|read_by| &read_by.audience) == audience
     }
 
     fn concerns(&self, user: &Jid) -> bool {
@@ -77,10 +96,12 @@ fn hash_of(user: &Jid) -> u64 {
 }
 
 impl Actor {
-    /// Finds the way of a group's next message, as far as this step gets.
+    /// Finds the way of a group's next message, as far as this step gets; or of one to an audience, in whose place of the
+    /// group is the status feed or the list.
     pub(in crate::driver::outbox) async fn prepare_group(
         &mut self,
         group: &Jid,
+        audience: Option<Arc<Audience>>,
     ) -> Result<Prepared, StoreError> {
         let Some(own) = self.own() else { return Ok(Prepared::Fail(SendError::NotPaired)) };
         let send = self.outbox.groups.entry(group);
@@ -89,6 +110,9 @@ impl Actor {
         }
         if send.look_again_at.is_some_and(|at| clock::now() >= at) {
             (send.route, send.keys, send.look_again_at) = (None, None, None);
+        }
+        if send.route.as_ref().is_some_and(|route| !route.is_for(audience.as_ref())) {
+            (send.route, send.keys) = (None, None);
         }
         if let Some(route) = send.route.clone() {
             if send.keys.is_some() {
@@ -100,7 +124,7 @@ impl Actor {
             }
         }
         match self.ask_for_lists(group) {
-            Waits::Nothing => self.find_route(group, &own).await,
+            Waits::Nothing => self.find_route(group, audience, &own).await,
             waits => Ok(Prepared::Wait(waits)),
         }
     }
@@ -122,11 +146,28 @@ impl Actor {
         waits
     }
 
-    async fn find_route(&mut self, group: &Jid, own: &OwnAddress) -> Result<Prepared, StoreError> {
+    async fn find_route(
+        &mut self,
+        group: &Jid,
+        audience: Option<Arc<Audience>>,
+        own: &OwnAddress,
+    ) -> Result<Prepared, StoreError> {
         let store = Arc::clone(&self.store);
-        let Some(info) = self.groups.load(&*store, group).await? else {
-            self.fetch_group(group, None);
-            return Ok(Prepared::Wait(Waits::Group));
+        let info = match &audience {
+            Some(audience) => match self.readers_of(group, audience, own).await? {
+                Ok(info) => Arc::new(info),
+                Err(unknown) => {
+                    self.outbox.groups.entry(group).unlisted = unknown;
+                    return Ok(Prepared::Wait(self.ask_for_lists(group)));
+                }
+            },
+            None => match self.groups.load(&*store, group).await? {
+                Some(info) => info,
+                None => {
+                    self.fetch_group(group, None);
+                    return Ok(Prepared::Wait(Waits::Group));
+                }
+            },
         };
         let Some(me) = own.in_group(info.addressing).cloned() else {
             return Ok(Prepared::Fail(SendError::StaleAddressing));
@@ -166,6 +207,7 @@ impl Actor {
             name,
             phash: fan_out.phash,
             users: users.iter().map(hash_of).collect(),
+            audience: audience.map(|audience| ReadBy { audience, info: Arc::unwrap_or_clone(info), users }),
         });
         let keys = if lacking.is_empty() {
             None
@@ -218,12 +260,19 @@ impl Actor {
             }
             _ => Vec::new(),
         };
+        let others = route.audience.as_ref().map(|read_by| {
+            let keyed: HashSet<&str> = keys.iter().map(|(device, ..)| device.user()).collect();
+            read_by.users.iter().filter(|user| !keyed.contains(user.user())).cloned().collect()
+        });
+        let setting = route.audience.as_ref().and_then(|read_by| read_by.audience.setting);
         let message = OutboundGroupMessage {
             to: &route.to,
             id: &pending.id,
             class: pending.message.class(),
-            addressing: route.mode,
-            phash: &route.phash,
+            addressing: route.audience.is_none().then_some(route.mode),
+            phash: (!route.to.is_status()).then_some(&*route.phash),
+            others: others.unwrap_or_default(),
+            setting: setting.map(Setting::as_str),
             keys,
             content,
             device_identity: self.account.signed_device_identity.as_deref(),
