@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wa_types::UnixMillis;
 
 /// How long somebody's message makes what follows an answer.
@@ -55,7 +56,7 @@ pub struct Person {
 }
 
 /// Which budget a deed is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Lane {
     /// Small things in a chat that exists.

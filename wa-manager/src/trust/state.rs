@@ -165,7 +165,7 @@ pub enum ClosedLane {
 }
 
 /// What was counted for one message, before it left.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reservation {
     /// The id of the message.
@@ -173,6 +173,7 @@ pub struct Reservation {
     /// Its lane.
     pub lane: Lane,
     /// When it was counted.
+    #[serde(with = "crate::millis")]
     pub at: UnixMillis,
     /// The day that it counts for.
     pub day: DayKey,
@@ -185,7 +186,7 @@ pub struct Reservation {
 }
 
 /// How far a reserved message is. What nobody knows stays counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ReservationState {
     /// Counted, and maybe on its way.

@@ -1,0 +1,20 @@
+//! One account: its name, its settings, where it stands.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `name` | what it is called in addresses and paths |
+//! | `settings` | what can be set, with defaults |
+//! | `status` | where it stands, and why |
+//! | `record` | the row in the store, and what others see of it |
+
+mod name;
+mod record;
+mod settings;
+mod status;
+
+pub use name::{AccountName, NameError};
+pub use record::{AccountRecord, AccountSnapshot, DeviceSnapshot, TrustSnapshot};
+pub use settings::{
+    AccountSettings, IdentityPolicy, IgnoreRules, StorageMode, SyncLimit, SyncLimitTooHigh, ZoneName,
+};
+pub use status::{AccountStatus, DesiredState, Reason, ReasonKind, UserAction};

@@ -1,0 +1,135 @@
+//! An account as the store keeps it, and as others see it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use wa_types::{Jid, PhoneNumber, UnixMillis};
+
+use super::name::AccountName;
+use super::settings::AccountSettings;
+use super::status::{AccountStatus, DesiredState, Reason};
+use crate::ids::{AccountId, Epoch, TenantId};
+use crate::trust::Restriction;
+
+/// An account, as the store keeps it: one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct AccountRecord {
+    /// Its id.
+    pub id: AccountId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which of the tenant's people it belongs to, where the caller says so; a part of its store's path.
+    pub owner: Option<String>,
+    /// Its name in addresses; one of its own within the tenant.
+    pub name: AccountName,
+    /// What people call it.
+    pub display_name: String,
+    /// Its phone number, once it is linked, or as it is to be linked.
+    pub phone: Option<PhoneNumber>,
+    /// Its address, with the number of the linked device.
+    pub jid: Option<Jid>,
+    /// Its other address.
+    pub lid: Option<Jid>,
+    /// Whether it shall run.
+    pub desired: DesiredState,
+    /// Where it stands.
+    pub status: AccountStatus,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Counts the events of this account; the last one's number.
+    pub seq: u64,
+    /// Counts changes of what people set: names and settings.
+    pub version: u64,
+    /// What was set.
+    pub settings: AccountSettings,
+    /// What the caller keeps with it.
+    pub metadata: BTreeMap<String, String>,
+    /// Where its protocol store is: final from the first byte.
+    pub location: Option<String>,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When this row changed last.
+    pub updated_at: UnixMillis,
+    /// When something was sent or received last.
+    pub last_active_at: Option<UnixMillis>,
+    /// Who may write it.
+    pub epoch: Epoch,
+}
+
+/// An account as others see it, at one moment: with `seq`, from which its events go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AccountSnapshot {
+    /// Its id.
+    pub id: AccountId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which of the tenant's people it belongs to.
+    pub owner: Option<String>,
+    /// Its name in addresses.
+    pub name: AccountName,
+    /// What people call it.
+    pub display_name: String,
+    /// Whether it shall run.
+    pub desired: DesiredState,
+    /// Where it stands.
+    pub status: AccountStatus,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The number of its last event.
+    pub seq: u64,
+    /// For updates that must not undo another one.
+    pub version: u64,
+    /// Whether it is linked to a phone.
+    pub is_logged_in: bool,
+    /// Its phone number: digits.
+    pub phone_number: Option<String>,
+    /// The linked device.
+    pub device: Option<DeviceSnapshot>,
+    /// What was set.
+    pub settings: AccountSettings,
+    /// How far it is trusted, and what was used.
+    pub trust: TrustSnapshot,
+    /// What the caller keeps with it.
+    pub metadata: BTreeMap<String, String>,
+    /// When it was made, in milliseconds since 1970.
+    pub created_at: u64,
+    /// When it changed last.
+    pub updated_at: u64,
+    /// When something was sent or received last.
+    pub last_active_at: Option<u64>,
+    /// Always null: linked devices do not learn it any more.
+    pub battery: Option<u8>,
+}
+
+/// The linked device of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct DeviceSnapshot {
+    /// `628123456789:7@s.whatsapp.net`.
+    pub device_id: String,
+    /// The same account's other address.
+    pub lid: Option<String>,
+    /// Whether it is connected now.
+    pub connected: bool,
+}
+
+/// How far an account is trusted, and what was used of its limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct TrustSnapshot {
+    /// 0 to 5.
+    pub trust_level: u8,
+    /// How many messages a day, answers not counted.
+    pub daily_limit: u32,
+    /// How many were sent today, answers counted.
+    pub messages_sent_today: u32,
+    /// What the server forbids now.
+    pub restrictions: Vec<Restriction>,
+    /// When the day ends, in milliseconds since 1970.
+    pub resets_at: u64,
+}

@@ -1,0 +1,64 @@
+//! What can go wrong with the manager's store.
+
+use crate::account::AccountName;
+use crate::ids::AccountId;
+
+/// Why a call of the store failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManagerStoreError {
+    /// Another account of the tenant has this name. Nothing was written.
+    #[error("there is an account named {name} already")]
+    NameTaken {
+        /// The name.
+        name: AccountName,
+    },
+    /// Another owner has taken the account over, or it is gone: whoever gets this stops writing. Nothing was written.
+    #[error("the account {account} has another owner")]
+    FenceLost {
+        /// The account.
+        account: AccountId,
+    },
+    /// Another process has the store open.
+    #[error("the store is open in another process")]
+    Locked,
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
+    /// What is stored cannot be read.
+    #[error("the store is damaged: {what}")]
+    Corrupt {
+        /// What cannot be read.
+        what: String,
+    },
+    /// It was made by a newer version.
+    #[error("the store was made by a newer version ({found})")]
+    NewerVersion {
+        /// The version that it has.
+        found: u32,
+    },
+    /// It was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// Reading or writing failed.
+    #[error("the store failed")]
+    Io(#[source] std::sync::Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl ManagerStoreError {
+    /// A failure of reading or writing.
+    pub fn io(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Io(std::sync::Arc::new(error))
+    }
+
+    /// The same error for another caller whose changes went with the first one's.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Locked => Self::Locked,
+            Self::Corrupt { what } => Self::Corrupt { what: what.clone() },
+            Self::Io(error) => Self::Io(std::sync::Arc::clone(error)),
+            other => Self::io(std::io::Error::other(other.to_string())),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! A store that ends with the process.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use wa_types::{Jid, MessageId, UnixMillis};
+
+use super::changes::{Change, Changes};
+use super::error::ManagerStoreError;
+use super::records::{
+    ChatRecord, ContactRecord, CursorRecord, IdempotencyRecord, PairLimitRecord, ReservationRecord,
+    SendRecord, TrustRecord,
+};
+use super::{EventQuery, ManagerStore, StoreFuture};
+use crate::account::AccountRecord;
+use crate::event::{EventRecord, NewEvent};
+use crate::ids::{AccountId, TenantId};
+
+/// For tests, and for managers that end with the process. A clone of everything is made for each commit: not for
+/// thousands of accounts.
+#[derive(Debug, Default)]
+pub struct MemoryManagerStore {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Tables {
+    /// In the order in which they were made.
+    accounts: Vec<AccountRecord>,
+    events: VecDeque<EventRecord>,
+    last_seq: u64,
+    kept: HashMap<AccountId, Kept>,
+    idempotency: HashMap<(TenantId, String), IdempotencyRecord>,
+    pair_limits: HashMap<String, PairLimitRecord>,
+    cursors: HashMap<(String, Option<AccountId>), CursorRecord>,
+}
+
+/// What is kept of one account.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    trust: Option<TrustRecord>,
+    reservations: HashMap<String, ReservationRecord>,
+    sends: BTreeMap<u64, SendRecord>,
+    contacts: BTreeMap<u64, ContactRecord>,
+    chats: HashMap<Jid, ChatRecord>,
+}
+
+impl MemoryManagerStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<'a, T: Send + 'a>(&self, read: impl FnOnce(&Tables) -> T) -> StoreFuture<'a, T> {
+        let answer = read(&self.tables());
+        Box::pin(std::future::ready(Ok(answer)))
+    }
+
+    fn read_kept<'a, T: Send + 'a>(
+        &self,
+        account: &AccountId,
+        read: impl FnOnce(&Kept) -> T,
+    ) -> StoreFuture<'a, T> {
+        self.read(|tables| match tables.kept.get(account) {
+            Some(kept) => read(kept),
+            None => read(&Kept::default()),
+        })
+    }
+}
+
+impl Tables {
+    fn apply(&mut self, changes: Changes) -> Result<Vec<EventRecord>, ManagerStoreError> {
+        let mut pushed = Vec::new();
+        for change in changes {
+            match change {
+                Change::Fence { account, epoch } => {
+                    let is_owner =
+                        self.accounts.iter().any(|row| row.id == account && row.epoch == epoch);
+                    if !is_owner {
+                        return Err(ManagerStoreError::FenceLost { account });
+                    }
+                }
+                Change::PutAccount(account) => self.put_account(*account)?,
+                Change::DeleteAccount(account) => {
+                    self.accounts.retain(|row| row.id != account);
+                    self.kept.remove(&account);
+                    self.cursors.retain(|(_, of), _| of.as_ref() != Some(&account));
+                }
+                Change::PushEvent(event) => pushed.push(self.push_event(*event)),
+                Change::TrimEvents { seq } => self.events.retain(|event| event.seq > seq),
+                Change::PutTrust(trust) => {
+                    let kept = self.kept(&trust.account);
+                    kept.trust = Some(*trust);
+                }
+                Change::PutReservation(record) => {
+                    let id = record.reservation.id.clone();
+                    self.kept(&record.account).reservations.insert(id, *record);
+                }
+                Change::TrimReservations { account, before } => {
+                    let is_kept = |record: &ReservationRecord| record.reservation.at >= UnixMillis(before);
+                    self.kept(&account).reservations.retain(|_, record| is_kept(record));
+                }
+                Change::PutSend(send) => {
+                    let kept = self.kept(&send.account);
+                    kept.sends.retain(|_, other| other.id != send.id);
+                    kept.sends.insert(send.number, *send);
+                }
+                Change::DeleteSend { account, id } => {
+                    self.kept(&account).sends.retain(|_, send| send.id != id);
+                }
+                Change::PutContact(contact) => self.put_contact(*contact),
+                Change::DeleteContact { account, id } => {
+                    self.kept(&account).contacts.remove(&id);
+                }
+                Change::PutChat(chat) => {
+                    self.kept(&chat.account).chats.insert(chat.chat.clone(), *chat);
+                }
+                Change::PutIdempotency(record) => {
+                    self.idempotency.insert((record.tenant.clone(), record.key.clone()), *record);
+                }
+                Change::PutPairLimit(record) => {
+                    self.pair_limits.insert(record.key.clone(), *record);
+                }
+                Change::TrimExpired { now } => {
+                    self.idempotency.retain(|_, record| record.until.0 > now);
+                    self.pair_limits.retain(|_, record| record.until.0 > now);
+                }
+                Change::PutCursor(cursor) => {
+                    self.cursors.insert((cursor.endpoint.clone(), cursor.account.clone()), *cursor);
+                }
+            }
+        }
+        Ok(pushed)
+    }
+
+    fn kept(&mut self, account: &AccountId) -> &mut Kept {
+        self.kept.entry(account.clone()).or_default()
+    }
+
+    fn put_account(&mut self, account: AccountRecord) -> Result<(), ManagerStoreError> {
+        let is_taken = |row: &AccountRecord| {
+            row.tenant == account.tenant && row.name == account.name && row.id != account.id
+        };
+        if self.accounts.iter().any(is_taken) {
+            return Err(ManagerStoreError::NameTaken { name: account.name });
+        }
+        match self.accounts.iter_mut().find(|row| row.id == account.id) {
+            Some(row) => *row = AccountRecord { seq: row.seq, ..account },
+            None => self.accounts.push(AccountRecord { seq: 0, ..account }),
+        }
+        Ok(())
+    }
+
+    fn push_event(&mut self, event: NewEvent) -> EventRecord {
+        self.last_seq += 1;
+        let row = event.account.as_ref().and_then(|id| self.accounts.iter_mut().find(|row| row.id == *id));
+        let account_seq = row.map_or(0, |row| {
+            row.seq += 1;
+            row.seq
+        });
+        let NewEvent { id, tenant, account, kind, at, data } = event;
+        let event = EventRecord { seq: self.last_seq, account_seq, id, tenant, account, kind, at, data };
+        self.events.push_back(event.clone());
+        event
+    }
+
+    fn put_contact(&mut self, contact: ContactRecord) {
+        let contacts = &mut self.kept(&contact.account).contacts;
+        for other in contacts.values_mut().filter(|other| other.id != contact.id) {
+            if other.pn.is_some() && other.pn == contact.pn {
+                other.pn = None;
+            }
+            if other.lid.is_some() && other.lid == contact.lid {
+                other.lid = None;
+            }
+        }
+        contacts.insert(contact.id, contact);
+    }
+}
+
+impl ManagerStore for MemoryManagerStore {
+    fn accounts(&self) -> StoreFuture<'_, Vec<AccountRecord>> {
+        self.read(|tables| tables.accounts.clone())
+    }
+
+    fn account(&self, id: &AccountId) -> StoreFuture<'_, Option<AccountRecord>> {
+        self.read(|tables| tables.accounts.iter().find(|row| row.id == *id).cloned())
+    }
+
+    fn events(&self, query: EventQuery) -> StoreFuture<'_, Vec<EventRecord>> {
+        self.read(|tables| {
+            let is_wanted = |event: &&EventRecord| {
+                event.seq > query.after
+                    && query.tenant.as_ref().is_none_or(|tenant| event.tenant == *tenant)
+                    && (query.account.is_none() || event.account == query.account)
+            };
+            tables.events.iter().filter(is_wanted).take(query.limit).cloned().collect()
+        })
+    }
+
+    fn last_seq(&self) -> StoreFuture<'_, u64> {
+        self.read(|tables| tables.last_seq)
+    }
+
+    fn trust(&self, account: &AccountId) -> StoreFuture<'_, Option<TrustRecord>> {
+        self.read_kept(account, |kept| kept.trust.clone())
+    }
+
+    fn reservation(&self, account: &AccountId, id: &str) -> StoreFuture<'_, Option<ReservationRecord>> {
+        self.read_kept(account, |kept| kept.reservations.get(id).cloned())
+    }
+
+    fn sends(&self, account: &AccountId) -> StoreFuture<'_, Vec<SendRecord>> {
+        self.read_kept(account, |kept| kept.sends.values().cloned().collect())
+    }
+
+    fn send(&self, account: &AccountId, id: &MessageId) -> StoreFuture<'_, Option<SendRecord>> {
+        self.read_kept(account, |kept| kept.sends.values().find(|send| send.id == *id).cloned())
+    }
+
+    fn contact(&self, account: &AccountId, address: &Jid) -> StoreFuture<'_, Option<ContactRecord>> {
+        let address = address.to_chat();
+        let is_this = |contact: &&ContactRecord| {
+            contact.pn.as_ref() == Some(&address) || contact.lid.as_ref() == Some(&address)
+        };
+        self.read_kept(account, |kept| kept.contacts.values().find(is_this).cloned())
+    }
+
+    fn contacts(
+        &self,
+        account: &AccountId,
+        from: u64,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<ContactRecord>> {
+        self.read_kept(account, |kept| {
+            kept.contacts.range(from..).map(|(_, contact)| contact.clone()).take(limit).collect()
+        })
+    }
+
+    fn chat(&self, account: &AccountId, chat: &Jid) -> StoreFuture<'_, Option<ChatRecord>> {
+        self.read_kept(account, |kept| kept.chats.get(chat).cloned())
+    }
+
+    fn chats(&self, account: &AccountId, limit: usize) -> StoreFuture<'_, Vec<ChatRecord>> {
+        self.read_kept(account, |kept| {
+            let mut chats: Vec<ChatRecord> = kept.chats.values().cloned().collect();
+            chats.sort_by(|a, b| (b.last_message_at, &a.chat).cmp(&(a.last_message_at, &b.chat)));
+            chats.truncate(limit);
+            chats
+        })
+    }
+
+    fn idempotency(&self, tenant: &TenantId, key: &str) -> StoreFuture<'_, Option<IdempotencyRecord>> {
+        let key = (tenant.clone(), key.to_owned());
+        self.read(|tables| tables.idempotency.get(&key).cloned())
+    }
+
+    fn pair_limit(&self, key: &str) -> StoreFuture<'_, Option<PairLimitRecord>> {
+        self.read(|tables| tables.pair_limits.get(key).cloned())
+    }
+
+    fn cursors(&self, endpoint: &str) -> StoreFuture<'_, Vec<CursorRecord>> {
+        self.read(|tables| {
+            tables.cursors.values().filter(|cursor| cursor.endpoint == endpoint).cloned().collect()
+        })
+    }
+
+    fn commit(&self, changes: Changes) -> StoreFuture<'_, Vec<EventRecord>> {
+        let mut tables = self.tables();
+        // All or nothing.
+        let mut next = tables.clone();
+        let done = next.apply(changes);
+        if done.is_ok() {
+            *tables = next;
+        }
+        drop(tables);
+        Box::pin(std::future::ready(done))
+    }
+}

@@ -1,0 +1,164 @@
+//! What the manager keeps besides accounts and events.
+
+use serde::{Deserialize, Serialize};
+use wa_types::{Jid, MessageId, UnixMillis};
+
+use crate::ids::{AccountId, TenantId};
+use crate::trust::{Lane, Reservation, TrustState};
+
+/// What is remembered of an account for its limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct TrustRecord {
+    /// The account.
+    pub account: AccountId,
+    /// Limits and use.
+    pub state: TrustState,
+    /// What texts are hashed with.
+    pub text_key: [u8; 32],
+}
+
+/// Something that was counted, for the message of its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct ReservationRecord {
+    /// The account.
+    pub account: AccountId,
+    /// What was counted.
+    pub reservation: Reservation,
+}
+
+/// A message that waits until it may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct SendRecord {
+    /// The account.
+    pub account: AccountId,
+    /// The message's id: it has it from the beginning.
+    pub id: MessageId,
+    /// Its place: messages of one chat leave in this order.
+    pub number: u64,
+    /// Where it goes.
+    pub to: Jid,
+    /// The encoded message.
+    pub payload: Vec<u8>,
+    /// What it was when it was taken; it is looked at again when its turn comes.
+    pub lane: Lane,
+    /// When it was taken.
+    pub at: UnixMillis,
+    /// When it is worth sending no more.
+    pub deadline: UnixMillis,
+}
+
+/// A person that an account knows, under all addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct ContactRecord {
+    /// The account.
+    pub account: AccountId,
+    /// Its number within the account.
+    pub id: u64,
+    /// By phone number.
+    pub pn: Option<Jid>,
+    /// By LID.
+    pub lid: Option<Jid>,
+    /// How they call themselves.
+    pub push_name: Option<String>,
+    /// When they became known.
+    pub created_at: UnixMillis,
+    /// When they wrote last.
+    pub last_inbound: Option<UnixMillis>,
+    /// How often we wrote since then.
+    pub unanswered: u32,
+}
+
+/// Which sort of chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ChatKind {
+    /// With one person.
+    Direct,
+    /// A group.
+    Group,
+    /// Status posts.
+    Status,
+    /// A broadcast list.
+    Broadcast,
+    /// A channel.
+    Newsletter,
+}
+
+impl ChatKind {
+    /// The sort of the chat of this address.
+    #[must_use]
+    pub fn of(chat: &Jid) -> Self {
+        if chat.is_group() {
+            Self::Group
+        } else if chat.is_status() {
+            Self::Status
+        } else if chat.is_broadcast() {
+            Self::Broadcast
+        } else if chat.is_newsletter() {
+            Self::Newsletter
+        } else {
+            Self::Direct
+        }
+    }
+}
+
+/// A chat of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct ChatRecord {
+    /// The account.
+    pub account: AccountId,
+    /// Its stable address.
+    pub chat: Jid,
+    /// Which sort it is.
+    pub kind: ChatKind,
+    /// Who it is with.
+    pub contact: Option<u64>,
+    /// When it became known.
+    pub created_at: UnixMillis,
+    /// When something was written in it last.
+    pub last_message_at: Option<UnixMillis>,
+}
+
+/// What a key that came with a request led to, so that the request does nothing when it comes again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct IdempotencyRecord {
+    /// Whose key it is.
+    pub tenant: TenantId,
+    /// The key, with what it is for.
+    pub key: String,
+    /// What it led to.
+    pub outcome: String,
+    /// Until when that is known.
+    pub until: UnixMillis,
+}
+
+/// How often a phone number was tried to be linked, under a keyed hash of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct PairLimitRecord {
+    /// What it is about: a phone, a tenant, the process.
+    pub key: String,
+    /// The limiter's state.
+    pub state: Vec<u8>,
+    /// After this it says nothing any more.
+    pub until: UnixMillis,
+}
+
+/// How far an endpoint took the events of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct CursorRecord {
+    /// The endpoint.
+    pub endpoint: String,
+    /// The account; none for events of the manager.
+    pub account: Option<AccountId>,
+    /// The last event that it took, or that went to its dead letters.
+    pub seq: u64,
+}

@@ -1,0 +1,120 @@
+//! Rows as records. The names of the columns stand beside what reads them.
+
+use std::str::FromStr;
+
+use rusqlite::Row;
+use rusqlite::types::{FromSqlError, ValueRef};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
+
+use super::super::records::{ChatRecord, ContactRecord, SendRecord};
+use super::{named, parsed};
+use crate::account::{AccountName, AccountRecord};
+use crate::event::EventRecord;
+use crate::ids::{AccountId, Epoch, EventId, TenantId};
+
+pub(super) const ACCOUNT: &str = "id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, seq, \
+     version, settings, metadata, location, created_at, updated_at, last_active_at, epoch";
+
+pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
+    Ok(AccountRecord {
+        id: AccountId::stored(row.get::<_, String>(0)?),
+        tenant: TenantId::new(row.get::<_, String>(1)?),
+        owner: row.get(2)?,
+        name: text::<AccountName>(row, 3)?,
+        display_name: row.get(4)?,
+        phone: text_opt::<PhoneNumber>(row, 5)?,
+        jid: text_opt::<Jid>(row, 6)?,
+        lid: text_opt::<Jid>(row, 7)?,
+        desired: named(row, 8)?,
+        status: named(row, 9)?,
+        reason: if row.get_ref(10)? == ValueRef::Null { None } else { Some(parsed(row, 10)?) },
+        seq: number(row, 11)?,
+        version: number(row, 12)?,
+        settings: parsed(row, 13)?,
+        metadata: parsed(row, 14)?,
+        location: row.get(15)?,
+        created_at: time(row, 16)?,
+        updated_at: time(row, 17)?,
+        last_active_at: time_opt(row, 18)?,
+        epoch: Epoch(number(row, 19)?),
+    })
+}
+
+pub(super) const EVENT: &str = "seq, account_seq, id, tenant, account, kind, at, data";
+
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
+    Ok(EventRecord {
+        seq: number(row, 0)?,
+        account_seq: number(row, 1)?,
+        id: EventId::stored(row.get::<_, String>(2)?),
+        tenant: TenantId::new(row.get::<_, String>(3)?),
+        account: row.get::<_, Option<String>>(4)?.map(AccountId::stored),
+        kind: named(row, 5)?,
+        at: time(row, 6)?,
+        data: parsed(row, 7)?,
+    })
+}
+
+pub(super) const SEND: &str = "account, id, number, chat, payload, lane, at, deadline";
+
+pub(super) fn send(row: &Row<'_>) -> rusqlite::Result<SendRecord> {
+    Ok(SendRecord {
+        account: AccountId::stored(row.get::<_, String>(0)?),
+        id: MessageId::new(row.get::<_, String>(1)?),
+        number: number(row, 2)?,
+        to: text::<Jid>(row, 3)?,
+        payload: row.get(4)?,
+        lane: named(row, 5)?,
+        at: time(row, 6)?,
+        deadline: time(row, 7)?,
+    })
+}
+
+pub(super) const CONTACT: &str = "account, id, pn, lid, push_name, created_at, last_inbound, unanswered";
+
+pub(super) fn contact(row: &Row<'_>) -> rusqlite::Result<ContactRecord> {
+    Ok(ContactRecord {
+        account: AccountId::stored(row.get::<_, String>(0)?),
+        id: number(row, 1)?,
+        pn: text_opt::<Jid>(row, 2)?,
+        lid: text_opt::<Jid>(row, 3)?,
+        push_name: row.get(4)?,
+        created_at: time(row, 5)?,
+        last_inbound: time_opt(row, 6)?,
+        unanswered: row.get(7)?,
+    })
+}
+
+pub(super) const CHAT: &str = "account, chat, kind, contact, created_at, last_message_at";
+
+pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRecord> {
+    Ok(ChatRecord {
+        account: AccountId::stored(row.get::<_, String>(0)?),
+        chat: text::<Jid>(row, 1)?,
+        kind: named(row, 2)?,
+        contact: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
+        created_at: time(row, 4)?,
+        last_message_at: time_opt(row, 5)?,
+    })
+}
+
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.unsigned_abs())
+}
+
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<UnixMillis> {
+    number(row, column).map(UnixMillis)
+}
+
+fn time_opt(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UnixMillis>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(|at| UnixMillis(at.unsigned_abs())))
+}
+
+fn text<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    text_opt(row, column)?.ok_or_else(|| FromSqlError::InvalidType.into())
+}
+
+fn text_opt<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| FromSqlError::InvalidType.into())
+}

@@ -1,0 +1,255 @@
+//! Changes as SQL.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use wa_types::Jid;
+
+use super::super::changes::{Change, Changes};
+use super::super::error::ManagerStoreError;
+use super::super::records::ContactRecord;
+use super::{failed, int, json, word};
+use crate::account::AccountRecord;
+use crate::event::{EventRecord, NewEvent};
+
+type Done<T> = Result<T, ManagerStoreError>;
+
+/// Applies all changes; the caller undoes them when one fails.
+pub(super) fn apply(connection: &Connection, changes: Changes) -> Done<Vec<EventRecord>> {
+    let mut pushed = Vec::new();
+    for change in changes {
+        match change {
+            Change::PushEvent(event) => pushed.push(push_event(connection, *event)?),
+            change => write(connection, change)?,
+        }
+    }
+    Ok(pushed)
+}
+
+fn write(connection: &Connection, change: Change) -> Done<()> {
+    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+        connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(failed)
+    };
+    match change {
+        Change::Fence { account, epoch } => {
+            let sql = "SELECT 1 FROM account WHERE id = ?1 AND epoch = ?2";
+            let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+            let is_owner = statement.exists(params![account.as_str(), int(epoch.0)]).map_err(failed)?;
+            if !is_owner {
+                return Err(ManagerStoreError::FenceLost { account });
+            }
+        }
+        Change::PutAccount(account) => put_account(connection, *account)?,
+        Change::DeleteAccount(account) => {
+            for sql in DELETE_ALL {
+                run(sql, params![account.as_str()])?;
+            }
+        }
+        Change::PushEvent(_) => {}
+        Change::TrimEvents { seq } => {
+            run("DELETE FROM event WHERE seq <= ?1", params![int(seq)])?;
+        }
+        Change::PutTrust(trust) => {
+            let state = json(&trust.state)?;
+            run(
+                "INSERT OR REPLACE INTO trust (account, state, text_key) VALUES (?1, ?2, ?3)",
+                params![trust.account.as_str(), state, trust.text_key],
+            )?;
+        }
+        Change::PutReservation(record) => {
+            let state = json(&record.reservation)?;
+            run(
+                "INSERT OR REPLACE INTO reservation (account, id, at, state) VALUES (?1, ?2, ?3, ?4)",
+                params![record.account.as_str(), record.reservation.id, int(record.reservation.at.0), state],
+            )?;
+        }
+        Change::TrimReservations { account, before } => {
+            run(
+                "DELETE FROM reservation WHERE account = ?1 AND at < ?2",
+                params![account.as_str(), int(before)],
+            )?;
+        }
+        Change::PutSend(send) => {
+            let (account, id) = (send.account.as_str(), send.id.as_str());
+            run("DELETE FROM send WHERE account = ?1 AND id = ?2", params![account, id])?;
+            run(
+                "INSERT OR REPLACE INTO send (account, number, id, chat, payload, lane, at, deadline) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    account,
+                    int(send.number),
+                    id,
+                    send.to.to_string(),
+                    send.payload,
+                    word(&send.lane)?,
+                    int(send.at.0),
+                    int(send.deadline.0)
+                ],
+            )?;
+        }
+        Change::DeleteSend { account, id } => {
+            run(
+                "DELETE FROM send WHERE account = ?1 AND id = ?2",
+                params![account.as_str(), id.as_str()],
+            )?;
+        }
+        Change::PutContact(contact) => put_contact(connection, &contact)?,
+        Change::DeleteContact { account, id } => {
+            run(
+                "DELETE FROM contact WHERE account = ?1 AND id = ?2",
+                params![account.as_str(), int(id)],
+            )?;
+        }
+        Change::PutChat(chat) => {
+            run(
+                "INSERT OR REPLACE INTO chat (account, chat, kind, contact, created_at, last_message_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    chat.account.as_str(),
+                    chat.chat.to_string(),
+                    word(&chat.kind)?,
+                    chat.contact.map(int),
+                    int(chat.created_at.0),
+                    chat.last_message_at.map(|at| int(at.0))
+                ],
+            )?;
+        }
+        Change::PutIdempotency(record) => {
+            run(
+                "INSERT OR REPLACE INTO idempotency (tenant, key, outcome, until) VALUES (?1, ?2, ?3, ?4)",
+                params![record.tenant.as_str(), record.key, record.outcome, int(record.until.0)],
+            )?;
+        }
+        Change::PutPairLimit(record) => {
+            run(
+                "INSERT OR REPLACE INTO pair_limit (key, state, until) VALUES (?1, ?2, ?3)",
+                params![record.key, record.state, int(record.until.0)],
+            )?;
+        }
+        Change::TrimExpired { now } => {
+            run("DELETE FROM idempotency WHERE until <= ?1", params![int(now)])?;
+            run("DELETE FROM pair_limit WHERE until <= ?1", params![int(now)])?;
+        }
+        Change::PutCursor(cursor) => {
+            let account = cursor.account.as_ref().map_or("", |account| account.as_str());
+            run(
+                "INSERT OR REPLACE INTO cursor (endpoint, account, seq) VALUES (?1, ?2, ?3)",
+                params![cursor.endpoint, account, int(cursor.seq)],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// All that is kept of an account, but for its events.
+const DELETE_ALL: [&str; 7] = [
+    "DELETE FROM account WHERE id = ?1",
+    "DELETE FROM trust WHERE account = ?1",
+    "DELETE FROM reservation WHERE account = ?1",
+    "DELETE FROM send WHERE account = ?1",
+    "DELETE FROM contact WHERE account = ?1",
+    "DELETE FROM chat WHERE account = ?1",
+    "DELETE FROM cursor WHERE account = ?1",
+];
+
+fn put_account(connection: &Connection, account: AccountRecord) -> Done<()> {
+    let sql = "SELECT 1 FROM account WHERE tenant = ?1 AND name = ?2 AND id <> ?3";
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let values = params![account.tenant.as_str(), account.name.as_str(), account.id.as_str()];
+    if statement.exists(values).map_err(failed)? {
+        return Err(ManagerStoreError::NameTaken { name: account.name });
+    }
+    let sql = "INSERT INTO account (id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, \
+               version, settings, metadata, location, created_at, updated_at, last_active_at, epoch) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+               ON CONFLICT (id) DO UPDATE SET tenant = ?2, owner = ?3, name = ?4, display_name = ?5, phone = ?6, \
+               jid = ?7, lid = ?8, desired = ?9, status = ?10, reason = ?11, version = ?12, settings = ?13, \
+               metadata = ?14, location = ?15, created_at = ?16, updated_at = ?17, last_active_at = ?18, epoch = ?19";
+    let text = |jid: &Option<Jid>| jid.as_ref().map(Jid::to_string);
+    let values = params![
+        account.id.as_str(),
+        account.tenant.as_str(),
+        account.owner,
+        account.name.as_str(),
+        account.display_name,
+        account.phone.as_ref().map(|phone| phone.to_string()),
+        text(&account.jid),
+        text(&account.lid),
+        word(&account.desired)?,
+        word(&account.status)?,
+        account.reason.as_ref().map(json).transpose()?,
+        int(account.version),
+        json(&account.settings)?,
+        json(&account.metadata)?,
+        account.location,
+        int(account.created_at.0),
+        int(account.updated_at.0),
+        account.last_active_at.map(|at| int(at.0)),
+        int(account.epoch.0),
+    ];
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(values))
+        .map(drop)
+        .map_err(failed)
+}
+
+fn push_event(connection: &Connection, event: NewEvent) -> Done<EventRecord> {
+    let account_seq = match &event.account {
+        Some(account) => {
+            let sql = "UPDATE account SET seq = seq + 1 WHERE id = ?1 RETURNING seq";
+            let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+            let seq: Option<i64> =
+                statement.query_row(params![account.as_str()], |row| row.get(0)).optional().map_err(failed)?;
+            seq.unwrap_or(0)
+        }
+        None => 0,
+    };
+    let sql = "INSERT INTO event (account_seq, id, tenant, account, kind, at, data) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let values = params![
+        account_seq,
+        event.id.as_str(),
+        event.tenant.as_str(),
+        event.account.as_ref().map(|account| account.as_str()),
+        event.kind.wire(),
+        int(event.at.0),
+        json(&event.data)?,
+    ];
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let seq = statement.insert(values).map_err(failed)?;
+    let NewEvent { id, tenant, account, kind, at, data } = event;
+    let (seq, account_seq) = (seq.unsigned_abs(), account_seq.unsigned_abs());
+    Ok(EventRecord { seq, account_seq, id, tenant, account, kind, at, data })
+}
+
+fn put_contact(connection: &Connection, contact: &ContactRecord) -> Done<()> {
+    let (account, id) = (contact.account.as_str(), int(contact.id));
+    let text = |jid: &Option<Jid>| jid.as_ref().map(Jid::to_string);
+    let (pn, lid) = (text(&contact.pn), text(&contact.lid));
+    // An address leads to one person only.
+    for (sql, address) in [
+        ("UPDATE contact SET pn = NULL WHERE account = ?1 AND pn = ?2 AND id <> ?3", &pn),
+        ("UPDATE contact SET lid = NULL WHERE account = ?1 AND lid = ?2 AND id <> ?3", &lid),
+    ] {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params![account, address, id]))
+            .map_err(failed)?;
+    }
+    let sql = "INSERT OR REPLACE INTO contact (account, id, pn, lid, push_name, created_at, last_inbound, unanswered) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let values = params![
+        account,
+        id,
+        pn,
+        lid,
+        contact.push_name,
+        int(contact.created_at.0),
+        contact.last_inbound.map(|at| int(at.0)),
+        contact.unanswered
+    ];
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(values))
+        .map(drop)
+        .map_err(failed)
+}
