@@ -140,7 +140,11 @@ pub enum IdentityPolicy {
 /// What is skipped of what comes in: acknowledged, counted as skipped, and told to nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(clippy::exhaustive_structs, clippy::struct_excessive_bools, reason = "one switch for each kind of chat")]
+#[expect(
+    clippy::exhaustive_structs,
+    clippy::struct_excessive_bools,
+    reason = "one switch for each kind of chat"
+)]
 pub struct IgnoreRules {
     /// Status posts.
     pub status: bool,

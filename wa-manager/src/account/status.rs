@@ -167,7 +167,10 @@ impl ReasonKind {
     /// Whether starting the account again by hand may help.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        !matches!(self, Self::AccountBanned | Self::ClientOutdated | Self::LoggedOut | Self::CredentialsRejected)
+        !matches!(
+            self,
+            Self::AccountBanned | Self::ClientOutdated | Self::LoggedOut | Self::CredentialsRejected
+        )
     }
 
     /// What somebody can do.
@@ -175,7 +178,9 @@ impl ReasonKind {
     pub const fn user_action(self) -> UserAction {
         match self {
             Self::OpeningStore | Self::Connecting | Self::Restoring | Self::FenceLost => UserAction::None,
-            Self::Network | Self::TemporaryBan | Self::UnstableLink | Self::ConnectTimeout => UserAction::Wait,
+            Self::Network | Self::TemporaryBan | Self::UnstableLink | Self::ConnectTimeout => {
+                UserAction::Wait
+            }
             Self::LoggedOut | Self::PairingExpired | Self::PairingRejected | Self::CredentialsRejected => {
                 UserAction::Relink
             }

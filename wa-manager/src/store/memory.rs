@@ -79,8 +79,7 @@ impl Tables {
         for change in changes {
             match change {
                 Change::Fence { account, epoch } => {
-                    let is_owner =
-                        self.accounts.iter().any(|row| row.id == account && row.epoch == epoch);
+                    let is_owner = self.accounts.iter().any(|row| row.id == account && row.epoch == epoch);
                     if !is_owner {
                         return Err(ManagerStoreError::FenceLost { account });
                     }
@@ -231,12 +230,7 @@ impl ManagerStore for MemoryManagerStore {
         self.read_kept(account, |kept| kept.contacts.values().find(is_this).cloned())
     }
 
-    fn contacts(
-        &self,
-        account: &AccountId,
-        from: u64,
-        limit: usize,
-    ) -> StoreFuture<'_, Vec<ContactRecord>> {
+    fn contacts(&self, account: &AccountId, from: u64, limit: usize) -> StoreFuture<'_, Vec<ContactRecord>> {
         self.read_kept(account, |kept| {
             kept.contacts.range(from..).map(|(_, contact)| contact.clone()).take(limit).collect()
         })

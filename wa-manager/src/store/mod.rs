@@ -26,8 +26,8 @@ pub use self::changes::{Change, Changes};
 pub use self::error::ManagerStoreError;
 pub use self::memory::MemoryManagerStore;
 pub use self::records::{
-    ChatKind, ChatRecord, ContactRecord, CursorRecord, IdempotencyRecord, PairLimitRecord,
-    ReservationRecord, SendRecord, TrustRecord,
+    ChatKind, ChatRecord, ContactRecord, CursorRecord, IdempotencyRecord, PairLimitRecord, ReservationRecord,
+    SendRecord, TrustRecord,
 };
 pub use self::sqlite::SqliteManagerStore;
 use crate::account::AccountRecord;
@@ -118,12 +118,7 @@ pub trait ManagerStore: Send + Sync + Debug {
     ///
     /// # Errors
     /// As [`Self::accounts`].
-    fn contacts(
-        &self,
-        account: &AccountId,
-        from: u64,
-        limit: usize,
-    ) -> StoreFuture<'_, Vec<ContactRecord>>;
+    fn contacts(&self, account: &AccountId, from: u64, limit: usize) -> StoreFuture<'_, Vec<ContactRecord>>;
 
     /// A chat.
     ///

@@ -89,7 +89,9 @@ fn event(number: u8, of: Option<AccountId>) -> NewEvent {
 
 fn changes(list: impl IntoIterator<Item = Change>) -> Changes {
     let mut changes = Changes::new();
-    list.into_iter().for_each(|change| drop(changes.push(change)));
+    for change in list {
+        changes.push(change);
+    }
     changes
 }
 
@@ -149,8 +151,10 @@ async fn nothing_of_a_commit_that_fails_is_there(store: &dyn ManagerStore) {
         Change::PutAccount(Box::new(account(4, "a"))),
     ]);
     // Beside others that succeed.
-    let (failed, pushed) =
-        tokio::join!(store.commit(failing), store.commit(changes([Change::PushEvent(Box::new(event(2, None)))])));
+    let (failed, pushed) = tokio::join!(
+        store.commit(failing),
+        store.commit(changes([Change::PushEvent(Box::new(event(2, None)))]))
+    );
     assert!(matches!(failed, Err(ManagerStoreError::NameTaken { name }) if name.as_str() == "a"));
     assert_eq!(pushed.unwrap().len(), 1);
     assert_eq!(store.accounts().await.unwrap().len(), 2);
@@ -287,7 +291,8 @@ async fn limits_and_what_was_counted_are_kept(store: &dyn ManagerStore) {
     let now = UnixMillis(86_400_000);
     let reservation = trust.state.reserve(&terms, "M", &Deed::Group, None, now, 0).unwrap();
     let record = ReservationRecord { account: id(1), reservation };
-    put(store, [Change::PutTrust(Box::new(trust.clone())), Change::PutReservation(Box::new(record.clone()))]).await;
+    put(store, [Change::PutTrust(Box::new(trust.clone())), Change::PutReservation(Box::new(record.clone()))])
+        .await;
     assert_eq!(store.trust(&id(1)).await.unwrap(), Some(trust));
     assert_eq!(store.reservation(&id(1), "M").await.unwrap(), Some(record.clone()));
     assert_eq!(store.reservation(&id(2), "M").await.unwrap(), None);
@@ -305,8 +310,11 @@ async fn requests_and_limits_are_forgotten_when_their_time_is_over(store: &dyn M
         until: UnixMillis(5),
     };
     let limit = PairLimitRecord { key: "phone/abc".into(), state: vec![1], until: UnixMillis(6) };
-    put(store, [Change::PutIdempotency(Box::new(request.clone())), Change::PutPairLimit(Box::new(limit.clone()))])
-        .await;
+    put(
+        store,
+        [Change::PutIdempotency(Box::new(request.clone())), Change::PutPairLimit(Box::new(limit.clone()))],
+    )
+    .await;
     let tenant = TenantId::default();
     assert_eq!(store.idempotency(&tenant, "send/1").await.unwrap(), Some(request));
     assert_eq!(store.idempotency(&TenantId::new("other"), "send/1").await.unwrap(), None);

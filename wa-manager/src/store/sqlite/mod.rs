@@ -184,12 +184,7 @@ impl ManagerStore for SqliteManagerStore {
         })
     }
 
-    fn contacts(
-        &self,
-        account: &AccountId,
-        from: u64,
-        limit: usize,
-    ) -> StoreFuture<'_, Vec<ContactRecord>> {
+    fn contacts(&self, account: &AccountId, from: u64, limit: usize) -> StoreFuture<'_, Vec<ContactRecord>> {
         let account = account.clone();
         self.query(move |connection| {
             let sql = format!(

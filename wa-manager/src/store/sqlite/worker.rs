@@ -34,9 +34,7 @@ impl Worker {
     pub(super) fn start(connection: Connection) -> Result<Self, ManagerStoreError> {
         let (jobs, inbox) = channel();
         let thread = std::thread::Builder::new().name("wa-manager-store".to_owned());
-        let thread = thread
-            .spawn(move || run(connection, &inbox))
-            .map_err(ManagerStoreError::io)?;
+        let thread = thread.spawn(move || run(connection, &inbox)).map_err(ManagerStoreError::io)?;
         Ok(Self { jobs, _thread: thread })
     }
 
@@ -104,7 +102,8 @@ fn run(connection: Connection, inbox: &Receiver<Job>) {
 fn commit(connection: &Connection, group: Vec<(Changes, Reply)>) {
     let (group, replies): (Vec<Changes>, Vec<Reply>) = group.into_iter().unzip();
     let together = connection.execute_batch("BEGIN IMMEDIATE").map_err(failed).and_then(|()| {
-        let written = group.into_iter().map(|changes| one(connection, changes)).collect::<Result<Vec<_>, _>>()?;
+        let written =
+            group.into_iter().map(|changes| one(connection, changes)).collect::<Result<Vec<_>, _>>()?;
         connection.execute_batch("COMMIT").map_err(failed)?;
         Ok(written)
     });

@@ -86,17 +86,11 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
             )?;
         }
         Change::DeleteSend { account, id } => {
-            run(
-                "DELETE FROM send WHERE account = ?1 AND id = ?2",
-                params![account.as_str(), id.as_str()],
-            )?;
+            run("DELETE FROM send WHERE account = ?1 AND id = ?2", params![account.as_str(), id.as_str()])?;
         }
         Change::PutContact(contact) => put_contact(connection, &contact)?,
         Change::DeleteContact { account, id } => {
-            run(
-                "DELETE FROM contact WHERE account = ?1 AND id = ?2",
-                params![account.as_str(), int(id)],
-            )?;
+            run("DELETE FROM contact WHERE account = ?1 AND id = ?2", params![account.as_str(), int(id)])?;
         }
         Change::PutChat(chat) => {
             run(
@@ -197,8 +191,10 @@ fn push_event(connection: &Connection, event: NewEvent) -> Done<EventRecord> {
         Some(account) => {
             let sql = "UPDATE account SET seq = seq + 1 WHERE id = ?1 RETURNING seq";
             let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-            let seq: Option<i64> =
-                statement.query_row(params![account.as_str()], |row| row.get(0)).optional().map_err(failed)?;
+            let seq: Option<i64> = statement
+                .query_row(params![account.as_str()], |row| row.get(0))
+                .optional()
+                .map_err(failed)?;
             seq.unwrap_or(0)
         }
         None => 0,
