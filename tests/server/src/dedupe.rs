@@ -1,17 +1,18 @@
 //! What a device sent lately, so that a resend with the same id is acknowledged but delivered only once.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::account::DeviceKey;
 
 /// One copy of a message: for whom, and which resend of it (0 is the first).
 pub(crate) type Copy = (DeviceKey, u32);
 
-/// The last messages of one device.
+/// The last messages of one device. In a tree: a hash table that things come to and go from grows once more, long after it
+/// was full, and looks like a leak.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     order: VecDeque<String>,
-    sends: HashMap<String, Send>,
+    sends: BTreeMap<String, Send>,
     /// How often an id came that was there before.
     pub(crate) repeated: u64,
 }
@@ -19,7 +20,7 @@ pub(crate) struct Recent {
 #[derive(Debug)]
 struct Send {
     time: u64,
-    delivered: HashSet<Copy>,
+    delivered: BTreeSet<Copy>,
 }
 
 impl Recent {
@@ -30,7 +31,7 @@ impl Recent {
             return send.time;
         }
         self.order.push_back(id.to_owned());
-        self.sends.insert(id.to_owned(), Send { time: now, delivered: HashSet::new() });
+        self.sends.insert(id.to_owned(), Send { time: now, delivered: BTreeSet::new() });
         if self.order.len() > memory
             && let Some(oldest) = self.order.pop_front()
         {

@@ -1,7 +1,7 @@
 //! What the phone does for its companions: it sends them messages again that they cannot read, and tells which LIDs
 //! belong to which numbers. Protocol: messages, "Peer messages".
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message as _;
 use wa_core::wire::Node;
@@ -39,7 +39,7 @@ pub enum Resends {
 #[derive(Default)]
 pub(super) struct KnownMessages {
     order: VecDeque<String>,
-    by_id: HashMap<String, Vec<KnownMessage>>,
+    by_id: BTreeMap<String, Vec<KnownMessage>>,
 }
 
 /// One of them, encoded: there are many, and few are asked for.

@@ -1,13 +1,13 @@
 //! Which messages a phone read, so that one that comes in two encryptions is shown once.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 
 /// The last messages, by the sender's account and their id. Of each a hash is kept: there are many.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     order: VecDeque<u64>,
-    known: HashSet<u64>,
+    known: BTreeSet<u64>,
     hasher: RandomState,
 }
 

@@ -1,6 +1,6 @@
 //! A phone's messages: one copy per device of the recipient, one for each own companion, and resends.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use prost::Message as _;
@@ -54,7 +54,7 @@ pub enum SendError {
 #[derive(Default)]
 pub(super) struct SentMessages {
     order: VecDeque<String>,
-    by_id: HashMap<String, SentMessage>,
+    by_id: BTreeMap<String, SentMessage>,
 }
 
 #[derive(Clone)]
