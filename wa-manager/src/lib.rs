@@ -4,6 +4,7 @@
 //! | Module | Subject |
 //! |---|---|
 //! | [`account`] | one account: name, settings, where it stands |
+//! | [`clock`] | what time it is |
 //! | [`event`] | what happened, stored and delivered at least once |
 //! | [`location`] | where the stores of accounts are |
 //! | [`store`] | where the manager keeps what it knows |
@@ -11,6 +12,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod account;
+pub mod clock;
 pub mod event;
 mod ids;
 pub mod location;
