@@ -6,17 +6,22 @@
 //! | [`account`] | one account: name, settings, where it stands |
 //! | [`clock`] | what time it is |
 //! | [`event`] | what happened, stored and delivered at least once |
+//! | [`inbound`] | what comes in: classified, ignored, or told, with contact and chat |
 //! | [`location`] | where the stores of accounts are |
+//! | [`sending`] | what goes out: within the limits, once, or later |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
 #![deny(clippy::disallowed_methods)]
 
 pub mod account;
 pub mod clock;
+mod contacts;
 pub mod event;
 mod ids;
+pub mod inbound;
 pub mod location;
 mod millis;
+pub mod sending;
 pub mod store;
 pub mod trust;
 
