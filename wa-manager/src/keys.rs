@@ -40,14 +40,12 @@ impl SqliteKeyStores {
 
 impl KeyStores for SqliteKeyStores {
     fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn Store>> {
-        let path = path.to_path_buf();
-        Box::pin(blocking(move || {
-            if let Some(directory) = path.parent() {
-                std::fs::create_dir_all(directory).map_err(io)?;
-            }
-            let store = wa_store::SqliteStore::builder(&path).open()?;
+        Box::pin(async move {
+            let directory = path.parent().map(Path::to_path_buf);
+            blocking(move || directory.map_or(Ok(()), std::fs::create_dir_all).map_err(io)).await?;
+            let store = wa_store::SqliteStore::builder(&path).open().await?;
             Ok(Arc::new(store) as Arc<dyn Store>)
-        }))
+        })
     }
 
     fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {

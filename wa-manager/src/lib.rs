@@ -27,9 +27,9 @@ pub mod store;
 pub mod trust;
 
 pub use account::{
-    Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome, NameError,
-    Unlink,
+    Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome,
+    NameError, Unlink,
 };
 pub use ids::{AccountId, Epoch, EventId, TenantId};
-pub use manager::{AccountKey, AccountSpec, ClientManager, ManagerBuilder, ManagerError};
 pub use location::{LocationError, PathTemplate, StoreKey, StoreKind, StoreLocator};
+pub use manager::{AccountKey, AccountSpec, ClientManager, ManagerBuilder, ManagerError};

@@ -73,7 +73,8 @@ impl AccountName {
     #[must_use]
     pub fn generate(prefix: &str, now: UnixMillis, random: [u8; 8]) -> Self {
         const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789xy";
-        let is_fit = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+        let is_fit =
+            |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
         let prefix = prefix.chars().take(32).map(|character| if is_fit(character) { character } else { '_' });
         let random = random.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 64)));
         let random: String = random.map(|letter| char::from(*letter)).collect();
@@ -124,7 +125,8 @@ mod tests {
     // R060
     #[test]
     fn names_are_generated_of_provider_workspace_time_and_random() {
-        let name = AccountName::generate("webjs_1", UnixMillis(1_761_188_765_999), [41, 25, 45, 4, 0, 6, 42, 18]);
+        let name =
+            AccountName::generate("webjs_1", UnixMillis(1_761_188_765_999), [41, 25, 45, 4, 0, 6, 42, 18]);
         assert_eq!(name.as_str(), "webjs_1_1761188765_pZtEAGqS");
         for prefix in ["", "../..", "é ü", &"x".repeat(100)] {
             let name = AccountName::generate(prefix, UnixMillis(u64::MAX), [255; 8]);

@@ -176,7 +176,8 @@ async fn take_over(store: &dyn ManagerStore, clock: &dyn Clock) -> Result<Vec<Ac
     for record in &mut accounts {
         record.epoch = Epoch(record.epoch.0 + 1);
         let before = record.status;
-        let is_over = !matches!(before, AccountStatus::Idle | AccountStatus::Error | AccountStatus::Disconnected);
+        let is_over =
+            !matches!(before, AccountStatus::Idle | AccountStatus::Error | AccountStatus::Disconnected);
         if is_over {
             (record.status, record.reason, record.updated_at) = (AccountStatus::Disconnected, None, now);
         }

@@ -28,8 +28,7 @@ impl Actor {
         self.restart_at = None;
         self.flaps.clear();
         let reason = Reason::new(ReasonKind::OpeningStore);
-        let changes =
-            self.standing(Standing::because(AccountStatus::Loading, reason), DesiredState::Running);
+        let changes = self.standing(Standing::because(AccountStatus::Loading, reason), DesiredState::Running);
         self.write(changes).await?;
         match self.connect().await {
             Ok(running) => {
@@ -44,9 +43,8 @@ impl Actor {
     pub(super) async fn connect(&mut self) -> Result<Running, Reason> {
         // Our own earlier client may still have the store.
         while self.closing.join_next().await.is_some() {}
-        let path = self.path().map_err(|error| {
-            Reason::new(ReasonKind::StoreFailed).detail(error.to_string())
-        })?;
+        let path =
+            self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
         let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
         let builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
         let builder = (self.shared.configure)(builder, &self.record);

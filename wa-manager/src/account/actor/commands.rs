@@ -163,7 +163,8 @@ impl Actor {
             == (&self.record.display_name, &self.record.settings, &self.record.metadata);
         if !is_same {
             row.version += 1;
-            let data = json!({ "displayName": row.display_name, "settings": row.settings, "version": row.version });
+            let data =
+                json!({ "displayName": row.display_name, "settings": row.settings, "version": row.version });
             let mut changes = self.changes(row);
             changes.push_event(self.event(EventKind::AccountUpdated, data));
             self.commit(changes).await?;

@@ -95,7 +95,11 @@ mod tests {
         assert!(told.windows(2).all(|pair| pair[1].0 - pair[0].0 >= window), "{told:?}");
         assert!(told.len() <= 301, "{}", told.len());
         let end = Duration::from_secs(700);
-        assert_eq!(flaps.due(end).map(|standing| standing.status), Some(AccountStatus::Ready), "the truth at last");
+        assert_eq!(
+            flaps.due(end).map(|standing| standing.status),
+            Some(AccountStatus::Ready),
+            "the truth at last"
+        );
         assert_eq!(flaps.deadline(), None);
     }
 

@@ -151,7 +151,8 @@ impl Actor {
         match begin {
             Begin::Fresh => {
                 let retry_at = self.record.reason.as_ref().and_then(|reason| reason.retry_at);
-                if self.record.desired == DesiredState::Running && self.record.status == AccountStatus::Error {
+                if self.record.desired == DesiredState::Running && self.record.status == AccountStatus::Error
+                {
                     self.restart_at = retry_at.map(|at| self.boot_time(at));
                 }
                 Ok(())
