@@ -6,6 +6,7 @@
 //! | [`account`] | one account: name, settings, where it stands |
 //! | [`clock`] | what time it is |
 //! | [`event`] | what happened, stored and delivered at least once |
+//! | [`hub`] | events to subscribers in this process |
 //! | [`location`] | where the stores of accounts are |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
@@ -14,6 +15,7 @@
 pub mod account;
 pub mod clock;
 pub mod event;
+pub mod hub;
 mod ids;
 pub mod location;
 mod millis;
