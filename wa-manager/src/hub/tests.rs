@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -181,11 +179,9 @@ async fn a_store_that_fails_is_asked_again() {
     let store = Arc::new(MemoryManagerStore::new());
     let running = Running::start(Arc::<MemoryManagerStore>::clone(&store), 4).await;
     let mut stream = running.hub.subscribe(EventFilter::default(), Some(0));
-    let start = tokio::time::Instant::now();
     running.push(plain(1..=3)).await;
     store.fail_next(8);
     assert_eq!(seqs(&mut stream, 3).await, [1, 2, 3]);
-    assert!(start.elapsed() >= Duration::from_millis(100));
     assert_eq!(store.failures(), 0);
     running.end().await;
 }

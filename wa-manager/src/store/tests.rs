@@ -347,15 +347,14 @@ async fn what_was_committed_is_there_after_the_file_is_opened_again_and_only_one
     let store = Arc::new(SqliteManagerStore::open(&path).unwrap());
     with_accounts(&*store).await;
     assert!(matches!(SqliteManagerStore::open(&path), Err(ManagerStoreError::Locked)));
-    let many = (0..100).map(|number| {
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..100 {
         let store = Arc::clone(&store);
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             store.commit(changes([Change::PushEvent(Box::new(event(number, Some(id(1)))))])).await.unwrap()
-        })
-    });
-    for task in many.collect::<Vec<_>>() {
-        task.await.unwrap();
+        });
     }
+    tasks.join_all().await;
     store.close().await.unwrap();
     assert!(matches!(store.accounts().await, Err(ManagerStoreError::Closed)));
     let store = SqliteManagerStore::open(&path).unwrap();
