@@ -7,7 +7,9 @@
 //! | [`clock`] | what time it is |
 //! | [`event`] | what happened, stored and delivered at least once |
 //! | [`hub`] | events to subscribers in this process |
+//! | [`keys`] | where the protocol keeps the accounts' keys |
 //! | [`location`] | where the stores of accounts are |
+//! | [`manager`] | [`ClientManager`]: all accounts |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
 #![deny(clippy::disallowed_methods)]
@@ -17,11 +19,17 @@ pub mod clock;
 pub mod event;
 pub mod hub;
 mod ids;
+pub mod keys;
 pub mod location;
+pub mod manager;
 mod millis;
 pub mod store;
 pub mod trust;
 
-pub use account::{AccountName, AccountSettings, AccountSnapshot, AccountStatus, NameError};
+pub use account::{
+    Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome,
+    NameError, Unlink,
+};
 pub use ids::{AccountId, Epoch, EventId, TenantId};
 pub use location::{LocationError, PathTemplate, StoreKey, StoreKind, StoreLocator};
+pub use manager::{AccountKey, AccountSpec, ClientManager, ManagerBuilder, ManagerError};
