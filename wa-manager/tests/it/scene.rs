@@ -21,34 +21,34 @@ use wa_test_server::{Phone, TestServer};
 /// Whoever waits longer waits for something that does not come.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 /// A server, a directory, and a manager that can be ended and begun again on it.
-pub struct Scene {
-    pub server: TestServer,
-    pub directory: TempDir,
-    pub manager: ClientManager,
+pub(crate) struct Scene {
+    pub(crate) server: TestServer,
+    pub(crate) directory: TempDir,
+    pub(crate) manager: ClientManager,
 }
 
 impl Scene {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|builder| builder).await
     }
 
-    pub async fn with(set: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Self {
+    pub(crate) async fn with(set: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Self {
         let (server, directory) = (TestServer::start().await, TempDir::new().unwrap());
         let manager = set(builder(&server, &directory)).build().await.unwrap();
         Self { server, directory, manager }
     }
 
     /// Ends the manager, and begins another one on the same files.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         self.restart_with(|builder| builder).await
     }
 
-    pub async fn restart_with(self, set: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Self {
+    pub(crate) async fn restart_with(self, set: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Self {
         let Self { server, directory, manager } = self;
         soon("the end of the manager", manager.shutdown(LIMIT)).await;
         drop(manager);
@@ -56,55 +56,55 @@ impl Scene {
         Self { server, directory, manager }
     }
 
-    pub fn phone(&self, name: &str) -> Phone {
+    pub(crate) fn phone(&self, name: &str) -> Phone {
         self.server.phone(name)
     }
 
-    pub fn account(&self, name: &str) -> Account {
+    pub(crate) fn account(&self, name: &str) -> Account {
         self.manager.account(&key(name)).unwrap()
     }
 
     /// Makes an account that nobody linked.
-    pub async fn create(&self, name: &str) -> Account {
+    pub(crate) async fn create(&self, name: &str) -> Account {
         let spec = AccountSpec { name: Some(AccountName::new(name).unwrap()), ..AccountSpec::default() };
         self.manager.create(spec).await.unwrap()
     }
 
     /// The events of an account so far.
-    pub async fn events(&self, account: &Account) -> Vec<EventRecord> {
+    pub(crate) async fn events(&self, account: &Account) -> Vec<EventRecord> {
         let query = EventQuery { account: Some(account.id().clone()), limit: 1000, ..EventQuery::default() };
         self.manager.events_since(query).await.unwrap()
     }
 
     /// The statuses that were told of an account so far.
-    pub async fn statuses(&self, account: &Account) -> Vec<String> {
+    pub(crate) async fn statuses(&self, account: &Account) -> Vec<String> {
         let events = self.events(account).await;
         let told = events.iter().filter(|event| event.kind == EventKind::AccountStatus);
         told.map(|event| event.data["status"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub fn subscribe(&self, account: &Account) -> EventStream {
+    pub(crate) fn subscribe(&self, account: &Account) -> EventStream {
         let filter = EventFilter { account: Some(account.id().clone()), ..EventFilter::default() };
         self.manager.subscribe(filter, None)
     }
 
-    pub fn key_file(&self, name: &str) -> PathBuf {
+    pub(crate) fn key_file(&self, name: &str) -> PathBuf {
         self.directory.path().join("default").join(format!("{name}.db"))
     }
 }
 
-pub fn key(name: &str) -> AccountKey {
+pub(crate) fn key(name: &str) -> AccountKey {
     AccountKey::Name(TenantId::default(), AccountName::new(name).unwrap())
 }
 
-pub fn builder(server: &TestServer, directory: &TempDir) -> ManagerBuilder {
+pub(crate) fn builder(server: &TestServer, directory: &TempDir) -> ManagerBuilder {
     let store = SqliteManagerStore::open(directory.path().join("manager.db")).unwrap();
     let template = PathTemplate::new(directory.path(), "{tenant}/{name}.db").unwrap();
     ClientManager::builder(Arc::new(store), Arc::new(template)).client(client(server))
 }
 
 /// How clients reach the server.
-pub fn client(
+pub(crate) fn client(
     server: &TestServer,
 ) -> impl Fn(ClientBuilder, &AccountRecord) -> ClientBuilder + Send + Sync + 'static + use<> {
     let (connector, root, http) = (server.connector(), server.trust_root(), server.media().http_client());
@@ -114,11 +114,11 @@ pub fn client(
 }
 
 /// A scene whose accounts of these names are linked, each to the phone of its name, and do not run.
-pub async fn linked(names: &[&str]) -> Scene {
+pub(crate) async fn linked(names: &[&str]) -> Scene {
     linked_with(names, |builder| builder).await
 }
 
-pub async fn linked_with(names: &[&str], set: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Scene {
+pub(crate) async fn linked_with(names: &[&str], set: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Scene {
     let scene = Scene::new().await;
     for name in names {
         scene.create(name).await;
@@ -162,7 +162,7 @@ async fn link(server: &TestServer, path: &str, phone: &str) -> (wa_types::Jid, O
 }
 
 /// Waits until the account stands so.
-pub async fn stands(account: &Account, status: AccountStatus) -> AccountSnapshot {
+pub(crate) async fn stands(account: &Account, status: AccountStatus) -> AccountSnapshot {
     let what = format!("{} to be {status:?}", account.name());
     soon(&what, account.reached(|snapshot| snapshot.status == status)).await.unwrap()
 }
