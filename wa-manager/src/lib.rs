@@ -6,8 +6,11 @@
 //! | [`account`] | one account: name, settings, where it stands |
 //! | [`clock`] | what time it is |
 //! | [`event`] | what happened, stored and delivered at least once |
+//! | [`hub`] | events to subscribers in this process |
 //! | [`inbound`] | what comes in: classified, ignored, or told, with contact and chat |
+//! | [`keys`] | where the protocol keeps the accounts' keys |
 //! | [`location`] | where the stores of accounts are |
+//! | [`manager`] | [`ClientManager`]: all accounts |
 //! | [`sending`] | what goes out: within the limits, once, or later |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
@@ -17,14 +20,21 @@ pub mod account;
 pub mod clock;
 mod contacts;
 pub mod event;
+pub mod hub;
 mod ids;
 pub mod inbound;
+pub mod keys;
 pub mod location;
+pub mod manager;
 mod millis;
 pub mod sending;
 pub mod store;
 pub mod trust;
 
-pub use account::{AccountName, AccountSettings, AccountSnapshot, AccountStatus, NameError};
+pub use account::{
+    Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome,
+    NameError, Unlink,
+};
 pub use ids::{AccountId, Epoch, EventId, TenantId};
 pub use location::{LocationError, PathTemplate, StoreKey, StoreKind, StoreLocator};
+pub use manager::{AccountKey, AccountSpec, ClientManager, ManagerBuilder, ManagerError};

@@ -123,6 +123,15 @@ impl Changes {
         self.push(Change::PutReservation(Box::new(reservation)))
     }
 
+    /// The row of this account as these changes leave it, if they write it.
+    #[must_use]
+    pub fn account(&self, id: &AccountId) -> Option<&AccountRecord> {
+        self.list.iter().rev().find_map(|change| match change {
+            Change::PutAccount(row) if row.id == *id => Some(&**row),
+            _ => None,
+        })
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

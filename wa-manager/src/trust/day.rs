@@ -27,6 +27,12 @@ pub struct UnknownZone {
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
 impl Zone {
+    /// Where days begin at midnight UTC.
+    #[must_use]
+    pub const fn utc() -> Self {
+        Self { zone: TimeZone::UTC }
+    }
+
     /// Coordinated universal time: the default.
     pub const UTC: Self = Self { zone: TimeZone::UTC };
 
