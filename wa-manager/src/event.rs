@@ -102,6 +102,8 @@ kinds! {
     PairingCode = "pairing.code",
     /// A code is worth nothing any more.
     PairingCodeExpired = "pairing.code_expired",
+    /// What is on show cannot be stored: other processes see nothing of it.
+    PairingDegraded = "pairing.degraded",
     /// A pairing ended without a link.
     PairingFailed = "pairing.failed",
     /// A message came.

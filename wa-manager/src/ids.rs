@@ -20,6 +20,11 @@ pub struct TenantId(String);
 #[serde(transparent)]
 pub struct EventId(String);
 
+/// An attempt to link an account: a random UUID.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TicketId(String);
+
 /// Which life of its owner may write an account's rows. It grows with each owner; on one machine it counts starts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -77,6 +82,20 @@ impl EventId {
     }
 }
 
+impl TicketId {
+    /// A new one, of these random bytes.
+    #[must_use]
+    pub fn of(random: [u8; 16]) -> Self {
+        Self(uuid(random))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl TenantId {
     /// The tenant of this name.
     pub fn new(name: impl Into<String>) -> Self {
@@ -97,6 +116,12 @@ impl Default for TenantId {
 }
 
 impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for TicketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

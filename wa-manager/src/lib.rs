@@ -11,6 +11,7 @@
 //! | [`keys`] | where the protocol keeps the accounts' keys |
 //! | [`location`] | where the stores of accounts are |
 //! | [`manager`] | [`ClientManager`]: all accounts |
+//! | [`pairing`] | linking an account to its phone |
 //! | [`sending`] | what goes out: within the limits, once, or later |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
@@ -27,6 +28,7 @@ pub mod keys;
 pub mod location;
 pub mod manager;
 mod millis;
+pub mod pairing;
 pub mod sending;
 pub mod store;
 pub mod trust;
@@ -35,6 +37,6 @@ pub use account::{
     Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome,
     NameError, Unlink,
 };
-pub use ids::{AccountId, Epoch, EventId, TenantId};
+pub use ids::{AccountId, Epoch, EventId, TenantId, TicketId};
 pub use location::{LocationError, PathTemplate, StoreKey, StoreKind, StoreLocator};
 pub use manager::{AccountKey, AccountSpec, ClientManager, ManagerBuilder, ManagerError};
