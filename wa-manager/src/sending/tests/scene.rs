@@ -88,6 +88,7 @@ fn account() -> AccountRecord {
         created_at: T,
         updated_at: T,
         last_active_at: None,
+        probation: None,
         epoch: Epoch(1),
     }
 }
