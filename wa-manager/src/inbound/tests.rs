@@ -12,15 +12,10 @@ use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
 use super::*;
 use crate::account::IgnoreRules;
-use crate::event::{EventKind, EventRecord};
-use crate::ids::{AccountId, TenantId};
+use crate::event::EventKind;
 use crate::sending::tests::scene::{DAY, MINUTE, Scene, T, id, on_each, pn};
 use crate::sending::{GateConfig, Recipient, SendError};
-use crate::store::{
-    Change, Changes, ChatKind, ChatRecord, ContactRecord, CursorRecord, EventQuery, IdempotencyRecord,
-    ManagerStore, ManagerStoreError, MemoryManagerStore, PairLimitRecord, ReservationRecord, SendRecord,
-    SqliteManagerStore, StoreFuture, TrustRecord,
-};
+use crate::store::{Changes, ChatKind, ChatRecord, ContactRecord, SqliteManagerStore};
 use crate::trust::{Admission, Lane, Scope};
 
 on_each! {
@@ -315,61 +310,10 @@ async fn a_hook_that_fails_or_hangs_costs_contact_and_chat_only() {
     assert_eq!(inbound.counts().failed[&Stage::Provider], 2);
 }
 
-/// A store that refuses the contacts of one phone number, as a constraint would, and fails when it is told to.
-#[derive(Debug, Default)]
-struct Constrained {
-    inner: Arc<MemoryManagerStore>,
-}
-
-macro_rules! passed_on {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
-        $(fn $name(&self, $($argument: $type),*) -> StoreFuture<'_, $answer> {
-            self.inner.$name($($argument),*)
-        })*
-    };
-}
-
-impl ManagerStore for Constrained {
-    passed_on! {
-        accounts() -> Vec<crate::account::AccountRecord>;
-        account(id: &AccountId) -> Option<crate::account::AccountRecord>;
-        events(query: EventQuery) -> Vec<EventRecord>;
-        last_seq() -> u64;
-        first_seq() -> u64;
-        trust(account: &AccountId) -> Option<TrustRecord>;
-        reservation(account: &AccountId, id: &str) -> Option<ReservationRecord>;
-        sends(account: &AccountId) -> Vec<SendRecord>;
-        send(account: &AccountId, id: &MessageId) -> Option<SendRecord>;
-        contact(account: &AccountId, address: &Jid) -> Option<ContactRecord>;
-        contacts(account: &AccountId, from: u64, limit: usize) -> Vec<ContactRecord>;
-        chat(account: &AccountId, chat: &Jid) -> Option<ChatRecord>;
-        chats(account: &AccountId, limit: usize) -> Vec<ChatRecord>;
-        idempotency(tenant: &TenantId, key: &str) -> Option<IdempotencyRecord>;
-        pair_limit(key: &str) -> Option<PairLimitRecord>;
-        cursors(endpoint: &str) -> Vec<CursorRecord>;
-    }
-
-    fn commit(&self, changes: Changes) -> StoreFuture<'_, Vec<EventRecord>> {
-        let is_refused =
-            |change: &Change| matches!(change, Change::PutContact(contact) if contact.pn == Some(pn("15")));
-        if changes.iter().any(is_refused) {
-            let error = ManagerStoreError::io(std::io::Error::other("a constraint"));
-            return Box::pin(std::future::ready(Err(error)));
-        }
-        self.inner.commit(changes)
-    }
-}
-
-async fn constrained() -> (Scene, Arc<MemoryManagerStore>) {
-    let inner = Arc::new(MemoryManagerStore::new());
-    let store = Constrained { inner: Arc::clone(&inner) };
-    (Scene::ready(Arc::new(store), None, GateConfig::default()).await, inner)
-}
-
 // R076, R071
 #[tokio::test]
 async fn a_contact_that_is_refused_takes_nobody_along() {
-    let (mut scene, inner) = constrained().await;
+    let (mut scene, store) = Scene::on_a_stubborn_store().await;
     let mut inbound = inbound();
     for (number, from) in [(1, "12"), (2, "15"), (3, "16")] {
         take(&mut scene, &mut inbound, direct(number, from)).await;
@@ -378,16 +322,16 @@ async fn a_contact_that_is_refused_takes_nobody_along() {
     assert_eq!(scene.last(EventKind::InboundFailed).await.data["stage"], "provision");
     assert_eq!((scene.contacts().await, chats(&scene).await.len()), (2, 2));
     // The contact cannot even be read.
-    inner.fail_next(1);
+    store.inner.fail_next(1);
     let outcome = take(&mut scene, &mut inbound, direct(4, "17")).await;
     assert_eq!(outcome, Outcome::Failed(Stage::Contact));
     assert_eq!(scene.count(EventKind::MessageReceived).await, 4);
     // Nothing can be stored: it is not confirmed, and comes again.
-    inner.fail_next(100);
+    store.inner.fail_next(100);
     let ignore = IgnoreRules::default();
     let failed = inbound.handle(&mut scene.gate, &item(direct(5, "18")), &ignore, Changes::new()).await;
     assert!(matches!(failed, Err(InboundError::Store(_))), "{failed:?}");
-    inner.fail_next(0);
+    store.inner.fail_next(0);
     assert_eq!(take(&mut scene, &mut inbound, direct(5, "18")).await, Outcome::Processed);
     assert_eq!(inbound.counts().received, inbound.counts().accounted());
 }
@@ -428,7 +372,7 @@ proptest! {
         items in proptest::collection::vec((any_received(), 0..12_usize), 1..40),
     ) {
         block_on(async {
-            let (mut scene, inner) = constrained().await;
+            let (mut scene, store) = Scene::on_a_stubborn_store().await;
             let mut inbound = Inbound::new(Arc::new(Moody));
             let mut told = 0;
             let mut calls = 0_u64;
@@ -437,11 +381,11 @@ proptest! {
                 let mut last = None;
                 // Until it may be confirmed.
                 while last.is_none() {
-                    inner.fail_next(if calls % 3 == 0 { failures.saturating_sub(6) } else { 0 });
+                    store.inner.fail_next(if calls.is_multiple_of(3) { failures.saturating_sub(6) } else { 0 });
                     calls += 1;
                     let ignore = IgnoreRules::default();
                     last = inbound.handle(&mut scene.gate, &received, &ignore, Changes::new()).await.ok();
-                    inner.fail_next(0);
+                    store.inner.fail_next(0);
                 }
                 told += usize::from(!matches!(last, Some(Outcome::Skipped(_))));
             }
