@@ -100,7 +100,7 @@ impl fmt::Display for TenantId {
 }
 
 /// The text of a random UUID (version 4).
-fn uuid(random: [u8; 16]) -> String {
+pub(crate) fn uuid(random: [u8; 16]) -> String {
     const VERSION: u128 = 0x4 << 76;
     const VARIANT: u128 = 0x2 << 62;
     const FREE: u128 = !((0xF << 76) | (0x3 << 62));

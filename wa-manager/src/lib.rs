@@ -10,8 +10,10 @@
 //! | [`keys`] | where the protocol keeps the accounts' keys |
 //! | [`location`] | where the stores of accounts are |
 //! | [`manager`] | [`ClientManager`]: all accounts |
+//! | [`sink`] | events to others, at least once and in order |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
+//! | [`webhook`] | events to URLs |
 #![deny(clippy::disallowed_methods)]
 
 pub mod account;
@@ -23,8 +25,10 @@ pub mod keys;
 pub mod location;
 pub mod manager;
 mod millis;
+pub mod sink;
 pub mod store;
 pub mod trust;
+pub mod webhook;
 
 pub use account::{
     Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome,

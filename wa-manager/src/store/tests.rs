@@ -47,11 +47,11 @@ on_each! {
     chats_are_listed_by_their_last_message,
 }
 
-fn id(number: u8) -> AccountId {
+pub(crate) fn id(number: u8) -> AccountId {
     AccountId::of([number; 16])
 }
 
-fn account(number: u8, name: &str) -> AccountRecord {
+pub(crate) fn account(number: u8, name: &str) -> AccountRecord {
     AccountRecord {
         id: id(number),
         tenant: TenantId::default(),
