@@ -102,6 +102,8 @@ kinds! {
     PairingCode = "pairing.code",
     /// A code is worth nothing any more.
     PairingCodeExpired = "pairing.code_expired",
+    /// What is on show cannot be stored: other processes see nothing of it.
+    PairingDegraded = "pairing.degraded",
     /// A pairing ended without a link.
     PairingFailed = "pairing.failed",
     /// A message came.
@@ -126,6 +128,8 @@ kinds! {
     ContactCreated = "contact.created",
     /// There is a new chat.
     ChatCreated = "chat.created",
+    /// Two chats turned out to be with one person.
+    ChatMerged = "chat.merged",
     /// The past comes.
     HistoryProgress = "history.progress",
     /// A message waits for its turn.

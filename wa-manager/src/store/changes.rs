@@ -1,6 +1,6 @@
 //! Everything that one step of the manager writes, all or nothing.
 
-use wa_types::MessageId;
+use wa_types::{Jid, MessageId};
 
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, PairLimitRecord,
@@ -72,6 +72,13 @@ pub enum Change {
     },
     /// Writes a chat.
     PutChat(Box<ChatRecord>),
+    /// Removes a chat, as when two turn out to be one.
+    DeleteChat {
+        /// The account.
+        account: AccountId,
+        /// Its address.
+        chat: Jid,
+    },
     /// Remembers what a request led to.
     PutIdempotency(Box<IdempotencyRecord>),
     /// Writes how often something was tried to be linked.

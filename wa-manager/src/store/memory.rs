@@ -148,6 +148,9 @@ impl Tables {
                 Change::PutChat(chat) => {
                     self.kept(&chat.account).chats.insert(chat.chat.clone(), *chat);
                 }
+                Change::DeleteChat { account, chat } => {
+                    self.kept(&account).chats.remove(&chat);
+                }
                 Change::PutIdempotency(record) => {
                     self.idempotency.insert((record.tenant.clone(), record.key.clone()), *record);
                 }

@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn the_third_crash_within_ten_minutes_is_one_too_many() {
         let mut crashes = Crashes::default();
-        let minute = |minutes| Duration::from_secs(60 * minutes);
+        let minute = |minutes: u64| Duration::from_secs(60 * minutes);
         assert!(!crashes.add(minute(0)));
         assert!(!crashes.add(minute(5)));
         assert!(!crashes.add(minute(10)), "the first is ten minutes old");
