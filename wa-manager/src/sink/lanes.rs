@@ -308,3 +308,6 @@ impl Lanes {
         self.queue.insert((due, self.turns, key));
     }
 }
+
+#[cfg(test)]
+mod tests;

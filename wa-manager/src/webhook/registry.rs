@@ -99,7 +99,6 @@ impl WebhooksBuilder {
     }
 
     /// The webhooks, which are delivered to once somebody runs the task.
-    #[must_use]
     pub fn build(self) -> (Webhooks, WebhooksTask) {
         let Self { store, hub, clock, reach, roots, proxy, policy, time_limit } = self;
         let (commands, inbox) = mpsc::channel(64);
