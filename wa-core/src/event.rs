@@ -190,6 +190,14 @@ impl Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InboxNumber(pub(crate) u64);
 
+impl InboxNumber {
+    /// The number itself: for names that stay the same when the event comes again.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
 /// How much of a backlog there is, and how much of it was received. The counts are the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

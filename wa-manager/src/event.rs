@@ -128,6 +128,8 @@ kinds! {
     ContactCreated = "contact.created",
     /// There is a new chat.
     ChatCreated = "chat.created",
+    /// Two chats turned out to be with one person.
+    ChatMerged = "chat.merged",
     /// The past comes.
     HistoryProgress = "history.progress",
     /// A message waits for its turn.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use wa_core::crypto::kdf::sha256;
 
 /// An account, as the store knows it: a random UUID, in lower case with dashes. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,6 +54,20 @@ impl EventId {
     #[must_use]
     pub fn of(random: [u8; 16]) -> Self {
         Self(uuid(random))
+    }
+
+    /// That of something that an account received: the same whenever it is made of the same parts, so that what comes
+    /// again is known. The parts are told apart by their place.
+    #[must_use]
+    pub fn of_inbound(account: &AccountId, number: u64, parts: &[&str]) -> Self {
+        let number = number.to_be_bytes();
+        let lengths: Vec<[u8; 8]> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
+        let mut input: Vec<&[u8]> = vec![account.as_str().as_bytes(), &number];
+        for (length, part) in lengths.iter().zip(parts) {
+            input.extend([length.as_slice(), part.as_bytes()]);
+        }
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = sha256(&input);
+        Self(uuid_of([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p], 0x8))
     }
 
     /// One that a store kept.
@@ -126,10 +141,14 @@ impl fmt::Display for TenantId {
 
 /// The text of a random UUID (version 4).
 fn uuid(random: [u8; 16]) -> String {
-    const VERSION: u128 = 0x4 << 76;
+    uuid_of(random, 0x4)
+}
+
+/// The text of a UUID of a version: 4 for random bytes, 8 for a hash of the library's own kind.
+fn uuid_of(bytes: [u8; 16], version: u128) -> String {
     const VARIANT: u128 = 0x2 << 62;
     const FREE: u128 = !((0xF << 76) | (0x3 << 62));
-    let number = (u128::from_be_bytes(random) & FREE) | VERSION | VARIANT;
+    let number = (u128::from_be_bytes(bytes) & FREE) | (version << 76) | VARIANT;
     let hex = format!("{number:032x}");
     let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
     parts.map(|(from, to)| hex.get(from..to).unwrap_or_default()).join("-")
@@ -143,5 +162,16 @@ mod tests {
     fn ids_are_random_uuids() {
         assert_eq!(AccountId::of([0xFF; 16]).as_str(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
         assert_eq!(EventId::of([0; 16]).as_str(), "00000000-0000-4000-8000-000000000000");
+    }
+
+    #[test]
+    fn what_was_received_has_an_id_of_its_own_that_stays() {
+        let account = AccountId::of([1; 16]);
+        let id = |number, parts: &[&str]| EventId::of_inbound(&account, number, parts);
+        assert_eq!(id(7, &["a", "bc"]), id(7, &["a", "bc"]));
+        assert_eq!(id(7, &["a", "bc"]).as_str().get(14..15), Some("8"));
+        let others = [id(8, &["a", "bc"]), id(7, &["ab", "c"]), id(7, &["a", "bc", ""])];
+        assert!(others.iter().all(|other| *other != id(7, &["a", "bc"])));
+        assert_ne!(EventId::of_inbound(&AccountId::of([2; 16]), 7, &["a", "bc"]), id(7, &["a", "bc"]));
     }
 }

@@ -6,22 +6,37 @@
 //! | [`account`] | one account: name, settings, where it stands |
 //! | [`clock`] | what time it is |
 //! | [`event`] | what happened, stored and delivered at least once |
+//! | [`hub`] | events to subscribers in this process |
+//! | [`inbound`] | what comes in: classified, ignored, or told, with contact and chat |
+//! | [`keys`] | where the protocol keeps the accounts' keys |
 //! | [`location`] | where the stores of accounts are |
+//! | [`manager`] | [`ClientManager`]: all accounts |
 //! | [`pairing`] | linking an account to its phone |
+//! | [`sending`] | what goes out: within the limits, once, or later |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
 #![deny(clippy::disallowed_methods)]
 
 pub mod account;
 pub mod clock;
+mod contacts;
 pub mod event;
+pub mod hub;
 mod ids;
+pub mod inbound;
+pub mod keys;
 pub mod location;
+pub mod manager;
 mod millis;
 pub mod pairing;
+pub mod sending;
 pub mod store;
 pub mod trust;
 
-pub use account::{AccountName, AccountSettings, AccountSnapshot, AccountStatus, NameError};
+pub use account::{
+    Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome,
+    NameError, Unlink,
+};
 pub use ids::{AccountId, Epoch, EventId, TenantId, TicketId};
 pub use location::{LocationError, PathTemplate, StoreKey, StoreKind, StoreLocator};
+pub use manager::{AccountKey, AccountSpec, ClientManager, ManagerBuilder, ManagerError};

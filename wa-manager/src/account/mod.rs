@@ -6,12 +6,18 @@
 //! | `settings` | what can be set, with defaults |
 //! | `status` | where it stands, and why |
 //! | `record` | the row in the store, and what others see of it |
+//! | `actor` | the task that runs it |
+//! | `handle` | what a host holds of it |
 
+pub(crate) mod actor;
+mod handle;
 mod name;
 mod record;
 mod settings;
 mod status;
 
+pub use actor::{AccountPatch, CommandOutcome, ConnectionPolicy, Unlink};
+pub use handle::Account;
 pub use name::{AccountName, NameError};
 pub use record::{AccountRecord, AccountSnapshot, DeviceSnapshot, TrustSnapshot};
 pub use settings::{

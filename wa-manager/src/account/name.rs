@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use wa_types::UnixMillis;
 
 /// A name that is safe in an address and as a file: 1 to 64 letters, digits, `-`, `_` and `.`, the first a letter or
 /// digit. It never changes; what people read is the display name.
@@ -67,6 +68,21 @@ impl AccountName {
         Ok(Self(text))
     }
 
+    /// A name that nothing else has: `prefix_time_random`, such as `webjs_1_1761188765_pZTeaGqs`. What is in the prefix
+    /// and does not belong into a name becomes `_`.
+    #[must_use]
+    pub fn generate(prefix: &str, now: UnixMillis, random: [u8; 8]) -> Self {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789xy";
+        let is_fit =
+            |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+        let prefix = prefix.chars().take(32).map(|character| if is_fit(character) { character } else { '_' });
+        let random = random.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 64)));
+        let random: String = random.map(|letter| char::from(*letter)).collect();
+        let text: String = prefix.chain(format!("_{}_{random}", now.0 / 1000).chars()).collect();
+        let text = text.trim_start_matches(|character: char| !character.is_ascii_alphanumeric());
+        Self(text.to_owned())
+    }
+
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -105,6 +121,18 @@ impl fmt::Display for AccountName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // R060
+    #[test]
+    fn names_are_generated_of_provider_workspace_time_and_random() {
+        let name =
+            AccountName::generate("webjs_1", UnixMillis(1_761_188_765_999), [41, 25, 45, 4, 0, 6, 42, 18]);
+        assert_eq!(name.as_str(), "webjs_1_1761188765_pZtEAGqS");
+        for prefix in ["", "../..", "é ü", &"x".repeat(100)] {
+            let name = AccountName::generate(prefix, UnixMillis(u64::MAX), [255; 8]);
+            assert_eq!(AccountName::new(name.as_str()), Ok(name), "{prefix}");
+        }
+    }
 
     #[test]
     fn names_are_safe_in_addresses_and_paths() {

@@ -9,7 +9,7 @@ use super::name::AccountName;
 use super::settings::AccountSettings;
 use super::status::{AccountStatus, DesiredState, Reason};
 use crate::ids::{AccountId, Epoch, TenantId};
-use crate::trust::Restriction;
+use crate::trust::{Restriction, TrustState, TrustTable, Zone};
 
 /// An account, as the store keeps it: one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,4 +132,48 @@ pub struct TrustSnapshot {
     pub restrictions: Vec<Restriction>,
     /// When the day ends, in milliseconds since 1970.
     pub resets_at: u64,
+}
+
+impl AccountSnapshot {
+    pub(crate) fn new(
+        record: &AccountRecord,
+        trust: &TrustState,
+        table: &TrustTable,
+        zone: &Zone,
+        now: UnixMillis,
+    ) -> Self {
+        let usage = trust.usage(table, zone, now);
+        Self {
+            id: record.id.clone(),
+            tenant: record.tenant.clone(),
+            owner: record.owner.clone(),
+            name: record.name.clone(),
+            display_name: record.display_name.clone(),
+            desired: record.desired,
+            status: record.status,
+            reason: record.reason.clone(),
+            seq: record.seq,
+            version: record.version,
+            is_logged_in: record.jid.is_some(),
+            phone_number: record.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            device: record.jid.as_ref().map(|jid| DeviceSnapshot {
+                device_id: jid.to_string(),
+                lid: record.lid.as_ref().map(Jid::to_string),
+                connected: record.status == AccountStatus::Ready,
+            }),
+            settings: record.settings.clone(),
+            trust: TrustSnapshot {
+                trust_level: trust.level().number(),
+                daily_limit: usage.daily_limit,
+                messages_sent_today: usage.sent_today,
+                restrictions: trust.restrictions(now),
+                resets_at: usage.resets_at.0,
+            },
+            metadata: record.metadata.clone(),
+            created_at: record.created_at.0,
+            updated_at: record.updated_at.0,
+            last_active_at: record.last_active_at.map(|at| at.0),
+            battery: None,
+        }
+    }
 }

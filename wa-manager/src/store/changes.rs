@@ -1,6 +1,6 @@
 //! Everything that one step of the manager writes, all or nothing.
 
-use wa_types::MessageId;
+use wa_types::{Jid, MessageId};
 
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, IdempotencyRecord, PairLimitRecord, ReservationRecord,
@@ -71,6 +71,13 @@ pub enum Change {
     },
     /// Writes a chat.
     PutChat(Box<ChatRecord>),
+    /// Removes a chat, as when two turn out to be one.
+    DeleteChat {
+        /// The account.
+        account: AccountId,
+        /// Its address.
+        chat: Jid,
+    },
     /// Remembers what a request led to.
     PutIdempotency(Box<IdempotencyRecord>),
     /// Writes how often something was tried to be linked.
@@ -114,6 +121,15 @@ impl Changes {
     /// Writes something that was counted.
     pub fn put_reservation(&mut self, reservation: ReservationRecord) -> &mut Self {
         self.push(Change::PutReservation(Box::new(reservation)))
+    }
+
+    /// The row of this account as these changes leave it, if they write it.
+    #[must_use]
+    pub fn account(&self, id: &AccountId) -> Option<&AccountRecord> {
+        self.list.iter().rev().find_map(|change| match change {
+            Change::PutAccount(row) if row.id == *id => Some(&**row),
+            _ => None,
+        })
     }
 
     /// Whether there are none.

@@ -1,6 +1,7 @@
 //! A store that ends with the process.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wa_types::{Jid, MessageId, UnixMillis};
@@ -21,6 +22,8 @@ use crate::ids::{AccountId, TenantId};
 #[derive(Debug, Default)]
 pub struct MemoryManagerStore {
     tables: Mutex<Tables>,
+    /// How many calls are still to fail.
+    failures: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -52,13 +55,32 @@ impl MemoryManagerStore {
         Self::default()
     }
 
+    /// Lets so many calls fail from now on, as if the disk were full. For tests.
+    pub fn fail_next(&self, calls: usize) {
+        self.failures.store(calls, Ordering::SeqCst);
+    }
+
+    /// How many calls are still to fail.
+    #[must_use]
+    pub fn failures(&self) -> usize {
+        self.failures.load(Ordering::SeqCst)
+    }
+
+    fn check(&self) -> Result<(), ManagerStoreError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        match self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
+            Ok(_) => Err(ManagerStoreError::Full),
+            Err(_) => Ok(()),
+        }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read<'a, T: Send + 'a>(&self, read: impl FnOnce(&Tables) -> T) -> StoreFuture<'a, T> {
-        let answer = read(&self.tables());
-        Box::pin(std::future::ready(Ok(answer)))
+        let answer = self.check().map(|()| read(&self.tables()));
+        Box::pin(std::future::ready(answer))
     }
 
     fn read_kept<'a, T: Send + 'a>(
@@ -118,6 +140,9 @@ impl Tables {
                 }
                 Change::PutChat(chat) => {
                     self.kept(&chat.account).chats.insert(chat.chat.clone(), *chat);
+                }
+                Change::DeleteChat { account, chat } => {
+                    self.kept(&account).chats.remove(&chat);
                 }
                 Change::PutIdempotency(record) => {
                     self.idempotency.insert((record.tenant.clone(), record.key.clone()), *record);
@@ -206,6 +231,10 @@ impl ManagerStore for MemoryManagerStore {
         self.read(|tables| tables.last_seq)
     }
 
+    fn first_seq(&self) -> StoreFuture<'_, u64> {
+        self.read(|tables| tables.events.front().map_or(tables.last_seq + 1, |event| event.seq))
+    }
+
     fn trust(&self, account: &AccountId) -> StoreFuture<'_, Option<TrustRecord>> {
         self.read_kept(account, |kept| kept.trust.clone())
     }
@@ -265,6 +294,9 @@ impl ManagerStore for MemoryManagerStore {
     }
 
     fn commit(&self, changes: Changes) -> StoreFuture<'_, Vec<EventRecord>> {
+        if let Err(error) = self.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let mut tables = self.tables();
         // All or nothing.
         let mut next = tables.clone();

@@ -84,6 +84,12 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// As [`Self::accounts`].
     fn last_seq(&self) -> StoreFuture<'_, u64>;
 
+    /// The number of the oldest event that is kept; of the next one if none is. Those before it were trimmed.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn first_seq(&self) -> StoreFuture<'_, u64>;
+
     /// What is remembered of an account for its limits.
     ///
     /// # Errors

@@ -126,6 +126,7 @@ async fn events_are_numbered_without_gaps_for_each_account(store: &dyn ManagerSt
     let numbers: Vec<_> = steps.iter().map(|event| (event.seq, event.account_seq)).collect();
     assert_eq!(numbers, [(1, 1), (2, 1), (3, 0), (4, 2), (5, 0)]);
     assert_eq!(store.last_seq().await.unwrap(), 5);
+    assert_eq!(store.first_seq().await.unwrap(), 1);
     assert_eq!(store.account(&id(1)).await.unwrap().unwrap().seq, 2);
     // A record that was read earlier does not take the number back.
     put(store, [Change::PutAccount(Box::new(account(1, "a")))]).await;
@@ -138,7 +139,11 @@ async fn events_are_numbered_without_gaps_for_each_account(store: &dyn ManagerSt
     assert_eq!(store.events(of_one).await.unwrap(), [steps[0].clone(), steps[3].clone()]);
     let of_nobody = EventQuery { tenant: Some(TenantId::new("other")), ..all.clone() };
     assert_eq!(store.events(of_nobody).await.unwrap(), []);
+    put(store, [Change::TrimEvents { seq: 3 }]).await;
+    assert_eq!(store.events(all.clone()).await.unwrap(), steps[3..]);
+    assert_eq!(store.first_seq().await.unwrap(), 4);
     put(store, [Change::TrimEvents { seq: 5 }]).await;
+    assert_eq!(store.first_seq().await.unwrap(), 6);
     assert_eq!(store.events(all).await.unwrap(), []);
     assert_eq!(store.last_seq().await.unwrap(), 5);
 }
@@ -342,15 +347,14 @@ async fn what_was_committed_is_there_after_the_file_is_opened_again_and_only_one
     let store = Arc::new(SqliteManagerStore::open(&path).unwrap());
     with_accounts(&*store).await;
     assert!(matches!(SqliteManagerStore::open(&path), Err(ManagerStoreError::Locked)));
-    let many = (0..100).map(|number| {
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..100 {
         let store = Arc::clone(&store);
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             store.commit(changes([Change::PushEvent(Box::new(event(number, Some(id(1)))))])).await.unwrap()
-        })
-    });
-    for task in many.collect::<Vec<_>>() {
-        task.await.unwrap();
+        });
     }
+    tasks.join_all().await;
     store.close().await.unwrap();
     assert!(matches!(store.accounts().await, Err(ManagerStoreError::Closed)));
     let store = SqliteManagerStore::open(&path).unwrap();

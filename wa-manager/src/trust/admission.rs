@@ -92,6 +92,10 @@ pub enum Scope {
     Minute,
     /// The pause between first contacts.
     Gap,
+    /// First contacts, until the past has come: before that an old friend looks like a stranger.
+    History,
+    /// A person to whom the server refused a message, until they write.
+    Refused,
     /// Numbers that are looked up within a day.
     Lookups,
     /// Groups that are made within a day.
@@ -100,6 +104,32 @@ pub enum Scope {
     Strangers,
     /// Status posts within a day.
     Posts,
+}
+
+impl Scope {
+    /// Its name in errors and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Restriction(kind) => kind.as_str(),
+            Self::Quota => "quota",
+            Self::Person => "person",
+            Self::SameText => "same_text",
+            Self::FirstContactsDay => "first_contacts_day",
+            Self::FirstContactsMonth => "first_contacts_month",
+            Self::Day => "day",
+            Self::ReplyDay => "reply_day",
+            Self::Hour => "hour",
+            Self::Minute => "minute",
+            Self::Gap => "gap",
+            Self::History => "history",
+            Self::Refused => "refused",
+            Self::Lookups => "lookups",
+            Self::Groups => "groups",
+            Self::Strangers => "strangers",
+            Self::Posts => "posts",
+        }
+    }
 }
 
 /// Whose limit it is.
@@ -162,6 +192,7 @@ impl TrustState {
         };
         self.last = now.0;
         self.record.active = now.0;
+        self.forget_old(now);
         let level = terms.table.level(self.level());
         let person = if let Deed::Message(person) = deed { Some(person.id) } else { None };
         let count = match deed {
@@ -198,7 +229,6 @@ impl TrustState {
         if lane == Lane::FirstContact
             && let Some(person) = person
         {
-            self.forget_old(now);
             self.contacts.push_back(Contact { person, at: now.0, is_answered: false });
             if let Some(quota) = &mut self.quota {
                 quota.left = quota.left.saturating_sub(1);
@@ -217,6 +247,8 @@ impl TrustState {
             state: ReservationState::Reserved,
             count,
             person,
+            settled_at: None,
+            code: None,
         })
     }
 
@@ -266,6 +298,7 @@ impl TrustState {
     /// Somebody wrote to the account.
     pub fn note_inbound(&mut self, person: u64, now: UnixMillis) {
         const ANSWER: Duration = Duration::from_secs(72 * 60 * 60);
+        self.refused.retain(|refused| *refused != person);
         self.record.active = self.record.active.max(now.0);
         for contact in self.contacts.iter_mut().filter(|contact| contact.person == person) {
             contact.is_answered |= now.0.saturating_sub(contact.at) <= millis(ANSWER);
@@ -331,6 +364,20 @@ impl TrustState {
         limits: &mut Limits,
     ) {
         let lane = limits.lane;
+        if self.refused.contains(&person.id) && !person.has_token {
+            limits.add(LimitInfo {
+                lane,
+                scope: Scope::Refused,
+                limit: 0,
+                used: 1,
+                retry_at: None,
+                source: LimitSource::Server { code: Some(463) },
+            });
+        }
+        if lane == Lane::FirstContact && now.0 < self.history_until {
+            let until = (self.history_until != u64::MAX).then_some(UnixMillis(self.history_until));
+            limits.own(Scope::History, 0, 0, until);
+        }
         if lane.is_to_stranger() {
             if person.unanswered >= level.unanswered_each {
                 limits.own(Scope::Person, level.unanswered_each, person.unanswered, None);
@@ -428,7 +475,7 @@ impl TrustState {
     }
 
     /// The day that now is of, with what was used of it.
-    fn today(&self, zone: &Zone, now: UnixMillis) -> (DayKey, DayUsage) {
+    pub(super) fn today(&self, zone: &Zone, now: UnixMillis) -> (DayKey, DayUsage) {
         let day = zone.day(now);
         let is_new = day > self.day && now.0.saturating_sub(self.day_began) >= millis(SHORTEST_DAY);
         if is_new { (day, DayUsage::default()) } else { (self.day, self.usage) }
@@ -439,7 +486,9 @@ impl TrustState {
         let (day, usage) = self.today(zone, now);
         let is_new = day != self.day;
         if is_new {
-            (self.day, self.usage, self.day_began) = (day, usage, now.0);
+            // The day begins at its boundary, whenever it was noticed, and never early.
+            let began = zone.day_start(now).0.max(self.day_began.saturating_add(millis(SHORTEST_DAY)));
+            (self.day, self.usage, self.day_began) = (day, usage, began.min(now.0));
         }
         is_new
     }

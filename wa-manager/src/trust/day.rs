@@ -27,6 +27,12 @@ pub struct UnknownZone {
 const EPOCH: Date = Date::constant(1970, 1, 1);
 
 impl Zone {
+    /// Where days begin at midnight UTC.
+    #[must_use]
+    pub const fn utc() -> Self {
+        Self { zone: TimeZone::UTC }
+    }
+
     /// Coordinated universal time: the default.
     pub const UTC: Self = Self { zone: TimeZone::UTC };
 
@@ -50,6 +56,16 @@ impl Zone {
     pub fn day(&self, at: UnixMillis) -> DayKey {
         let date = timestamp(at).to_zoned(self.zone.clone()).date();
         DayKey(date.duration_since(EPOCH).as_hours().div_euclid(24))
+    }
+
+    /// When the day of a time began.
+    #[must_use]
+    pub fn day_start(&self, at: UnixMillis) -> UnixMillis {
+        let began = timestamp(at).to_zoned(self.zone.clone()).start_of_day();
+        // A day that some zone left out, or one before 1970.
+        began.map_or(at, |began| {
+            UnixMillis(u64::try_from(began.timestamp().as_millisecond()).unwrap_or_default())
+        })
     }
 
     /// When the next day begins.
@@ -84,6 +100,8 @@ mod tests {
         let (before, after) = (at("2026-03-01T16:59:59Z"), at("2026-03-01T17:00:00Z"));
         assert_eq!(jakarta.day(after).0, jakarta.day(before).0 + 1);
         assert_eq!(jakarta.next_day(before), after);
+        assert_eq!(jakarta.day_start(at("2026-03-02T16:59:59Z")), after);
+        assert_eq!(jakarta.day_start(after), after);
         assert_eq!(Zone::UTC.day(before), Zone::UTC.day(after));
     }
 

@@ -115,7 +115,10 @@ impl TrustState {
                     self.lower();
                 }
             }
+            // The same ban, told again.
+            Signal::Banned { until, .. } if until.0 == self.record.banned_until => {}
             Signal::Banned { code, until } => {
+                self.record.banned_until = until.0;
                 if let Some(lane) = code.lane() {
                     let until = now.after(MONTH).0.max(until.0);
                     self.restrict(RestrictionKind::LaneClosed(lane), Some(until), Some(code.0));

@@ -46,6 +46,14 @@ pub struct TrustState {
     pub(super) restrictions: Vec<Restriction>,
     pub(super) holds: Vec<Hold>,
     pub(super) quota: Option<Quota>,
+    /// People to whom the server refused a message, until they write.
+    pub(super) refused: VecDeque<u64>,
+    /// No first contact before, for the past may still come; the highest number until the account is ready once.
+    pub(super) history_until: u64,
+    /// Since when the account is used, as its owner says.
+    pub(super) claimed_since: Option<u64>,
+    /// Whether what waits to be sent goes on waiting.
+    pub(super) is_paused: bool,
     pub(super) record: Record,
 }
 
@@ -107,6 +115,8 @@ pub(super) struct Record {
     pub(super) restricted: Option<u64>,
     /// When there were temporary bans.
     pub(super) bans: Vec<u64>,
+    /// The end of the last of them: the same one may be told again.
+    pub(super) banned_until: u64,
     /// Refusals of first contacts without a time lock.
     pub(super) refusals: Window,
     /// When the server ended the stream for too much of something.
@@ -183,6 +193,35 @@ pub struct Reservation {
     pub(super) count: u32,
     /// Who it is for.
     pub(super) person: Option<u64>,
+    /// When the server took it, in milliseconds since 1970.
+    pub settled_at: Option<u64>,
+    /// The server's code, where it refused it with one.
+    pub code: Option<u16>,
+}
+
+impl Reservation {
+    /// Who it is for, by the number of their contact.
+    #[must_use]
+    pub const fn person(&self) -> Option<u64> {
+        self.person
+    }
+}
+
+impl RestrictionKind {
+    /// Its name in errors, events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TimeLock => "time_lock",
+            Self::NewChats => "new_chats",
+            Self::FirstContacts => "first_contacts",
+            Self::Pause => "pause",
+            Self::LaneClosed(ClosedLane::FirstContact) => "lane_first_contact",
+            Self::LaneClosed(ClosedLane::GroupAdmin) => "lane_group_admin",
+            Self::LaneClosed(ClosedLane::SameText) => "lane_same_text",
+            Self::LaneClosed(ClosedLane::Status) => "lane_status",
+        }
+    }
 }
 
 /// How far a reserved message is. What nobody knows stays counted.
@@ -228,7 +267,7 @@ impl TrustState {
             is_strict: false,
             last: now.0,
             day: zone.day(now),
-            day_began: now.0,
+            day_began: zone.day_start(now).0,
             usage: DayUsage::default(),
             pace: Bucket::default(),
             replies: Bucket::default(),
@@ -243,6 +282,10 @@ impl TrustState {
             restrictions: Vec::new(),
             holds: Vec::new(),
             quota: None,
+            refused: VecDeque::new(),
+            history_until: 0,
+            claimed_since: None,
+            is_paused: false,
             record: Record { active: now.0, ..Record::default() },
         }
     }
@@ -269,8 +312,7 @@ impl TrustState {
     /// What was used, and what is left.
     #[must_use]
     pub fn usage(&self, table: &TrustTable, zone: &Zone, now: UnixMillis) -> Usage {
-        let is_today = zone.day(now) <= self.day;
-        let usage = if is_today { self.usage } else { DayUsage::default() };
+        let (_, usage) = self.today(zone, now);
         Usage {
             sent_today: usage.sent,
             gated_today: usage.gated.saturating_sub(usage.forgiven),
@@ -297,6 +339,83 @@ impl TrustState {
         }
         self.daily_limit = (limit != ceiling).then_some(limit);
         true
+    }
+
+    /// Two persons turned out to be one: what counted for the one counts for the other.
+    pub fn merge_persons(&mut self, gone: u64, kept: u64) {
+        let of_contacts = self.contacts.iter_mut().map(|contact| &mut contact.person);
+        let of_texts = self.texts.iter_mut().map(|text| &mut text.person);
+        for person in of_contacts.chain(of_texts).chain(self.refused.iter_mut()) {
+            if *person == gone {
+                *person = kept;
+            }
+        }
+    }
+
+    /// The past of the account may still come: no first contact before it has, or before it had `within` since the
+    /// account was ready first.
+    pub const fn await_history(&mut self) {
+        self.history_until = u64::MAX;
+    }
+
+    /// The account is ready: the past comes now, or not at all. Whether anything changed.
+    pub fn begin_history(&mut self, now: UnixMillis, within: Duration) -> bool {
+        let begins = self.history_until == u64::MAX;
+        if begins {
+            self.history_until = now.after(within).0;
+        }
+        begins
+    }
+
+    /// The past has come, or will not. Whether it was waited for.
+    pub const fn end_history(&mut self) -> bool {
+        let was_awaited = self.history_until != 0;
+        self.history_until = 0;
+        was_awaited
+    }
+
+    /// The server refused a message to this person: none follows until they write.
+    pub fn refuse_person(&mut self, person: u64) {
+        const MOST: usize = 2_000;
+        if !self.refused.contains(&person) {
+            self.refused.push_back(person);
+        }
+        while self.refused.len() > MOST {
+            self.refused.pop_front();
+        }
+    }
+
+    /// It was no fault of this person's chat that the server refused a message.
+    pub fn allow_person(&mut self, person: u64) {
+        self.refused.retain(|refused| *refused != person);
+    }
+
+    /// The owner says since when the account is used: kept as a claim.
+    pub const fn claim(&mut self, since: UnixMillis) {
+        self.claimed_since = Some(since.0);
+    }
+
+    /// Since when the account is used, as its owner says.
+    #[must_use]
+    pub fn claimed_since(&self) -> Option<UnixMillis> {
+        self.claimed_since.map(UnixMillis)
+    }
+
+    /// Whether what waits to be sent goes on waiting.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Lets what waits to be sent go on waiting, or no longer.
+    pub const fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+    }
+
+    /// When the server restricted the account last.
+    #[must_use]
+    pub fn last_restricted(&self) -> Option<UnixMillis> {
+        self.record.restricted.map(UnixMillis)
     }
 
     /// Whether the daily limit gates answers, too.

@@ -137,7 +137,10 @@ fn bans_close_what_they_name_and_two_of_them_hold_the_account() {
     assert_eq!(state.level(), TrustLevel::NEW);
     let closed = Scope::Restriction(RestrictionKind::LaneClosed(ClosedLane::FirstContact));
     assert_eq!(scope(&state.admit(&terms(&table), &stranger(1), None, T.after(DAY * 29))), Some(closed));
-    state.heed(Signal::Banned { code: BanCode(104), until: T.after(HOUR) }, T.after(DAY * 30), 0);
+    // The same ban, told again.
+    state.heed(Signal::Banned { code: BanCode(101), until: T.after(HOUR) }, T.after(MINUTE), 0);
+    assert_eq!(state.level(), TrustLevel::NEW);
+    state.heed(Signal::Banned { code: BanCode(104), until: T.after(DAY * 31) }, T.after(DAY * 30), 0);
     assert_eq!(state.level(), TrustLevel::HELD);
     // It still answers.
     let now = T.after(DAY * 31);
@@ -229,6 +232,66 @@ fn a_reset_by_hand_forgives_one_day_once() {
     assert_eq!(scope(&state.admit(&terms, &Deed::Group, None, now)), None);
     assert!(!state.reset_usage());
     assert_eq!(state.usage(&table, &Zone::UTC, now).sent_today, 2);
+}
+
+// R156
+#[test]
+fn a_day_begins_at_its_boundary_however_late_it_is_noticed() {
+    let (table, mut state) = (table(), fresh());
+    let terms = terms(&table);
+    assert!(state.set_daily_limit(&table, 1));
+    let midnight = Zone::UTC.next_day(T);
+    state.reserve(&terms, "1", &Deed::Group, None, midnight.after(HOUR * 20), 0).unwrap();
+    let late = midnight.after(HOUR * 23);
+    assert_eq!(scope(&state.admit(&terms, &Deed::Group, None, late)), Some(Scope::Day));
+    assert_eq!(state.usage(&table, &Zone::UTC, late).sent_today, 1);
+    let next = midnight.after(DAY);
+    assert_eq!(state.usage(&table, &Zone::UTC, next).sent_today, 0);
+    state.reserve(&terms, "2", &Deed::Group, None, next, 0).unwrap();
+}
+
+#[test]
+fn another_zone_does_not_make_a_day_of_a_few_hours() {
+    let (table, mut state) = (table(), fresh());
+    assert!(state.set_daily_limit(&table, 1));
+    let midnight = Zone::UTC.next_day(T);
+    state.reserve(&terms(&table), "1", &Deed::Group, None, midnight, 0).unwrap();
+    // In Jakarta the next day begins after 17 hours.
+    let jakarta = Zone::named("Asia/Jakarta").unwrap();
+    let moved = Terms { zone: &jakarta, ..terms(&table) };
+    let at = |hours: u32| midnight.after(HOUR * hours);
+    assert_eq!(scope(&state.admit(&moved, &Deed::Group, None, at(18))), Some(Scope::Day));
+    state.reserve(&moved, "2", &Deed::Group, None, at(20), 0).unwrap();
+    assert_eq!(scope(&state.admit(&moved, &Deed::Group, None, at(39))), Some(Scope::Day));
+}
+
+#[test]
+fn no_stranger_is_written_to_before_the_past_has_come() {
+    let (table, mut state) = (table(), fresh());
+    let terms = terms(&table);
+    state.await_history();
+    assert!(matches!(state.admit(&terms, &stranger(1), None, T), Admission::Deny(_)));
+    assert!(state.begin_history(T, MINUTE));
+    assert!(!state.begin_history(T.after(HOUR), MINUTE));
+    let Admission::Delay(limit) = state.admit(&terms, &stranger(1), None, T) else { panic!() };
+    assert_eq!((limit.scope, limit.retry_at), (Scope::History, Some(T.after(MINUTE))));
+    assert_eq!(scope(&state.admit(&terms, &friend(1, T), None, T)), None);
+    assert_eq!(scope(&state.admit(&terms, &stranger(1), None, T.after(MINUTE))), None);
+    assert!(state.end_history());
+    assert_eq!(scope(&state.admit(&terms, &stranger(1), None, T)), None);
+}
+
+#[test]
+fn a_refused_person_is_left_alone_until_they_write() {
+    let (table, mut state) = (table(), fresh());
+    let terms = terms(&table);
+    state.refuse_person(1);
+    assert_eq!(scope(&state.admit(&terms, &stranger(1), None, T)), Some(Scope::Refused));
+    assert_eq!(scope(&state.admit(&terms, &stranger(2), None, T)), None);
+    state.merge_persons(1, 2);
+    assert_eq!(scope(&state.admit(&terms, &stranger(2), None, T)), Some(Scope::Refused));
+    state.note_inbound(2, T);
+    assert_eq!(scope(&state.admit(&terms, &friend(2, T), None, T)), None);
 }
 
 #[test]

@@ -132,10 +132,16 @@ impl ManagerStore for SqliteManagerStore {
     }
 
     fn last_seq(&self) -> StoreFuture<'_, u64> {
+        self.query(last_seq)
+    }
+
+    fn first_seq(&self) -> StoreFuture<'_, u64> {
         self.query(|connection| {
-            // Also when the last ones were trimmed.
-            let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'event'";
-            Ok(one(connection, sql, params![], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
+            let sql = "SELECT seq FROM event ORDER BY seq LIMIT 1";
+            match one(connection, sql, params![], |row| read::number(row, 0))? {
+                Some(first) => Ok(first),
+                None => Ok(last_seq(connection)? + 1),
+            }
         })
     }
 
@@ -257,6 +263,12 @@ impl ManagerStore for SqliteManagerStore {
     fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(self.worker.close())
     }
+}
+
+fn last_seq(connection: &Connection) -> Result<u64, ManagerStoreError> {
+    // Also when the last ones were trimmed.
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'event'";
+    Ok(one(connection, sql, params![], |row| read::number(row, 0))?.unwrap_or(0))
 }
 
 fn one<T>(

@@ -106,6 +106,10 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
                 ],
             )?;
         }
+        Change::DeleteChat { account, chat } => {
+            let values = params![account.as_str(), chat.to_string()];
+            run("DELETE FROM chat WHERE account = ?1 AND chat = ?2", values)?;
+        }
         Change::PutIdempotency(record) => {
             run(
                 "INSERT OR REPLACE INTO idempotency (tenant, key, outcome, until) VALUES (?1, ?2, ?3, ?4)",

@@ -1,0 +1,94 @@
+//! Opens and ends the protocol's client of an account.
+
+use std::path::PathBuf;
+
+use tokio::time::timeout;
+use wa_core::{Client, Events};
+
+use super::flaps::Standing;
+use super::standing::{Connection, of_store};
+use super::{Actor, Lost};
+use crate::account::{AccountStatus, DesiredState, Reason, ReasonKind};
+use crate::location::StoreKind;
+use crate::manager::ManagerError;
+
+/// The client of a running account.
+pub(super) struct Running {
+    pub(super) client: Client,
+    pub(super) events: Events,
+    pub(super) connection: Connection,
+}
+
+impl Actor {
+    /// Opens the account's store and connects, unless it runs. Where it stands then is told.
+    pub(super) async fn open(&mut self) -> Result<(), Lost> {
+        if self.running.is_some() {
+            return Ok(());
+        }
+        self.restart_at = None;
+        self.flaps.clear();
+        let reason = Reason::new(ReasonKind::OpeningStore);
+        let changes = self.standing(Standing::because(AccountStatus::Loading, reason), DesiredState::Running);
+        self.write(changes).await?;
+        match self.connect().await {
+            Ok(running) => {
+                self.running = Some(running);
+                Ok(())
+            }
+            Err(reason) => self.stand(Standing::because(AccountStatus::Error, reason)).await,
+        }
+    }
+
+    /// Opens the store and connects, and tells nobody.
+    pub(super) async fn connect(&mut self) -> Result<Running, Reason> {
+        // Our own earlier client may still have the store.
+        while self.closing.join_next().await.is_some() {}
+        let path =
+            self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
+        let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
+        let builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
+        let builder = (self.shared.configure)(builder, &self.record);
+        let (client, events) = builder.connect().await.map_err(|error| match error {
+            wa_core::StartError::Store(error) => of_store(&error),
+            error => Reason::new(ReasonKind::Internal).detail(error.to_string()),
+        })?;
+        let connection = Connection::new(self.shared.connection, self.shared.clock.boot());
+        Ok(Running { client, events, connection })
+    }
+
+    /// Ends the client in good order, if there is one. Takes no longer than it may; what takes longer ends by itself, and
+    /// the store is not opened before.
+    pub(super) async fn end_client(&mut self) {
+        self.flaps.clear();
+        self.restart_at = None;
+        let Some(Running { client, events, .. }) = self.running.take() else { return };
+        self.closing.spawn(async move {
+            client.shutdown().await;
+            drop(events);
+        });
+        let closed = async { while self.closing.join_next().await.is_some() {} };
+        if timeout(self.shared.connection.stop, closed).await.is_err() {
+            tracing::warn!(account = %self.record.id, "the client takes long to end");
+        }
+    }
+
+    /// Where the account's keys are.
+    pub(super) fn path(&self) -> Result<PathBuf, ManagerError> {
+        match &self.record.location {
+            Some(path) => Ok(PathBuf::from(path)),
+            None => self.shared.locate(&self.record, StoreKind::Protocol),
+        }
+    }
+
+    /// Removes the account's keys, which are worthless. What cannot be removed now is found worthless at the next start.
+    pub(super) async fn remove_keys(&mut self) {
+        while self.closing.join_next().await.is_some() {}
+        let removed = match self.path() {
+            Ok(path) => self.shared.keys.remove(&path).await.map_err(ManagerError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            tracing::warn!(account = %self.record.id, %error, "the keys could not be removed");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What an account is told to do.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use tokio::sync::oneshot;
+
+use crate::account::{AccountSettings, AccountSnapshot, AccountStatus};
+use crate::manager::ManagerError;
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
+
+/// What an account is told to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// It shall run.
+    Start(Reply<CommandOutcome>),
+    /// It shall not run; it stays linked.
+    Stop(Reply<CommandOutcome>),
+    /// It shall run anew.
+    Restart(Reply<CommandOutcome>),
+    /// It shall not be linked any more; what is not keys stays.
+    Logout(Unlink, Reply<CommandOutcome>),
+    /// Nothing of it shall be left.
+    Delete(Unlink, Reply<()>),
+    /// It is set otherwise.
+    Update(AccountPatch, Reply<AccountSnapshot>),
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CommandOutcome {
+    /// Where the account stood.
+    pub before: AccountStatus,
+    /// Where it stands.
+    pub after: AccountStatus,
+    /// Whether the command did anything.
+    pub changed: bool,
+}
+
+impl CommandOutcome {
+    pub(super) const fn new(before: AccountStatus, after: AccountStatus, changed: bool) -> Self {
+        Self { before, after, changed }
+    }
+}
+
+/// How a link is ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unlink {
+    /// The server is told; if that fails, nothing is done.
+    #[default]
+    AtServer,
+    /// The server is told if it can be reached; otherwise the device stays in the phone's list until the phone removes it.
+    IfReachable,
+}
+
+/// What is to be changed of an account; the rest stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by hosts with ..Default::default()")]
+pub struct AccountPatch {
+    /// Nothing is changed unless the account has this version.
+    pub version: Option<u64>,
+    /// What people call it.
+    pub display_name: Option<String>,
+    /// What is set.
+    pub settings: Option<AccountSettings>,
+    /// What the caller keeps with it.
+    pub metadata: Option<BTreeMap<String, String>>,
+}

@@ -1,0 +1,174 @@
+//! Does what an account is told. Commands come one after the other: the last one decides.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::command::{AccountPatch, Command, CommandOutcome, Unlink};
+use super::flaps::Standing;
+use super::{Actor, End, Lost};
+use crate::account::{AccountSnapshot, AccountStatus, DesiredState};
+use crate::event::EventKind;
+use crate::manager::ManagerError;
+use crate::store::Change;
+
+/// How long the server has to hear that a device is to be unlinked.
+const UNLINK: Duration = Duration::from_secs(10);
+
+impl Actor {
+    /// Carries a command out. Who asked is answered even when the actor ends over it.
+    pub(super) async fn obey(&mut self, command: Command) -> Result<Option<End>, Lost> {
+        match command {
+            Command::Start(reply) => {
+                let _gone = reply.send(self.start().await?);
+            }
+            Command::Stop(reply) => {
+                let _gone = reply.send(Ok(self.halt().await?));
+            }
+            Command::Restart(reply) => {
+                let before = self.record.status;
+                self.end_client().await;
+                let outcome = self.start().await?;
+                let _gone = reply.send(outcome.map(|outcome| CommandOutcome { before, ..outcome }));
+            }
+            Command::Logout(how, reply) => {
+                let _gone = reply.send(self.logout(how).await?);
+            }
+            Command::Delete(how, reply) => {
+                let deleted = self.delete(how).await?;
+                let is_deleted = deleted.is_ok();
+                let _gone = reply.send(deleted);
+                return Ok(is_deleted.then_some(End::Deleted));
+            }
+            Command::Update(patch, reply) => {
+                let _gone = reply.send(self.update(patch).await);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn start(&mut self) -> Result<Result<CommandOutcome, ManagerError>, Lost> {
+        let before = self.record.status;
+        if self.running.is_some() {
+            return Ok(Ok(CommandOutcome::new(before, before, false)));
+        }
+        if self.record.jid.is_none() {
+            return Ok(Err(ManagerError::NotLinked));
+        }
+        self.open().await?;
+        Ok(Ok(CommandOutcome::new(before, self.record.status, true)))
+    }
+
+    async fn halt(&mut self) -> Result<CommandOutcome, Lost> {
+        let before = self.record.status;
+        self.end_client().await;
+        let changed = before != AccountStatus::Idle || self.record.desired != DesiredState::Stopped;
+        if changed {
+            let changes = self.standing(Standing::new(AccountStatus::Idle), DesiredState::Stopped);
+            self.write(changes).await?;
+        }
+        Ok(CommandOutcome::new(before, AccountStatus::Idle, changed))
+    }
+
+    async fn logout(&mut self, how: Unlink) -> Result<Result<CommandOutcome, ManagerError>, Lost> {
+        let before = self.record.status;
+        if let Err(error) = self.unlink(how).await? {
+            return Ok(Err(error));
+        }
+        let was_linked = self.record.jid.is_some();
+        let mut row = self.record.clone();
+        (row.jid, row.lid, row.reason) = (None, None, None);
+        (row.status, row.desired) = (AccountStatus::Idle, DesiredState::Stopped);
+        let mut changes = self.changes(row);
+        if was_linked {
+            changes.push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": null })));
+        }
+        if before != AccountStatus::Idle {
+            changes.push_event(self.status_event(AccountStatus::Idle, None));
+        }
+        self.write(changes).await?;
+        let changed = was_linked || before != AccountStatus::Idle;
+        Ok(Ok(CommandOutcome::new(before, AccountStatus::Idle, changed)))
+    }
+
+    async fn delete(&mut self, how: Unlink) -> Result<Result<(), ManagerError>, Lost> {
+        if let Err(error) = self.unlink(how).await? {
+            return Ok(Err(error));
+        }
+        let mut changes = self.shared.fenced(&self.record);
+        let name = self.record.name.as_str();
+        changes.push_event(self.event(EventKind::AccountDeleted, json!({ "name": name })));
+        changes.push(Change::DeleteAccount(self.record.id.clone()));
+        self.write(changes).await?;
+        Ok(Ok(()))
+    }
+
+    /// Ends the link at the server, and removes the keys. On an error the account runs as it did.
+    async fn unlink(&mut self, how: Unlink) -> Result<Result<(), ManagerError>, Lost> {
+        if self.record.jid.is_some() {
+            let was_running = self.running.is_some();
+            if !was_running {
+                match self.connect().await {
+                    Ok(running) => self.running = Some(running),
+                    Err(reason) if how == Unlink::AtServer => {
+                        let why = reason.detail.unwrap_or_default();
+                        return Ok(Err(ManagerError::NotUnlinked(why)));
+                    }
+                    Err(_) => {}
+                }
+            }
+            let told = self.tell_server().await;
+            if let Err(error) = told
+                && how == Unlink::AtServer
+            {
+                if !was_running {
+                    self.end_client().await;
+                }
+                return Ok(Err(error));
+            }
+        }
+        self.end_client().await;
+        self.remove_keys().await;
+        Ok(Ok(()))
+    }
+
+    async fn tell_server(&self) -> Result<(), ManagerError> {
+        let Some(running) = &self.running else {
+            return Err(ManagerError::NotUnlinked("there is no connection".to_owned()));
+        };
+        let unlinked = async {
+            if running.client.ready().await {
+                running.client.logout().await.map_err(|error| ManagerError::NotUnlinked(error.to_string()))
+            } else {
+                Err(ManagerError::NotUnlinked("there is no connection".to_owned()))
+            }
+        };
+        match timeout(UNLINK, unlinked).await {
+            Ok(result) => result,
+            Err(_) => Err(ManagerError::NotUnlinked("the server did not answer in time".to_owned())),
+        }
+    }
+
+    async fn update(&mut self, patch: AccountPatch) -> Result<AccountSnapshot, ManagerError> {
+        let current = self.record.version;
+        if patch.version.is_some_and(|version| version != current) {
+            return Err(ManagerError::VersionConflict { current });
+        }
+        let mut row = self.record.clone();
+        row.display_name = patch.display_name.unwrap_or(row.display_name);
+        row.settings = patch.settings.unwrap_or(row.settings);
+        row.metadata = patch.metadata.unwrap_or(row.metadata);
+        let is_same = (&row.display_name, &row.settings, &row.metadata)
+            == (&self.record.display_name, &self.record.settings, &self.record.metadata);
+        if !is_same {
+            row.version += 1;
+            let data =
+                json!({ "displayName": row.display_name, "settings": row.settings, "version": row.version });
+            let mut changes = self.changes(row);
+            changes.push_event(self.event(EventKind::AccountUpdated, data));
+            self.commit(changes).await?;
+        }
+        Ok(self.shared.snapshot(&self.record, &self.trust))
+    }
+}

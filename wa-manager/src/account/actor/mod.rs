@@ -1,0 +1,327 @@
+//! One task for each account. It owns the account's row and its client; everybody else sends it commands. What it does
+//! is one commit (row, number, event), and told only after it. Requirements: manager.md, 4.2, 4.3.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `command` | what an account is told to do |
+//! | `standing` | what the connection says, as a status |
+//! | `flaps` | a connection that comes and goes is not told at each turn |
+//! | `crashes` | how often an account may crash |
+//! | `client` | opens and ends the protocol's client |
+//! | `commands` | does what it is told |
+//! | `supervisor` | starts an actor anew after a crash |
+
+mod client;
+mod command;
+mod commands;
+mod crashes;
+mod flaps;
+mod standing;
+mod supervisor;
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use wa_core::Event;
+
+use self::client::Running;
+use self::flaps::{Flaps, Standing};
+use self::standing::Turn;
+use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
+use crate::event::{EventKind, NewEvent};
+use crate::ids::AccountId;
+use crate::manager::Shared;
+use crate::store::{Changes, ManagerStoreError};
+use crate::trust::TrustState;
+
+pub use command::{AccountPatch, CommandOutcome, Unlink};
+pub(crate) use command::{Command, Reply};
+pub use standing::ConnectionPolicy;
+pub(crate) use supervisor::supervise;
+
+/// After a failure of the manager's store, a step is written again so much later.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How an actor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its account was deleted.
+    Deleted,
+    /// The manager ends.
+    Shutdown,
+    /// Somebody else owns the account.
+    FenceLost,
+}
+
+/// Why an actor begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// The manager began.
+    Fresh,
+    /// It crashed, and is tried again.
+    Again,
+    /// It crashed too often.
+    Quarantined,
+}
+
+pub(crate) struct Actor {
+    shared: Arc<Shared>,
+    /// As it is stored.
+    record: AccountRecord,
+    snapshot: watch::Sender<AccountSnapshot>,
+    running: Option<Running>,
+    /// Clients that are ending.
+    closing: JoinSet<()>,
+    flaps: Flaps,
+    /// When the client is started again by itself.
+    restart_at: Option<Duration>,
+    trust: TrustState,
+    stop: CancellationToken,
+}
+
+/// A step could not be written, and never will be by this actor.
+#[derive(Debug, Clone, Copy)]
+struct Lost(End);
+
+impl Actor {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        record: AccountRecord,
+        snapshot: watch::Sender<AccountSnapshot>,
+        trust: TrustState,
+        stop: CancellationToken,
+    ) -> Self {
+        let flaps = Flaps::new(shared.connection.flap_window);
+        Self {
+            shared,
+            record,
+            snapshot,
+            running: None,
+            closing: JoinSet::new(),
+            flaps,
+            restart_at: None,
+            trust,
+            stop,
+        }
+    }
+
+    pub(crate) async fn run(mut self, begin: Begin, mailbox: &mut mpsc::Receiver<Command>) -> End {
+        let end = match self.work(begin, mailbox).await {
+            Ok(end) | Err(Lost(end)) => end,
+        };
+        self.end_client().await;
+        end
+    }
+
+    async fn work(&mut self, begin: Begin, mailbox: &mut mpsc::Receiver<Command>) -> Result<End, Lost> {
+        self.begin(begin).await?;
+        loop {
+            let deadline = self.deadline();
+            let now = self.shared.clock.boot();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {
+                    self.end_client().await;
+                    if !matches!(self.record.status, AccountStatus::Idle | AccountStatus::Error) {
+                        // The truth for whoever reads the store before the next start.
+                        self.stand(Standing::new(AccountStatus::Disconnected)).await?;
+                    }
+                    return Ok(End::Shutdown);
+                }
+                command = mailbox.recv() => match command {
+                    Some(command) => {
+                        if let Some(end) = self.obey(command).await? {
+                            return Ok(end);
+                        }
+                    }
+                    None => return Ok(End::Shutdown),
+                },
+                event = next_event(&mut self.running) => self.on_event(event).await?,
+                () = sleep_until(deadline, now) => self.on_time().await?,
+            }
+        }
+    }
+
+    async fn begin(&mut self, begin: Begin) -> Result<(), Lost> {
+        match begin {
+            Begin::Fresh => {
+                let retry_at = self.record.reason.as_ref().and_then(|reason| reason.retry_at);
+                if self.record.desired == DesiredState::Running && self.record.status == AccountStatus::Error
+                {
+                    self.restart_at = retry_at.map(|at| self.boot_time(at));
+                }
+                Ok(())
+            }
+            Begin::Again if self.record.desired == DesiredState::Running => self.open().await,
+            Begin::Again => self.stand(Standing::new(AccountStatus::Idle)).await,
+            Begin::Quarantined => {
+                let reason = Reason::new(ReasonKind::Quarantined);
+                self.stand(Standing::because(AccountStatus::Error, reason)).await
+            }
+        }
+    }
+
+    async fn on_event(&mut self, event: Option<Event>) -> Result<(), Lost> {
+        let Some(event) = event else {
+            // Its task is gone, and nobody told it to go.
+            panic!("the client of account {} ended by itself", self.record.id);
+        };
+        let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let turn = running.connection.on_event(&event, now, wall);
+        if let Some(number) = event.inbox_number() {
+            running.events.confirm(number).await;
+        }
+        self.turn(turn).await
+    }
+
+    async fn on_time(&mut self) -> Result<(), Lost> {
+        let now = self.shared.clock.boot();
+        if let Some(held) = self.flaps.due(now) {
+            self.stand(held).await?;
+        }
+        if let Some(running) = &mut self.running {
+            let turn = running.connection.on_time(now);
+            self.turn(turn).await?;
+        }
+        if self.restart_at.is_some_and(|at| at <= now) {
+            self.restart_at = None;
+            self.open().await?;
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let connection = self.running.as_ref().and_then(|running| running.connection.deadline());
+        [self.flaps.deadline(), connection, self.restart_at].into_iter().flatten().min()
+    }
+
+    async fn turn(&mut self, turn: Turn) -> Result<(), Lost> {
+        match turn {
+            Turn::Stay => Ok(()),
+            Turn::Stand(standing) => {
+                let now = self.shared.clock.boot();
+                match self.flaps.change(standing, now) {
+                    Some(standing) => self.stand(standing).await,
+                    None => Ok(()),
+                }
+            }
+            Turn::End(standing) => {
+                self.end_client().await;
+                let retry_at = standing.reason.as_ref().and_then(|reason| reason.retry_at);
+                self.restart_at = retry_at.map(|at| self.boot_time(at));
+                self.stand(standing).await
+            }
+            Turn::Unlinked(reason) => self.unlinked(reason).await,
+        }
+    }
+
+    /// The phone or the server ended the link: the keys are worthless.
+    async fn unlinked(&mut self, reason: Reason) -> Result<(), Lost> {
+        self.end_client().await;
+        self.remove_keys().await;
+        let mut row = self.record.clone();
+        (row.jid, row.lid) = (None, None);
+        (row.status, row.reason) = (AccountStatus::Error, Some(reason.clone()));
+        let mut changes = self.changes(row);
+        changes.push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason })));
+        changes.push_event(self.status_event(AccountStatus::Error, Some(&reason)));
+        self.write(changes).await
+    }
+
+    /// The account stands so from now on: written, then told. Nothing happens when it stands so.
+    async fn stand(&mut self, to: Standing) -> Result<(), Lost> {
+        if self.record.status == to.status && self.record.reason == to.reason {
+            return Ok(());
+        }
+        let changes = self.standing(to, self.record.desired);
+        self.write(changes).await
+    }
+
+    /// What is written when the account stands so, and shall run or not.
+    fn standing(&self, to: Standing, desired: DesiredState) -> Changes {
+        let event = self.status_event(to.status, to.reason.as_ref());
+        let mut row = self.record.clone();
+        (row.status, row.reason, row.desired) = (to.status, to.reason, desired);
+        let mut changes = self.changes(row);
+        changes.push_event(event);
+        changes
+    }
+
+    /// What writes the row, as long as the account is ours.
+    fn changes(&self, mut row: AccountRecord) -> Changes {
+        row.updated_at = self.shared.clock.wall();
+        let mut changes = self.shared.fenced(&self.record);
+        changes.put_account(row);
+        changes
+    }
+
+    fn status_event(&self, status: AccountStatus, reason: Option<&Reason>) -> NewEvent {
+        let before = self.record.status;
+        self.event(EventKind::AccountStatus, json!({ "before": before, "status": status, "reason": reason }))
+    }
+
+    fn event(&self, kind: EventKind, data: serde_json::Value) -> NewEvent {
+        self.shared.event(&self.record, kind, data)
+    }
+
+    /// Writes what happened, as often as it takes: it cannot be taken back.
+    async fn write(&mut self, changes: Changes) -> Result<(), Lost> {
+        loop {
+            match self.commit(changes.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(ManagerStoreError::FenceLost { .. }) => return Err(Lost(End::FenceLost)),
+                Err(ManagerStoreError::Closed) => return Err(Lost(End::Shutdown)),
+                Err(error) => {
+                    tracing::error!(account = %self.record.id, %error, "the manager's store failed");
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(Lost(End::Shutdown)),
+                () = tokio::time::sleep(WRITE_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Writes once, and tells it.
+    async fn commit(&mut self, changes: Changes) -> Result<(), ManagerStoreError> {
+        let row = changes.account(&self.record.id).cloned();
+        let events = self.shared.store.commit(changes).await?;
+        if let Some(row) = row {
+            let seq = events.last().map_or(self.record.seq, |event| event.account_seq);
+            self.record = AccountRecord { seq, ..row };
+            self.snapshot.send_replace(self.shared.snapshot(&self.record, &self.trust));
+        }
+        self.shared.hub.notify();
+        Ok(())
+    }
+
+    /// When it is this time of day, by the clock that does not jump.
+    fn boot_time(&self, wall: u64) -> Duration {
+        let clock = &self.shared.clock;
+        clock.boot() + Duration::from_millis(wall.saturating_sub(clock.wall().0))
+    }
+
+    const fn id(&self) -> &AccountId {
+        &self.record.id
+    }
+}
+
+async fn next_event(running: &mut Option<Running>) -> Option<Event> {
+    match running {
+        Some(running) => running.events.next().await,
+        None => pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Duration>, now: Duration) {
+    match deadline {
+        Some(at) => tokio::time::sleep(at.saturating_sub(now)).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,77 @@
+//! Starts an actor anew after a crash, and leaves it alone after too many: whatever happens to one account, the others
+//! run on.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::crashes::Crashes;
+use super::{Actor, Begin, Command, End};
+use crate::account::{AccountRecord, AccountSnapshot};
+use crate::ids::AccountId;
+use crate::manager::Shared;
+use crate::store::ManagerStoreError;
+use crate::trust::{TrustLevel, TrustState};
+
+/// A crashed account is started again so much later.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Runs the account until it is deleted, or the manager ends.
+pub(crate) async fn supervise(
+    shared: Arc<Shared>,
+    id: AccountId,
+    snapshot: watch::Sender<AccountSnapshot>,
+    mut mailbox: mpsc::Receiver<Command>,
+    stop: CancellationToken,
+) -> End {
+    let mut crashes = Crashes::default();
+    let mut begin = Begin::Fresh;
+    loop {
+        let (record, trust) = match read(&shared, &id).await {
+            Ok(Some(read)) => read,
+            Ok(None) => return End::Deleted,
+            Err(error) => {
+                tracing::error!(account = %id, %error, "the manager's store failed");
+                if wait(&stop).await {
+                    return End::Shutdown;
+                }
+                continue;
+            }
+        };
+        let actor = Actor::new(Arc::clone(&shared), record, snapshot.clone(), trust, stop.clone());
+        // After a panic the actor is gone with all that it had; only the mailbox stays, which has no state.
+        if let Ok(end) = AssertUnwindSafe(actor.run(begin, &mut mailbox)).catch_unwind().await {
+            return end;
+        }
+        let is_too_often = crashes.add(shared.clock.boot());
+        tracing::error!(account = %id, is_too_often, "the account crashed");
+        begin = if is_too_often { Begin::Quarantined } else { Begin::Again };
+        if wait(&stop).await {
+            return End::Shutdown;
+        }
+    }
+}
+
+/// The account as it is stored.
+async fn read(
+    shared: &Shared,
+    id: &AccountId,
+) -> Result<Option<(AccountRecord, TrustState)>, ManagerStoreError> {
+    let Some(record) = shared.store.account(id).await? else { return Ok(None) };
+    let trust = shared.store.trust(id).await?.map(|trust| trust.state);
+    let new = || TrustState::new(TrustLevel::NEW, record.created_at, &shared.zone);
+    let trust = trust.unwrap_or_else(new);
+    Ok(Some((record, trust)))
+}
+
+/// Waits a moment. Whether the manager ends.
+async fn wait(stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => true,
+        () = tokio::time::sleep(AGAIN_AFTER) => false,
+    }
+}

@@ -1,0 +1,120 @@
+//! What a host holds of one account.
+
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+
+use super::actor::{AccountPatch, Command, CommandOutcome, Reply, Unlink};
+use super::{AccountName, AccountSnapshot, AccountStatus};
+use crate::ids::{AccountId, TenantId};
+use crate::manager::{Entry, ManagerError};
+
+/// One account of a manager. Cheap to clone. Dropping it does nothing to the account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    entry: Arc<Entry>,
+}
+
+impl Account {
+    pub(crate) const fn new(entry: Arc<Entry>) -> Self {
+        Self { entry }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &AccountId {
+        &self.entry.id
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &AccountName {
+        &self.entry.name
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.entry.tenant
+    }
+
+    /// The account at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> AccountSnapshot {
+        self.entry.snapshot.borrow().clone()
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn status(&self) -> AccountStatus {
+        self.entry.snapshot.borrow().status
+    }
+
+    /// The account as it changes. What comes between two looks is passed over: events tell each change.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<AccountSnapshot> {
+        self.entry.snapshot.clone()
+    }
+
+    /// Waits until it stands so, and gives back how it was then. `None` when the account is gone, or the manager ended.
+    ///
+    /// Cancel safe.
+    pub async fn reached(&self, is_so: impl FnMut(&AccountSnapshot) -> bool) -> Option<AccountSnapshot> {
+        let mut snapshot = self.entry.snapshot.clone();
+        let reached = snapshot.wait_for(is_so).await;
+        reached.ok().map(|snapshot| snapshot.clone())
+    }
+
+    /// Starts it, and returns once it connects; [`Self::reached`] waits for more. One that runs stays as it is.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotLinked`], [`ManagerError::Store`]. That its own store cannot be opened is told as its status.
+    pub async fn start(&self) -> Result<CommandOutcome, ManagerError> {
+        self.ask(Command::Start).await
+    }
+
+    /// Stops it; it stays linked. Takes two seconds at most.
+    ///
+    /// # Errors
+    /// [`ManagerError`], of the manager itself.
+    pub async fn stop(&self) -> Result<CommandOutcome, ManagerError> {
+        self.ask(Command::Stop).await
+    }
+
+    /// Ends its connection, and connects anew.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn restart(&self) -> Result<CommandOutcome, ManagerError> {
+        self.ask(Command::Restart).await
+    }
+
+    /// Unlinks it and wipes its keys. Its row, settings, contacts, chats and events stay; it can be paired again.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotUnlinked`]: the server was not reached, and nothing was done.
+    pub async fn logout(&self, how: Unlink) -> Result<CommandOutcome, ManagerError> {
+        self.ask(|reply| Command::Logout(how, reply)).await
+    }
+
+    /// Changes what is set.
+    ///
+    /// # Errors
+    /// [`ManagerError::VersionConflict`], [`ManagerError::Store`].
+    pub async fn update(&self, patch: AccountPatch) -> Result<AccountSnapshot, ManagerError> {
+        self.ask(|reply| Command::Update(patch, reply)).await
+    }
+
+    pub(crate) async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {
+        self.ask(|reply| Command::Delete(how, reply)).await
+    }
+
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ManagerError> {
+        let (reply, answer) = oneshot::channel();
+        if self.entry.commands.send(command(reply)).await.is_err() {
+            return Err(ManagerError::NotFound);
+        }
+        // Without an answer the actor ended over it, or with the manager.
+        answer.await.unwrap_or(Err(ManagerError::Crashed))
+    }
+}

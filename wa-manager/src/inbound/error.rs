@@ -1,0 +1,94 @@
+//! Where something that came in failed.
+
+use crate::store::ManagerStoreError;
+
+use super::provider::HookError;
+
+/// Why something that came in was not taken in as a whole. Each stage has its own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InboundError {
+    /// The account is gone, or has another owner. Nothing is stored; do not confirm.
+    #[error("the account is gone, or has another owner")]
+    UnknownAccount,
+    /// The host's hook said no.
+    #[error("the provider was not selected")]
+    Provider(#[source] HookError),
+    /// The host's hook did not answer in time.
+    #[error("the provider was not selected in time")]
+    ProviderTimeout,
+    /// The contact could not be read.
+    #[error("the contact could not be read")]
+    Contact(#[source] ManagerStoreError),
+    /// The chat could not be read.
+    #[error("the chat could not be read")]
+    Chat(#[source] ManagerStoreError),
+    /// Contact and chat could not be stored; the message was, without them.
+    #[error("contact and chat could not be stored")]
+    Provision(#[source] ManagerStoreError),
+    /// Nothing could be stored; do not confirm.
+    #[error("the store failed")]
+    Store(#[source] ManagerStoreError),
+}
+
+/// A stage of what comes in, as errors and counters name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Stage {
+    /// It could not be decrypted.
+    Decrypt,
+    /// What was decrypted is no message.
+    Decode,
+    /// The account is unknown.
+    Account,
+    /// The provider was not selected.
+    Provider,
+    /// The contact failed.
+    Contact,
+    /// The chat failed.
+    Chat,
+    /// Contact and chat were refused by the store.
+    Provision,
+    /// The store failed.
+    Store,
+}
+
+impl Stage {
+    /// Its name in events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decrypt => "decrypt",
+            Self::Decode => "decode",
+            Self::Account => "account",
+            Self::Provider => "provider",
+            Self::Contact => "contact",
+            Self::Chat => "chat",
+            Self::Provision => "provision",
+            Self::Store => "store",
+        }
+    }
+}
+
+impl InboundError {
+    /// Where it failed.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        match self {
+            Self::UnknownAccount => Stage::Account,
+            Self::Provider(_) | Self::ProviderTimeout => Stage::Provider,
+            Self::Contact(_) => Stage::Contact,
+            Self::Chat(_) => Stage::Chat,
+            Self::Provision(_) => Stage::Provision,
+            Self::Store(_) => Stage::Store,
+        }
+    }
+
+    /// An error of the store, after which nothing is stored.
+    pub(super) fn of_store(error: ManagerStoreError) -> Self {
+        match error {
+            ManagerStoreError::FenceLost { .. } => Self::UnknownAccount,
+            error => Self::Store(error),
+        }
+    }
+}

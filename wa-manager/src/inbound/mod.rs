@@ -1,0 +1,41 @@
+//! What comes in: told once, with its contact and its chat, or skipped for a reason, or failed at a stage; nothing is
+//! lost in silence. Requirements: manager.md, 4.9, R064 to R076.
+//!
+//! ```text
+//! Event ──Item::of──► classify ─► ignore rules ─► provider ─► contact ─► chat ─► event ─► one commit ─► confirm
+//!                                    │ skipped       └── a failure drops these only ──┘
+//! ```
+//!
+//! An account's owner has one [`Inbound`] beside its [`Gate`](crate::sending::Gate), and calls it from the same task.
+//! After [`Inbound::handle`] the client's event may be confirmed; after an error of it not: it comes again, and its
+//! events have the same ids.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `pipeline` | [`Inbound`]: one item from the client to the store |
+//! | `item` | the client's durable events, as plain values |
+//! | `data` | what the event of a message holds |
+//! | `provision` | contacts and chats |
+//! | `provider` | [`ProviderSelector`]: the host's word on who serves a message |
+//! | `past` | what the phone's history says about persons |
+//! | `outcome` | outcomes, counted |
+//! | `error` | [`InboundError`]: a variant for each stage |
+
+mod data;
+mod error;
+mod item;
+mod outcome;
+mod past;
+mod pipeline;
+mod provider;
+mod provision;
+
+pub use self::data::{MAX_RAW, MAX_TEXT};
+pub use self::error::{InboundError, Stage};
+pub use self::item::{Item, Received, What};
+pub use self::outcome::{Counts, Outcome, Skip};
+pub use self::past::Past;
+pub use self::pipeline::Inbound;
+pub use self::provider::{
+    FixedProvider, HookError, InboundContext, Provider, ProviderFuture, ProviderSelector,
+};

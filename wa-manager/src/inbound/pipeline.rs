@@ -1,0 +1,257 @@
+//! One item from the client to the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::timeout;
+use tracing::warn;
+use wa_core::event::LostReason;
+use wa_types::{Jid, MessageId};
+
+use super::data::{Around, event_of};
+use super::error::{InboundError, Stage};
+use super::item::{Item, Received, What};
+use super::outcome::{Counts, Outcome, Skip};
+use super::provider::{InboundContext, Provider, ProviderSelector};
+use super::provision::person_of;
+use crate::account::IgnoreRules;
+use crate::contacts::Addresses;
+use crate::event::EventKind;
+use crate::sending::{Gate, Step};
+use crate::store::{Change, Changes, ChatKind, ChatRecord, ManagerStoreError};
+
+/// How long a hook of the host has.
+const HOOK_LIMIT: Duration = Duration::from_secs(10);
+
+/// Takes in what comes to one account. Owned by the account's one task.
+#[derive(Debug)]
+pub struct Inbound {
+    selector: Arc<dyn ProviderSelector>,
+    counts: Counts,
+}
+
+impl Inbound {
+    /// With the host's word on who serves what.
+    #[must_use]
+    pub fn new(selector: Arc<dyn ProviderSelector>) -> Self {
+        Self { selector, counts: Counts::default() }
+    }
+
+    /// How much came in, and what became of it, since this was made.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Takes one item in, in one commit with `extra`, which the owner may add. Then the client's event may be confirmed.
+    ///
+    /// What fails of contact and chat is left out, and told as `inbound.failed`; the message is told all the same.
+    ///
+    /// # Errors
+    /// [`InboundError::UnknownAccount`], [`InboundError::Store`]: nothing is stored. Do not confirm; it comes again.
+    ///
+    /// Not cancel safe in its counters: an item whose future was dropped has no outcome until it comes again.
+    pub async fn handle(
+        &mut self,
+        gate: &mut Gate,
+        item: &Item,
+        ignore: &IgnoreRules,
+        extra: Changes,
+    ) -> Result<Outcome, InboundError> {
+        self.counts.receive();
+        let done = match item {
+            Item::Received(received) => self.receive(gate, received, ignore, extra).await,
+            Item::Merged { number, kept, gone } => merge(gate, *number, kept, gone, extra).await,
+        };
+        self.counts.note(match &done {
+            Ok(outcome) => *outcome,
+            Err(error) => Outcome::Failed(error.stage()),
+        });
+        done
+    }
+
+    async fn receive(
+        &self,
+        gate: &mut Gate,
+        received: &Received,
+        ignore: &IgnoreRules,
+        extra: Changes,
+    ) -> Result<Outcome, InboundError> {
+        let kind = ChatKind::of(&received.chat);
+        if let Some(skip) = skip(received, kind, ignore) {
+            let step = gate.begin().await.map_err(InboundError::of_store)?;
+            store(gate, step, extra).await?;
+            return Ok(Outcome::Skipped(skip));
+        }
+        let lost = match received.what {
+            What::Undecodable { .. } => Some(Stage::Decode),
+            What::Lost(_) => Some(Stage::Decrypt),
+            _ => None,
+        };
+        if let Some(stage) = lost {
+            let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+            tell(gate, &mut step, received, &Around { kind, contact: None, provider: None });
+            store(gate, step, extra).await?;
+            return Ok(Outcome::Failed(stage));
+        }
+        let failed = match self.whole(gate, received, kind, &extra).await {
+            Ok(()) => return Ok(Outcome::Processed),
+            Err(error) => error,
+        };
+        if !is_of_one_item(&failed) {
+            return Err(failed);
+        }
+        warn!(stage = failed.stage().as_str(), "a message is told without contact and chat");
+        let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+        tell(gate, &mut step, received, &Around { kind, contact: None, provider: None });
+        let data = json!({
+            "messageId": received.id.as_str(),
+            "chat": received.chat.to_string(),
+            "stage": failed.stage().as_str(),
+            "error": why(&failed),
+        });
+        gate.push_inbound(&mut step, EventKind::InboundFailed, received.number, &received.id, data);
+        store(gate, step, extra).await?;
+        Ok(Outcome::Failed(failed.stage()))
+    }
+
+    /// All of it: provider, contact, chat, event.
+    async fn whole(
+        &self,
+        gate: &mut Gate,
+        received: &Received,
+        kind: ChatKind,
+        extra: &Changes,
+    ) -> Result<(), InboundError> {
+        let provider = self.select(gate, received, kind).await?;
+        let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+        let contact = gate.provision(&mut step, received, kind).await?;
+        tell(gate, &mut step, received, &Around { kind, contact, provider: Some(&provider) });
+        for change in extra.iter() {
+            step.changes.push(change.clone());
+        }
+        gate.commit(step).await.map_err(|error| match error {
+            // The store as a whole can do nothing more; all else may be about these rows.
+            error @ (ManagerStoreError::Closed
+            | ManagerStoreError::Full
+            | ManagerStoreError::Locked
+            | ManagerStoreError::FenceLost { .. }) => InboundError::of_store(error),
+            error => InboundError::Provision(error),
+        })
+    }
+
+    async fn select(
+        &self,
+        gate: &Gate,
+        received: &Received,
+        kind: ChatKind,
+    ) -> Result<Provider, InboundError> {
+        let Addresses { pn, lid } = person_of(received, kind);
+        let context = InboundContext {
+            tenant: gate.owner.tenant.clone(),
+            account: gate.owner.account.clone(),
+            chat: received.chat.clone(),
+            kind,
+            phone: pn,
+            lid,
+            name: received.push_name.clone(),
+            from_me: received.from_me,
+        };
+        let selected = timeout(HOOK_LIMIT, self.selector.select(&context)).await;
+        selected.map_err(|_| InboundError::ProviderTimeout)?.map_err(InboundError::Provider)
+    }
+}
+
+/// Why something is told to nobody, if it is not.
+fn skip(received: &Received, kind: ChatKind, ignore: &IgnoreRules) -> Option<Skip> {
+    match received.what {
+        What::OwnDevice => return Some(Skip::OwnDevice),
+        What::Lost(LostReason::OnlyKeys) => return Some(Skip::OnlyKeys),
+        _ => {}
+    }
+    let (is_ignored, skip) = match kind {
+        ChatKind::Direct => return None,
+        ChatKind::Group => (ignore.groups, Skip::Group),
+        ChatKind::Status => (ignore.status, Skip::Status),
+        ChatKind::Broadcast => (ignore.broadcast, Skip::Broadcast),
+        ChatKind::Newsletter => (ignore.newsletters, Skip::Newsletter),
+    };
+    is_ignored.then_some(skip)
+}
+
+/// Whether the rest can go on without what failed.
+const fn is_of_one_item(error: &InboundError) -> bool {
+    !matches!(error, InboundError::UnknownAccount | InboundError::Store(_))
+}
+
+fn tell(gate: &Gate, step: &mut Step, received: &Received, around: &Around<'_>) {
+    let (kind, data) = event_of(received, around);
+    gate.push_inbound(step, kind, received.number, &received.id, data);
+}
+
+async fn store(gate: &mut Gate, mut step: Step, extra: Changes) -> Result<(), InboundError> {
+    for change in extra {
+        step.changes.push(change);
+    }
+    gate.commit(step).await.map_err(InboundError::of_store)
+}
+
+/// The error with what is behind it.
+fn why(error: &InboundError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Two chats are with one person: the contacts become one, and so do the chats.
+async fn merge(
+    gate: &mut Gate,
+    number: u64,
+    kept: &Jid,
+    gone: &Jid,
+    extra: Changes,
+) -> Result<Outcome, InboundError> {
+    let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+    let contact = gate.merge_chats(&mut step, kept, gone).await.map_err(InboundError::of_store)?;
+    let data = json!({ "kept": kept.to_string(), "gone": gone.to_string(), "contactId": contact });
+    gate.push_inbound(&mut step, EventKind::ChatMerged, number, &MessageId::new(""), data);
+    store(gate, step, extra).await?;
+    Ok(Outcome::Processed)
+}
+
+impl Gate {
+    async fn merge_chats(
+        &mut self,
+        step: &mut Step,
+        kept: &Jid,
+        gone: &Jid,
+    ) -> Result<Option<u64>, ManagerStoreError> {
+        let account = self.owner.account.clone();
+        let addresses = Addresses::of([kept, gone]);
+        let mut contact = None;
+        if !addresses.is_empty() {
+            let known = self.person(step, &addresses).await?;
+            contact = Some(known.contact.id);
+            crate::contacts::write(&*self.store, &known, &mut step.changes).await?;
+        }
+        let (first, second) =
+            (self.store.chat(&account, kept).await?, self.store.chat(&account, gone).await?);
+        if let Some(second) = second {
+            let first = first.unwrap_or_else(|| ChatRecord { chat: kept.clone(), ..second.clone() });
+            step.changes.push(Change::DeleteChat { account, chat: gone.clone() });
+            step.changes.push(Change::PutChat(Box::new(ChatRecord {
+                contact: contact.or(first.contact),
+                created_at: first.created_at.min(second.created_at),
+                last_message_at: first.last_message_at.max(second.last_message_at),
+                ..first
+            })));
+        }
+        Ok(contact)
+    }
+}

@@ -1,0 +1,81 @@
+//! Where the protocol keeps the keys of accounts: a store for each, opened while the account runs.
+
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use wa_store::{Store, StoreError};
+
+/// What the calls of [`KeyStores`] return.
+pub type KeyStoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Opens and removes the protocol stores of accounts. Yours to implement.
+pub trait KeyStores: Send + Sync + Debug {
+    /// Opens the store at `path`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; [`StoreError::Locked`] while it is open elsewhere.
+    fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn Store>>;
+
+    /// Removes the store at `path`, which is closed. One that is not there is removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()>;
+}
+
+/// An SQLite file for each account, in directories that are made as they are needed.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SqliteKeyStores;
+
+impl SqliteKeyStores {
+    /// Such stores.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl KeyStores for SqliteKeyStores {
+    fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn Store>> {
+        Box::pin(async move {
+            let directory = path.parent().map(Path::to_path_buf);
+            blocking(move || directory.map_or(Ok(()), std::fs::create_dir_all).map_err(io)).await?;
+            let store = wa_store::SqliteStore::builder(&path).open().await?;
+            Ok(Arc::new(store) as Arc<dyn Store>)
+        })
+    }
+
+    fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
+        let path = path.to_path_buf();
+        Box::pin(blocking(move || {
+            // The file itself goes first: what is left of it without it is nothing.
+            for ending in ["", "-wal", "-shm", "-journal"] {
+                match std::fs::remove_file(with_ending(&path, ending)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+                    _ => {}
+                }
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// `path` with `ending` behind its name.
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Interrupted))
+}
+
+fn io(source: std::io::Error) -> StoreError {
+    StoreError::Io { source: source.into() }
+}

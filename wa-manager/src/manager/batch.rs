@@ -1,0 +1,68 @@
+//! The same for many accounts at once, with an answer for each.
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::{AccountKey, ClientManager, ManagerError};
+use crate::account::{Account, CommandOutcome, Unlink};
+use crate::ids::TenantId;
+
+/// How many accounts are worked on at once.
+const AT_ONCE: usize = 16;
+
+/// What became of one of many.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ItemResult<T> {
+    /// Which one.
+    pub key: AccountKey,
+    /// What became of it.
+    pub result: Result<T, ManagerError>,
+}
+
+impl ClientManager {
+    /// Starts these accounts; in the order of the keys, each with its own answer.
+    pub async fn batch_start(&self, keys: &[AccountKey]) -> Vec<ItemResult<CommandOutcome>> {
+        self.each(keys, async |account| account.start().await).await
+    }
+
+    /// Stops these accounts.
+    pub async fn batch_stop(&self, keys: &[AccountKey]) -> Vec<ItemResult<CommandOutcome>> {
+        self.each(keys, async |account| account.stop().await).await
+    }
+
+    /// Deletes these accounts, with all that is kept of them.
+    pub async fn batch_delete(&self, keys: &[AccountKey], how: Unlink) -> Vec<ItemResult<()>> {
+        self.each(keys, async |account| self.remove(&account, how).await).await
+    }
+
+    /// Stops all accounts of a tenant, and no others.
+    pub async fn stop_all(&self, tenant: &TenantId) -> Vec<ItemResult<CommandOutcome>> {
+        let keys: Vec<AccountKey> = self
+            .inner
+            .registry
+            .all(Some(tenant))
+            .into_iter()
+            .map(|entry| AccountKey::Id(entry.id.clone()))
+            .collect();
+        self.batch_stop(&keys).await
+    }
+
+    async fn each<T>(
+        &self,
+        keys: &[AccountKey],
+        work: impl AsyncFn(Account) -> Result<T, ManagerError>,
+    ) -> Vec<ItemResult<T>> {
+        let work = &work;
+        stream::iter(keys)
+            .map(|key| async move {
+                let result = match self.get(key) {
+                    Some(account) => work(account).await,
+                    None => Err(ManagerError::NotFound),
+                };
+                ItemResult { key: key.clone(), result }
+            })
+            .buffered(AT_ONCE)
+            .collect()
+            .await
+    }
+}

@@ -1,0 +1,201 @@
+//! Builds a [`ClientManager`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wa_core::client::ClientBuilder;
+use wa_core::crypto::{Random as _, SystemRandom};
+
+use super::shared::{Configure, Shared};
+use super::{ClientManager, Inner, ManagerError, Registry};
+use crate::account::actor::ConnectionPolicy;
+use crate::account::{AccountRecord, AccountStatus};
+use crate::clock::{Clock, SystemClock};
+use crate::event::{EventKind, NewEvent};
+use crate::hub::Hub;
+use crate::ids::{Epoch, EventId};
+use crate::keys::{KeyStores, SqliteKeyStores};
+use crate::location::StoreLocator;
+use crate::store::{Changes, ManagerStore};
+use crate::trust::{TrustPolicy, Zone};
+
+/// Builds a [`ClientManager`]; every choice but the store and the places of the accounts' stores has a default.
+#[must_use = "a builder does nothing until `build`"]
+pub struct ManagerBuilder {
+    store: Arc<dyn ManagerStore>,
+    locator: Arc<dyn StoreLocator>,
+    keys: Arc<dyn KeyStores>,
+    clock: Arc<dyn Clock>,
+    configure: Box<Configure>,
+    connection: ConnectionPolicy,
+    trust: TrustPolicy,
+    zone: Zone,
+    starts: Starts,
+    max_accounts: Option<usize>,
+}
+
+/// How many accounts start at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by hosts with ..Default::default()")]
+pub struct Starts {
+    /// So many connect at the same time.
+    pub at_once: usize,
+    /// The next one begins when one is through, or after so long.
+    pub patience: Duration,
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self { at_once: 16, patience: Duration::from_secs(10) }
+    }
+}
+
+impl ManagerBuilder {
+    pub(super) fn new(store: Arc<dyn ManagerStore>, locator: Arc<dyn StoreLocator>) -> Self {
+        Self {
+            store,
+            locator,
+            keys: Arc::new(SqliteKeyStores::new()),
+            clock: Arc::new(SystemClock::new()),
+            configure: Box::new(|builder, _| builder),
+            connection: ConnectionPolicy::default(),
+            trust: TrustPolicy::default(),
+            zone: Zone::utc(),
+            starts: Starts::default(),
+            max_accounts: None,
+        }
+    }
+
+    /// Where the accounts' keys are kept. By default an SQLite file for each.
+    pub fn key_stores(mut self, keys: Arc<dyn KeyStores>) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// What time it is. By default the machine's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets up the client of an account, each time that one is made: its proxy, its name among the phone's linked devices,
+    /// another server. By default nothing is set. A panic in it is a crash of that account alone.
+    pub fn client(
+        mut self,
+        configure: impl Fn(ClientBuilder, &AccountRecord) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.configure = Box::new(configure);
+        self
+    }
+
+    /// How patient accounts are with their connections.
+    pub const fn connection(mut self, policy: ConnectionPolicy) -> Self {
+        self.connection = policy;
+        self
+    }
+
+    /// Which limits hold. There is no way to have none.
+    pub fn trust(mut self, policy: TrustPolicy) -> Self {
+        self.trust = policy;
+        self
+    }
+
+    /// The time zone of accounts that name none; UTC unless set.
+    pub fn zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// How many accounts start at once.
+    pub const fn starts(mut self, starts: Starts) -> Self {
+        self.starts = starts;
+        self
+    }
+
+    /// How many accounts a tenant may have; as many as it likes unless set.
+    pub const fn max_accounts(mut self, count: usize) -> Self {
+        self.max_accounts = Some(count);
+        self
+    }
+
+    /// Takes over what the store has. No account is started: see [`ClientManager::restore`]. What another life of the
+    /// manager left as connected is told as disconnected before this returns.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`].
+    pub async fn build(self) -> Result<ClientManager, ManagerError> {
+        let accounts = take_over(&*self.store, &*self.clock).await?;
+        let (hub, tail) = Hub::new(Arc::clone(&self.store), Hub::CAPACITY).await?;
+        let (stop, stop_hub) = (CancellationToken::new(), CancellationToken::new());
+        let (tasks, hub_task) = (TaskTracker::new(), TaskTracker::new());
+        hub_task.spawn(tail.run(stop_hub.clone()));
+        let shared = Arc::new(Shared {
+            store: self.store,
+            keys: self.keys,
+            locator: self.locator,
+            clock: self.clock,
+            configure: self.configure,
+            hub,
+            connection: self.connection,
+            table: self.trust.table(),
+            zone: self.zone,
+        });
+        let inner = Inner {
+            shared,
+            registry: Registry::default(),
+            starts: self.starts,
+            max_accounts: self.max_accounts,
+            creating: tokio::sync::Mutex::new(()),
+            tasks,
+            stop,
+            hub_task,
+            stop_hub,
+        };
+        for record in accounts {
+            inner.adopt(record);
+        }
+        Ok(ClientManager { inner: Arc::new(inner) })
+    }
+}
+
+impl fmt::Debug for ManagerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagerBuilder").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Makes all accounts this life's, and tells the truth about them: none runs.
+async fn take_over(store: &dyn ManagerStore, clock: &dyn Clock) -> Result<Vec<AccountRecord>, ManagerError> {
+    let mut accounts = store.accounts().await?;
+    let mut changes = Changes::new();
+    let now = clock.wall();
+    for record in &mut accounts {
+        record.epoch = Epoch(record.epoch.0 + 1);
+        let before = record.status;
+        let is_over =
+            !matches!(before, AccountStatus::Idle | AccountStatus::Error | AccountStatus::Disconnected);
+        if is_over {
+            (record.status, record.reason, record.updated_at) = (AccountStatus::Disconnected, None, now);
+        }
+        changes.put_account(record.clone());
+        if is_over {
+            changes.push_event(NewEvent {
+                id: EventId::of(SystemRandom.array()),
+                tenant: record.tenant.clone(),
+                account: Some(record.id.clone()),
+                kind: EventKind::AccountStatus,
+                at: now,
+                data: json!({ "before": before, "status": record.status, "reason": null }),
+            });
+            record.seq += 1;
+        }
+    }
+    if !changes.is_empty() {
+        store.commit(changes).await?;
+    }
+    Ok(accounts)
+}

@@ -1,0 +1,95 @@
+//! Why a call of the manager failed.
+
+use crate::account::{AccountName, NameError};
+use crate::ids::AccountId;
+use crate::location::LocationError;
+use crate::store::ManagerStoreError;
+
+/// Why a call of the manager failed. [`Self::code`] is its name for other languages and for the wire.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManagerError {
+    /// There is no such account.
+    #[error("there is no such account")]
+    NotFound,
+    /// The tenant has an account of this name.
+    #[error("there is an account named {name} already")]
+    AlreadyExists {
+        /// The name.
+        name: AccountName,
+    },
+    /// The name is none.
+    #[error("no name for an account: {0}")]
+    InvalidName(#[from] NameError),
+    /// The account was changed meanwhile: read it, and decide again.
+    #[error("the account was changed meanwhile; it has version {current} now")]
+    VersionConflict {
+        /// The version that it has.
+        current: u64,
+    },
+    /// The account is not linked to a phone: pair it first.
+    #[error("the account is not linked to a phone")]
+    NotLinked,
+    /// The server was not reached, and the device is still linked. Try again, or forget it on this side only.
+    #[error("the device could not be unlinked: {0}")]
+    NotUnlinked(String),
+    /// The account has no place for its store.
+    #[error("the account's store has no place")]
+    Location(#[from] LocationError),
+    /// The account's own store could not be opened or removed.
+    #[error("the account's store failed")]
+    KeyStore(#[from] wa_store::StoreError),
+    /// The tenant has as many accounts as it may.
+    #[error("the tenant may have {max} accounts")]
+    QuotaExceeded {
+        /// How many.
+        max: usize,
+    },
+    /// Another owner took the account over.
+    #[error("the account {account} has another owner")]
+    FenceLost {
+        /// The account.
+        account: AccountId,
+    },
+    /// The account's actor crashed over this. It is started again by itself.
+    #[error("the account crashed over this")]
+    Crashed,
+    /// The manager's store failed; nothing was done.
+    #[error("the manager's store failed")]
+    Store(#[source] ManagerStoreError),
+    /// The manager was shut down.
+    #[error("the manager was shut down")]
+    Shutdown,
+}
+
+impl ManagerError {
+    /// Its name, which stays.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::AlreadyExists { .. } => "already_exists",
+            Self::InvalidName(_) => "invalid_name",
+            Self::VersionConflict { .. } => "version_conflict",
+            Self::NotLinked => "not_linked",
+            Self::NotUnlinked(_) => "not_unlinked",
+            Self::Location(_) => "location",
+            Self::KeyStore(_) => "key_store",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::FenceLost { .. } => "fence_lost",
+            Self::Crashed => "crashed",
+            Self::Store(_) => "store",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl From<ManagerStoreError> for ManagerError {
+    fn from(error: ManagerStoreError) -> Self {
+        match error {
+            ManagerStoreError::NameTaken { name } => Self::AlreadyExists { name },
+            ManagerStoreError::FenceLost { account } => Self::FenceLost { account },
+            error => Self::Store(error),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Many accounts in one process.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `builder` | what a manager is made of |
+//! | `registry` | which accounts there are |
+//! | `batch` | the same for many accounts |
+//! | `restore` | what ran before a restart runs again |
+//! | `shared` | what all accounts share |
+//! | `error` | [`ManagerError`] |
+
+mod batch;
+mod builder;
+mod error;
+mod registry;
+mod restore;
+mod shared;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wa_core::crypto::{Random as _, SystemRandom};
+use wa_types::PhoneNumber;
+
+pub use batch::ItemResult;
+pub use builder::{ManagerBuilder, Starts};
+pub use error::ManagerError;
+pub(crate) use registry::Entry;
+use registry::Registry;
+pub use restore::RestoreReport;
+pub(crate) use shared::Shared;
+
+use crate::account::actor::{Unlink, supervise};
+use crate::account::{
+    Account, AccountName, AccountRecord, AccountSettings, AccountSnapshot, AccountStatus, DesiredState,
+};
+use crate::event::{EventKind, EventRecord};
+use crate::hub::{EventFilter, EventStream};
+use crate::ids::{AccountId, Epoch, TenantId};
+use crate::location::StoreLocator;
+use crate::store::{Changes, EventQuery, ManagerStore};
+use crate::trust::{TrustLevel, TrustState};
+
+/// How many commands wait for an account.
+const COMMANDS: usize = 64;
+
+/// Many accounts in one process. Cheap to clone; all clones are the same manager.
+///
+/// [`Self::shutdown`] ends it in good order. When the last clone is dropped without it, the accounts' tasks are told to
+/// end, and nobody waits for them.
+#[derive(Clone)]
+pub struct ClientManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    registry: Registry,
+    starts: Starts,
+    max_accounts: Option<usize>,
+    /// One account is made at a time, so that two do not both find room.
+    creating: tokio::sync::Mutex<()>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    /// Ends after the accounts: it tells what they do at the end.
+    hub_task: TaskTracker,
+    stop_hub: CancellationToken,
+}
+
+/// Names an account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AccountKey {
+    /// By its id.
+    Id(AccountId),
+    /// By its name, among those of a tenant.
+    Name(TenantId, AccountName),
+}
+
+/// An account that is to be made.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "made by hosts with ..Default::default()")]
+pub struct AccountSpec {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its name in addresses; one is made if there is none.
+    pub name: Option<AccountName>,
+    /// What people call it; its name if there is none.
+    pub display_name: Option<String>,
+    /// Which of the tenant's people it belongs to.
+    pub owner: Option<String>,
+    /// The number that it is to be linked to, if that is known.
+    pub phone: Option<PhoneNumber>,
+    /// What is set.
+    pub settings: AccountSettings,
+    /// What the caller keeps with it.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// All accounts at one moment. Events with a higher number than `seq` tell what changed since; some of them may be in it
+/// already: they have a number of their account up to that of its snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StatusBoard {
+    /// The number of the last event.
+    pub seq: u64,
+    /// The accounts, in the order in which they were made.
+    pub accounts: Vec<AccountSnapshot>,
+}
+
+/// How a manager is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ManagerHealth {
+    /// How many accounts can send.
+    pub connected: usize,
+    /// How many there are.
+    pub total: usize,
+    /// How many stand where.
+    pub by_status: BTreeMap<&'static str, usize>,
+}
+
+impl ClientManager {
+    /// Builds a manager on this store, with the accounts' stores in these places.
+    pub fn builder(store: Arc<dyn ManagerStore>, locator: Arc<dyn StoreLocator>) -> ManagerBuilder {
+        ManagerBuilder::new(store, locator)
+    }
+
+    /// Makes an account. It is not linked, and not started.
+    ///
+    /// # Errors
+    /// [`ManagerError::AlreadyExists`], [`ManagerError::QuotaExceeded`], [`ManagerError::Location`],
+    /// [`ManagerError::Store`].
+    pub async fn create(&self, spec: AccountSpec) -> Result<Account, ManagerError> {
+        let Inner { shared, registry, .. } = &*self.inner;
+        let _one_at_a_time = self.inner.creating.lock().await;
+        if let Some(max) = self.inner.max_accounts
+            && registry.count(&spec.tenant) >= max
+        {
+            return Err(ManagerError::QuotaExceeded { max });
+        }
+        let now = shared.clock.wall();
+        let id = AccountId::of(SystemRandom.array());
+        let name = match spec.name {
+            Some(name) => name,
+            None => AccountName::generate("account", now, SystemRandom.array()),
+        };
+        let mut record = AccountRecord {
+            id,
+            tenant: spec.tenant,
+            owner: spec.owner,
+            display_name: spec.display_name.unwrap_or_else(|| name.to_string()),
+            name,
+            phone: spec.phone,
+            jid: None,
+            lid: None,
+            desired: DesiredState::Stopped,
+            status: AccountStatus::Idle,
+            reason: None,
+            seq: 0,
+            version: 1,
+            settings: spec.settings,
+            metadata: spec.metadata,
+            location: None,
+            created_at: now,
+            updated_at: now,
+            last_active_at: None,
+            epoch: Epoch(1),
+        };
+        shared.settle_location(&mut record)?;
+        let data = json!({ "name": record.name, "displayName": record.display_name });
+        let mut changes = Changes::new();
+        changes.put_account(record.clone());
+        changes.push_event(shared.event(&record, EventKind::AccountCreated, data));
+        let events = shared.store.commit(changes).await?;
+        record.seq = events.last().map_or(0, |event| event.account_seq);
+        shared.hub.notify();
+        Ok(Account::new(self.inner.adopt(record)))
+    }
+
+    /// An account.
+    #[must_use]
+    pub fn get(&self, key: &AccountKey) -> Option<Account> {
+        self.inner.registry.get(key).map(Account::new)
+    }
+
+    /// An account.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`].
+    pub fn account(&self, key: &AccountKey) -> Result<Account, ManagerError> {
+        self.get(key).ok_or(ManagerError::NotFound)
+    }
+
+    /// All accounts of a tenant, or of all tenants, as the store has them.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`].
+    pub async fn all_statuses(&self, tenant: Option<&TenantId>) -> Result<StatusBoard, ManagerError> {
+        let Inner { shared, registry, .. } = &*self.inner;
+        // In this order: what is committed in between is in the rows, and comes as events, too.
+        let seq = shared.store.last_seq().await?;
+        let rows = shared.store.accounts().await?;
+        let mut accounts = Vec::with_capacity(rows.len());
+        for row in rows.into_iter().filter(|row| tenant.is_none_or(|tenant| row.tenant == *tenant)) {
+            let Some(entry) = registry.get(&AccountKey::Id(row.id.clone())) else { continue };
+            let trust = entry.snapshot.borrow().trust.clone();
+            accounts.push(AccountSnapshot { trust, ..shared.snapshot(&row, &self.inner.new_trust(&row)) });
+        }
+        Ok(StatusBoard { seq, accounts })
+    }
+
+    /// Deletes an account: unlinks it, and removes its keys and all that is kept of it. One that is not there is deleted.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotUnlinked`]: the server was not reached, and nothing was done; [`ManagerError::Store`].
+    pub async fn delete(&self, key: &AccountKey, how: Unlink) -> Result<(), ManagerError> {
+        match self.get(key) {
+            Some(account) => self.remove(&account, how).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn remove(&self, account: &Account, how: Unlink) -> Result<(), ManagerError> {
+        match account.delete(how).await {
+            // Somebody else was faster.
+            Ok(()) | Err(ManagerError::NotFound) => {
+                self.inner.registry.remove(account.id());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Events as they happen, or from after an earlier one on.
+    #[must_use]
+    pub fn subscribe(&self, filter: EventFilter, after: Option<u64>) -> EventStream {
+        self.inner.shared.hub.subscribe(filter, after)
+    }
+
+    /// Events that were stored, the oldest first.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`].
+    pub async fn events_since(&self, query: EventQuery) -> Result<Vec<EventRecord>, ManagerError> {
+        Ok(self.inner.shared.store.events(query).await?)
+    }
+
+    /// How many accounts stand where.
+    #[must_use]
+    pub fn health(&self) -> ManagerHealth {
+        let mut by_status = BTreeMap::new();
+        for entry in self.inner.registry.all(None) {
+            let status = entry.snapshot.borrow().status;
+            *by_status.entry(status.wire()).or_default() += 1;
+        }
+        let connected = by_status.get(AccountStatus::Ready.wire()).copied().unwrap_or(0);
+        ManagerHealth { connected, total: by_status.values().sum(), by_status }
+    }
+
+    /// Ends all accounts' connections in good order, and everything else after them. What takes longer than `deadline` is
+    /// left to itself. Calls that come later fail with [`ManagerError::Shutdown`].
+    pub async fn shutdown(&self, deadline: Duration) {
+        let inner = &*self.inner;
+        inner.stop.cancel();
+        inner.tasks.close();
+        inner.hub_task.close();
+        let ended = async {
+            inner.tasks.wait().await;
+            inner.stop_hub.cancel();
+            inner.hub_task.wait().await;
+            if let Err(error) = inner.shared.store.close().await {
+                tracing::error!(%error, "the manager's store failed at the end");
+            }
+        };
+        if timeout(deadline, ended).await.is_err() {
+            tracing::warn!("the manager took too long to end");
+        }
+        inner.stop_hub.cancel();
+    }
+}
+
+impl Inner {
+    /// Gives an account its actor.
+    fn adopt(&self, record: AccountRecord) -> Arc<Entry> {
+        let (commands, mailbox) = mpsc::channel(COMMANDS);
+        let (sender, snapshot) = watch::channel(self.shared.snapshot(&record, &self.new_trust(&record)));
+        let entry = Entry {
+            id: record.id.clone(),
+            tenant: record.tenant.clone(),
+            name: record.name.clone(),
+            commands,
+            snapshot,
+        };
+        self.tasks.spawn(supervise(Arc::clone(&self.shared), record.id, sender, mailbox, self.stop.clone()));
+        self.registry.insert(entry)
+    }
+
+    /// What a new account is trusted.
+    fn new_trust(&self, record: &AccountRecord) -> TrustState {
+        TrustState::new(TrustLevel::NEW, record.created_at, &self.shared.zone)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.stop_hub.cancel();
+    }
+}
+
+impl fmt::Debug for ClientManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientManager").field("health", &self.health()).finish_non_exhaustive()
+    }
+}

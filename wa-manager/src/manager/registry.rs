@@ -1,0 +1,79 @@
+//! Which accounts there are in this process, by id and by name.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+
+use super::AccountKey;
+use crate::account::actor::Command;
+use crate::account::{AccountName, AccountSnapshot};
+use crate::ids::{AccountId, TenantId};
+
+/// What leads to an account's actor.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: AccountId,
+    pub(crate) tenant: TenantId,
+    pub(crate) name: AccountName,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) snapshot: watch::Receiver<AccountSnapshot>,
+}
+
+/// All accounts.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    accounts: Mutex<Accounts>,
+}
+
+#[derive(Debug, Default)]
+struct Accounts {
+    by_id: HashMap<AccountId, Arc<Entry>>,
+    by_name: HashMap<TenantId, HashMap<AccountName, AccountId>>,
+}
+
+impl Registry {
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn insert(&self, entry: Entry) -> Arc<Entry> {
+        let entry = Arc::new(entry);
+        let mut accounts = self.accounts();
+        let names = accounts.by_name.entry(entry.tenant.clone()).or_default();
+        names.insert(entry.name.clone(), entry.id.clone());
+        accounts.by_id.insert(entry.id.clone(), Arc::clone(&entry));
+        entry
+    }
+
+    pub(super) fn remove(&self, id: &AccountId) {
+        let mut accounts = self.accounts();
+        let Some(entry) = accounts.by_id.remove(id) else { return };
+        if let Some(names) = accounts.by_name.get_mut(&entry.tenant) {
+            names.remove(&entry.name);
+            if names.is_empty() {
+                accounts.by_name.remove(&entry.tenant);
+            }
+        }
+    }
+
+    pub(super) fn get(&self, key: &AccountKey) -> Option<Arc<Entry>> {
+        let accounts = self.accounts();
+        let id = match key {
+            AccountKey::Id(id) => id,
+            AccountKey::Name(tenant, name) => accounts.by_name.get(tenant)?.get(name)?,
+        };
+        accounts.by_id.get(id).cloned()
+    }
+
+    /// How many accounts a tenant has.
+    pub(super) fn count(&self, tenant: &TenantId) -> usize {
+        self.accounts().by_name.get(tenant).map_or(0, HashMap::len)
+    }
+
+    /// All of them, or those of a tenant, in no order.
+    pub(super) fn all(&self, tenant: Option<&TenantId>) -> Vec<Arc<Entry>> {
+        let is_wanted = |entry: &&Arc<Entry>| tenant.is_none_or(|tenant| entry.tenant == *tenant);
+        self.accounts().by_id.values().filter(is_wanted).cloned().collect()
+    }
+}

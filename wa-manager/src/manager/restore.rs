@@ -1,0 +1,75 @@
+//! After a start of the process: what ran before runs again. Requirements: manager.md, R056, R077, R106.
+
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::timeout;
+
+use super::{ClientManager, ManagerError};
+use crate::account::{Account, AccountSnapshot, AccountStatus, DesiredState, ReasonKind};
+use crate::ids::AccountId;
+
+/// What [`ClientManager::restore`] did.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct RestoreReport {
+    /// Started; where they stand is told by themselves.
+    pub started: Vec<AccountId>,
+    /// Not started: stopped by somebody, not linked, or in a state that somebody has to look at.
+    pub skipped: Vec<AccountId>,
+    /// Could not be started.
+    pub failed: Vec<(AccountId, ManagerError)>,
+}
+
+impl ClientManager {
+    /// Starts what ran when the process ended, and what is set to start with it; not what somebody stopped, and nothing
+    /// that needs somebody first. A few at a time: the next one begins when one is connected, or takes long.
+    ///
+    /// Dropping the future leaves the rest as it is.
+    pub async fn restore(&self) -> RestoreReport {
+        let starts = self.inner.starts;
+        let (wanted, skipped): (Vec<_>, Vec<_>) = self
+            .inner
+            .registry
+            .all(None)
+            .into_iter()
+            .map(Account::new)
+            .partition(|account| is_wanted(&account.snapshot()));
+        let mut report = RestoreReport {
+            skipped: skipped.iter().map(|account| account.id().clone()).collect(),
+            ..RestoreReport::default()
+        };
+        let mut results = stream::iter(wanted)
+            .map(|account| async move {
+                let result = account.start().await;
+                let is_settled = |snapshot: &AccountSnapshot| snapshot.status != AccountStatus::Loading;
+                let _too_slow = timeout(starts.patience, account.reached(is_settled)).await;
+                (account.id().clone(), result)
+            })
+            .buffer_unordered(starts.at_once.max(1));
+        while let Some((id, result)) = results.next().await {
+            match result {
+                Ok(_) => report.started.push(id),
+                Err(error) => report.failed.push((id, error)),
+            }
+        }
+        report
+    }
+}
+
+fn is_wanted(snapshot: &AccountSnapshot) -> bool {
+    let shall_run = snapshot.settings.auto_start || snapshot.desired == DesiredState::Running;
+    // A date is waited for by the account itself; a person is to be waited for.
+    let may_run = snapshot.status != AccountStatus::Error
+        || snapshot.reason.as_ref().is_none_or(|reason| {
+            reason.retry_at.is_none()
+                && matches!(
+                    reason.kind,
+                    ReasonKind::StoreLocked
+                        | ReasonKind::StoreFailed
+                        | ReasonKind::RetryBudget
+                        | ReasonKind::Quarantined
+                        | ReasonKind::Internal
+                        | ReasonKind::ProxyFailed
+                )
+        });
+    shall_run && snapshot.is_logged_in && may_run
+}

@@ -1,0 +1,91 @@
+//! What all accounts of a manager share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use wa_core::client::ClientBuilder;
+use wa_core::crypto::{Random as _, SystemRandom};
+
+use super::ManagerError;
+use crate::account::actor::ConnectionPolicy;
+use crate::account::{AccountRecord, AccountSnapshot};
+use crate::clock::Clock;
+use crate::event::{EventKind, NewEvent};
+use crate::hub::Hub;
+use crate::ids::EventId;
+use crate::keys::KeyStores;
+use crate::location::{LocationError, StoreKey, StoreKind, StoreLocator};
+use crate::store::{Change, Changes, ManagerStore};
+use crate::trust::{TrustState, TrustTable, Zone};
+
+/// Sets up the client of an account, each time that one is made.
+pub(super) type Configure = dyn Fn(ClientBuilder, &AccountRecord) -> ClientBuilder + Send + Sync;
+
+/// What all accounts of a manager share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn ManagerStore>,
+    pub(crate) keys: Arc<dyn KeyStores>,
+    pub(crate) locator: Arc<dyn StoreLocator>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) configure: Box<Configure>,
+    pub(crate) hub: Hub,
+    pub(crate) connection: ConnectionPolicy,
+    pub(crate) table: TrustTable,
+    /// The zone of accounts that name none.
+    pub(crate) zone: Zone,
+}
+
+impl Shared {
+    /// Changes that are written only as long as the account is ours.
+    pub(crate) fn fenced(&self, record: &AccountRecord) -> Changes {
+        let mut changes = Changes::new();
+        changes.push(Change::Fence { account: record.id.clone(), epoch: record.epoch });
+        changes
+    }
+
+    /// Something that happened to an account, now.
+    pub(crate) fn event(&self, record: &AccountRecord, kind: EventKind, data: Value) -> NewEvent {
+        NewEvent {
+            id: EventId::of(SystemRandom.array()),
+            tenant: record.tenant.clone(),
+            account: Some(record.id.clone()),
+            kind,
+            at: self.clock.wall(),
+            data,
+        }
+    }
+
+    /// Where a store of an account is.
+    pub(crate) fn locate(&self, record: &AccountRecord, kind: StoreKind) -> Result<PathBuf, ManagerError> {
+        let key = StoreKey {
+            kind,
+            account: &record.id,
+            tenant: &record.tenant,
+            name: &record.name,
+            owner: record.owner.as_deref(),
+            phone: record.phone.as_ref(),
+        };
+        Ok(self.locator.resolve(&key)?)
+    }
+
+    /// Settles where the account's keys are, if all is known that this takes.
+    pub(crate) fn settle_location(&self, record: &mut AccountRecord) -> Result<(), ManagerError> {
+        if record.location.is_some() {
+            return Ok(());
+        }
+        let path = match self.locate(record, StoreKind::Protocol) {
+            Err(ManagerError::Location(LocationError::Missing { name: "phone" })) => return Ok(()),
+            path => path?,
+        };
+        let path = path.into_os_string().into_string();
+        record.location = Some(path.map_err(|_| LocationError::Unfit { name: "directory" })?);
+        Ok(())
+    }
+
+    /// The account as others see it.
+    pub(crate) fn snapshot(&self, record: &AccountRecord, trust: &TrustState) -> AccountSnapshot {
+        let zone = record.settings.time_zone.as_ref().map_or(&self.zone, |name| name.zone());
+        AccountSnapshot::new(record, trust, &self.table, zone, self.clock.wall())
+    }
+}

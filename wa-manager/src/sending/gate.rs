@@ -1,0 +1,411 @@
+//! The gate of one account: its limits as they are stored, its clock, and how it commits.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::gauge;
+use serde_json::{Value, json};
+use wa_core::crypto::Random;
+use wa_types::{Jid, UnixMillis};
+
+use super::queue::Queue;
+use crate::account::{AccountStatus, TrustSnapshot};
+use crate::clock::Clock;
+use crate::event::{EventKind, NewEvent};
+use crate::ids::{AccountId, Epoch, EventId, TenantId};
+use crate::store::{Change, Changes, ManagerStore, ManagerStoreError, TrustRecord};
+use crate::trust::{
+    ClockSkew, Evidence, Moved, Reservation, ReservationState, Restriction, Terms, TrustClock, TrustLevel,
+    TrustState, TrustTable, Zone,
+};
+
+/// After the account is ready first, first contacts wait so long for the past, unless it ends before.
+const HISTORY_WAIT: Duration = Duration::from_secs(30 * 60);
+
+/// What was counted is remembered so long, for messages whose fate is told late.
+const KEEP_RESERVATIONS: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+
+/// Of how long a link counts as an old one.
+const OLD_LINK: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Whose gate it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by the account's owner")]
+pub struct GateOwner {
+    /// The account.
+    pub account: AccountId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its owner's epoch: with another one nothing is written.
+    pub epoch: Epoch,
+}
+
+/// By what an account is measured.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "made by the account's owner, with ..GateConfig::default()")]
+pub struct GateConfig {
+    /// The limits of all levels.
+    pub table: TrustTable,
+    /// The account's zone.
+    pub zone: Zone,
+    /// What the tenant allows an account a day.
+    pub tenant_cap: Option<u32>,
+    /// Whether the daily limit gates answers, too.
+    pub is_strict: bool,
+    /// Whether the same text is counted that goes to several people.
+    pub counts_texts: bool,
+    /// Where a new account begins.
+    pub start: Start,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self {
+            table: TrustTable::conservative(),
+            zone: Zone::UTC,
+            tenant_cap: None,
+            is_strict: false,
+            counts_texts: true,
+            start: Start::default(),
+        }
+    }
+}
+
+/// What is known of an account that is new to the manager.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by the account's owner, with ..Start::default()")]
+pub struct Start {
+    /// Since when its device is linked, for one that was imported with its history.
+    pub linked_since: Option<UnixMillis>,
+    /// Since when the account is used, as its owner says. It is kept as a claim.
+    pub established_since: Option<UnixMillis>,
+}
+
+impl Start {
+    /// The level to begin with: 2 for a device that was linked long ago, up to 3 by the owner's word, 1 otherwise.
+    #[must_use]
+    pub fn level(&self, table: &TrustTable, now: UnixMillis) -> TrustLevel {
+        let (second, third) = (TrustLevel::NEW.up(), TrustLevel::NEW.up().up());
+        let is_old = self.linked_since.is_some_and(|since| now.since(since) >= OLD_LINK);
+        let age = self.established_since.map(|since| now.since(since));
+        let claimed = [third, second]
+            .into_iter()
+            .find(|level| age.is_some_and(|age| age >= table.level(*level).min_age));
+        let linked = if is_old { second } else { TrustLevel::NEW };
+        claimed.map_or(linked, |claimed| claimed.max(linked))
+    }
+}
+
+/// Decides what one account may send, and counts it. Owned by the account's one task: no call of it is made while
+/// another is under way.
+///
+/// Calls that write are not cancel safe in what they return, but in what they do: when one is dropped half-way, the
+/// gate reads again what is stored.
+pub struct Gate {
+    pub(crate) store: Arc<dyn ManagerStore>,
+    pub(crate) owner: GateOwner,
+    pub(super) config: GateConfig,
+    clock: Arc<dyn Clock>,
+    pub(crate) random: Box<dyn Random + Send + Sync>,
+    pub(super) trust: TrustRecord,
+    time: TrustClock,
+    pub(super) own: Vec<Jid>,
+    pub(super) status: AccountStatus,
+    pub(super) ready_since: UnixMillis,
+    pub(super) queue: Queue,
+    /// What is stored may be newer than what is known here.
+    is_stale: bool,
+    has_news: bool,
+}
+
+/// What one call computes, before it is committed.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) now: UnixMillis,
+    pub(crate) state: TrustState,
+    pub(crate) changes: Changes,
+}
+
+impl Gate {
+    /// Opens the gate of an account, with what is stored of it; what is stored nowhere begins as `config` says.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`]; with [`FenceLost`](ManagerStoreError::FenceLost) the account has another owner.
+    pub async fn open(
+        store: Arc<dyn ManagerStore>,
+        owner: GateOwner,
+        config: GateConfig,
+        clock: Arc<dyn Clock>,
+        mut random: Box<dyn Random + Send + Sync>,
+    ) -> Result<Self, ManagerStoreError> {
+        let known = store.trust(&owner.account).await?;
+        let queue = Queue::of(store.sends(&owner.account).await?);
+        let is_new = known.is_none();
+        let trust = known.unwrap_or_else(|| {
+            let now = clock.wall();
+            let mut state = TrustState::new(config.start.level(&config.table, now), now, &config.zone);
+            state.await_history();
+            if let Some(since) = config.start.established_since {
+                state.claim(since);
+            }
+            let mut text_key = [0; 32];
+            random.fill(&mut text_key);
+            TrustRecord { account: owner.account.clone(), state, text_key }
+        });
+        let time = TrustClock::new(trust.state.last());
+        let mut gate = Self {
+            store,
+            owner,
+            config,
+            clock,
+            random,
+            trust,
+            time,
+            own: Vec::new(),
+            status: AccountStatus::Idle,
+            ready_since: UnixMillis(0),
+            queue,
+            is_stale: false,
+            has_news: false,
+        };
+        let mut step = gate.begin().await?;
+        step.state.set_strict(gate.config.is_strict);
+        if is_new {
+            let data = json!({
+                "from": null,
+                "to": step.state.level().number(),
+                "cause": "created",
+                "establishedSince": step.state.claimed_since().map(|since| since.0),
+            });
+            gate.push(&mut step, EventKind::TrustChanged, data);
+            gate.put_trust(&mut step);
+        }
+        let before = step.now.0.saturating_sub(millis(KEEP_RESERVATIONS));
+        let account = gate.owner.account.clone();
+        step.changes.push(Change::TrimReservations { account, before });
+        step.changes.push(Change::TrimExpired { now: step.now.0 });
+        gate.commit(step).await?;
+        Ok(gate)
+    }
+
+    /// The time that limits are counted by.
+    pub fn now(&mut self) -> UnixMillis {
+        self.time.now(self.clock.wall(), self.clock.boot())
+    }
+
+    /// The account's own addresses: what goes there disturbs nobody.
+    pub fn set_own(&mut self, own: impl IntoIterator<Item = Jid>) {
+        self.own = own.into_iter().map(|own| own.to_user()).collect();
+    }
+
+    /// Other settings, from now on; another zone from the next boundary on.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`].
+    pub async fn configure(&mut self, config: GateConfig) -> Result<(), ManagerStoreError> {
+        self.config = config;
+        let mut step = self.begin().await?;
+        step.state.set_strict(self.config.is_strict);
+        self.commit(step).await
+    }
+
+    /// A login succeeded. With the server's time, where it is known: from then on the wall clock says nothing. A jump is
+    /// told as an event.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`].
+    pub async fn logged_in(&mut self, server: Option<UnixMillis>) -> Result<(), ManagerStoreError> {
+        let (wall, boot) = (self.clock.wall(), self.clock.boot());
+        let Some(skew) = self.time.set(server.unwrap_or(wall), boot) else { return Ok(()) };
+        let (direction, by) = match skew {
+            ClockSkew::Back(by) => ("back", by),
+            ClockSkew::Forward(by) => ("forward", by),
+        };
+        let mut step = self.begin().await?;
+        self.push(&mut step, EventKind::ClockSkew, json!({ "direction": direction, "byMs": millis(by) }));
+        self.commit(step).await
+    }
+
+    /// Where the account stands: it sends when it is ready, slowly at first.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`]; the status is taken note of all the same.
+    pub async fn note_status(&mut self, status: AccountStatus) -> Result<(), ManagerStoreError> {
+        let was_ready = std::mem::replace(&mut self.status, status) == AccountStatus::Ready;
+        if status != AccountStatus::Ready || was_ready {
+            return Ok(());
+        }
+        self.ready_since = self.now();
+        let mut step = self.begin().await?;
+        step.state.begin_history(step.now, HISTORY_WAIT);
+        self.commit(step).await
+    }
+
+    /// The past that the phone sends has come, or will not: strangers are strangers from now on.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`].
+    pub async fn history_done(&mut self) -> Result<(), ManagerStoreError> {
+        let mut step = self.begin().await?;
+        step.state.end_history();
+        self.commit(step).await
+    }
+
+    /// Begins a new day, if it is one. Every call does so by itself: this is for accounts that do nothing.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`].
+    pub async fn tick(&mut self) -> Result<(), ManagerStoreError> {
+        let step = self.begin().await?;
+        self.commit(step).await
+    }
+
+    /// Whether events were stored since this was asked last: whoever delivers them is to be told.
+    pub const fn take_news(&mut self) -> bool {
+        std::mem::replace(&mut self.has_news, false)
+    }
+
+    /// How far the account is trusted, and what was used, as others see it.
+    pub fn snapshot(&mut self) -> TrustSnapshot {
+        let now = self.now();
+        let usage = self.trust.state.usage(&self.config.table, &self.config.zone, now);
+        TrustSnapshot {
+            trust_level: self.trust.state.level().number(),
+            daily_limit: usage.daily_limit,
+            messages_sent_today: usage.sent_today,
+            restrictions: self.trust.state.restrictions(now),
+            resets_at: usage.resets_at.0,
+        }
+    }
+
+    pub(super) const fn terms(&self) -> Terms<'_> {
+        Terms {
+            table: &self.config.table,
+            zone: &self.config.zone,
+            tenant_cap: self.config.tenant_cap,
+            ready_since: self.ready_since,
+        }
+    }
+
+    /// A step from what is stored, on the day that it is.
+    pub(crate) async fn begin(&mut self) -> Result<Step, ManagerStoreError> {
+        if self.is_stale {
+            if let Some(trust) = self.store.trust(&self.owner.account).await? {
+                self.trust = trust;
+            }
+            self.queue.replace(self.store.sends(&self.owner.account).await?);
+            self.is_stale = false;
+        }
+        let now = self.now();
+        let mut changes = Changes::new();
+        let GateOwner { account, epoch, .. } = self.owner.clone();
+        changes.push(Change::Fence { account, epoch });
+        let mut step = Step { now, state: self.trust.state.clone(), changes };
+        let moved = step.state.roll(&self.terms(), now);
+        if self.status == AccountStatus::Ready {
+            step.state.note_connected();
+        }
+        if let Some(Moved { from, to, evidence }) = moved {
+            let data = json!({
+                "from": from.number(),
+                "to": to.number(),
+                "cause": "day",
+                "evidence": evidence_json(&evidence),
+            });
+            self.push(&mut step, EventKind::TrustChanged, data);
+        }
+        Ok(step)
+    }
+
+    /// Adds an event of this account.
+    pub(crate) fn push(&mut self, step: &mut Step, kind: EventKind, data: Value) {
+        let mut id = [0; 16];
+        self.random.fill(&mut id);
+        step.changes.push_event(NewEvent {
+            id: EventId::of(id),
+            tenant: self.owner.tenant.clone(),
+            account: Some(self.owner.account.clone()),
+            kind,
+            at: step.now,
+            data,
+        });
+    }
+
+    /// The changes of a step with its limits, for a commit.
+    fn put_trust(&self, step: &mut Step) {
+        step.changes.put_trust(TrustRecord { state: step.state.clone(), ..self.trust.clone() });
+    }
+
+    /// Stores a step, and takes it over.
+    pub(crate) async fn commit(&mut self, mut step: Step) -> Result<(), ManagerStoreError> {
+        if step.state != self.trust.state {
+            self.put_trust(&mut step);
+        }
+        // The fence alone is no reason to write.
+        if step.changes.iter().nth(1).is_none() {
+            return Ok(());
+        }
+        let Step { state, changes, now } = step;
+        // Until the store has answered nobody knows which is true.
+        self.is_stale = true;
+        let events = self.store.commit(changes).await?;
+        self.is_stale = false;
+        self.has_news |= !events.is_empty();
+        tell(&state.restrictions(now), &self.trust.state.restrictions(now));
+        self.trust.state = state;
+        Ok(())
+    }
+
+    /// A number of the gate's own random bytes.
+    pub(super) fn draw(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.random.fill(&mut bytes);
+        u64::from_be_bytes(bytes)
+    }
+
+    /// What was counted for a message, as long as nobody knows what became of it.
+    pub(super) fn is_open(reservation: &Reservation) -> bool {
+        reservation.state == ReservationState::Reserved
+    }
+}
+
+/// How many accounts have a restriction, by its kind.
+fn tell(now: &[Restriction], before: &[Restriction]) {
+    for restriction in now {
+        if !before.iter().any(|other| other.kind == restriction.kind) {
+            gauge!("wa_restriction_active", "kind" => restriction.kind.as_str()).increment(1.0);
+        }
+    }
+    for restriction in before {
+        if !now.iter().any(|other| other.kind == restriction.kind) {
+            gauge!("wa_restriction_active", "kind" => restriction.kind.as_str()).decrement(1.0);
+        }
+    }
+}
+
+pub(super) fn evidence_json(evidence: &Evidence) -> Value {
+    json!({
+        "ageDays": evidence.age.as_secs() / 86_400,
+        "connectedPercent": evidence.connected_percent,
+        "answeredPercent": evidence.answered_percent,
+        "failedPercent": evidence.failed_percent,
+        "restrictedAt": evidence.restricted.map(|at| at.0),
+        "idleDays": evidence.idle.as_secs() / 86_400,
+    })
+}
+
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("owner", &self.owner)
+            .field("level", &self.trust.state.level())
+            .field("status", &self.status)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! Start, stop, restart, logout, delete, update.
+
+use wa_manager::account::{DesiredState, ReasonKind};
+use wa_manager::event::EventKind;
+use wa_manager::{AccountPatch, AccountStatus, ManagerError, Unlink};
+
+use crate::scene::{Scene, key, linked, soon, stands};
+
+// R080, R088, R099, R100, R151: start and stop, without logout.
+#[tokio::test]
+async fn an_account_starts_and_stops_and_stays_linked() {
+    let scene = linked(&["anna"]).await;
+    let anna = scene.account("anna");
+    let outcome = anna.start().await.unwrap();
+    assert_eq!(
+        (outcome.before, outcome.after, outcome.changed),
+        (AccountStatus::Idle, AccountStatus::Loading, true)
+    );
+    let ready = stands(&anna, AccountStatus::Ready).await;
+    assert_eq!(ready.desired, DesiredState::Running);
+    assert!(ready.device.unwrap().connected);
+
+    let outcome = anna.stop().await.unwrap();
+    assert_eq!((outcome.before, outcome.after), (AccountStatus::Ready, AccountStatus::Idle));
+    let stopped = anna.snapshot();
+    assert!(stopped.is_logged_in, "stop is no logout");
+    assert_eq!(stopped.desired, DesiredState::Stopped);
+
+    assert!(anna.start().await.unwrap().changed);
+    stands(&anna, AccountStatus::Ready).await;
+    let statuses = scene.statuses(&anna).await;
+    let run = ["loading", "authenticated", "ready"];
+    assert_eq!(statuses, [&run[..], &["idle"], &run].concat());
+}
+
+// Acceptance: double start, stop during start, start during stop.
+#[tokio::test]
+async fn the_last_command_decides() {
+    let scene = linked(&["anna"]).await;
+    let anna = scene.account("anna");
+    let (first, second) = tokio::join!(anna.start(), anna.start());
+    assert!(first.unwrap().changed);
+    assert!(!second.unwrap().changed, "it runs");
+    let (stopped, started, stopped_again) = tokio::join!(anna.stop(), anna.start(), anna.stop());
+    assert!(stopped.unwrap().changed && started.unwrap().changed && stopped_again.unwrap().changed);
+    assert_eq!(anna.status(), AccountStatus::Idle);
+    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    soon("no socket to be left", scene.server.wait_offline(&device)).await;
+    let (_, started) = tokio::join!(anna.stop(), anna.start());
+    assert!(started.unwrap().changed);
+    stands(&anna, AccountStatus::Ready).await;
+}
+
+// Acceptance: delete during start. R090, R098.
+#[tokio::test]
+async fn an_account_that_starts_can_be_deleted() {
+    let scene = linked(&["anna", "berta"]).await;
+    let (anna, phone) = (scene.account("anna"), scene.phone("anna"));
+    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    anna.start().await.unwrap();
+    let events = scene.subscribe(&anna);
+    scene.manager.delete(&key("anna"), Unlink::AtServer).await.unwrap();
+    assert!(scene.manager.get(&key("anna")).is_none());
+    assert!(!phone.remove_device(&device), "the phone lists it no more");
+    assert!(!scene.key_file("anna").exists());
+    assert!(matches!(anna.start().await, Err(ManagerError::NotFound)));
+    let board = scene.manager.all_statuses(None).await.unwrap();
+    assert_eq!(board.accounts.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(), ["berta"]);
+    let mut events = events;
+    let last = loop {
+        let event = soon("the deletion to be told", events.next()).await.unwrap();
+        if event.kind == EventKind::AccountDeleted {
+            break event;
+        }
+    };
+    assert_eq!(last.data["name"], "anna");
+    // It was there, and is not: deleting again is no error.
+    scene.manager.delete(&key("anna"), Unlink::AtServer).await.unwrap();
+    // The name is free again.
+    scene.create("anna").await;
+}
+
+// R091, R101: logout keeps the row and what was set.
+#[tokio::test]
+async fn a_logout_unlinks_and_keeps_the_account() {
+    let scene = linked(&["anna"]).await;
+    let (anna, phone) = (scene.account("anna"), scene.phone("anna"));
+    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    let patch = AccountPatch { display_name: Some("Shop".to_owned()), ..AccountPatch::default() };
+    anna.update(patch).await.unwrap();
+    // It does not run: it is connected for this.
+    let outcome = anna.logout(Unlink::AtServer).await.unwrap();
+    assert!(outcome.changed);
+    assert!(!phone.remove_device(&device), "the phone lists it no more");
+    let after = anna.snapshot();
+    assert_eq!(
+        (after.status, after.is_logged_in, after.display_name.as_str()),
+        (AccountStatus::Idle, false, "Shop")
+    );
+    assert!(!scene.key_file("anna").exists());
+    assert!(matches!(anna.start().await, Err(ManagerError::NotLinked)));
+    assert!(scene.events(&anna).await.iter().any(|event| event.kind == EventKind::AccountUnlinked));
+    assert!(!anna.logout(Unlink::AtServer).await.unwrap().changed, "nothing is left to do");
+}
+
+#[tokio::test]
+async fn what_the_phone_unlinks_is_told_and_its_keys_are_gone() {
+    let scene = linked(&["anna"]).await;
+    let (anna, phone) = (scene.account("anna"), scene.phone("anna"));
+    anna.start().await.unwrap();
+    let ready = stands(&anna, AccountStatus::Ready).await;
+    assert!(phone.remove_device(&ready.device.unwrap().device_id.parse().unwrap()));
+    let after = stands(&anna, AccountStatus::Error).await;
+    assert_eq!(after.reason.unwrap().kind, ReasonKind::LoggedOut);
+    assert!(!after.is_logged_in);
+    assert!(!scene.key_file("anna").exists());
+}
+
+// R079, R089, R097, R153: names and settings; If-Match.
+#[tokio::test]
+async fn an_update_changes_what_it_names_and_notices_another() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let before = anna.snapshot();
+    let mut settings = before.settings.clone();
+    settings.auto_start = true;
+    let patch =
+        AccountPatch { version: Some(before.version), settings: Some(settings), ..AccountPatch::default() };
+    let after = anna.update(patch.clone()).await.unwrap();
+    assert!(after.settings.auto_start);
+    assert_eq!((after.version, after.display_name), (before.version + 1, before.display_name));
+    assert!(matches!(anna.update(patch).await, Err(ManagerError::VersionConflict { current: 2 })));
+    let nothing = anna.update(AccountPatch::default()).await.unwrap();
+    assert_eq!((nothing.version, nothing.seq), (after.version, after.seq), "nothing changed");
+    let scene = scene.restart().await;
+    assert!(scene.account("anna").snapshot().settings.auto_start);
+}
+
+// R078, R149, R183: made, not started; names are the tenant's own.
+#[tokio::test]
+async fn names_are_taken_once_for_each_tenant() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    assert_eq!(anna.status(), AccountStatus::Idle);
+    let spec = |tenant: &str| wa_manager::AccountSpec {
+        tenant: wa_manager::TenantId::new(tenant),
+        name: Some("anna".parse().unwrap()),
+        ..wa_manager::AccountSpec::default()
+    };
+    let taken = scene.manager.create(spec("default")).await.unwrap_err();
+    assert_eq!(taken.code(), "already_exists");
+    scene.manager.create(spec("other")).await.unwrap();
+    let unnamed = scene.manager.create(wa_manager::AccountSpec::default()).await.unwrap();
+    assert!(unnamed.name().as_str().starts_with("account_"));
+}
+
+// R163
+#[tokio::test]
+async fn a_tenant_has_as_many_accounts_as_it_may() {
+    let scene = Scene::with(|builder| builder.max_accounts(1)).await;
+    let spec = wa_manager::AccountSpec::default;
+    let (one, two) = tokio::join!(scene.manager.create(spec()), scene.manager.create(spec()));
+    let failed = [one, two].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert!(matches!(failed.as_slice(), [ManagerError::QuotaExceeded { max: 1 }]));
+}

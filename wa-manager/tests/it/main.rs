@@ -1,0 +1,9 @@
+//! How the manager behaves, against the in-process server.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod batch;
+mod crashes;
+mod lifecycle;
+mod restore;
+mod scene;
+mod status;
