@@ -43,7 +43,7 @@ impl KeyStores for SqliteKeyStores {
         Box::pin(async move {
             let directory = path.parent().map(Path::to_path_buf);
             blocking(move || directory.map_or(Ok(()), std::fs::create_dir_all).map_err(io)).await?;
-            let store = wa_store::SqliteStore::builder(&path).open().await?;
+            let store = wa_store::SqliteStore::builder(path).open().await?;
             Ok(Arc::new(store) as Arc<dyn Store>)
         })
     }

@@ -7,6 +7,7 @@ use tokio::sync::{oneshot, watch};
 use super::actor::{AccountPatch, Command, CommandOutcome, Reply, Unlink};
 use super::{AccountName, AccountSnapshot, AccountStatus};
 use crate::ids::{AccountId, TenantId};
+use crate::pairing::{PairRequest, PairingTicket};
 use crate::manager::{Entry, ManagerError};
 
 /// One account of a manager. Cheap to clone. Dropping it does nothing to the account.
@@ -95,6 +96,14 @@ impl Account {
     /// [`ManagerError::NotUnlinked`]: the server was not reached, and nothing was done.
     pub async fn logout(&self, how: Unlink) -> Result<CommandOutcome, ManagerError> {
         self.ask(|reply| Command::Logout(how, reply)).await
+    }
+
+    /// Links it to a phone, with new keys. The ticket tells how that goes; without it, it goes on all the same.
+    ///
+    /// # Errors
+    /// [`ManagerError::Pair`] with the reason why no attempt may begin now; [`ManagerError::Location`].
+    pub async fn pair(&self, request: PairRequest) -> Result<PairingTicket, ManagerError> {
+        self.ask(|reply| Command::Pair(request, reply)).await
     }
 
     /// Changes what is set.

@@ -53,6 +53,8 @@ pub struct AccountRecord {
     pub updated_at: UnixMillis,
     /// When something was sent or received last.
     pub last_active_at: Option<UnixMillis>,
+    /// When it was linked, until that link is known to hold.
+    pub probation: Option<UnixMillis>,
     /// Who may write it.
     pub epoch: Epoch,
 }

@@ -20,6 +20,7 @@ use crate::hub::Hub;
 use crate::ids::{Epoch, EventId};
 use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
+use crate::pairing::{MemoryPairingStore, PairLimiter, PairingPolicy, PairingStore};
 use crate::store::{Changes, ManagerStore};
 use crate::trust::{TrustPolicy, Zone};
 
@@ -32,6 +33,8 @@ pub struct ManagerBuilder {
     clock: Arc<dyn Clock>,
     configure: Box<Configure>,
     connection: ConnectionPolicy,
+    pairing: PairingPolicy,
+    pairing_store: Arc<dyn PairingStore>,
     trust: TrustPolicy,
     zone: Zone,
     starts: Starts,
@@ -63,6 +66,8 @@ impl ManagerBuilder {
             clock: Arc::new(SystemClock::new()),
             configure: Box::new(|builder, _| builder),
             connection: ConnectionPolicy::default(),
+            pairing: PairingPolicy::default(),
+            pairing_store: Arc::new(MemoryPairingStore::default()),
             trust: TrustPolicy::default(),
             zone: Zone::utc(),
             starts: Starts::default(),
@@ -98,6 +103,19 @@ impl ManagerBuilder {
         self
     }
 
+    /// How long linking may take, and how often it may be tried.
+    pub fn pairing(mut self, policy: PairingPolicy) -> Self {
+        self.pairing = policy;
+        self
+    }
+
+    /// Where codes on show are kept for a while, so that other processes can show them. By default in memory: this
+    /// process alone has them.
+    pub fn pairing_store(mut self, store: Arc<dyn PairingStore>) -> Self {
+        self.pairing_store = store;
+        self
+    }
+
     /// Which limits hold. There is no way to have none.
     pub fn trust(mut self, policy: TrustPolicy) -> Self {
         self.trust = policy;
@@ -126,13 +144,16 @@ impl ManagerBuilder {
     /// manager left as connected is told as disconnected before this returns.
     ///
     /// # Errors
-    /// [`ManagerError::Store`].
+    /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown.
     pub async fn build(self) -> Result<ClientManager, ManagerError> {
+        self.pairing_store.check().await.map_err(ManagerError::PairingStore)?;
         let accounts = take_over(&*self.store, &*self.clock).await?;
         let (hub, tail) = Hub::new(Arc::clone(&self.store), Hub::CAPACITY).await?;
         let (stop, stop_hub) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, hub_task) = (TaskTracker::new(), TaskTracker::new());
         hub_task.spawn(tail.run(stop_hub.clone()));
+        let limiter = PairLimiter::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.pairing.clone());
+        let limiter = Arc::new(limiter);
         let shared = Arc::new(Shared {
             store: self.store,
             keys: self.keys,
@@ -141,6 +162,10 @@ impl ManagerBuilder {
             configure: self.configure,
             hub,
             connection: self.connection,
+            pairing: self.pairing,
+            pairing_store: self.pairing_store,
+            limiter,
+            numbers: Arc::default(),
             table: self.trust.table(),
             zone: self.zone,
         });
@@ -179,7 +204,10 @@ async fn take_over(store: &dyn ManagerStore, clock: &dyn Clock) -> Result<Vec<Ac
         let is_over =
             !matches!(before, AccountStatus::Idle | AccountStatus::Error | AccountStatus::Disconnected);
         if is_over {
-            (record.status, record.reason, record.updated_at) = (AccountStatus::Disconnected, None, now);
+            // What was about to be linked is not.
+            let is_linked = record.jid.is_some();
+            let status = if is_linked { AccountStatus::Disconnected } else { AccountStatus::Idle };
+            (record.status, record.reason, record.updated_at) = (status, None, now);
         }
         changes.put_account(record.clone());
         if is_over {

@@ -3,6 +3,7 @@
 use crate::account::{AccountName, NameError};
 use crate::ids::AccountId;
 use crate::location::LocationError;
+use crate::pairing::PairError;
 use crate::store::ManagerStoreError;
 
 /// Why a call of the manager failed. [`Self::code`] is its name for other languages and for the wire.
@@ -51,6 +52,12 @@ pub enum ManagerError {
         /// The account.
         account: AccountId,
     },
+    /// The account was not linked.
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    /// The store of codes on show failed: nobody would see them.
+    #[error("the store of pairing codes failed")]
+    PairingStore(#[source] ManagerStoreError),
     /// The account's actor crashed over this. It is started again by itself.
     #[error("the account crashed over this")]
     Crashed,
@@ -77,6 +84,8 @@ impl ManagerError {
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::FenceLost { .. } => "fence_lost",
+            Self::Pair(error) => error.code(),
+            Self::PairingStore(_) => "pairing_store",
             Self::Crashed => "crashed",
             Self::Store(_) => "store",
             Self::Shutdown => "shutdown",

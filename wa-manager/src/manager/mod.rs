@@ -7,11 +7,13 @@
 //! | `batch` | the same for many accounts |
 //! | `restore` | what ran before a restart runs again |
 //! | `shared` | what all accounts share |
+//! | `numbers` | which account is linked to which number |
 //! | `error` | [`ManagerError`] |
 
 mod batch;
 mod builder;
 mod error;
+mod numbers;
 mod registry;
 mod restore;
 mod shared;
@@ -33,6 +35,7 @@ use wa_types::PhoneNumber;
 pub use batch::ItemResult;
 pub use builder::{ManagerBuilder, Starts};
 pub use error::ManagerError;
+pub(crate) use numbers::Numbers;
 pub(crate) use registry::Entry;
 use registry::Registry;
 pub use restore::RestoreReport;
@@ -46,6 +49,7 @@ use crate::event::{EventKind, EventRecord};
 use crate::hub::{EventFilter, EventStream};
 use crate::ids::{AccountId, Epoch, TenantId};
 use crate::location::StoreLocator;
+use crate::pairing::PairingView;
 use crate::store::{Changes, EventQuery, ManagerStore};
 use crate::trust::{TrustLevel, TrustState};
 
@@ -174,6 +178,7 @@ impl ClientManager {
             created_at: now,
             updated_at: now,
             last_active_at: None,
+            probation: None,
             epoch: Epoch(1),
         };
         shared.settle_location(&mut record)?;
@@ -217,6 +222,16 @@ impl ClientManager {
             accounts.push(AccountSnapshot { trust, ..shared.snapshot(&row, &self.inner.new_trust(&row)) });
         }
         Ok(StatusBoard { seq, accounts })
+    }
+
+    /// What an account that is being linked shows, whichever process links it.
+    ///
+    /// # Errors
+    /// [`ManagerError::NotFound`], [`ManagerError::Store`].
+    pub async fn pairing(&self, key: &AccountKey) -> Result<Option<PairingView>, ManagerError> {
+        let account = self.account(key)?;
+        let shared = &self.inner.shared;
+        Ok(shared.pairing_store.get(account.id(), shared.clock.wall()).await?)
     }
 
     /// Deletes an account: unlinks it, and removes its keys and all that is kept of it. One that is not there is deleted.
@@ -292,6 +307,9 @@ impl ClientManager {
 impl Inner {
     /// Gives an account its actor.
     fn adopt(&self, record: AccountRecord) -> Arc<Entry> {
+        if let Some(jid) = &record.jid {
+            self.shared.numbers.set(&record.id, Some(jid.user()));
+        }
         let (commands, mailbox) = mpsc::channel(COMMANDS);
         let (sender, snapshot) = watch::channel(self.shared.snapshot(&record, &self.new_trust(&record)));
         let entry = Entry {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
-use super::ManagerError;
+use super::{ManagerError, Numbers};
 use crate::account::actor::ConnectionPolicy;
 use crate::account::{AccountRecord, AccountSnapshot};
 use crate::clock::Clock;
@@ -16,6 +16,7 @@ use crate::hub::Hub;
 use crate::ids::EventId;
 use crate::keys::KeyStores;
 use crate::location::{LocationError, StoreKey, StoreKind, StoreLocator};
+use crate::pairing::{PairLimiter, PairingPolicy, PairingStore};
 use crate::store::{Change, Changes, ManagerStore};
 use crate::trust::{TrustState, TrustTable, Zone};
 
@@ -31,6 +32,10 @@ pub(crate) struct Shared {
     pub(crate) configure: Box<Configure>,
     pub(crate) hub: Hub,
     pub(crate) connection: ConnectionPolicy,
+    pub(crate) pairing: PairingPolicy,
+    pub(crate) pairing_store: Arc<dyn PairingStore>,
+    pub(crate) limiter: Arc<PairLimiter>,
+    pub(crate) numbers: Arc<Numbers>,
     pub(crate) table: TrustTable,
     /// The zone of accounts that name none.
     pub(crate) zone: Zone,

@@ -72,6 +72,7 @@ fn account(number: u8, name: &str) -> AccountRecord {
         created_at: UnixMillis(1),
         updated_at: UnixMillis(2),
         last_active_at: Some(UnixMillis(3)),
+        probation: Some(UnixMillis(4)),
         epoch: Epoch(4),
     }
 }

@@ -33,6 +33,7 @@ impl Actor {
         match self.connect().await {
             Ok(running) => {
                 self.running = Some(running);
+                self.resume_probation();
                 Ok(())
             }
             Err(reason) => self.stand(Standing::because(AccountStatus::Error, reason)).await,
@@ -46,7 +47,10 @@ impl Actor {
         let path =
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
         let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
-        let builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
+        let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
+        if let Some(guard) = self.link_guard() {
+            builder = builder.link_guard(guard);
+        }
         let builder = (self.shared.configure)(builder, &self.record);
         let (client, events) = builder.connect().await.map_err(|error| match error {
             wa_core::StartError::Store(error) => of_store(&error),

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::account::{AccountSettings, AccountSnapshot, AccountStatus};
 use crate::manager::ManagerError;
+use crate::pairing::{PairRequest, PairingTicket};
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Logout(Unlink, Reply<CommandOutcome>),
     /// Nothing of it shall be left.
     Delete(Unlink, Reply<()>),
+    /// It shall be linked to a phone.
+    Pair(PairRequest, Reply<PairingTicket>),
     /// It is set otherwise.
     Update(AccountPatch, Reply<AccountSnapshot>),
 }

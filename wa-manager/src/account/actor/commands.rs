@@ -41,6 +41,9 @@ impl Actor {
                 let _gone = reply.send(deleted);
                 return Ok(is_deleted.then_some(End::Deleted));
             }
+            Command::Pair(request, reply) => {
+                let _gone = reply.send(self.pair(request).await?);
+            }
             Command::Update(patch, reply) => {
                 let _gone = reply.send(self.update(patch).await);
             }
@@ -62,6 +65,7 @@ impl Actor {
 
     async fn halt(&mut self) -> Result<CommandOutcome, Lost> {
         let before = self.record.status;
+        self.cancel_linking().await?;
         self.end_client().await;
         let changed = before != AccountStatus::Idle || self.record.desired != DesiredState::Stopped;
         if changed {
@@ -78,7 +82,7 @@ impl Actor {
         }
         let was_linked = self.record.jid.is_some();
         let mut row = self.record.clone();
-        (row.jid, row.lid, row.reason) = (None, None, None);
+        (row.jid, row.lid, row.reason, row.probation) = (None, None, None, None);
         (row.status, row.desired) = (AccountStatus::Idle, DesiredState::Stopped);
         let mut changes = self.changes(row);
         if was_linked {
@@ -88,6 +92,7 @@ impl Actor {
             changes.push_event(self.status_event(AccountStatus::Idle, None));
         }
         self.write(changes).await?;
+        self.note_number();
         let changed = was_linked || before != AccountStatus::Idle;
         Ok(Ok(CommandOutcome::new(before, AccountStatus::Idle, changed)))
     }
@@ -101,11 +106,13 @@ impl Actor {
         changes.push_event(self.event(EventKind::AccountDeleted, json!({ "name": name })));
         changes.push(Change::DeleteAccount(self.record.id.clone()));
         self.write(changes).await?;
+        self.shared.numbers.set(self.id(), None);
         Ok(Ok(()))
     }
 
     /// Ends the link at the server, and removes the keys. On an error the account runs as it did.
     async fn unlink(&mut self, how: Unlink) -> Result<Result<(), ManagerError>, Lost> {
+        self.cancel_linking().await?;
         if self.record.jid.is_some() {
             let was_running = self.running.is_some();
             if !was_running {

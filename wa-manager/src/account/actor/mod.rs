@@ -9,6 +9,7 @@
 //! | `crashes` | how often an account may crash |
 //! | `client` | opens and ends the protocol's client |
 //! | `commands` | does what it is told |
+//! | `linking` | links it to a phone |
 //! | `supervisor` | starts an actor anew after a crash |
 
 mod client;
@@ -16,6 +17,7 @@ mod command;
 mod commands;
 mod crashes;
 mod flaps;
+mod linking;
 mod standing;
 mod supervisor;
 
@@ -31,11 +33,13 @@ use wa_core::Event;
 
 use self::client::Running;
 use self::flaps::{Flaps, Standing};
+use self::linking::{Linking, News};
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
 use crate::ids::AccountId;
 use crate::manager::Shared;
+use crate::pairing::ViewPublisher;
 use crate::store::{Changes, ManagerStoreError};
 use crate::trust::TrustState;
 
@@ -81,6 +85,12 @@ pub(crate) struct Actor {
     /// When the client is started again by itself.
     restart_at: Option<Duration>,
     trust: TrustState,
+    linking: Option<Linking>,
+    /// Numbers of other accounts are refused.
+    is_guarded: bool,
+    publisher: ViewPublisher,
+    /// Writes what the publisher has; ends with it.
+    _writer: JoinSet<()>,
     stop: CancellationToken,
 }
 
@@ -96,6 +106,10 @@ impl Actor {
         trust: TrustState,
         stop: CancellationToken,
     ) -> Self {
+        let (store, clock) = (Arc::clone(&shared.pairing_store), Arc::clone(&shared.clock));
+        let (publisher, writer) = ViewPublisher::new(store, clock, record.id.clone());
+        let mut writers = JoinSet::new();
+        writers.spawn(writer);
         let flaps = Flaps::new(shared.connection.flap_window);
         Self {
             shared,
@@ -106,6 +120,10 @@ impl Actor {
             flaps,
             restart_at: None,
             trust,
+            linking: None,
+            is_guarded: true,
+            publisher,
+            _writer: writers,
             stop,
         }
     }
@@ -129,7 +147,7 @@ impl Actor {
                     self.end_client().await;
                     if !matches!(self.record.status, AccountStatus::Idle | AccountStatus::Error) {
                         // The truth for whoever reads the store before the next start.
-                        self.stand(Standing::new(AccountStatus::Disconnected)).await?;
+                        self.stand(Standing::new(self.resting())).await?;
                     }
                     return Ok(End::Shutdown);
                 }
@@ -142,6 +160,8 @@ impl Actor {
                     None => return Ok(End::Shutdown),
                 },
                 event = next_event(&mut self.running) => self.on_event(event).await?,
+                news = Linking::next(&mut self.linking) => self.linking_news(news).await?,
+                health = self.publisher.health_changed() => self.linking_news(News::Health(health)).await?,
                 () = sleep_until(deadline, now) => self.on_time().await?,
             }
         }
@@ -177,6 +197,10 @@ impl Actor {
         if let Some(number) = event.inbox_number() {
             running.events.confirm(number).await;
         }
+        self.linking_event(&event).await?;
+        if self.is_linking() {
+            return Ok(());
+        }
         self.turn(turn).await
     }
 
@@ -187,8 +211,11 @@ impl Actor {
         }
         if let Some(running) = &mut self.running {
             let turn = running.connection.on_time(now);
-            self.turn(turn).await?;
+            if !self.is_linking() {
+                self.turn(turn).await?;
+            }
         }
+        self.linking_time().await?;
         if self.restart_at.is_some_and(|at| at <= now) {
             self.restart_at = None;
             self.open().await?;
@@ -198,7 +225,8 @@ impl Actor {
 
     fn deadline(&self) -> Option<Duration> {
         let connection = self.running.as_ref().and_then(|running| running.connection.deadline());
-        [self.flaps.deadline(), connection, self.restart_at].into_iter().flatten().min()
+        let linking = self.linking_deadline().map(|at| self.boot_time(at.0));
+        [self.flaps.deadline(), connection, self.restart_at, linking].into_iter().flatten().min()
     }
 
     async fn turn(&mut self, turn: Turn) -> Result<(), Lost> {
@@ -225,13 +253,21 @@ impl Actor {
     async fn unlinked(&mut self, reason: Reason) -> Result<(), Lost> {
         self.end_client().await;
         self.remove_keys().await;
+        // Gone before it held: that is the reason, and told.
+        let told = self.record.reason.clone().filter(|told| told.kind == ReasonKind::UnstableLink);
+        let is_told = told.is_some();
+        let reason = told.unwrap_or(reason);
         let mut row = self.record.clone();
-        (row.jid, row.lid) = (None, None);
+        (row.jid, row.lid, row.probation) = (None, None, None);
         (row.status, row.reason) = (AccountStatus::Error, Some(reason.clone()));
         let mut changes = self.changes(row);
         changes.push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason })));
-        changes.push_event(self.status_event(AccountStatus::Error, Some(&reason)));
-        self.write(changes).await
+        if !is_told {
+            changes.push_event(self.status_event(AccountStatus::Error, Some(&reason)));
+        }
+        self.write(changes).await?;
+        self.note_number();
+        Ok(())
     }
 
     /// The account stands so from now on: written, then told. Nothing happens when it stands so.

@@ -13,7 +13,7 @@ use crate::event::EventRecord;
 use crate::ids::{AccountId, Epoch, EventId, TenantId};
 
 pub(super) const ACCOUNT: &str = "id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, seq, \
-     version, settings, metadata, location, created_at, updated_at, last_active_at, epoch";
+     version, settings, metadata, location, created_at, updated_at, last_active_at, probation, epoch";
 
 pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
     Ok(AccountRecord {
@@ -36,7 +36,8 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
         created_at: time(row, 16)?,
         updated_at: time(row, 17)?,
         last_active_at: time_opt(row, 18)?,
-        epoch: Epoch(number(row, 19)?),
+        probation: time_opt(row, 19)?,
+        epoch: Epoch(number(row, 20)?),
     })
 }
 

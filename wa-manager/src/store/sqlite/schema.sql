@@ -20,6 +20,7 @@ CREATE TABLE account (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     last_active_at INTEGER,
+    probation INTEGER,
     epoch INTEGER NOT NULL,
     UNIQUE (tenant, name)
 ) STRICT;

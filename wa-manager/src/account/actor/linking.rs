@@ -1,0 +1,352 @@
+//! Links an account to a phone: does what its attempt says. Requirements: manager.md, R001-R055.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::json;
+use wa_core::Event;
+use wa_core::client::{HookFuture, LinkGuard, PairCodeOptions};
+use wa_core::crypto::{Random as _, SystemRandom};
+use wa_core::event::Paired;
+use wa_types::UnixMillis;
+
+use super::{Actor, Lost};
+use crate::account::{AccountStatus, DesiredState};
+use crate::event::{EventKind, NewEvent};
+use crate::ids::{AccountId, TicketId};
+use crate::manager::{ManagerError, Numbers};
+use crate::pairing::{
+    Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod, PairingSlot,
+    PairingTicket, Step, StoreHealth, TicketCommand, TicketSide,
+};
+
+/// An attempt that is under way, or a link in its probation.
+pub(super) struct Linking {
+    attempt: Attempt,
+    side: TicketSide,
+    subject: PairSubject,
+    /// Nobody else links this account or phone meanwhile; none for a link that a process before this one made.
+    _slot: Option<PairingSlot>,
+    asking: Option<Asking>,
+}
+
+type Asking = Pin<Box<dyn Future<Output = Result<MadeCode, CodeFailure>> + Send>>;
+
+/// What comes to an attempt from elsewhere than from its client.
+pub(super) enum News {
+    Ticket(TicketCommand),
+    Code(Result<MadeCode, CodeFailure>),
+    Health(StoreHealth),
+}
+
+impl Linking {
+    pub(super) async fn next(linking: &mut Option<Self>) -> News {
+        let Some(Self { side, asking, .. }) = linking else { return pending().await };
+        tokio::select! {
+            command = side.next_command() => News::Ticket(command),
+            answer = async { asking.as_mut().expect("guarded").await }, if asking.is_some() => {
+                *asking = None;
+                News::Code(answer)
+            }
+        }
+    }
+}
+
+/// Refuses numbers that another account of this manager is linked to.
+#[derive(Debug)]
+struct NumberGuard {
+    numbers: Arc<Numbers>,
+    account: AccountId,
+}
+
+impl LinkGuard for NumberGuard {
+    fn admit<'a>(&'a self, paired: &'a Paired) -> HookFuture<'a, bool> {
+        let other = self.numbers.other(paired.jid.user(), &self.account);
+        Box::pin(std::future::ready(other.is_none()))
+    }
+}
+
+impl Actor {
+    /// Begins an attempt, with new keys.
+    pub(super) async fn pair(&mut self, request: PairRequest) -> Result<Result<PairingTicket, ManagerError>, Lost> {
+        if self.record.jid.is_some() {
+            return Ok(Err(PairError::AlreadyLinked { account: None }.into()));
+        }
+        if let Some(phone) = &request.phone
+            && !request.allow_relink
+            && let Some(other) = self.shared.numbers.other(phone.as_str(), self.id())
+        {
+            return Ok(Err(PairError::AlreadyLinked { account: Some(other) }.into()));
+        }
+        let subject = PairSubject {
+            account: self.record.id.clone(),
+            tenant: self.record.tenant.clone(),
+            phone: request.phone.clone(),
+            egress: None,
+        };
+        let slot = match self.shared.limiter.begin(&subject, &request).await {
+            Ok(slot) => slot,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        self.end_client().await;
+        // The keys of an earlier attempt are not used again.
+        self.remove_keys().await;
+        let mut row = self.record.clone();
+        row.location = None;
+        if request.phone.is_some() {
+            row.phone.clone_from(&request.phone);
+        }
+        if let Err(error) = self.shared.settle_location(&mut row) {
+            return Ok(Err(error));
+        }
+        let (id, method) = (TicketId::of(SystemRandom.array()), request.method);
+        self.is_guarded = !request.allow_relink;
+        let now = self.shared.clock.wall();
+        let begun = Attempt::new(id.clone(), request, self.shared.pairing.clone(), now);
+        let (attempt, steps) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        if row != self.record {
+            let changes = self.changes(row);
+            self.write(changes).await?;
+        }
+        let (ticket, side) = PairingTicket::new(id, method, attempt.ends_at());
+        self.linking = Some(Linking { attempt, side, subject, _slot: Some(slot), asking: None });
+        self.steps(steps).await?;
+        self.connect_to_link().await?;
+        Ok(Ok(ticket))
+    }
+
+    /// Goes on with the probation of a link that was made before.
+    pub(super) fn resume_probation(&mut self) {
+        let (Some(linked_at), Some(jid), None) = (self.record.probation, &self.record.jid, &self.linking) else {
+            return;
+        };
+        let (jid, lid) = (jid.clone(), self.record.lid.clone());
+        let device = LinkedDevice { jid, lid, platform: None, business_name: None };
+        let (id, now) = (TicketId::of(SystemRandom.array()), self.shared.clock.wall());
+        let policy = self.shared.pairing.clone();
+        let attempt = Attempt::resume(id.clone(), policy, device, Some(linked_at), now);
+        let (_nobody_asked, side) = PairingTicket::new(id, PairingMethod::Qr, attempt.ends_at());
+        let subject = PairSubject {
+            account: self.record.id.clone(),
+            tenant: self.record.tenant.clone(),
+            phone: self.record.phone.clone(),
+            egress: None,
+        };
+        self.linking = Some(Linking { attempt, side, subject, _slot: None, asking: None });
+    }
+
+    /// Who may be linked, for the client of an attempt.
+    pub(super) fn link_guard(&self) -> Option<Arc<dyn LinkGuard>> {
+        let is_wanted = self.is_guarded && self.record.jid.is_none();
+        let guard = || NumberGuard { numbers: Arc::clone(&self.shared.numbers), account: self.record.id.clone() };
+        is_wanted.then(|| Arc::new(guard()) as Arc<dyn LinkGuard>)
+    }
+
+    /// What an event of the client means for the attempt.
+    pub(super) async fn linking_event(&mut self, event: &Event) -> Result<(), Lost> {
+        let now = self.shared.clock.wall();
+        let Some(linking) = &mut self.linking else { return Ok(()) };
+        let steps = linking.attempt.on_event(event, now);
+        self.steps(steps).await
+    }
+
+    pub(super) async fn linking_time(&mut self) -> Result<(), Lost> {
+        let now = self.shared.clock.wall();
+        let Some(linking) = &mut self.linking else { return Ok(()) };
+        if linking.attempt.deadline().is_some_and(|at| at <= now) {
+            let steps = linking.attempt.on_time(now);
+            self.steps(steps).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn linking_deadline(&self) -> Option<UnixMillis> {
+        self.linking.as_ref().and_then(|linking| linking.attempt.deadline())
+    }
+
+    pub(super) async fn linking_news(&mut self, news: News) -> Result<(), Lost> {
+        let now = self.shared.clock.wall();
+        match (news, &mut self.linking) {
+            (News::Code(answer), Some(linking)) => {
+                let steps = linking.attempt.on_code(answer, now);
+                self.steps(steps).await
+            }
+            (News::Ticket(TicketCommand::Refresh { reply }), Some(linking)) => {
+                let answer = linking.attempt.refresh(now);
+                self.answer(answer, reply).await
+            }
+            (News::Ticket(TicketCommand::Cancel { reply }), Some(linking)) => {
+                let answer = linking.attempt.cancel(now);
+                self.answer(answer, reply).await
+            }
+            (News::Health(health), _) => {
+                let data = json!({ "store": if health == StoreHealth::Good { "good" } else { "degraded" } });
+                let mut changes = self.shared.fenced(&self.record);
+                changes.push_event(self.event(EventKind::PairingDegraded, data));
+                self.write(changes).await
+            }
+            (_, None) => Ok(()),
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        answer: Result<Vec<Step>, PairError>,
+        reply: tokio::sync::oneshot::Sender<Result<(), PairError>>,
+    ) -> Result<(), Lost> {
+        let answer = match answer {
+            Ok(steps) => {
+                self.steps(steps).await?;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        let _gone = reply.send(answer);
+        Ok(())
+    }
+
+    /// Calls an attempt off, as long as no phone accepted it. The account is idle after it.
+    pub(super) async fn cancel_linking(&mut self) -> Result<(), Lost> {
+        let now = self.shared.clock.wall();
+        if let Some(linking) = &mut self.linking
+            && let Ok(steps) = linking.attempt.cancel(now)
+        {
+            self.steps(steps).await?;
+        }
+        self.linking = None;
+        Ok(())
+    }
+
+    /// Does what the attempt says: what is stored first, in one commit, then the rest in its order.
+    async fn steps(&mut self, steps: Vec<Step>) -> Result<(), Lost> {
+        let mut rounds = VecDeque::from([steps]);
+        while let Some(steps) = rounds.pop_front() {
+            self.store_steps(&steps).await?;
+            for step in steps {
+                if let Some(more) = self.step(step).await? {
+                    rounds.push_back(more);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn store_steps(&mut self, steps: &[Step]) -> Result<(), Lost> {
+        let mut row = self.record.clone();
+        let mut events: Vec<NewEvent> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Status(status, reason) => {
+                    let data = json!({ "before": row.status, "status": status, "reason": reason });
+                    events.push(self.event(EventKind::AccountStatus, data));
+                    (row.status, row.reason) = (*status, reason.clone());
+                }
+                Step::Event(kind, data) => {
+                    if *kind == EventKind::AccountLinkConfirmed {
+                        row.probation = None;
+                    }
+                    events.push(self.event(*kind, data.clone()));
+                }
+                Step::Linked(device) => {
+                    row.phone = device.phone().or(row.phone);
+                    row.jid = Some(device.jid.clone());
+                    row.lid.clone_from(&device.lid);
+                    row.desired = DesiredState::Running;
+                    row.probation = Some(self.shared.clock.wall());
+                }
+                _ => {}
+            }
+        }
+        if events.is_empty() && row == self.record {
+            return Ok(());
+        }
+        let mut changes = self.changes(row);
+        for event in events {
+            changes.push_event(event);
+        }
+        self.write(changes).await?;
+        self.note_number();
+        Ok(())
+    }
+
+    /// Does one step. What follows from it at once is given back.
+    async fn step(&mut self, step: Step) -> Result<Option<Vec<Step>>, Lost> {
+        let now = self.shared.clock.wall();
+        let Some(linking) = &mut self.linking else { return Ok(None) };
+        match step {
+            Step::AskCode { phone, notifies } => {
+                let Some(running) = &self.running else { return Ok(None) };
+                let (limiter, client) = (Arc::clone(&self.shared.limiter), running.client.clone());
+                let subject = linking.subject.clone();
+                let options = PairCodeOptions::new();
+                let options = if notifies { options } else { options.quiet() };
+                linking.asking = Some(Box::pin(async move {
+                    limiter.make_code(&subject, client.pair_with_code(&phone, options)).await
+                }));
+            }
+            Step::Reconnect { shows_qr } => {
+                if shows_qr && let Err(error) = self.shared.limiter.round(&linking.subject).await {
+                    return Ok(Some(linking.attempt.on_limited(error, now)));
+                }
+                self.end_client().await;
+                self.connect_to_link().await?;
+            }
+            Step::Tell(update) => linking.side.tell(update),
+            Step::Show => self.publisher.publish(linking.attempt.view()),
+            Step::Note(note) => match self.shared.limiter.note(&linking.subject, &note).await {
+                Ok(_) => {}
+                Err(error) => tracing::error!(account = %self.record.id, %error, "a limit was not noted"),
+            },
+            Step::AskUnstable => {
+                let retry_after = self.shared.limiter.unstable(&linking.subject).await;
+                return Ok(Some(linking.attempt.on_unstable(retry_after, now)));
+            }
+            Step::Done(result) => {
+                self.linking = None;
+                if result.is_err() && self.record.jid.is_none() {
+                    self.end_client().await;
+                    self.remove_keys().await;
+                }
+            }
+            // Stored before.
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn connect_to_link(&mut self) -> Result<(), Lost> {
+        match self.connect().await {
+            Ok(running) => self.running = Some(running),
+            Err(reason) => {
+                let error = PairError::Closed { kind: reason.kind, code: reason.code };
+                let now = self.shared.clock.wall();
+                if let Some(linking) = &mut self.linking {
+                    let steps = linking.attempt.on_limited(error, now);
+                    Box::pin(self.steps(steps)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which number this account is linked to, for the others.
+    pub(super) fn note_number(&self) {
+        let number = self.record.phone.as_ref().filter(|_| self.record.jid.is_some());
+        self.shared.numbers.set(self.id(), number.map(|number| number.as_str()));
+    }
+
+    /// Whether what the connection says is the attempt's to tell.
+    pub(super) const fn is_linking(&self) -> bool {
+        self.record.jid.is_none()
+    }
+
+    /// Before the first phone accepted, an account is idle when nothing is tried.
+    pub(super) const fn resting(&self) -> AccountStatus {
+        if self.record.jid.is_none() { AccountStatus::Idle } else { AccountStatus::Disconnected }
+    }
+}
