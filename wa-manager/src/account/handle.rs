@@ -7,8 +7,8 @@ use tokio::sync::{oneshot, watch};
 use super::actor::{AccountPatch, Command, CommandOutcome, Reply, Unlink};
 use super::{AccountName, AccountSnapshot, AccountStatus};
 use crate::ids::{AccountId, TenantId};
-use crate::pairing::{PairRequest, PairingTicket};
 use crate::manager::{Entry, ManagerError};
+use crate::pairing::{PairRequest, PairingTicket};
 
 /// One account of a manager. Cheap to clone. Dropping it does nothing to the account.
 #[derive(Debug, Clone)]

@@ -152,7 +152,8 @@ impl ManagerBuilder {
         let (stop, stop_hub) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, hub_task) = (TaskTracker::new(), TaskTracker::new());
         hub_task.spawn(tail.run(stop_hub.clone()));
-        let limiter = PairLimiter::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.pairing.clone());
+        let limiter =
+            PairLimiter::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.pairing.clone());
         let limiter = Arc::new(limiter);
         let shared = Arc::new(Shared {
             store: self.store,

@@ -24,6 +24,9 @@ impl Numbers {
     /// Another account that is linked to this number.
     pub(crate) fn other(&self, number: &str, account: &AccountId) -> Option<AccountId> {
         let linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
-        linked.iter().find(|(other, linked)| *other != account && *linked == number).map(|(other, _)| other.clone())
+        linked
+            .iter()
+            .find(|(other, linked)| *other != account && *linked == number)
+            .map(|(other, _)| other.clone())
     }
 }

@@ -18,8 +18,8 @@ use crate::event::{EventKind, NewEvent};
 use crate::ids::{AccountId, TicketId};
 use crate::manager::{ManagerError, Numbers};
 use crate::pairing::{
-    Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod, PairingSlot,
-    PairingTicket, Step, StoreHealth, TicketCommand, TicketSide,
+    Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod,
+    PairingSlot, PairingTicket, Step, StoreHealth, TicketCommand, TicketSide,
 };
 
 /// An attempt that is under way, or a link in its probation.
@@ -70,7 +70,10 @@ impl LinkGuard for NumberGuard {
 
 impl Actor {
     /// Begins an attempt, with new keys.
-    pub(super) async fn pair(&mut self, request: PairRequest) -> Result<Result<PairingTicket, ManagerError>, Lost> {
+    pub(super) async fn pair(
+        &mut self,
+        request: PairRequest,
+    ) -> Result<Result<PairingTicket, ManagerError>, Lost> {
         if self.record.jid.is_some() {
             return Ok(Err(PairError::AlreadyLinked { account: None }.into()));
         }
@@ -122,7 +125,8 @@ impl Actor {
 
     /// Goes on with the probation of a link that was made before.
     pub(super) fn resume_probation(&mut self) {
-        let (Some(linked_at), Some(jid), None) = (self.record.probation, &self.record.jid, &self.linking) else {
+        let (Some(linked_at), Some(jid), None) = (self.record.probation, &self.record.jid, &self.linking)
+        else {
             return;
         };
         let (jid, lid) = (jid.clone(), self.record.lid.clone());
@@ -143,7 +147,8 @@ impl Actor {
     /// Who may be linked, for the client of an attempt.
     pub(super) fn link_guard(&self) -> Option<Arc<dyn LinkGuard>> {
         let is_wanted = self.is_guarded && self.record.jid.is_none();
-        let guard = || NumberGuard { numbers: Arc::clone(&self.shared.numbers), account: self.record.id.clone() };
+        let guard =
+            || NumberGuard { numbers: Arc::clone(&self.shared.numbers), account: self.record.id.clone() };
         is_wanted.then(|| Arc::new(guard()) as Arc<dyn LinkGuard>)
     }
 
