@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use serde_json::json;
+use tokio::task::JoinSet;
 use wa_core::Event;
 use wa_core::client::{HookFuture, LinkGuard, PairCodeOptions};
 use wa_core::crypto::{Random as _, SystemRandom};
@@ -29,10 +29,9 @@ pub(super) struct Linking {
     subject: PairSubject,
     /// Nobody else links this account or phone meanwhile; none for a link that a process before this one made.
     _slot: Option<PairingSlot>,
-    asking: Option<Asking>,
+    /// A code that is being asked for.
+    asking: JoinSet<Result<MadeCode, CodeFailure>>,
 }
-
-type Asking = Pin<Box<dyn Future<Output = Result<MadeCode, CodeFailure>> + Send>>;
 
 /// What comes to an attempt from elsewhere than from its client.
 pub(super) enum News {
@@ -46,10 +45,7 @@ impl Linking {
         let Some(Self { side, asking, .. }) = linking else { return pending().await };
         tokio::select! {
             command = side.next_command() => News::Ticket(command),
-            answer = async { asking.as_mut().expect("guarded").await }, if asking.is_some() => {
-                *asking = None;
-                News::Code(answer)
-            }
+            Some(Ok(answer)) = asking.join_next() => News::Code(answer),
         }
     }
 }
@@ -117,7 +113,7 @@ impl Actor {
             self.write(changes).await?;
         }
         let (ticket, side) = PairingTicket::new(id, method, attempt.ends_at());
-        self.linking = Some(Linking { attempt, side, subject, _slot: Some(slot), asking: None });
+        self.linking = Some(Linking { attempt, side, subject, _slot: Some(slot), asking: JoinSet::new() });
         self.steps(steps).await?;
         self.connect_to_link().await?;
         Ok(Ok(ticket))
@@ -141,7 +137,7 @@ impl Actor {
             phone: self.record.phone.clone(),
             egress: None,
         };
-        self.linking = Some(Linking { attempt, side, subject, _slot: None, asking: None });
+        self.linking = Some(Linking { attempt, side, subject, _slot: None, asking: JoinSet::new() });
     }
 
     /// Who may be linked, for the client of an attempt.
@@ -289,10 +285,10 @@ impl Actor {
                 let (limiter, client) = (Arc::clone(&self.shared.limiter), running.client.clone());
                 let subject = linking.subject.clone();
                 let options = PairCodeOptions::new();
-                let options = if notifies { options } else { options.quiet() };
-                linking.asking = Some(Box::pin(async move {
+                let options = if notifies { options } else { options.without_notification() };
+                linking.asking.spawn(async move {
                     limiter.make_code(&subject, client.pair_with_code(&phone, options)).await
-                }));
+                });
             }
             Step::Reconnect { shows_qr } => {
                 if shows_qr && let Err(error) = self.shared.limiter.round(&linking.subject).await {
