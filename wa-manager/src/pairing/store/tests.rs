@@ -154,10 +154,10 @@ async fn redis_forgets_by_itself() {
     let server = server::RedisServer::start();
     let store = RedisPairingStore::connect(&server.url, "wa:").await.unwrap();
     store.put(&account(1), &example(1, END), UnixMillis(END.0 - 50_000)).await.unwrap();
-    let client = redis::Client::open(server.url.as_str()).unwrap();
+    let client = ::redis::Client::open(server.url.as_str()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let left: i64 =
-        redis::cmd("PTTL").arg(format!("wa:{}", account(1))).query_async(&mut connection).await.unwrap();
+        ::redis::cmd("PTTL").arg(format!("wa:{}", account(1))).query_async(&mut connection).await.unwrap();
     assert!((1..=50_000).contains(&left), "{left}");
 }
 
