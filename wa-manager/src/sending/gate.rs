@@ -110,13 +110,16 @@ pub struct Gate {
     pub(crate) random: Box<dyn Random + Send + Sync>,
     pub(super) trust: TrustRecord,
     time: TrustClock,
+    /// Whether the time is known: by a login. Before, the wall clock may say what it likes.
+    has_time: bool,
     pub(super) own: Vec<Jid>,
     pub(super) status: AccountStatus,
     pub(super) ready_since: UnixMillis,
     pub(super) queue: Queue,
     /// What is stored may be newer than what is known here.
     is_stale: bool,
-    has_news: bool,
+    /// The number of the account's last event, until somebody asks.
+    news: Option<u64>,
 }
 
 /// What one call computes, before it is committed.
@@ -162,12 +165,13 @@ impl Gate {
             random,
             trust,
             time,
+            has_time: false,
             own: Vec::new(),
             status: AccountStatus::Idle,
             ready_since: UnixMillis(0),
             queue,
             is_stale: false,
-            has_news: false,
+            news: None,
         };
         let mut step = gate.begin().await?;
         step.state.set_strict(gate.config.is_strict);
@@ -181,17 +185,14 @@ impl Gate {
             gate.push(&mut step, EventKind::TrustChanged, data);
             gate.put_trust(&mut step);
         }
-        let before = step.now.0.saturating_sub(millis(KEEP_RESERVATIONS));
-        let account = gate.owner.account.clone();
-        step.changes.push(Change::TrimReservations { account, before });
-        step.changes.push(Change::TrimExpired { now: step.now.0 });
         gate.commit(step).await?;
         Ok(gate)
     }
 
-    /// The time that limits are counted by.
+    /// The time that limits are counted by; before the first login what the wall clock says, which nothing is counted by.
     pub fn now(&mut self) -> UnixMillis {
-        self.time.now(self.clock.wall(), self.clock.boot())
+        let (wall, boot) = (self.clock.wall(), self.clock.boot());
+        if self.has_time { self.time.now(wall, boot) } else { wall.max(self.trust.state.last()) }
     }
 
     /// The account's own addresses: what goes there disturbs nobody.
@@ -211,23 +212,31 @@ impl Gate {
     }
 
     /// A login succeeded. With the server's time, where it is known: from then on the wall clock says nothing. A jump is
-    /// told as an event.
+    /// told as an event. What is remembered for too long is forgotten.
     ///
     /// # Errors
     /// [`ManagerStoreError`].
     pub async fn logged_in(&mut self, server: Option<UnixMillis>) -> Result<(), ManagerStoreError> {
         let (wall, boot) = (self.clock.wall(), self.clock.boot());
-        let Some(skew) = self.time.set(server.unwrap_or(wall), boot) else { return Ok(()) };
-        let (direction, by) = match skew {
+        let skew = self.time.set(server.unwrap_or(wall), boot);
+        self.has_time = true;
+        let mut step = self.begin().await?;
+        let told = skew.map(|skew| match skew {
             ClockSkew::Back(by) => ("back", by),
             ClockSkew::Forward(by) => ("forward", by),
-        };
-        let mut step = self.begin().await?;
-        self.push(&mut step, EventKind::ClockSkew, json!({ "direction": direction, "byMs": millis(by) }));
+        });
+        if let Some((direction, by)) = told {
+            self.push(&mut step, EventKind::ClockSkew, json!({ "direction": direction, "byMs": millis(by) }));
+        }
+        let before = step.now.0.saturating_sub(millis(KEEP_RESERVATIONS));
+        let account = self.owner.account.clone();
+        step.changes.push(Change::TrimReservations { account, before });
+        step.changes.push(Change::TrimExpired { now: step.now.0 });
         self.commit(step).await
     }
 
-    /// Where the account stands: it sends when it is ready, slowly at first.
+    /// Where the account stands: it sends when it is ready, slowly at first. A login without [`Self::logged_in`] goes by
+    /// the wall clock.
     ///
     /// # Errors
     /// [`ManagerStoreError`]; the status is taken note of all the same.
@@ -235,6 +244,9 @@ impl Gate {
         let was_ready = std::mem::replace(&mut self.status, status) == AccountStatus::Ready;
         if status != AccountStatus::Ready || was_ready {
             return Ok(());
+        }
+        if !self.has_time {
+            self.logged_in(None).await?;
         }
         self.ready_since = self.now();
         let mut step = self.begin().await?;
@@ -261,9 +273,10 @@ impl Gate {
         self.commit(step).await
     }
 
-    /// Whether events were stored since this was asked last: whoever delivers them is to be told.
-    pub const fn take_news(&mut self) -> bool {
-        std::mem::replace(&mut self.has_news, false)
+    /// The number of the account's last event, if some were stored since this was asked last: whoever delivers them is
+    /// to be told, and the account's row has this number now.
+    pub const fn take_news(&mut self) -> Option<u64> {
+        self.news.take()
     }
 
     /// How far the account is trusted, and what was used, as others see it.
@@ -302,7 +315,7 @@ impl Gate {
         let GateOwner { account, epoch, .. } = self.owner.clone();
         changes.push(Change::Fence { account, epoch });
         let mut step = Step { now, state: self.trust.state.clone(), changes };
-        let moved = step.state.roll(&self.terms(), now);
+        let moved = if self.has_time { step.state.roll(&self.terms(), now) } else { None };
         if self.status == AccountStatus::Ready {
             step.state.note_connected();
         }
@@ -351,7 +364,7 @@ impl Gate {
         self.is_stale = true;
         let events = self.store.commit(changes).await?;
         self.is_stale = false;
-        self.has_news |= !events.is_empty();
+        self.news = events.last().map(|event| event.account_seq).or(self.news);
         tell(&state.restrictions(now), &self.trust.state.restrictions(now));
         self.trust.state = state;
         Ok(())

@@ -38,6 +38,8 @@ mod queue;
 mod request;
 mod settle;
 mod signals;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use self::control::{Actor, ControlError};
 pub(crate) use self::deed::text_of;

@@ -34,7 +34,7 @@ pub enum Change {
     PutAccount(Box<AccountRecord>),
     /// Removes an account and all that is kept of it, with its webhooks, but for its events.
     DeleteAccount(AccountId),
-    /// Adds an event, which gets its numbers.
+    /// Adds an event, which gets its numbers; one whose id is there is not added again.
     PushEvent(Box<NewEvent>),
     /// Removes the events up to this number.
     TrimEvents {

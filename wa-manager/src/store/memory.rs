@@ -119,7 +119,7 @@ impl Tables {
                         self.delete_webhook(&id);
                     }
                 }
-                Change::PushEvent(event) => pushed.push(self.push_event(*event)),
+                Change::PushEvent(event) => pushed.extend(self.push_event(*event)),
                 Change::TrimEvents { seq } => self.events.retain(|event| event.seq > seq),
                 Change::PutTrust(trust) => {
                     let kept = self.kept(&trust.account);
@@ -205,7 +205,12 @@ impl Tables {
         Ok(())
     }
 
-    fn push_event(&mut self, event: NewEvent) -> EventRecord {
+    /// `None` for one that is there.
+    fn push_event(&mut self, event: NewEvent) -> Option<EventRecord> {
+        // The newest first: what comes again came lately.
+        if self.events.iter().rev().any(|known| known.id == event.id) {
+            return None;
+        }
         self.last_seq += 1;
         let row = event.account.as_ref().and_then(|id| self.accounts.iter_mut().find(|row| row.id == *id));
         let account_seq = row.map_or(0, |row| {
@@ -215,7 +220,7 @@ impl Tables {
         let NewEvent { id, tenant, account, kind, at, data } = event;
         let event = EventRecord { seq: self.last_seq, account_seq, id, tenant, account, kind, at, data };
         self.events.push_back(event.clone());
-        event
+        Some(event)
     }
 
     fn delete_webhook(&mut self, id: &WebhookId) {

@@ -42,6 +42,7 @@ on_each! {
     whoever_is_no_longer_the_owner_writes_nothing,
     a_deleted_account_leaves_its_events_only,
     an_address_leads_to_one_person,
+    an_event_that_comes_again_is_not_added_again,
     what_waits_is_kept_in_its_order,
     limits_and_what_was_counted_are_kept,
     requests_and_limits_are_forgotten_when_their_time_is_over,
@@ -150,6 +151,18 @@ async fn events_are_numbered_without_gaps_for_each_account(store: &dyn ManagerSt
     assert_eq!(store.first_seq().await.unwrap(), 6);
     assert_eq!(store.events(all).await.unwrap(), []);
     assert_eq!(store.last_seq().await.unwrap(), 5);
+}
+
+async fn an_event_that_comes_again_is_not_added_again(store: &dyn ManagerStore) {
+    let mut changes = Changes::new();
+    changes.put_account(account(1, "one")).push_event(event(1, Some(id(1))));
+    assert_eq!(store.commit(changes).await.unwrap().len(), 1);
+    let mut again = Changes::new();
+    again.push_event(event(1, Some(id(1)))).push_event(event(2, Some(id(1))));
+    let pushed = store.commit(again).await.unwrap();
+    assert_eq!(pushed.iter().map(|event| (event.seq, event.account_seq)).collect::<Vec<_>>(), [(2, 2)]);
+    assert_eq!(store.account(&id(1)).await.unwrap().unwrap().seq, 2);
+    assert_eq!(store.events(EventQuery { limit: 9, ..EventQuery::default() }).await.unwrap().len(), 2);
 }
 
 async fn nothing_of_a_commit_that_fails_is_there(store: &dyn ManagerStore) {

@@ -4,6 +4,7 @@
 mod batch;
 mod crashes;
 mod lifecycle;
+mod pairing;
 mod restore;
 mod scene;
 mod status;

@@ -19,7 +19,7 @@ pub(super) fn apply(connection: &Connection, changes: Changes) -> Done<Vec<Event
     let mut pushed = Vec::new();
     for change in changes {
         match change {
-            Change::PushEvent(event) => pushed.push(push_event(connection, *event)?),
+            Change::PushEvent(event) => pushed.extend(push_event(connection, *event)?),
             change => write(connection, change)?,
         }
     }
@@ -214,7 +214,12 @@ fn put_account(connection: &Connection, account: AccountRecord) -> Done<()> {
         .map_err(failed)
 }
 
-fn push_event(connection: &Connection, event: NewEvent) -> Done<EventRecord> {
+/// `None` for one that is there.
+fn push_event(connection: &Connection, event: NewEvent) -> Done<Option<EventRecord>> {
+    let mut known = connection.prepare_cached("SELECT 1 FROM event WHERE id = ?1").map_err(failed)?;
+    if known.exists(params![event.id.as_str()]).map_err(failed)? {
+        return Ok(None);
+    }
     let account_seq = match &event.account {
         Some(account) => {
             let sql = "UPDATE account SET seq = seq + 1 WHERE id = ?1 RETURNING seq";
@@ -242,7 +247,7 @@ fn push_event(connection: &Connection, event: NewEvent) -> Done<EventRecord> {
     let seq = statement.insert(values).map_err(failed)?;
     let NewEvent { id, tenant, account, kind, at, data } = event;
     let (seq, account_seq) = (seq.unsigned_abs(), account_seq.unsigned_abs());
-    Ok(EventRecord { seq, account_seq, id, tenant, account, kind, at, data })
+    Ok(Some(EventRecord { seq, account_seq, id, tenant, account, kind, at, data }))
 }
 
 fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {

@@ -1,0 +1,254 @@
+//! No budget is ever exceeded, whatever is sent, whenever the process ends, and whatever the clocks say.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use proptest::prelude::*;
+use wa_core::Message;
+use wa_types::{Jid, MessageId, UnixMillis};
+
+use super::scene::{DAY, HOUR, MINUTE, Scene, pn};
+use crate::sending::{Decision, Fate, GateConfig, Next, Recipient, SendRequest, Start};
+use crate::store::{ManagerStore, MemoryManagerStore, SqliteManagerStore};
+use crate::trust::{Deed, Lane, OnLimit, Zone};
+
+/// What may happen to an account.
+#[derive(Debug, Clone)]
+enum Step {
+    /// To a person under one of their addresses or both, a group or the status feed.
+    Ask {
+        to: u8,
+        form: u8,
+        text: u8,
+        waits: bool,
+    },
+    /// The same, and whoever asks goes away half-way.
+    Dropped {
+        to: u8,
+    },
+    Lookup {
+        numbers: u32,
+    },
+    /// What waits has its turn.
+    Turn,
+    Fate {
+        fate: u8,
+    },
+    Wait {
+        seconds: u64,
+    },
+    /// The process ends, wherever it is, and begins anew.
+    Kill,
+    Wall {
+        hours: i64,
+    },
+    Login,
+    Inbound {
+        to: u8,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..16_u8, 0..3_u8, 0..3_u8, any::<bool>())
+            .prop_map(|(to, form, text, waits)| Step::Ask { to, form, text, waits }),
+        1 => (0..16_u8).prop_map(|to| Step::Dropped { to }),
+        1 => (1..20_u32).prop_map(|numbers| Step::Lookup { numbers }),
+        3 => Just(Step::Turn),
+        2 => (0..5_u8).prop_map(|fate| Step::Fate { fate }),
+        5 => (0..20_000_u64).prop_map(|seconds| Step::Wait { seconds }),
+        2 => Just(Step::Kill),
+        1 => (-900..900_i64).prop_map(|hours| Step::Wall { hours }),
+        1 => Just(Step::Login),
+        1 => (0..16_u8).prop_map(|to| Step::Inbound { to }),
+    ]
+}
+
+fn recipient(to: u8, form: u8) -> Recipient {
+    let number = to.to_string();
+    match to {
+        0 => Recipient::of(&"9-9@g.us".parse().unwrap()),
+        1 => Recipient::of(&Jid::STATUS),
+        _ => {
+            let (pn, lid) = (pn(&number), Jid::lid(format!("90{number}")));
+            match form {
+                0 => Recipient::with_addresses(&pn, Some(&pn), Some(&lid)),
+                1 => Recipient::with_addresses(&lid, Some(&pn), Some(&lid)),
+                _ => Recipient::of(&pn),
+            }
+        }
+    }
+}
+
+/// One that left, when, on which lane, to whom, and at which level.
+struct Left {
+    at: UnixMillis,
+    lane: Lane,
+    to: u8,
+    level: u8,
+    count: u32,
+}
+
+async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut left: Vec<Left> = Vec::new();
+    let mut ids: Vec<MessageId> = Vec::new();
+    let mut people: HashMap<MessageId, u8> = HashMap::new();
+    for step in steps {
+        let (at, level) = (scene.world(), scene.gate.level().number());
+        let mut note = |lane: Lane, to: u8, count: u32| left.push(Left { at, lane, to, level, count });
+        match step {
+            Step::Ask { to, form, text, waits } => {
+                let recipient = recipient(to, form);
+                let address =
+                    if to > 1 && form == 1 { Jid::lid(format!("90{to}")) } else { recipient.to.clone() };
+                let mut request = SendRequest::new(address, Message::text(format!("text {text}")));
+                if waits {
+                    request = request.on_limit(OnLimit::Enqueue { deadline: DAY });
+                }
+                match scene.gate.ask(&request, &recipient).await {
+                    Ok(Decision::Send(reserved)) => {
+                        note(reserved.lane, to, 1);
+                        ids.push(reserved.id);
+                    }
+                    Ok(Decision::Queued(queued)) => {
+                        people.insert(queued.id, to);
+                    }
+                    Ok(other) => prop_assert!(false, "{other:?}"),
+                    Err(error) => {
+                        prop_assert!(error.until().is_none_or(|until| until > at), "{error:?}");
+                    }
+                }
+            }
+            Step::Dropped { to } => {
+                let request = SendRequest::new(recipient(to, 2).to.clone(), Message::text("dropped"));
+                drop(scene.gate.ask(&request, &recipient(to, 2)).now_or_never());
+            }
+            Step::Lookup { numbers } => {
+                let id = MessageId::new(format!("lookup {}", at.0));
+                let known = scene.store.reservation(&super::scene::id(), id.as_str()).await.unwrap();
+                let deed = Deed::Lookup { numbers };
+                if known.is_none() && scene.gate.ask_deed(&id, &deed).await.is_ok() {
+                    note(Lane::Lookup, 255, numbers);
+                }
+            }
+            Step::Turn => {
+                let known = people.clone();
+                let tells = move |to: Jid| {
+                    let person = known.values().find(|person| {
+                        let recipient = recipient(**person, 0);
+                        recipient.to == to || recipient.addresses.lid.as_ref() == Some(&to)
+                    });
+                    let found = person.map_or_else(|| Recipient::of(&to), |person| recipient(*person, 0));
+                    std::future::ready(Recipient { to, ..found })
+                };
+                if let Next::Send(reserved) = scene.gate.next(tells).await.unwrap() {
+                    if !reserved.is_again {
+                        note(reserved.lane, people[&reserved.id], 1);
+                    }
+                    ids.push(reserved.id.clone());
+                    // Sometimes the process ends before this.
+                    if at.0 % 3 != 0 {
+                        scene.gate.handed_over(&reserved.id).await.unwrap();
+                    }
+                }
+            }
+            Step::Fate { fate } => {
+                if let Some(id) = ids.pop() {
+                    let fate = match fate {
+                        0 => Fate::Sent { at: None, chat: None },
+                        1 => Fate::Refused(463),
+                        2 => Fate::Refused(500),
+                        3 => Fate::Nobody,
+                        _ => Fate::Unknown,
+                    };
+                    scene.gate.settle(&id, fate).await.unwrap();
+                }
+            }
+            Step::Wait { seconds } => scene.pass(Duration::from_secs(seconds)),
+            Step::Kill => {
+                scene.restart().await;
+                scene.login().await;
+            }
+            Step::Wall { hours } => {
+                scene.set_wall(UnixMillis(at.0.saturating_add_signed(hours * 3_600_000)));
+            }
+            Step::Login => scene.login().await,
+            Step::Inbound { to } if to > 1 => {
+                let of = recipient(to, 0).addresses;
+                let past = crate::inbound::Past {
+                    pn: of.pn,
+                    lid: of.lid,
+                    last_inbound: Some(at),
+                    ..crate::inbound::Past::default()
+                };
+                scene.gate.note_past(&[past]).await.unwrap();
+            }
+            Step::Inbound { .. } => {}
+        }
+    }
+    check(&scene, &left)
+}
+
+/// What left before each one, and with it, was within the limits of its level.
+fn check(scene: &Scene, left: &[Left]) -> Result<(), TestCaseError> {
+    for (place, last) in left.iter().enumerate() {
+        let level = crate::trust::TrustLevel::new(last.level).unwrap();
+        let limits = scene.config.table.level(level);
+        let sum = |span: Duration, which: &dyn Fn(Lane) -> bool| {
+            let inside = left[..=place].iter().filter(|one| last.at.since(one.at) <= span && which(one.lane));
+            inside.map(|one| one.count).sum::<u32>()
+        };
+        let is_paced = |lane: Lane| lane.is_counted() && lane != Lane::Reply;
+        if last.lane == Lane::FirstContact {
+            prop_assert!(sum(DAY, &|lane| lane == Lane::FirstContact) <= limits.first_contacts_day);
+            prop_assert!(sum(DAY * 30, &|lane| lane == Lane::FirstContact) <= limits.first_contacts_month);
+        }
+        if is_paced(last.lane) {
+            prop_assert!(sum(HOUR, &is_paced) <= limits.per_hour);
+            prop_assert!(sum(MINUTE, &is_paced) <= limits.burst + limits.per_minute);
+            let today = Zone::UTC.day(last.at);
+            let of_today = left[..=place].iter().filter(|one| Zone::UTC.day(one.at) == today);
+            let gated = of_today.filter(|one| one.lane.is_gated()).count();
+            prop_assert!(u32::try_from(gated).unwrap() <= limits.daily);
+        }
+        prop_assert!(last.lane != Lane::Status || sum(DAY, &|lane| lane == Lane::Status) <= limits.posts);
+        prop_assert!(last.lane != Lane::Lookup || sum(DAY, &|lane| lane == Lane::Lookup) <= limits.lookups);
+        if last.lane.is_to_stranger() {
+            let to_them = left[..=place].iter().filter(|one| one.to == last.to && one.lane.is_to_stranger());
+            prop_assert!(u32::try_from(to_them.count()).unwrap() <= limits.unanswered_each);
+        }
+    }
+    Ok(())
+}
+
+fn on(store: Arc<dyn ManagerStore>, steps: Vec<Step>, level: u8) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let claimed = UnixMillis(super::scene::T.0 - u64::try_from((DAY * 400).as_millis()).unwrap());
+        let start = Start { established_since: (level > 1).then_some(claimed), ..Start::default() };
+        let scene = Scene::ready(store, None, GateConfig { start, ..GateConfig::default() }).await;
+        run(scene, steps).await
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_budget_is_exceeded_in_memory(steps in proptest::collection::vec(step(), 1..120), level in 1..=2_u8) {
+        on(Arc::new(MemoryManagerStore::new()), steps, level)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_budget_is_exceeded_on_disk(steps in proptest::collection::vec(step(), 1..120), level in 1..=2_u8) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteManagerStore::open(directory.path().join("manager")).unwrap();
+        on(Arc::new(store), steps, level)?;
+    }
+}

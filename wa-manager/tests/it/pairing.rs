@@ -1,0 +1,290 @@
+//! Linking accounts to phones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wa_manager::account::ReasonKind;
+use wa_manager::event::EventKind;
+use wa_manager::pairing::{
+    PairError, PairRequest, PairingPolicy, PairingStore, PairingTicket, PairingUpdate, PairingView,
+};
+use wa_manager::store::{ManagerStoreError, StoreFuture};
+use wa_manager::{Account, AccountId, AccountSpec, AccountStatus, ManagerError};
+use wa_test_server::{Phone, TestServer};
+use wa_types::UnixMillis;
+
+use crate::scene::{Scene, key, soon, stands};
+
+/// The next update of this kind.
+async fn next<T>(ticket: &mut PairingTicket, wanted: impl Fn(PairingUpdate) -> Option<T>) -> T {
+    loop {
+        let update = soon("an update of the ticket", ticket.next()).await.expect("the ticket ended");
+        assert!(!matches!(update, PairingUpdate::Failed(_)), "{update:?}");
+        if let Some(found) = wanted(update) {
+            return found;
+        }
+    }
+}
+
+async fn qr(ticket: &mut PairingTicket) -> String {
+    next(ticket, |update| match update {
+        PairingUpdate::Qr(shown) => Some(shown.text.expose().to_owned()),
+        _ => None,
+    })
+    .await
+}
+
+async fn code(ticket: &mut PairingTicket) -> String {
+    next(ticket, |update| match update {
+        PairingUpdate::Code(shown) => Some(shown.text.expose().to_owned()),
+        _ => None,
+    })
+    .await
+}
+
+async fn failure(ticket: &mut PairingTicket) -> PairError {
+    loop {
+        if let PairingUpdate::Failed(error) = soon("the failure", ticket.next()).await.expect("no failure") {
+            return error;
+        }
+    }
+}
+
+async fn scan(scene: &Scene, account: &Account, phone: &str) {
+    let mut ticket = account.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    scene.phone(phone).scan(&text).await.unwrap();
+    next(&mut ticket, |update| matches!(update, PairingUpdate::Linked(_)).then_some(())).await;
+}
+
+fn number(phone: &Phone) -> wa_types::PhoneNumber {
+    phone.pn().user().parse().unwrap()
+}
+
+// R001, R010, R011, R022, R027, R048, R052: request, new client, code of that client, link, account.
+#[tokio::test]
+async fn an_account_is_linked_by_qr() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let mut events = scene.subscribe(&anna);
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    stands(&anna, AccountStatus::Qr).await;
+    assert!(scene.key_file("anna").exists(), "its store is at its final place");
+    let view = scene.manager.pairing(&key("anna")).await.unwrap();
+    assert_eq!(view.unwrap().qr.unwrap().text.expose(), text);
+    scene.phone("anna").scan(&text).await.unwrap();
+    next(&mut ticket, |update| matches!(update, PairingUpdate::Accepted).then_some(())).await;
+    let device = next(&mut ticket, |update| match update {
+        PairingUpdate::Linked(device) => Some(device),
+        _ => None,
+    });
+    let device = device.await;
+    let ready = stands(&anna, AccountStatus::Ready).await;
+    assert_eq!(ready.device.unwrap().device_id, device.jid.to_string());
+    assert_eq!(ready.phone_number.as_deref(), Some(scene.phone("anna").pn().user()));
+    assert_eq!(scene.manager.pairing(&key("anna")).await.unwrap(), None, "nothing is shown any more");
+    // In this order, and without secrets (R053).
+    let mut told = Vec::new();
+    while told.last().is_none_or(|last| last != "ready") {
+        let event = soon("the link to be told", events.next()).await.unwrap();
+        assert!(!event.data.to_string().contains(&text), "{event:?}");
+        told.push(match event.kind {
+            EventKind::AccountStatus => event.data["status"].as_str().unwrap().to_owned(),
+            kind => kind.wire().to_owned(),
+        });
+    }
+    told.retain(|told| told != "account.created");
+    let expected =
+        ["pairing.started", "loading", "pairing.qr", "qr", "authenticated", "account.linked", "ready"];
+    assert_eq!(told, expected);
+}
+
+// R039, R043, R048, R050, R141: by code, beside the QR code on one connection.
+#[tokio::test]
+async fn an_account_is_linked_by_a_code_that_is_typed() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let phone = scene.phone("anna");
+    let mut ticket = anna.pair(PairRequest::both(number(&phone))).await.unwrap();
+    let shown = code(&mut ticket).await;
+    let letters: String = shown.chars().filter(|letter| *letter != '-').collect();
+    assert_eq!((letters.len(), shown.len()), (8, 9), "XXXX-XXXX");
+    stands(&anna, AccountStatus::Pairing).await;
+    let view = scene.manager.pairing(&key("anna")).await.unwrap().unwrap();
+    assert!(view.qr.is_some() && view.code.is_some());
+    phone.enter_code(&shown).await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+}
+
+// R034: the link is called stable when it held.
+#[tokio::test]
+async fn a_link_that_held_is_confirmed() {
+    let policy = PairingPolicy { probation: Duration::from_millis(300), ..PairingPolicy::default() };
+    let scene = Scene::with(|builder| builder.pairing(policy)).await;
+    let anna = scene.create("anna").await;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    scene.phone("anna").scan(&text).await.unwrap();
+    next(&mut ticket, |update| matches!(update, PairingUpdate::Confirmed).then_some(())).await;
+    assert_eq!(ticket.next().await, None, "the ticket ended");
+    let events = scene.events(&anna).await;
+    assert!(events.iter().any(|event| event.kind == EventKind::AccountLinkConfirmed));
+}
+
+// R034: also when the process ended meanwhile.
+#[tokio::test]
+async fn a_link_is_confirmed_after_a_restart() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    scan(&scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    let policy = PairingPolicy { probation: Duration::from_millis(300), ..PairingPolicy::default() };
+    let scene = scene.restart_with(|builder| builder.pairing(policy)).await;
+    let anna = scene.account("anna");
+    let mut events = scene.subscribe(&anna);
+    assert_eq!(scene.manager.restore().await.started.len(), 1);
+    loop {
+        let event = soon("the confirmation", events.next()).await.unwrap();
+        if event.kind == EventKind::AccountLinkConfirmed {
+            break;
+        }
+    }
+}
+
+// R018, R021: dropped right after it was made.
+#[tokio::test]
+async fn a_link_that_is_dropped_at_once_is_unstable() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let phone = scene.phone("anna");
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    let device = phone.scan(&text).await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    assert!(phone.remove_device(&device));
+    assert!(matches!(failure(&mut ticket).await, PairError::UnstableLink { .. }));
+    let after = stands(&anna, AccountStatus::Error).await;
+    assert_eq!(after.reason.unwrap().kind, ReasonKind::UnstableLink);
+    soon("the link to be gone", anna.reached(|snapshot| !snapshot.is_logged_in)).await.unwrap();
+    assert!(!scene.key_file("anna").exists());
+}
+
+// R014: called off, nothing is left behind.
+#[tokio::test]
+async fn an_attempt_that_is_called_off_leaves_nothing() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    qr(&mut ticket).await;
+    ticket.cancel().await.unwrap();
+    assert_eq!(failure(&mut ticket).await, PairError::Cancelled);
+    stands(&anna, AccountStatus::Idle).await;
+    assert!(!scene.key_file("anna").exists());
+    assert_eq!(scene.manager.pairing(&key("anna")).await.unwrap(), None);
+    // A stop does the same.
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    qr(&mut ticket).await;
+    anna.stop().await.unwrap();
+    assert_eq!(failure(&mut ticket).await, PairError::Cancelled);
+    assert_eq!(anna.status(), AccountStatus::Idle);
+    assert!(!scene.key_file("anna").exists());
+}
+
+// R015: the account, and the phone, are linked once at a time.
+#[tokio::test]
+async fn one_attempt_at_a_time() {
+    let scene = Scene::new().await;
+    let (anna, berta) = (scene.create("anna").await, scene.create("berta").await);
+    let phone = number(&scene.phone("anna"));
+    let mut ticket = anna.pair(PairRequest::code(phone.clone())).await.unwrap();
+    let again = anna.pair(PairRequest::qr()).await.unwrap_err();
+    assert!(matches!(again, ManagerError::Pair(PairError::AlreadyPairing)), "{again:?}");
+    let other = berta.pair(PairRequest::code(phone)).await.unwrap_err();
+    assert_eq!(other.code(), "already_pairing");
+    code(&mut ticket).await;
+    ticket.cancel().await.unwrap();
+    berta.pair(PairRequest::qr()).await.unwrap();
+}
+
+// 3.6: a number that is linked here is refused, also when it turns out at the scan, unless that is allowed.
+#[tokio::test]
+async fn a_number_that_is_linked_here_is_refused() {
+    let scene = Scene::new().await;
+    let (anna, berta) = (scene.create("anna").await, scene.create("berta").await);
+    scan(&scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    let phone = scene.phone("anna");
+    let refused = berta.pair(PairRequest::code(number(&phone))).await.unwrap_err();
+    let ManagerError::Pair(PairError::AlreadyLinked { account }) = refused else { panic!("{refused:?}") };
+    assert_eq!(account.as_ref(), Some(anna.id()));
+    assert!(matches!(
+        anna.pair(PairRequest::qr()).await,
+        Err(ManagerError::Pair(PairError::AlreadyLinked { .. }))
+    ));
+    let mut ticket = berta.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    let _refused = phone.scan(&text).await;
+    assert!(matches!(failure(&mut ticket).await, PairError::AlreadyLinked { .. }));
+    assert!(!berta.snapshot().is_logged_in);
+    // Allowed.
+    let mut ticket = berta.pair(PairRequest::qr().allow_relink()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    phone.scan(&text).await.unwrap();
+    stands(&berta, AccountStatus::Ready).await;
+    assert_eq!(anna.status(), AccountStatus::Ready);
+}
+
+// R003, R004: fifty at once, none disturbs another.
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_accounts_are_linked_at_once() {
+    const COUNT: usize = 50;
+    let scene = Scene::new().await;
+    let server: &TestServer = &scene.server;
+    let linked = (0..COUNT).map(|number| {
+        let manager = scene.manager.clone();
+        async move {
+            let account = manager.create(AccountSpec::default()).await.unwrap();
+            let mut ticket = account.pair(PairRequest::qr()).await.unwrap();
+            let text = qr(&mut ticket).await;
+            server.phone(&format!("phone {number}")).scan(&text).await.unwrap();
+            stands(&account, AccountStatus::Ready).await;
+            account.snapshot().phone_number.unwrap()
+        }
+    });
+    let mut numbers = futures_util::future::join_all(linked).await;
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!((numbers.len(), scene.manager.health().connected), (COUNT, COUNT));
+}
+
+/// A store that cannot be reached.
+#[derive(Debug)]
+struct Gone;
+
+impl PairingStore for Gone {
+    fn put(&self, _: &AccountId, _: &PairingView, _: UnixMillis) -> StoreFuture<'_, ()> {
+        Box::pin(std::future::ready(Err(ManagerStoreError::Closed)))
+    }
+
+    fn get(&self, _: &AccountId, _: UnixMillis) -> StoreFuture<'_, Option<PairingView>> {
+        Box::pin(std::future::ready(Err(ManagerStoreError::Closed)))
+    }
+
+    fn delete(&self, _: &AccountId) -> StoreFuture<'_, ()> {
+        Box::pin(std::future::ready(Err(ManagerStoreError::Closed)))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(std::future::ready(Err(ManagerStoreError::Closed)))
+    }
+}
+
+// R038: nobody would see the codes.
+#[tokio::test]
+async fn a_pairing_store_that_fails_is_told_before_anything_begins() {
+    let (server, directory) = (TestServer::start().await, tempfile::TempDir::new().unwrap());
+    let builder = crate::scene::builder(&server, &directory).pairing_store(Arc::new(Gone));
+    let error = builder.build().await.unwrap_err();
+    assert_eq!(error.code(), "pairing_store");
+}
