@@ -54,6 +54,8 @@ mod hints;
 mod limiter;
 mod policy;
 mod store;
+#[cfg(test)]
+mod test_clock;
 mod ticket;
 mod update;
 mod view;
