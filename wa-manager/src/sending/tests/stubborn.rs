@@ -10,10 +10,11 @@ use crate::account::AccountRecord;
 use crate::event::EventRecord;
 use crate::ids::{AccountId, TenantId};
 use crate::store::{
-    Change, Changes, ChatRecord, ContactRecord, CursorRecord, EventQuery, IdempotencyRecord, ManagerStore,
-    ManagerStoreError, MemoryManagerStore, PairLimitRecord, ReservationRecord, SendRecord, StoreFuture,
-    TrustRecord,
+    Change, Changes, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, EventQuery,
+    IdempotencyRecord, ManagerStore, ManagerStoreError, MemoryManagerStore, PairLimitRecord,
+    ReservationRecord, SendRecord, StoreFuture, TrustRecord,
 };
+use crate::webhook::WebhookRecord;
 
 /// Refuses the contacts of one phone number, 15, as a constraint would; fails and hangs when it is told to.
 #[derive(Debug, Default)]
@@ -55,6 +56,8 @@ impl ManagerStore for Stubborn {
         idempotency(tenant: &TenantId, key: &str) -> Option<IdempotencyRecord>;
         pair_limit(key: &str) -> Option<PairLimitRecord>;
         cursors(endpoint: &str) -> Vec<CursorRecord>;
+        webhooks() -> Vec<WebhookRecord>;
+        dead_letters(endpoint: &str, query: DeadLetterQuery) -> Vec<DeadLetterRecord>;
     }
 
     fn commit(&self, changes: Changes) -> StoreFuture<'_, Vec<EventRecord>> {
