@@ -12,7 +12,7 @@ use wa_core::error::CallError;
 use wa_core::event::Receipt;
 use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::{Client, Event, SendOptions};
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
 use super::{Actor, Lost};
 use crate::account::AccountRecord;
@@ -85,7 +85,7 @@ pub(super) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig
 impl Actor {
     /// Sends, if that is allowed now; otherwise does what the request says.
     pub(super) async fn send(&mut self, request: SendRequest, reply: SendReply) -> Result<(), Lost> {
-        let now = self.shared.clock.wall();
+        let now = self.gate.now();
         self.send_until(request, reply, now).await
     }
 
@@ -104,10 +104,10 @@ impl Actor {
         self.after_gate();
         match decision {
             Ok(Decision::Send(reserved)) => self.hand_over(*reserved, Some(reply)).await,
-            Ok(Decision::Wait { until, .. }) => {
+            Ok(Decision::Wait { until, limit }) => {
                 let longest = longest_wait(&request);
                 if asked.after(longest) < until {
-                    let _gone = reply.send(Err(SendError::Expired));
+                    let _gone = reply.send(Err(limit.into()));
                 } else {
                     self.waiting.delayed.push(Delayed { at: until, until: asked, request, reply });
                 }
@@ -152,11 +152,8 @@ impl Actor {
             }
             Err(error) => {
                 let sent = Err(error);
-                self.settle(&id, Fate::of(&sent)).await?;
-                {
-                    persist!(self, self.gate.handed_over(&id));
-                    Ok(())
-                }
+                // What the client did not store goes on waiting in the outbox, if it came from there.
+                self.settle(&id, Fate::of(&sent)).await
             }
         }
     }
@@ -187,7 +184,7 @@ impl Actor {
                 }
                 Err(error) => {
                     tracing::error!(account = %self.record.id, %error, "the outbox cannot be read");
-                    self.waiting.outbox_at = Some(self.shared.clock.wall().after(Duration::from_secs(1)));
+                    self.waiting.outbox_at = Some(self.gate.now().after(Duration::from_secs(1)));
                     return Ok(());
                 }
             }
@@ -197,7 +194,11 @@ impl Actor {
     /// What an event of the client means for what was sent, and for what may be sent.
     pub(super) async fn gate_event(&mut self, event: &Event) -> Result<(), Lost> {
         match event {
-            Event::Connected => persist!(self, self.gate.logged_in(None)),
+            Event::Connected => {
+                let server = self.running.as_ref().and_then(|running| running.client.server_time());
+                self.gate.set_own(self.record.jid.iter().chain(&self.record.lid).cloned());
+                persist!(self, self.gate.logged_in(server.map(UnixSeconds::to_millis)));
+            }
             Event::Send(update) => {
                 if let Some(fate) = Fate::of_state(&update.state) {
                     self.settle(&update.id, fate).await?;
@@ -261,7 +262,7 @@ impl Actor {
                 .spawn(async move { (Some(person), client.account().reachout_timelock().await) });
         }
         // What waits may have waited for this.
-        self.waiting.outbox_at = Some(self.shared.clock.wall());
+        self.waiting.outbox_at = Some(self.gate.now());
         Ok(())
     }
 
@@ -283,7 +284,7 @@ impl Actor {
     }
 
     pub(super) async fn gate_time(&mut self) -> Result<(), Lost> {
-        let now = self.shared.clock.wall();
+        let now = self.gate.now();
         let delayed = std::mem::take(&mut self.waiting.delayed);
         for Delayed { at, until, request, reply } in delayed {
             if reply.is_closed() {
@@ -300,9 +301,12 @@ impl Actor {
         Ok(())
     }
 
-    pub(super) fn gate_deadline(&self) -> Option<UnixMillis> {
+    /// When something is to be sent, by the clock that does not jump.
+    pub(super) fn gate_deadline(&mut self) -> Option<Duration> {
         let delayed = self.waiting.delayed.iter().map(|delayed| delayed.at);
-        delayed.chain(self.waiting.outbox_at).min()
+        let at = delayed.chain(self.waiting.outbox_at).min()?;
+        // The gate's time is the server's, and not the wall clock's.
+        Some(self.shared.clock.boot() + at.since(self.gate.now()))
     }
 
     /// Tells the gate where the account really stands: what is told of it may be late.

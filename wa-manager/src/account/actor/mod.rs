@@ -254,10 +254,10 @@ impl Actor {
         Ok(())
     }
 
-    fn deadline(&self) -> Option<Duration> {
+    fn deadline(&mut self) -> Option<Duration> {
         let connection = self.running.as_ref().and_then(|running| running.connection.deadline());
         let linking = self.linking_deadline().map(|at| self.boot_time(at.0));
-        let gate = self.gate_deadline().map(|at| self.boot_time(at.0));
+        let gate = self.gate_deadline();
         [self.flaps.deadline(), connection, self.restart_at, linking, gate].into_iter().flatten().min()
     }
 
