@@ -428,3 +428,6 @@ async fn read_letters(
     let last = letters.last().map_or(after, |last| last.event.seq);
     Ok((letters.into_iter().map(|letter| letter.event).collect(), last))
 }
+
+#[cfg(test)]
+mod tests;
