@@ -5,6 +5,8 @@ mod batch;
 mod crashes;
 mod lifecycle;
 mod pairing;
+mod receiver;
 mod restore;
 mod scene;
 mod status;
+mod webhooks;
