@@ -46,6 +46,7 @@ use crate::trust::TrustState;
 pub use command::{AccountPatch, CommandOutcome, Unlink};
 pub(crate) use command::{Command, Reply};
 pub use standing::ConnectionPolicy;
+pub(crate) use standing::closed;
 pub(crate) use supervisor::supervise;
 
 /// After a failure of the manager's store, a step is written again so much later.

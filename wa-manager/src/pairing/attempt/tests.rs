@@ -529,7 +529,7 @@ fn a_passkeys_progress_is_told_and_the_other_ways_go_on() {
 fn a_connection_that_ended_for_good_ends_the_attempt_with_its_reason() {
     let refusals = [
         (wa_core::connection::CloseReason::Conflict, ReasonKind::Conflict, None),
-        (wa_core::connection::CloseReason::AccountMoved, ReasonKind::LoggedOut, Some(401)),
+        (wa_core::connection::CloseReason::AccountMoved, ReasonKind::LoggedOut, None),
         (
             wa_core::connection::CloseReason::Banned { until: wa_types::UnixSeconds(1), failure: None },
             ReasonKind::TemporaryBan,
