@@ -163,6 +163,7 @@ impl Actor {
     }
 
     async fn work(&mut self, begin: Begin, mailbox: &mut mpsc::Receiver<Command>) -> Result<End, Lost> {
+        self.publish();
         self.begin(begin).await?;
         loop {
             let deadline = self.deadline();
