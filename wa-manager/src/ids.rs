@@ -140,7 +140,7 @@ impl fmt::Display for TenantId {
 }
 
 /// The text of a random UUID (version 4).
-fn uuid(random: [u8; 16]) -> String {
+pub(crate) fn uuid(random: [u8; 16]) -> String {
     uuid_of(random, 0x4)
 }
 

@@ -13,8 +13,10 @@
 //! | [`manager`] | [`ClientManager`]: all accounts |
 //! | [`pairing`] | linking an account to its phone |
 //! | [`sending`] | what goes out: within the limits, once, or later |
+//! | [`sink`] | events to others, at least once and in order |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
+//! | [`webhook`] | events to URLs |
 #![deny(clippy::disallowed_methods)]
 
 pub mod account;
@@ -30,8 +32,10 @@ pub mod manager;
 mod millis;
 pub mod pairing;
 pub mod sending;
+pub mod sink;
 pub mod store;
 pub mod trust;
+pub mod webhook;
 
 pub use account::{
     Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome,

@@ -1,6 +1,7 @@
 //! HTTP as the media hosts want it: one request, one answer, both streamed. [`HttpClient`] is the user's to implement;
 //! ours is [`HttpsClient`](super::https::HttpsClient).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use tokio::io::AsyncRead;
@@ -30,7 +31,7 @@ pub struct HttpRequest {
     /// Scheme, host, path and query.
     pub url: String,
     /// Further headers; those that belong to the connection and the body are the client's.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body and its length in bytes. What it yields has exactly this length.
     pub body: Option<(HttpBody, u64)>,
 }
@@ -44,8 +45,8 @@ impl HttpRequest {
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,7 +15,7 @@ use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 
 use super::TransportFuture;
 use super::http::{HttpBody, HttpClient, HttpRequest, HttpResponse};
@@ -32,13 +33,18 @@ const BUFFER: usize = 256 << 10;
 pub struct HttpsClient {
     tls: Tls,
     proxy: Option<Arc<Proxy>>,
+    /// Which addresses may be connected to; all, if there is none.
+    is_allowed: Option<fn(IpAddr) -> bool>,
 }
+
+/// How many addresses of a host are tried, where they are looked up here.
+const MAX_ADDRESSES: usize = 3;
 
 impl HttpsClient {
     /// A client that trusts these roots.
     #[must_use]
     pub fn new(roots: &TlsRoots) -> Self {
-        Self { tls: roots.connector(), proxy: None }
+        Self { tls: roots.connector(), proxy: None, is_allowed: None }
     }
 
     /// Sends all requests through this proxy.
@@ -48,11 +54,45 @@ impl HttpsClient {
         self
     }
 
+    /// Connects to allowed addresses only, such as those that [`is_public`](super::is_public). The name of a host is looked
+    /// up here, and the very address that was checked is connected to. A request to a host that has no such address fails
+    /// with [`io::ErrorKind::PermissionDenied`].
+    #[must_use]
+    pub fn only_to(mut self, is_allowed: fn(IpAddr) -> bool) -> Self {
+        self.is_allowed = Some(is_allowed);
+        self
+    }
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        match &self.proxy {
+            Some(proxy) => proxy.connect(host, port).await,
+            None => TcpStream::connect((host, port)).await,
+        }
+    }
+
+    async fn connect_to_allowed(
+        &self,
+        target: &Target,
+        is_allowed: fn(IpAddr) -> bool,
+    ) -> io::Result<TcpStream> {
+        let mut failure = io::ErrorKind::PermissionDenied.into();
+        let found = lookup_host((target.host.as_str(), target.port)).await?;
+        for address in
+            found.map(|found: SocketAddr| found.ip()).filter(|ip| is_allowed(*ip)).take(MAX_ADDRESSES)
+        {
+            match self.connect(&address.to_string(), target.port).await {
+                Ok(tcp) => return Ok(tcp),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
     async fn exchange(&self, request: HttpRequest) -> io::Result<HttpResponse> {
         let target = Target::of(&request.url)?;
-        let tcp = match &self.proxy {
-            Some(proxy) => proxy.connect(&target.host, target.port).await?,
-            None => TcpStream::connect((target.host.as_str(), target.port)).await?,
+        let tcp = match self.is_allowed {
+            Some(is_allowed) => self.connect_to_allowed(&target, is_allowed).await?,
+            None => self.connect(&target.host, target.port).await?,
         };
         self.exchange_over(tcp, request, &target).await
     }
@@ -143,7 +183,7 @@ fn to_hyper(request: HttpRequest, uri: &Uri) -> io::Result<Request<Outgoing>> {
     let host = host.rsplit('@').next().unwrap_or_default();
     let mut built = Request::builder().method(request.method.as_str()).uri(path).header(HOST, host);
     for (name, value) in request.headers {
-        built = built.header(name, HeaderValue::try_from(value).map_err(io::Error::other)?);
+        built = built.header(name.as_ref(), HeaderValue::try_from(value).map_err(io::Error::other)?);
     }
     let body = match request.body {
         Some((body, left)) => {

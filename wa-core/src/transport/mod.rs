@@ -5,6 +5,8 @@
 //! Message boundaries of a socket carry no meaning: a message may hold several frames, a frame may span several.
 //! Protocol: transport, "Connecting".
 
+#[cfg(feature = "http")]
+mod address;
 pub mod http;
 #[cfg(feature = "http")]
 pub mod https;
@@ -23,6 +25,8 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 
+#[cfg(feature = "http")]
+pub use address::is_public;
 pub use http::{HttpBody, HttpClient, HttpMethod, HttpRequest, HttpResponse};
 #[cfg(any(feature = "http", feature = "websocket"))]
 pub(crate) use network::Network;

@@ -3,12 +3,13 @@
 use wa_types::{Jid, MessageId};
 
 use super::records::{
-    ChatRecord, ContactRecord, CursorRecord, IdempotencyRecord, PairLimitRecord, ReservationRecord,
-    SendRecord, TrustRecord,
+    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, PairLimitRecord,
+    ReservationRecord, SendRecord, TrustRecord,
 };
 use crate::account::AccountRecord;
 use crate::event::NewEvent;
 use crate::ids::{AccountId, Epoch};
+use crate::webhook::{WebhookId, WebhookRecord, WebhookState};
 
 /// What one step writes: made by the step, handed to [`ManagerStore::commit`](super::ManagerStore::commit). The changes
 /// are applied in the order in which they were added.
@@ -31,7 +32,7 @@ pub enum Change {
     },
     /// Makes an account, or replaces it. The store keeps `seq`: what a record says of it is ignored.
     PutAccount(Box<AccountRecord>),
-    /// Removes an account and all that is kept of it, but for its events.
+    /// Removes an account and all that is kept of it, with its webhooks, but for its events.
     DeleteAccount(AccountId),
     /// Adds an event, which gets its numbers; one whose id is there is not added again.
     PushEvent(Box<NewEvent>),
@@ -89,6 +90,28 @@ pub enum Change {
     },
     /// Writes how far an endpoint is.
     PutCursor(Box<CursorRecord>),
+    /// Sets up where events are sent, or changes it.
+    PutWebhook(Box<WebhookRecord>),
+    /// Writes how a webhook does, if it is still there.
+    SetWebhookState {
+        /// The webhook.
+        id: WebhookId,
+        /// How it does.
+        state: WebhookState,
+    },
+    /// Removes a webhook, with its cursors and dead letters.
+    DeleteWebhook(WebhookId),
+    /// Writes an event that an endpoint did not take.
+    PutDeadLetter(Box<DeadLetterRecord>),
+    /// Removes the dead letters of some events.
+    DeleteDeadLetters {
+        /// The endpoint.
+        endpoint: String,
+        /// The number of the first event.
+        first: u64,
+        /// The number of the last one.
+        last: u64,
+    },
 }
 
 impl Changes {

@@ -9,13 +9,14 @@ use wa_types::{Jid, MessageId, UnixMillis};
 use super::changes::{Change, Changes};
 use super::error::ManagerStoreError;
 use super::records::{
-    ChatRecord, ContactRecord, CursorRecord, IdempotencyRecord, PairLimitRecord, ReservationRecord,
-    SendRecord, TrustRecord,
+    ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
+    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
 use crate::event::{EventRecord, NewEvent};
 use crate::ids::{AccountId, TenantId};
+use crate::webhook::{WebhookId, WebhookRecord};
 
 /// For tests, and for managers that end with the process. A clone of everything is made for each commit: not for
 /// thousands of accounts.
@@ -36,6 +37,8 @@ struct Tables {
     idempotency: HashMap<(TenantId, String), IdempotencyRecord>,
     pair_limits: HashMap<String, PairLimitRecord>,
     cursors: HashMap<(String, Option<AccountId>), CursorRecord>,
+    webhooks: Vec<WebhookRecord>,
+    dead_letters: BTreeMap<(String, u64), DeadLetterRecord>,
 }
 
 /// What is kept of one account.
@@ -111,6 +114,10 @@ impl Tables {
                     self.accounts.retain(|row| row.id != account);
                     self.kept.remove(&account);
                     self.cursors.retain(|(_, of), _| of.as_ref() != Some(&account));
+                    let of_it = self.webhooks.iter().filter(|hook| hook.account.as_ref() == Some(&account));
+                    for id in of_it.map(|hook| hook.id.clone()).collect::<Vec<_>>() {
+                        self.delete_webhook(&id);
+                    }
                 }
                 Change::PushEvent(event) => pushed.extend(self.push_event(*event)),
                 Change::TrimEvents { seq } => self.events.retain(|event| event.seq > seq),
@@ -157,6 +164,24 @@ impl Tables {
                 Change::PutCursor(cursor) => {
                     self.cursors.insert((cursor.endpoint.clone(), cursor.account.clone()), *cursor);
                 }
+                Change::PutWebhook(webhook) => {
+                    match self.webhooks.iter_mut().find(|row| row.id == webhook.id) {
+                        Some(row) => *row = *webhook,
+                        None => self.webhooks.push(*webhook),
+                    }
+                }
+                Change::SetWebhookState { id, state } => {
+                    if let Some(row) = self.webhooks.iter_mut().find(|row| row.id == id) {
+                        row.state = state;
+                    }
+                }
+                Change::DeleteWebhook(id) => self.delete_webhook(&id),
+                Change::PutDeadLetter(letter) => {
+                    self.dead_letters.insert((letter.endpoint.clone(), letter.event.seq), *letter);
+                }
+                Change::DeleteDeadLetters { endpoint, first, last } => {
+                    self.dead_letters.retain(|(of, seq), _| *of != endpoint || !(first..=last).contains(seq));
+                }
             }
         }
         Ok(pushed)
@@ -196,6 +221,12 @@ impl Tables {
         let event = EventRecord { seq: self.last_seq, account_seq, id, tenant, account, kind, at, data };
         self.events.push_back(event.clone());
         Some(event)
+    }
+
+    fn delete_webhook(&mut self, id: &WebhookId) {
+        self.webhooks.retain(|row| row.id != *id);
+        self.cursors.retain(|(endpoint, _), _| endpoint != id.as_str());
+        self.dead_letters.retain(|(endpoint, _), _| endpoint != id.as_str());
     }
 
     fn put_contact(&mut self, contact: ContactRecord) {
@@ -295,6 +326,21 @@ impl ManagerStore for MemoryManagerStore {
     fn cursors(&self, endpoint: &str) -> StoreFuture<'_, Vec<CursorRecord>> {
         self.read(|tables| {
             tables.cursors.values().filter(|cursor| cursor.endpoint == endpoint).cloned().collect()
+        })
+    }
+
+    fn webhooks(&self) -> StoreFuture<'_, Vec<WebhookRecord>> {
+        self.read(|tables| tables.webhooks.clone())
+    }
+
+    fn dead_letters(&self, endpoint: &str, query: DeadLetterQuery) -> StoreFuture<'_, Vec<DeadLetterRecord>> {
+        let from = (endpoint.to_owned(), query.after + 1);
+        let is_wanted = |letter: &&DeadLetterRecord| {
+            letter.endpoint == endpoint && query.is_replayed.is_none_or(|is| letter.is_replayed == is)
+        };
+        self.read(|tables| {
+            let letters = tables.dead_letters.range(from..).map(|(_, letter)| letter);
+            letters.filter(is_wanted).take(query.limit).cloned().collect()
         })
     }
 

@@ -15,7 +15,7 @@ mod memory;
 mod records;
 mod sqlite;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -26,13 +26,14 @@ pub use self::changes::{Change, Changes};
 pub use self::error::ManagerStoreError;
 pub use self::memory::MemoryManagerStore;
 pub use self::records::{
-    ChatKind, ChatRecord, ContactRecord, CursorRecord, IdempotencyRecord, PairLimitRecord, ReservationRecord,
-    SendRecord, TrustRecord,
+    ChatKind, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
+    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 pub use self::sqlite::SqliteManagerStore;
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
 use crate::ids::{AccountId, TenantId};
+use crate::webhook::WebhookRecord;
 
 /// What every call of a store returns; boxed, so that a store can be an `Arc<dyn ManagerStore>`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ManagerStoreError>> + Send + 'a>>;
@@ -155,6 +156,18 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// # Errors
     /// As [`Self::accounts`].
     fn cursors(&self, endpoint: &str) -> StoreFuture<'_, Vec<CursorRecord>>;
+
+    /// Where events are sent, in the order in which that was set up.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn webhooks(&self) -> StoreFuture<'_, Vec<WebhookRecord>>;
+
+    /// Events that an endpoint did not take, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn dead_letters(&self, endpoint: &str, query: DeadLetterQuery) -> StoreFuture<'_, Vec<DeadLetterRecord>>;
 
     /// Writes all changes, or none. Returns the events that were pushed, with their numbers.
     ///

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wa_types::{Jid, MessageId, UnixMillis};
 
+use crate::event::EventRecord;
 use crate::ids::{AccountId, TenantId};
 use crate::trust::{Lane, Reservation, TrustState};
 
@@ -151,14 +152,44 @@ pub struct PairLimitRecord {
     pub until: UnixMillis,
 }
 
-/// How far an endpoint took the events of an account.
+/// How far an endpoint took events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
 pub struct CursorRecord {
     /// The endpoint.
     pub endpoint: String,
-    /// The account; none for events of the manager.
+    /// The account, if its events were taken further than those of all others.
     pub account: Option<AccountId>,
-    /// The last event that it took, or that went to its dead letters.
+    /// The last event that it took, or that went to its dead letters: it, and all those before it.
     pub seq: u64,
+}
+
+/// An event that an endpoint did not take.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct DeadLetterRecord {
+    /// The endpoint.
+    pub endpoint: String,
+    /// The event: it stays here when the others of its time are trimmed.
+    pub event: EventRecord,
+    /// How often it was tried.
+    pub tries: u32,
+    /// Why it was not taken: the status, or what went wrong.
+    pub reason: String,
+    /// When it was given up.
+    pub at: UnixMillis,
+    /// Whether it shall be tried once more.
+    pub is_replayed: bool,
+}
+
+/// Which dead letters are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by callers with ..Default::default()")]
+pub struct DeadLetterQuery {
+    /// Those of events with a higher number than this.
+    pub after: u64,
+    /// Only those that shall be tried once more, or only the others.
+    pub is_replayed: Option<bool>,
+    /// So many at most.
+    pub limit: usize,
 }

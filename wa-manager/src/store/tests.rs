@@ -11,6 +11,7 @@ use crate::account::{AccountName, AccountSettings, AccountStatus, DesiredState, 
 use crate::event::{EventKind, NewEvent};
 use crate::ids::{Epoch, EventId};
 use crate::trust::{TrustLevel, TrustState, Zone};
+use crate::webhook::{SigningMode, WebhookId, WebhookSecret, WebhookState};
 
 /// Runs a test on each store.
 macro_rules! on_each {
@@ -46,13 +47,15 @@ on_each! {
     limits_and_what_was_counted_are_kept,
     requests_and_limits_are_forgotten_when_their_time_is_over,
     chats_are_listed_by_their_last_message,
+    webhooks_are_kept_with_all_that_is_theirs,
+    dead_letters_outlive_their_events,
 }
 
-fn id(number: u8) -> AccountId {
+pub(crate) fn id(number: u8) -> AccountId {
     AccountId::of([number; 16])
 }
 
-fn account(number: u8, name: &str) -> AccountRecord {
+pub(crate) fn account(number: u8, name: &str) -> AccountRecord {
     AccountRecord {
         id: id(number),
         tenant: TenantId::default(),
@@ -352,6 +355,91 @@ async fn chats_are_listed_by_their_last_message(store: &dyn ManagerStore) {
     let users: Vec<_> = listed.iter().map(|chat| chat.chat.user().to_owned()).collect();
     assert_eq!(users, ["3", "1", "4"]);
     assert_eq!(store.chat(&id(1), &Jid::pn("2")).await.unwrap(), Some(chat("2", None)));
+}
+
+fn webhook(number: u8, of: Option<AccountId>) -> WebhookRecord {
+    WebhookRecord {
+        id: WebhookId::of([number; 16]),
+        tenant: TenantId::default(),
+        account: of,
+        url: "https://shop.example/hook?x=1".into(),
+        events: vec![EventKind::MessageReceived, EventKind::AccountStatus],
+        secrets: vec![
+            WebhookSecret::new([7; 32]).unwrap(),
+            WebhookSecret::parse("any text of 16 and more").unwrap(),
+        ],
+        headers: BTreeMap::from([("authorization".into(), "Bearer x".into())]),
+        mode: SigningMode::Waha,
+        is_parallel: true,
+        state: WebhookState::Degraded,
+        since: 9,
+        created_at: UnixMillis(1),
+        updated_at: UnixMillis(2),
+    }
+}
+
+fn letter(endpoint: &WebhookId, event: EventRecord) -> DeadLetterRecord {
+    let (endpoint, reason) = (endpoint.to_string(), "status 400".to_owned());
+    DeadLetterRecord { endpoint, event, tries: 3, reason, at: UnixMillis(8), is_replayed: false }
+}
+
+async fn webhooks_are_kept_with_all_that_is_theirs(store: &dyn ManagerStore) {
+    with_accounts(store).await;
+    let (first, second) = (webhook(2, None), webhook(1, Some(id(1))));
+    let pushed = store.commit(changes([Change::PushEvent(Box::new(event(1, None)))])).await.unwrap();
+    let cursor = |of: &WebhookRecord| CursorRecord { endpoint: of.id.to_string(), account: None, seq: 5 };
+    let all_of = |of: &WebhookRecord| {
+        [
+            Change::PutWebhook(Box::new(of.clone())),
+            Change::PutCursor(Box::new(cursor(of))),
+            Change::PutDeadLetter(Box::new(letter(&of.id, pushed[0].clone()))),
+        ]
+    };
+    put(store, all_of(&first)).await;
+    put(store, all_of(&second)).await;
+    assert_eq!(store.webhooks().await.unwrap(), [first.clone(), second.clone()]);
+    let changed = WebhookRecord { url: "https://other.example/".into(), ..first.clone() };
+    let set = |id: &WebhookId| Change::SetWebhookState { id: id.clone(), state: WebhookState::Enabled };
+    put(store, [Change::PutWebhook(Box::new(changed.clone())), set(&first.id), set(&WebhookId::of([9; 16]))])
+        .await;
+    let changed = WebhookRecord { state: WebhookState::Enabled, ..changed };
+    assert_eq!(store.webhooks().await.unwrap(), [changed.clone(), second.clone()]);
+    // That of an account goes with the account.
+    put(store, [Change::DeleteAccount(id(1))]).await;
+    assert_eq!(store.webhooks().await.unwrap(), [changed]);
+    let query = DeadLetterQuery { limit: 9, ..DeadLetterQuery::default() };
+    assert_eq!(store.dead_letters(second.id.as_str(), query).await.unwrap(), []);
+    assert_eq!(store.cursors(second.id.as_str()).await.unwrap(), []);
+    assert_eq!(store.cursors(first.id.as_str()).await.unwrap(), [cursor(&first)]);
+    assert_eq!(store.dead_letters(first.id.as_str(), query).await.unwrap().len(), 1);
+    put(store, [Change::DeleteWebhook(first.id.clone())]).await;
+    assert_eq!(store.webhooks().await.unwrap(), []);
+    assert_eq!(store.dead_letters(first.id.as_str(), query).await.unwrap(), []);
+    assert_eq!(store.cursors(first.id.as_str()).await.unwrap(), []);
+}
+
+async fn dead_letters_outlive_their_events(store: &dyn ManagerStore) {
+    with_accounts(store).await;
+    let (hook, other) = (WebhookId::of([1; 16]), WebhookId::of([2; 16]));
+    let events = (1..=4).map(|number| Change::PushEvent(Box::new(event(number, Some(id(1))))));
+    let events = store.commit(changes(events)).await.unwrap();
+    let letters: Vec<_> = events.into_iter().map(|event| letter(&hook, event)).collect();
+    put(store, letters.iter().cloned().map(|letter| Change::PutDeadLetter(Box::new(letter)))).await;
+    put(store, [Change::PutDeadLetter(Box::new(letter(&other, letters[0].event.clone())))]).await;
+    put(store, [Change::TrimEvents { seq: 9 }]).await;
+    let query = DeadLetterQuery { limit: 9, ..DeadLetterQuery::default() };
+    assert_eq!(store.dead_letters(hook.as_str(), query).await.unwrap(), letters);
+    let some = DeadLetterQuery { after: 1, limit: 2, ..query };
+    assert_eq!(store.dead_letters(hook.as_str(), some).await.unwrap(), letters[1..3]);
+    let again = DeadLetterRecord { is_replayed: true, ..letters[2].clone() };
+    put(store, [Change::PutDeadLetter(Box::new(again.clone()))]).await;
+    let replayed = DeadLetterQuery { is_replayed: Some(true), ..query };
+    assert_eq!(store.dead_letters(hook.as_str(), replayed).await.unwrap(), [again]);
+    let waiting = DeadLetterQuery { is_replayed: Some(false), ..query };
+    assert_eq!(store.dead_letters(hook.as_str(), waiting).await.unwrap().len(), 3);
+    put(store, [Change::DeleteDeadLetters { endpoint: hook.to_string(), first: 1, last: 3 }]).await;
+    assert_eq!(store.dead_letters(hook.as_str(), query).await.unwrap(), letters[3..]);
+    assert_eq!(store.dead_letters(other.as_str(), query).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

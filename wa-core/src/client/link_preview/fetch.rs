@@ -9,10 +9,9 @@ use hyper::Uri;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, lookup_host};
 
-use super::address::is_public;
 use super::html::MAX_URL;
 use super::{LinkPreviewError, LinkPreviews};
-use crate::transport::{HttpBody, HttpMethod, HttpRequest, HttpResponse, Proxy, TransportFuture};
+use crate::transport::{HttpBody, HttpMethod, HttpRequest, HttpResponse, Proxy, TransportFuture, is_public};
 
 /// How often a host may send us elsewhere.
 const MAX_REDIRECTS: usize = 5;

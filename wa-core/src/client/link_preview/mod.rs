@@ -1,6 +1,5 @@
 //! Link previews, fetched from the page. Feature `link-preview`. Protocol: media, "Link previews".
 
-mod address;
 mod fetch;
 mod html;
 

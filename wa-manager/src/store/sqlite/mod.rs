@@ -27,13 +27,14 @@ use self::worker::Worker;
 use super::changes::Changes;
 use super::error::ManagerStoreError;
 use super::records::{
-    ChatRecord, ContactRecord, CursorRecord, IdempotencyRecord, PairLimitRecord, ReservationRecord,
-    SendRecord, TrustRecord,
+    ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
+    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
 use crate::ids::{AccountId, TenantId};
+use crate::webhook::WebhookRecord;
 
 /// The version of the tables.
 const VERSION: u32 = 1;
@@ -253,6 +254,27 @@ impl ManagerStore for SqliteManagerStore {
                 let seq = row.get::<_, i64>(1)?.unsigned_abs();
                 Ok(CursorRecord { endpoint: endpoint.clone(), account, seq })
             })
+        })
+    }
+
+    fn webhooks(&self) -> StoreFuture<'_, Vec<WebhookRecord>> {
+        self.query(|connection| {
+            let sql = format!("SELECT {} FROM webhook ORDER BY number", read::WEBHOOK);
+            all(connection, &sql, params![], read::webhook)
+        })
+    }
+
+    fn dead_letters(&self, endpoint: &str, query: DeadLetterQuery) -> StoreFuture<'_, Vec<DeadLetterRecord>> {
+        let endpoint = endpoint.to_owned();
+        self.query(move |connection| {
+            let sql = format!(
+                "SELECT {} FROM dead_letter WHERE endpoint = ?1 AND seq > ?2 AND (?3 IS NULL OR replayed = ?3) \
+                 ORDER BY seq LIMIT ?4",
+                read::DEAD_LETTER
+            );
+            let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+            let values = params![endpoint, int(query.after), query.is_replayed, limit];
+            all(connection, &sql, values, read::dead_letter)
         })
     }
 

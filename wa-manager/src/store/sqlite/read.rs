@@ -5,12 +5,14 @@ use std::str::FromStr;
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, ValueRef};
 use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
+use zeroize::Zeroizing;
 
-use super::super::records::{ChatRecord, ContactRecord, SendRecord};
+use super::super::records::{ChatRecord, ContactRecord, DeadLetterRecord, SendRecord};
 use super::{named, parsed};
 use crate::account::{AccountName, AccountRecord};
 use crate::event::EventRecord;
 use crate::ids::{AccountId, Epoch, EventId, TenantId};
+use crate::webhook::{WebhookId, WebhookRecord, WebhookSecret};
 
 pub(super) const ACCOUNT: &str = "id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, seq, \
      version, settings, metadata, location, created_at, updated_at, last_active_at, probation, epoch";
@@ -96,6 +98,43 @@ pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRecord> {
         contact: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
         created_at: time(row, 4)?,
         last_message_at: time_opt(row, 5)?,
+    })
+}
+
+pub(super) const WEBHOOK: &str = "id, tenant, account, url, events, secrets, headers, mode, parallel, state, since, \
+     created_at, updated_at";
+
+pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
+    let secrets = Zeroizing::new(row.get::<_, String>(5)?);
+    let secrets = secrets.split(' ').map(WebhookSecret::parse).collect::<Result<Vec<_>, _>>();
+    Ok(WebhookRecord {
+        id: WebhookId::stored(row.get::<_, String>(0)?),
+        tenant: TenantId::new(row.get::<_, String>(1)?),
+        account: row.get::<_, Option<String>>(2)?.map(AccountId::stored),
+        url: row.get(3)?,
+        events: parsed(row, 4)?,
+        secrets: secrets.map_err(|error| FromSqlError::Other(error.into()))?,
+        headers: parsed(row, 6)?,
+        mode: named(row, 7)?,
+        is_parallel: row.get(8)?,
+        state: named(row, 9)?,
+        since: number(row, 10)?,
+        created_at: time(row, 11)?,
+        updated_at: time(row, 12)?,
+    })
+}
+
+pub(super) const DEAD_LETTER: &str = "seq, account_seq, id, tenant, account, kind, at, data, endpoint, tries, reason, \
+     died_at, replayed";
+
+pub(super) fn dead_letter(row: &Row<'_>) -> rusqlite::Result<DeadLetterRecord> {
+    Ok(DeadLetterRecord {
+        event: event(row)?,
+        endpoint: row.get(8)?,
+        tries: row.get(9)?,
+        reason: row.get(10)?,
+        at: time(row, 11)?,
+        is_replayed: row.get(12)?,
     })
 }
 

@@ -110,3 +110,37 @@ CREATE TABLE cursor (
     seq INTEGER NOT NULL,
     PRIMARY KEY (endpoint, account)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE webhook (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    account TEXT,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL,
+    secrets TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    parallel INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE dead_letter (
+    endpoint TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    account_seq INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    account TEXT,
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    died_at INTEGER NOT NULL,
+    replayed INTEGER NOT NULL,
+    PRIMARY KEY (endpoint, seq)
+) STRICT, WITHOUT ROWID;

@@ -2,13 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use wa_types::Jid;
+use zeroize::Zeroizing;
 
 use super::super::changes::{Change, Changes};
 use super::super::error::ManagerStoreError;
-use super::super::records::ContactRecord;
+use super::super::records::{ContactRecord, DeadLetterRecord};
 use super::{failed, int, json, word};
 use crate::account::AccountRecord;
 use crate::event::{EventRecord, NewEvent};
+use crate::webhook::WebhookRecord;
 
 type Done<T> = Result<T, ManagerStoreError>;
 
@@ -126,6 +128,22 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
             run("DELETE FROM idempotency WHERE until <= ?1", params![int(now)])?;
             run("DELETE FROM pair_limit WHERE until <= ?1", params![int(now)])?;
         }
+        Change::PutWebhook(webhook) => put_webhook(connection, &webhook)?,
+        Change::SetWebhookState { id, state } => {
+            run("UPDATE webhook SET state = ?2 WHERE id = ?1", params![id.as_str(), word(&state)?])?;
+        }
+        Change::DeleteWebhook(id) => {
+            run("DELETE FROM webhook WHERE id = ?1", params![id.as_str()])?;
+            run("DELETE FROM cursor WHERE endpoint = ?1", params![id.as_str()])?;
+            run("DELETE FROM dead_letter WHERE endpoint = ?1", params![id.as_str()])?;
+        }
+        Change::PutDeadLetter(letter) => put_dead_letter(connection, &letter)?,
+        Change::DeleteDeadLetters { endpoint, first, last } => {
+            run(
+                "DELETE FROM dead_letter WHERE endpoint = ?1 AND seq BETWEEN ?2 AND ?3",
+                params![endpoint, int(first), int(last)],
+            )?;
+        }
         Change::PutCursor(cursor) => {
             let account = cursor.account.as_ref().map_or("", |account| account.as_str());
             run(
@@ -138,7 +156,10 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
 }
 
 /// All that is kept of an account, but for its events.
-const DELETE_ALL: [&str; 7] = [
+const DELETE_ALL: [&str; 10] = [
+    "DELETE FROM cursor WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",
+    "DELETE FROM dead_letter WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",
+    "DELETE FROM webhook WHERE account = ?1",
     "DELETE FROM account WHERE id = ?1",
     "DELETE FROM trust WHERE account = ?1",
     "DELETE FROM reservation WHERE account = ?1",
@@ -227,6 +248,66 @@ fn push_event(connection: &Connection, event: NewEvent) -> Done<Option<EventReco
     let NewEvent { id, tenant, account, kind, at, data } = event;
     let (seq, account_seq) = (seq.unsigned_abs(), account_seq.unsigned_abs());
     Ok(Some(EventRecord { seq, account_seq, id, tenant, account, kind, at, data }))
+}
+
+fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
+    let sql = "INSERT INTO webhook (id, tenant, account, url, events, secrets, headers, mode, parallel, state, since, \
+               created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+               ON CONFLICT (id) DO UPDATE SET tenant = ?2, account = ?3, url = ?4, events = ?5, secrets = ?6, \
+               headers = ?7, mode = ?8, parallel = ?9, state = ?10, since = ?11, created_at = ?12, updated_at = ?13";
+    let mut secrets = Zeroizing::new(String::with_capacity(4096));
+    for secret in &webhook.secrets {
+        if !secrets.is_empty() {
+            secrets.push(' ');
+        }
+        secrets.push_str(&secret.to_text());
+    }
+    let values = params![
+        webhook.id.as_str(),
+        webhook.tenant.as_str(),
+        webhook.account.as_ref().map(|account| account.as_str()),
+        webhook.url,
+        json(&webhook.events)?,
+        secrets.as_str(),
+        json(&webhook.headers)?,
+        word(&webhook.mode)?,
+        webhook.is_parallel,
+        word(&webhook.state)?,
+        int(webhook.since),
+        int(webhook.created_at.0),
+        int(webhook.updated_at.0),
+    ];
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(values))
+        .map(drop)
+        .map_err(failed)
+}
+
+fn put_dead_letter(connection: &Connection, letter: &DeadLetterRecord) -> Done<()> {
+    let sql = "INSERT OR REPLACE INTO dead_letter (seq, account_seq, id, tenant, account, kind, at, data, endpoint, \
+               tries, reason, died_at, replayed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let event = &letter.event;
+    let values = params![
+        int(event.seq),
+        int(event.account_seq),
+        event.id.as_str(),
+        event.tenant.as_str(),
+        event.account.as_ref().map(|account| account.as_str()),
+        event.kind.wire(),
+        int(event.at.0),
+        json(&event.data)?,
+        letter.endpoint,
+        letter.tries,
+        letter.reason,
+        int(letter.at.0),
+        letter.is_replayed,
+    ];
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(values))
+        .map(drop)
+        .map_err(failed)
 }
 
 fn put_contact(connection: &Connection, contact: &ContactRecord) -> Done<()> {

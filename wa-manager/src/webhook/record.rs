@@ -1,0 +1,177 @@
+//! One webhook: the row in the store, and what others see of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use wa_types::UnixMillis;
+
+use super::secret::WebhookSecret;
+use crate::event::EventKind;
+use crate::hub::EventFilter;
+use crate::ids::{AccountId, TenantId, uuid};
+
+/// A webhook: a random UUID.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WebhookId(String);
+
+impl WebhookId {
+    /// A new one, of these random bytes.
+    #[must_use]
+    pub fn of(random: [u8; 16]) -> Self {
+        Self(uuid(random))
+    }
+
+    /// One that a store kept.
+    pub fn stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WebhookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How deliveries are signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SigningMode {
+    /// `webhook-signature`, as in Standard Webhooks.
+    #[default]
+    Standard,
+    /// And `X-Hub-Signature-256`.
+    Hub,
+    /// And `X-Webhook-Hmac` with SHA-512.
+    Waha,
+}
+
+/// How a webhook does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WebhookState {
+    /// It takes what it is sent.
+    #[default]
+    Enabled,
+    /// It has not taken anything for a while; it is tried now and then.
+    Degraded,
+    /// It is sent nothing: somebody said so, or it answered 410. Events wait for it, as long as events are kept.
+    Disabled,
+}
+
+/// A webhook, as the store keeps it.
+#[derive(Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct WebhookRecord {
+    /// Its id.
+    pub id: WebhookId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The account whose events it gets; those of all of the tenant's if there is none.
+    pub account: Option<AccountId>,
+    /// Where events are sent.
+    pub url: String,
+    /// Which events; all if there are none.
+    pub events: Vec<EventKind>,
+    /// What deliveries are signed with: 1 to 4, the newest first.
+    pub secrets: Vec<WebhookSecret>,
+    /// Further headers. They may carry secrets too.
+    pub headers: BTreeMap<String, String>,
+    /// How deliveries are signed.
+    pub mode: SigningMode,
+    /// Whether the events of an account may overtake each other.
+    pub is_parallel: bool,
+    /// How it does.
+    pub state: WebhookState,
+    /// Events after the one of this number are for it.
+    pub since: u64,
+    /// When it was set up.
+    pub created_at: UnixMillis,
+    /// When it was changed.
+    pub updated_at: UnixMillis,
+}
+
+impl WebhookRecord {
+    /// Which events it gets.
+    pub(super) fn filter(&self) -> EventFilter {
+        let (tenant, account) = (Some(self.tenant.clone()), self.account.clone());
+        EventFilter { tenant, account, kinds: self.events.clone() }
+    }
+}
+
+impl fmt::Debug for WebhookRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, tenant, account, state, .. } = self;
+        f.debug_struct("WebhookRecord")
+            .field("id", id)
+            .field("tenant", tenant)
+            .field("account", account)
+            .field("state", state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A webhook as others see it: without secrets, and without the values of headers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Webhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The account whose events it gets.
+    #[serde(rename = "accountId")]
+    pub account: Option<AccountId>,
+    /// Where events are sent.
+    pub url: String,
+    /// Which events; all if there are none.
+    pub events: Vec<EventKind>,
+    /// How many secrets it has: more than one while they are being changed.
+    pub secrets: usize,
+    /// The names of its further headers.
+    pub headers: Vec<String>,
+    /// How deliveries are signed.
+    pub mode: SigningMode,
+    /// Whether the events of an account may overtake each other.
+    #[serde(rename = "parallel")]
+    pub is_parallel: bool,
+    /// How it does.
+    pub state: WebhookState,
+    /// When it was set up.
+    #[serde(serialize_with = "crate::millis::serialize")]
+    pub created_at: UnixMillis,
+    /// When it was changed.
+    #[serde(serialize_with = "crate::millis::serialize")]
+    pub updated_at: UnixMillis,
+}
+
+impl From<&WebhookRecord> for Webhook {
+    fn from(record: &WebhookRecord) -> Self {
+        let record = record.clone();
+        Self {
+            id: record.id,
+            tenant: record.tenant,
+            account: record.account,
+            url: record.url,
+            events: record.events,
+            secrets: record.secrets.len(),
+            headers: record.headers.into_keys().collect(),
+            mode: record.mode,
+            is_parallel: record.is_parallel,
+            state: record.state,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        }
+    }
+}
