@@ -1,14 +1,16 @@
 //! What a host holds of one account.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
-use super::actor::{AccountPatch, Command, CommandOutcome, Reply, Unlink};
-use super::{AccountName, AccountSnapshot, AccountStatus};
+use super::actor::{AccountPatch, Command, CommandOutcome, GateCall, Reply, SendOutcome, Unlink};
+use super::{AccountName, AccountSnapshot, AccountStatus, OutboxHandle, TrustHandle};
 use crate::ids::{AccountId, TenantId};
 use crate::manager::{Entry, ManagerError};
 use crate::pairing::{PairRequest, PairingTicket};
+use crate::sending::{Gate, SendError, SendRequest};
 
 /// One account of a manager. Cheap to clone. Dropping it does nothing to the account.
 #[derive(Debug, Clone)]
@@ -112,6 +114,47 @@ impl Account {
     /// [`ManagerError::VersionConflict`], [`ManagerError::Store`].
     pub async fn update(&self, patch: AccountPatch) -> Result<AccountSnapshot, ManagerError> {
         self.ask(|reply| Command::Update(patch, reply)).await
+    }
+
+    /// Sends a message, within the account's limits.
+    ///
+    /// # Errors
+    /// [`SendError`]. Dropping the future takes a message back only while it waits for its limit.
+    pub async fn send(&self, request: SendRequest) -> Result<SendOutcome, SendError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || SendError::NotReady { status: AccountStatus::Idle };
+        let command = Command::Send(Box::new(request), reply);
+        self.entry.commands.send(command).await.map_err(|_| gone())?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// How far it is trusted, and what it may send.
+    #[must_use]
+    pub const fn trust(&self) -> TrustHandle<'_> {
+        TrustHandle::new(self)
+    }
+
+    /// What waits until it may be sent.
+    #[must_use]
+    pub const fn outbox(&self) -> OutboxHandle<'_> {
+        OutboxHandle::new(self)
+    }
+
+    /// Does something with its limits, in its task.
+    pub(super) async fn with_gate<T: Send + 'static>(
+        &self,
+        call: impl for<'g> FnOnce(&'g mut Gate) -> Pin<Box<dyn Future<Output = T> + Send + 'g>> + Send + 'static,
+    ) -> Result<T, ManagerError> {
+        let (reply, answer) = oneshot::channel();
+        let call: GateCall = Box::new(move |gate| {
+            Box::pin(async move {
+                let _gone = reply.send(call(gate).await);
+            })
+        });
+        if self.entry.commands.send(Command::Gate(call)).await.is_err() {
+            return Err(ManagerError::NotFound);
+        }
+        answer.await.map_err(|_| ManagerError::Crashed)
     }
 
     pub(crate) async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {

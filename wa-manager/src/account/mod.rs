@@ -8,16 +8,19 @@
 //! | `record` | the row in the store, and what others see of it |
 //! | `actor` | the task that runs it |
 //! | `handle` | what a host holds of it |
+//! | `limits` | its limits and its outbox, as a host sees and sets them |
 
 pub(crate) mod actor;
 mod handle;
+mod limits;
 mod name;
 mod record;
 mod settings;
 mod status;
 
-pub use actor::{AccountPatch, CommandOutcome, ConnectionPolicy, Unlink};
+pub use actor::{AccountPatch, CommandOutcome, ConnectionPolicy, SendOutcome, Unlink};
 pub use handle::Account;
+pub use limits::{OutboxHandle, TrustHandle, TrustView};
 pub use name::{AccountName, NameError};
 pub use record::{AccountRecord, AccountSnapshot, DeviceSnapshot, TrustSnapshot};
 pub use settings::{

@@ -137,14 +137,7 @@ pub struct TrustSnapshot {
 }
 
 impl AccountSnapshot {
-    pub(crate) fn new(
-        record: &AccountRecord,
-        trust: &TrustState,
-        table: &TrustTable,
-        zone: &Zone,
-        now: UnixMillis,
-    ) -> Self {
-        let usage = trust.usage(table, zone, now);
+    pub(crate) fn new(record: &AccountRecord, trust: TrustSnapshot) -> Self {
         Self {
             id: record.id.clone(),
             tenant: record.tenant.clone(),
@@ -164,18 +157,25 @@ impl AccountSnapshot {
                 connected: record.status == AccountStatus::Ready,
             }),
             settings: record.settings.clone(),
-            trust: TrustSnapshot {
-                trust_level: trust.level().number(),
-                daily_limit: usage.daily_limit,
-                messages_sent_today: usage.sent_today,
-                restrictions: trust.restrictions(now),
-                resets_at: usage.resets_at.0,
-            },
+            trust,
             metadata: record.metadata.clone(),
             created_at: record.created_at.0,
             updated_at: record.updated_at.0,
             last_active_at: record.last_active_at.map(|at| at.0),
             battery: None,
+        }
+    }
+}
+
+impl TrustSnapshot {
+    pub(crate) fn new(trust: &TrustState, table: &TrustTable, zone: &Zone, now: UnixMillis) -> Self {
+        let usage = trust.usage(table, zone, now);
+        Self {
+            trust_level: trust.level().number(),
+            daily_limit: usage.daily_limit,
+            messages_sent_today: usage.sent_today,
+            restrictions: trust.restrictions(now),
+            resets_at: usage.resets_at.0,
         }
     }
 }

@@ -29,6 +29,8 @@ mod past;
 mod pipeline;
 mod provider;
 mod provision;
+#[cfg(test)]
+mod tests;
 
 pub use self::data::{MAX_RAW, MAX_TEXT};
 pub use self::error::{InboundError, Stage};

@@ -18,6 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::event::{EventKind, NewEvent};
 use crate::hub::Hub;
 use crate::ids::{Epoch, EventId};
+use crate::inbound::{FixedProvider, ProviderSelector};
 use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
 use crate::pairing::{MemoryPairingStore, PairLimiter, PairingPolicy, PairingStore};
@@ -35,6 +36,7 @@ pub struct ManagerBuilder {
     connection: ConnectionPolicy,
     pairing: PairingPolicy,
     pairing_store: Arc<dyn PairingStore>,
+    selector: Arc<dyn ProviderSelector>,
     trust: TrustPolicy,
     zone: Zone,
     starts: Starts,
@@ -68,6 +70,7 @@ impl ManagerBuilder {
             connection: ConnectionPolicy::default(),
             pairing: PairingPolicy::default(),
             pairing_store: Arc::new(MemoryPairingStore::default()),
+            selector: Arc::new(FixedProvider::default()),
             trust: TrustPolicy::default(),
             zone: Zone::utc(),
             starts: Starts::default(),
@@ -113,6 +116,12 @@ impl ManagerBuilder {
     /// process alone has them.
     pub fn pairing_store(mut self, store: Arc<dyn PairingStore>) -> Self {
         self.pairing_store = store;
+        self
+    }
+
+    /// Says who serves what comes in. By default nobody in particular.
+    pub fn provider_selector(mut self, selector: Arc<dyn ProviderSelector>) -> Self {
+        self.selector = selector;
         self
     }
 
@@ -167,6 +176,7 @@ impl ManagerBuilder {
             pairing_store: self.pairing_store,
             limiter,
             numbers: Arc::default(),
+            selector: self.selector,
             table: self.trust.table(),
             zone: self.zone,
         });

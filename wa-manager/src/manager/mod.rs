@@ -44,6 +44,7 @@ pub(crate) use shared::Shared;
 use crate::account::actor::{Unlink, supervise};
 use crate::account::{
     Account, AccountName, AccountRecord, AccountSettings, AccountSnapshot, AccountStatus, DesiredState,
+    TrustSnapshot,
 };
 use crate::event::{EventKind, EventRecord};
 use crate::hub::{EventFilter, EventStream};
@@ -219,7 +220,7 @@ impl ClientManager {
         for row in rows.into_iter().filter(|row| tenant.is_none_or(|tenant| row.tenant == *tenant)) {
             let Some(entry) = registry.get(&AccountKey::Id(row.id.clone())) else { continue };
             let trust = entry.snapshot.borrow().trust.clone();
-            accounts.push(AccountSnapshot { trust, ..shared.snapshot(&row, &self.inner.new_trust(&row)) });
+            accounts.push(AccountSnapshot::new(&row, trust));
         }
         Ok(StatusBoard { seq, accounts })
     }
@@ -311,7 +312,7 @@ impl Inner {
             self.shared.numbers.set(&record.id, Some(jid.user()));
         }
         let (commands, mailbox) = mpsc::channel(COMMANDS);
-        let (sender, snapshot) = watch::channel(self.shared.snapshot(&record, &self.new_trust(&record)));
+        let (sender, snapshot) = watch::channel(AccountSnapshot::new(&record, self.new_trust(&record)));
         let entry = Entry {
             id: record.id.clone(),
             tenant: record.tenant.clone(),
@@ -323,9 +324,11 @@ impl Inner {
         self.registry.insert(entry)
     }
 
-    /// What a new account is trusted.
-    fn new_trust(&self, record: &AccountRecord) -> TrustState {
-        TrustState::new(TrustLevel::NEW, record.created_at, &self.shared.zone)
+    /// What a new account is trusted; what is stored is shown as soon as its actor has read it.
+    fn new_trust(&self, record: &AccountRecord) -> TrustSnapshot {
+        let (now, zone) = (self.shared.clock.wall(), self.shared.zone(record));
+        let state = TrustState::new(TrustLevel::NEW, now, zone);
+        TrustSnapshot::new(&state, &self.shared.table, zone, now)
     }
 }
 

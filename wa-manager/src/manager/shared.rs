@@ -8,17 +8,18 @@ use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
 use super::{ManagerError, Numbers};
+use crate::account::AccountRecord;
 use crate::account::actor::ConnectionPolicy;
-use crate::account::{AccountRecord, AccountSnapshot};
 use crate::clock::Clock;
 use crate::event::{EventKind, NewEvent};
 use crate::hub::Hub;
 use crate::ids::EventId;
+use crate::inbound::ProviderSelector;
 use crate::keys::KeyStores;
 use crate::location::{LocationError, StoreKey, StoreKind, StoreLocator};
 use crate::pairing::{PairLimiter, PairingPolicy, PairingStore};
 use crate::store::{Change, Changes, ManagerStore};
-use crate::trust::{TrustState, TrustTable, Zone};
+use crate::trust::{TrustTable, Zone};
 
 /// Sets up the client of an account, each time that one is made.
 pub(super) type Configure = dyn Fn(ClientBuilder, &AccountRecord) -> ClientBuilder + Send + Sync;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) pairing_store: Arc<dyn PairingStore>,
     pub(crate) limiter: Arc<PairLimiter>,
     pub(crate) numbers: Arc<Numbers>,
+    pub(crate) selector: Arc<dyn ProviderSelector>,
     pub(crate) table: TrustTable,
     /// The zone of accounts that name none.
     pub(crate) zone: Zone,
@@ -88,9 +90,8 @@ impl Shared {
         Ok(())
     }
 
-    /// The account as others see it.
-    pub(crate) fn snapshot(&self, record: &AccountRecord, trust: &TrustState) -> AccountSnapshot {
-        let zone = record.settings.time_zone.as_ref().map_or(&self.zone, |name| name.zone());
-        AccountSnapshot::new(record, trust, &self.table, zone, self.clock.wall())
+    /// The zone of an account.
+    pub(crate) fn zone<'s>(&'s self, record: &'s AccountRecord) -> &'s Zone {
+        record.settings.time_zone.as_ref().map_or(&self.zone, |name| name.zone())
     }
 }

@@ -54,6 +54,9 @@ pub enum ControlError {
         /// When the next day begins.
         resets_at: UnixMillis,
     },
+    /// The account is gone, or crashed over this.
+    #[error("the account is gone")]
+    Gone,
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] ManagerStoreError),

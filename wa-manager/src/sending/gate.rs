@@ -282,14 +282,7 @@ impl Gate {
     /// How far the account is trusted, and what was used, as others see it.
     pub fn snapshot(&mut self) -> TrustSnapshot {
         let now = self.now();
-        let usage = self.trust.state.usage(&self.config.table, &self.config.zone, now);
-        TrustSnapshot {
-            trust_level: self.trust.state.level().number(),
-            daily_limit: usage.daily_limit,
-            messages_sent_today: usage.sent_today,
-            restrictions: self.trust.state.restrictions(now),
-            resets_at: usage.resets_at.0,
-        }
+        TrustSnapshot::new(&self.trust.state, &self.config.table, &self.config.zone, now)
     }
 
     pub(super) const fn terms(&self) -> Terms<'_> {

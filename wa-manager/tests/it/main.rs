@@ -4,6 +4,7 @@
 mod batch;
 mod crashes;
 mod lifecycle;
+mod messages;
 mod pairing;
 mod receiver;
 mod restore;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use tokio::time::timeout;
+use wa_core::client::{HistoryReader, HistoryUse};
+use wa_core::history::Selection;
 use wa_core::{Client, Events};
 
 use super::flaps::Standing;
@@ -17,6 +19,8 @@ pub(super) struct Running {
     pub(super) client: Client,
     pub(super) events: Events,
     pub(super) connection: Connection,
+    /// The past that the phone sends.
+    pub(super) past: Option<HistoryReader>,
 }
 
 impl Actor {
@@ -48,6 +52,9 @@ impl Actor {
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
         let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
+        let mut selection = Selection::default();
+        selection.messages_per_chat = Some(u32::from(self.record.settings.sync_limit.get()));
+        builder = builder.history_use(HistoryUse::Deliver).history_selection(selection);
         if let Some(guard) = self.link_guard() {
             builder = builder.link_guard(guard);
         }
@@ -57,7 +64,10 @@ impl Actor {
             error => Reason::new(ReasonKind::Internal).detail(error.to_string()),
         })?;
         let connection = Connection::new(self.shared.connection, self.shared.clock.boot());
-        Ok(Running { client, events, connection })
+        let past = client.history().reader();
+        self.gate.set_own([&self.record.jid, &self.record.lid].into_iter().flatten().cloned());
+        self.gate.client_is_new();
+        Ok(Running { client, events, connection, past })
     }
 
     /// Ends the client in good order, if there is one. Takes no longer than it may; what takes longer ends by itself, and

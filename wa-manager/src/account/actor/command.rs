@@ -2,17 +2,23 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use tokio::sync::oneshot;
 
+use super::gatekeeping::SendReply;
 use crate::account::{AccountSettings, AccountSnapshot, AccountStatus};
 use crate::manager::ManagerError;
 use crate::pairing::{PairRequest, PairingTicket};
+use crate::sending::{Gate, SendRequest};
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
 
+/// Something that is done with an account's limits, in its task.
+pub(crate) type GateCall =
+    Box<dyn for<'g> FnOnce(&'g mut Gate) -> Pin<Box<dyn Future<Output = ()> + Send + 'g>> + Send>;
+
 /// What an account is told to do.
-#[derive(Debug)]
 pub(crate) enum Command {
     /// It shall run.
     Start(Reply<CommandOutcome>),
@@ -26,6 +32,10 @@ pub(crate) enum Command {
     Delete(Unlink, Reply<()>),
     /// It shall be linked to a phone.
     Pair(PairRequest, Reply<PairingTicket>),
+    /// It shall send a message.
+    Send(Box<SendRequest>, SendReply),
+    /// Something is asked of its limits or its outbox.
+    Gate(GateCall),
     /// It is set otherwise.
     Update(AccountPatch, Reply<AccountSnapshot>),
 }

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::command::{AccountPatch, Command, CommandOutcome, Unlink};
 use super::flaps::Standing;
+use super::gatekeeping::gate_config;
 use super::{Actor, End, Lost};
 use crate::account::{AccountSnapshot, AccountStatus, DesiredState};
 use crate::event::EventKind;
@@ -43,6 +44,12 @@ impl Actor {
             }
             Command::Pair(request, reply) => {
                 let _gone = reply.send(self.pair(request).await?);
+            }
+            Command::Send(request, reply) => self.send(*request, reply).await?,
+            Command::Gate(call) => {
+                call(&mut self.gate).await;
+                self.after_gate();
+                self.empty_outbox().await?;
             }
             Command::Update(patch, reply) => {
                 let _gone = reply.send(self.update(patch).await);
@@ -175,7 +182,10 @@ impl Actor {
             let mut changes = self.changes(row);
             changes.push_event(self.event(EventKind::AccountUpdated, data));
             self.commit(changes).await?;
+            let config = gate_config(&self.shared, &self.record);
+            self.gate.configure(config).await?;
+            self.after_gate();
         }
-        Ok(self.shared.snapshot(&self.record, &self.trust))
+        Ok(AccountSnapshot::new(&self.record, self.gate.snapshot()))
     }
 }

@@ -10,13 +10,27 @@
 //! | `client` | opens and ends the protocol's client |
 //! | `commands` | does what it is told |
 //! | `linking` | links it to a phone |
+//! | `gatekeeping` | what it sends, within its limits |
+//! | `intake` | what comes to it |
 //! | `supervisor` | starts an actor anew after a crash |
+
+/// A call of the gate that writes, as often as it takes: what happened cannot be taken back.
+macro_rules! persist {
+    ($actor:expr, $call:expr) => {{
+        while let Err(error) = $call.await {
+            $actor.wait_for_store(error).await?;
+        }
+        $actor.after_gate();
+    }};
+}
 
 mod client;
 mod command;
 mod commands;
 mod crashes;
 mod flaps;
+mod gatekeeping;
+mod intake;
 mod linking;
 mod standing;
 mod supervisor;
@@ -33,19 +47,24 @@ use wa_core::Event;
 
 use self::client::Running;
 use self::flaps::{Flaps, Standing};
+use self::gatekeeping::Waiting;
+use self::intake::Input;
 use self::linking::{Linking, News};
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
 use crate::ids::AccountId;
+use crate::inbound::Inbound;
 use crate::manager::Shared;
 use crate::pairing::ViewPublisher;
+use crate::sending::Gate;
 use crate::store::{Changes, ManagerStoreError};
-use crate::trust::TrustState;
 
 pub use command::{AccountPatch, CommandOutcome, Unlink};
-pub(crate) use command::{Command, Reply};
+pub(crate) use command::{Command, GateCall, Reply};
+pub use gatekeeping::SendOutcome;
 pub use standing::ConnectionPolicy;
+pub(crate) use standing::closed;
 pub(crate) use supervisor::supervise;
 
 /// After a failure of the manager's store, a step is written again so much later.
@@ -84,7 +103,11 @@ pub(crate) struct Actor {
     flaps: Flaps,
     /// When the client is started again by itself.
     restart_at: Option<Duration>,
-    trust: TrustState,
+    gate: Gate,
+    /// Where the gate believes that the account stands.
+    gate_stands: AccountStatus,
+    waiting: Waiting,
+    inbound: Inbound,
     linking: Option<Linking>,
     /// Numbers of other accounts are refused.
     is_guarded: bool,
@@ -103,13 +126,14 @@ impl Actor {
         shared: Arc<Shared>,
         record: AccountRecord,
         snapshot: watch::Sender<AccountSnapshot>,
-        trust: TrustState,
+        gate: Gate,
         stop: CancellationToken,
     ) -> Self {
         let (store, clock) = (Arc::clone(&shared.pairing_store), Arc::clone(&shared.clock));
         let (publisher, writer) = ViewPublisher::new(store, clock, record.id.clone());
         let mut writers = JoinSet::new();
         writers.spawn(writer);
+        let inbound = Inbound::new(Arc::clone(&shared.selector));
         let flaps = Flaps::new(shared.connection.flap_window);
         Self {
             shared,
@@ -119,7 +143,10 @@ impl Actor {
             closing: JoinSet::new(),
             flaps,
             restart_at: None,
-            trust,
+            gate,
+            gate_stands: AccountStatus::Idle,
+            waiting: Waiting::default(),
+            inbound,
             linking: None,
             is_guarded: true,
             publisher,
@@ -137,6 +164,7 @@ impl Actor {
     }
 
     async fn work(&mut self, begin: Begin, mailbox: &mut mpsc::Receiver<Command>) -> Result<End, Lost> {
+        self.publish();
         self.begin(begin).await?;
         loop {
             let deadline = self.deadline();
@@ -159,8 +187,12 @@ impl Actor {
                     }
                     None => return Ok(End::Shutdown),
                 },
-                event = next_event(&mut self.running) => self.on_event(event).await?,
+                input = Running::next(&mut self.running) => match input {
+                    Input::Event(event) => self.on_event(event).await?,
+                    Input::Past(part) => self.take_past(part).await?,
+                },
                 news = Linking::next(&mut self.linking) => self.linking_news(news).await?,
+                lock = self.waiting.next_lock() => self.time_lock(lock).await?,
                 health = self.publisher.health_changed() => self.linking_news(News::Health(health)).await?,
                 () = sleep_until(deadline, now) => self.on_time().await?,
             }
@@ -194,14 +226,13 @@ impl Actor {
         let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
         let Some(running) = &mut self.running else { return Ok(()) };
         let turn = running.connection.on_event(&event, now, wall);
-        if let Some(number) = event.inbox_number() {
-            running.events.confirm(number).await;
-        }
+        self.take(&event).await?;
         self.linking_event(&event).await?;
-        if self.is_linking() {
-            return Ok(());
+        if !self.is_linking() {
+            self.turn(turn).await?;
         }
-        self.turn(turn).await
+        self.gate_event(&event).await?;
+        self.gate_status().await
     }
 
     async fn on_time(&mut self) -> Result<(), Lost> {
@@ -216,6 +247,8 @@ impl Actor {
             }
         }
         self.linking_time().await?;
+        self.gate_time().await?;
+        self.gate_status().await?;
         if self.restart_at.is_some_and(|at| at <= now) {
             self.restart_at = None;
             self.open().await?;
@@ -226,7 +259,8 @@ impl Actor {
     fn deadline(&self) -> Option<Duration> {
         let connection = self.running.as_ref().and_then(|running| running.connection.deadline());
         let linking = self.linking_deadline().map(|at| self.boot_time(at.0));
-        [self.flaps.deadline(), connection, self.restart_at, linking].into_iter().flatten().min()
+        let gate = self.gate_deadline().map(|at| self.boot_time(at.0));
+        [self.flaps.deadline(), connection, self.restart_at, linking, gate].into_iter().flatten().min()
     }
 
     async fn turn(&mut self, turn: Turn) -> Result<(), Lost> {
@@ -308,20 +342,10 @@ impl Actor {
 
     /// Writes what happened, as often as it takes: it cannot be taken back.
     async fn write(&mut self, changes: Changes) -> Result<(), Lost> {
-        loop {
-            match self.commit(changes.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(ManagerStoreError::FenceLost { .. }) => return Err(Lost(End::FenceLost)),
-                Err(ManagerStoreError::Closed) => return Err(Lost(End::Shutdown)),
-                Err(error) => {
-                    tracing::error!(account = %self.record.id, %error, "the manager's store failed");
-                }
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => return Err(Lost(End::Shutdown)),
-                () = tokio::time::sleep(WRITE_AGAIN) => {}
-            }
+        while let Err(error) = self.commit(changes.clone()).await {
+            self.wait_for_store(error).await?;
         }
+        Ok(())
     }
 
     /// Writes once, and tells it.
@@ -331,10 +355,36 @@ impl Actor {
         if let Some(row) = row {
             let seq = events.last().map_or(self.record.seq, |event| event.account_seq);
             self.record = AccountRecord { seq, ..row };
-            self.snapshot.send_replace(self.shared.snapshot(&self.record, &self.trust));
+            self.publish();
+        } else if let Some(event) = events.last() {
+            self.record.seq = event.account_seq;
+            self.publish();
         }
         self.shared.hub.notify();
         Ok(())
+    }
+
+    /// Shows the account as it is.
+    fn publish(&mut self) {
+        let snapshot = AccountSnapshot::new(&self.record, self.gate.snapshot());
+        self.snapshot.send_if_modified(|shown| {
+            let is_new = *shown != snapshot;
+            *shown = snapshot;
+            is_new
+        });
+    }
+
+    /// The manager's store failed: waits a moment before the same is tried again, unless that is of no use.
+    async fn wait_for_store(&mut self, error: ManagerStoreError) -> Result<(), Lost> {
+        match error {
+            ManagerStoreError::FenceLost { .. } => return Err(Lost(End::FenceLost)),
+            ManagerStoreError::Closed => return Err(Lost(End::Shutdown)),
+            error => tracing::error!(account = %self.record.id, %error, "the manager's store failed"),
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Lost(End::Shutdown)),
+            () = tokio::time::sleep(WRITE_AGAIN) => Ok(()),
+        }
     }
 
     /// When it is this time of day, by the clock that does not jump.
@@ -345,13 +395,6 @@ impl Actor {
 
     const fn id(&self) -> &AccountId {
         &self.record.id
-    }
-}
-
-async fn next_event(running: &mut Option<Running>) -> Option<Event> {
-    match running {
-        Some(running) => running.events.next().await,
-        None => pending().await,
     }
 }
 

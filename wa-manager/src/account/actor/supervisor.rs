@@ -8,14 +8,16 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use wa_core::crypto::SystemRandom;
 
 use super::crashes::Crashes;
+use super::gatekeeping::gate_config;
 use super::{Actor, Begin, Command, End};
 use crate::account::{AccountRecord, AccountSnapshot};
 use crate::ids::AccountId;
 use crate::manager::Shared;
+use crate::sending::{Gate, GateOwner};
 use crate::store::ManagerStoreError;
-use crate::trust::{TrustLevel, TrustState};
 
 /// A crashed account is started again so much later.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -31,7 +33,7 @@ pub(crate) async fn supervise(
     let mut crashes = Crashes::default();
     let mut begin = Begin::Fresh;
     loop {
-        let (record, trust) = match read(&shared, &id).await {
+        let (record, gate) = match read(&shared, &id).await {
             Ok(Some(read)) => read,
             Ok(None) => return End::Deleted,
             Err(error) => {
@@ -42,7 +44,7 @@ pub(crate) async fn supervise(
                 continue;
             }
         };
-        let actor = Actor::new(Arc::clone(&shared), record, snapshot.clone(), trust, stop.clone());
+        let actor = Actor::new(Arc::clone(&shared), record, snapshot.clone(), gate, stop.clone());
         // After a panic the actor is gone with all that it had; only the mailbox stays, which has no state.
         if let Ok(end) = AssertUnwindSafe(actor.run(begin, &mut mailbox)).catch_unwind().await {
             return end;
@@ -57,15 +59,13 @@ pub(crate) async fn supervise(
 }
 
 /// The account as it is stored.
-async fn read(
-    shared: &Shared,
-    id: &AccountId,
-) -> Result<Option<(AccountRecord, TrustState)>, ManagerStoreError> {
+async fn read(shared: &Shared, id: &AccountId) -> Result<Option<(AccountRecord, Gate)>, ManagerStoreError> {
     let Some(record) = shared.store.account(id).await? else { return Ok(None) };
-    let trust = shared.store.trust(id).await?.map(|trust| trust.state);
-    let new = || TrustState::new(TrustLevel::NEW, record.created_at, &shared.zone);
-    let trust = trust.unwrap_or_else(new);
-    Ok(Some((record, trust)))
+    let owner = GateOwner { account: id.clone(), tenant: record.tenant.clone(), epoch: record.epoch };
+    let (store, clock) = (Arc::clone(&shared.store), Arc::clone(&shared.clock));
+    let random = Box::new(SystemRandom);
+    let gate = Gate::open(store, owner, gate_config(shared, &record), clock, random).await?;
+    Ok(Some((record, gate)))
 }
 
 /// Waits a moment. Whether the manager ends.

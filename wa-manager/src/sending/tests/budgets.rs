@@ -149,7 +149,7 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
                     }
                     ids.push(reserved.id.clone());
                     // Sometimes the process ends before this.
-                    if at.0 % 3 != 0 {
+                    if !at.0.is_multiple_of(3) {
                         scene.gate.handed_over(&reserved.id).await.unwrap();
                     }
                 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use serde_json::json;
 use wa_core::Message;
 use wa_core::client::ReachoutTimelock;
@@ -387,5 +388,16 @@ async fn a_store_that_fails_counts_nothing() {
         assert_eq!(scene.sent_today(), 0, "failing {calls} calls");
     }
     scene.deliver("1", "x").await;
+    assert_eq!(scene.sent_today(), 1);
+}
+
+#[tokio::test]
+async fn whoever_goes_away_before_the_store_answers_has_counted_all_the_same() {
+    let (mut scene, store) = Scene::on_a_stubborn_store().await;
+    let stranger = Recipient::of(&pn("1"));
+    store.hang_once();
+    assert!(scene.gate.ask(&text_to("1", "x"), &stranger).now_or_never().is_none());
+    let preview = scene.gate.preview(&Recipient::of(&pn("2"))).await.unwrap();
+    assert!(matches!(preview, Admission::Delay(limit) if limit.scope == Scope::Gap));
     assert_eq!(scene.sent_today(), 1);
 }

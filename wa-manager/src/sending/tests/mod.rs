@@ -5,3 +5,4 @@ mod control;
 mod limits;
 mod outbox;
 pub(crate) mod scene;
+pub(crate) mod stubborn;

@@ -10,6 +10,7 @@ use wa_core::Message;
 use wa_core::crypto::Random;
 use wa_types::{Jid, MessageId, UnixMillis};
 
+use super::stubborn::Stubborn;
 use crate::account::{AccountName, AccountRecord, AccountSettings, AccountStatus, DesiredState};
 use crate::clock::Clock;
 use crate::event::{EventKind, EventRecord};
@@ -126,6 +127,12 @@ impl Scene {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteManagerStore::open(directory.path().join("manager")).unwrap();
         Self::ready(Arc::new(store), Some(directory), GateConfig::default()).await
+    }
+
+    pub(crate) async fn on_a_stubborn_store() -> (Self, Arc<Stubborn>) {
+        let store = Arc::new(Stubborn::default());
+        let shared = Arc::clone(&store) as Arc<dyn ManagerStore>;
+        (Self::ready(shared, None, GateConfig::default()).await, store)
     }
 
     /// An account whose past has come, ready, a minute and more after its login.

@@ -1,0 +1,346 @@
+//! What an account sends, and what it hears of it: through its gate. Requirements: manager.md, section 3.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use wa_core::client::ReachoutTimelock;
+use wa_core::error::CallError;
+use wa_core::event::Receipt;
+use wa_core::stanza::receipt::ReceiptKind;
+use wa_core::{Client, Event, SendOptions};
+use wa_types::{Jid, MessageId, UnixMillis};
+
+use super::{Actor, Lost};
+use crate::account::AccountRecord;
+use crate::account::AccountStatus;
+use crate::event::EventKind;
+use crate::manager::Shared;
+use crate::sending::{
+    Decision, Fate, GateConfig, Next, Queued, Recipient, Reserved, SendError, SendReceipt, SendRequest,
+    Start, signal_of,
+};
+
+/// Where the answer to a request to send goes.
+pub(crate) type SendReply = oneshot::Sender<Result<SendOutcome, SendError>>;
+
+/// What a request to send came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendOutcome {
+    /// The server has the message.
+    Sent(SendReceipt),
+    /// It waits until it may be sent.
+    Queued(Queued),
+}
+
+/// Messages whose end somebody waits for.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Handed to the client.
+    sent: HashMap<MessageId, Vec<SendReply>>,
+    /// Not to be counted before their time.
+    delayed: Vec<Delayed>,
+    /// When the outbox is to be looked at.
+    outbox_at: Option<UnixMillis>,
+    /// Questions to the server about its time lock, each with who was refused for it.
+    locks: JoinSet<(Option<u64>, Result<ReachoutTimelock, CallError>)>,
+}
+
+#[derive(Debug)]
+struct Delayed {
+    at: UnixMillis,
+    /// No later.
+    until: UnixMillis,
+    request: SendRequest,
+    reply: SendReply,
+}
+
+impl Waiting {
+    /// The server's answer about its time lock.
+    pub(super) async fn next_lock(&mut self) -> (Option<u64>, Result<ReachoutTimelock, CallError>) {
+        match self.locks.join_next().await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            _ => pending().await,
+        }
+    }
+}
+
+/// By what an account is measured.
+pub(super) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig {
+    GateConfig {
+        table: shared.table.clone(),
+        zone: shared.zone(record).clone(),
+        tenant_cap: None,
+        is_strict: record.settings.strict_daily_limit,
+        counts_texts: true,
+        start: Start::default(),
+    }
+}
+
+impl Actor {
+    /// Sends, if that is allowed now; otherwise does what the request says.
+    pub(super) async fn send(&mut self, request: SendRequest, reply: SendReply) -> Result<(), Lost> {
+        let now = self.shared.clock.wall();
+        self.send_until(request, reply, now).await
+    }
+
+    /// `asked` is when it was asked for first: one that waits waits no longer than it says, from then on.
+    async fn send_until(
+        &mut self,
+        request: SendRequest,
+        reply: SendReply,
+        asked: UnixMillis,
+    ) -> Result<(), Lost> {
+        let recipient = match &self.running {
+            Some(running) => recipient(&running.client, request.to()).await,
+            None => Recipient::of(request.to()),
+        };
+        let decision = self.gate.ask(&request, &recipient).await;
+        self.after_gate();
+        match decision {
+            Ok(Decision::Send(reserved)) => self.hand_over(*reserved, Some(reply)).await,
+            Ok(Decision::Wait { until, .. }) => {
+                let longest = longest_wait(&request);
+                if asked.after(longest) < until {
+                    let _gone = reply.send(Err(SendError::Expired));
+                } else {
+                    self.waiting.delayed.push(Delayed { at: until, until: asked, request, reply });
+                }
+                Ok(())
+            }
+            Ok(Decision::Queued(queued)) => {
+                let _gone = reply.send(Ok(SendOutcome::Queued(queued)));
+                self.empty_outbox().await
+            }
+            Ok(Decision::Done(receipt)) => {
+                let _gone = reply.send(Ok(SendOutcome::Sent(receipt)));
+                Ok(())
+            }
+            Err(error) => {
+                let _gone = reply.send(Err(error));
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a counted message to the client, which stores it before this returns: messages leave in this order.
+    async fn hand_over(&mut self, reserved: Reserved, reply: Option<SendReply>) -> Result<(), Lost> {
+        let Reserved { id, to, message, deadline, .. } = reserved;
+        let Some(running) = &self.running else {
+            // Counted, and not given to anybody.
+            if let Some(reply) = reply {
+                let _gone = reply.send(Err(SendError::Unknown { message_id: id }));
+            }
+            return Ok(());
+        };
+        let mut options = SendOptions::new().id(id.clone());
+        if let Some(deadline) = deadline {
+            options = options.deadline(deadline);
+        }
+        if let Some(reply) = reply {
+            self.waiting.sent.entry(id.clone()).or_default().push(reply);
+        }
+        match running.client.enqueue(&to, message, options).await {
+            Ok(_) => {
+                persist!(self, self.gate.handed_over(&id));
+                Ok(())
+            }
+            Err(error) => {
+                let sent = Err(error);
+                self.settle(&id, Fate::of(&sent)).await?;
+                {
+                    persist!(self, self.gate.handed_over(&id));
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    /// Sends what waits and may be sent.
+    pub(super) async fn empty_outbox(&mut self) -> Result<(), Lost> {
+        loop {
+            let Some(running) = self.running.as_ref().filter(|running| running.connection.is_ready()) else {
+                self.waiting.outbox_at = None;
+                return Ok(());
+            };
+            let client = running.client.clone();
+            let next = self.gate.next(|to| {
+                let client = client.clone();
+                async move { recipient(&client, &to).await }
+            });
+            let next = next.await;
+            self.after_gate();
+            match next {
+                Ok(Next::Send(reserved)) => self.hand_over(*reserved, None).await?,
+                Ok(Next::WaitUntil(at)) => {
+                    self.waiting.outbox_at = Some(at);
+                    return Ok(());
+                }
+                Ok(Next::Empty) => {
+                    self.waiting.outbox_at = None;
+                    return Ok(());
+                }
+                Err(error) => {
+                    tracing::error!(account = %self.record.id, %error, "the outbox cannot be read");
+                    self.waiting.outbox_at = Some(self.shared.clock.wall().after(Duration::from_secs(1)));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// What an event of the client means for what was sent, and for what may be sent.
+    pub(super) async fn gate_event(&mut self, event: &Event) -> Result<(), Lost> {
+        match event {
+            Event::Connected => persist!(self, self.gate.logged_in(None)),
+            Event::Send(update) => {
+                if let Some(fate) = Fate::of_state(&update.state) {
+                    self.settle(&update.id, fate).await?;
+                }
+            }
+            Event::Receipt(receipt) => self.tell_receipt(receipt).await?,
+            _ => {}
+        }
+        let now = self.gate.now();
+        if let Some(signal) = signal_of(event, now) {
+            persist!(self, self.gate.heed(signal));
+        }
+        Ok(())
+    }
+
+    async fn tell_receipt(&mut self, receipt: &Receipt) -> Result<(), Lost> {
+        let kind = match receipt.kind {
+            ReceiptKind::Delivered => "delivered",
+            ReceiptKind::Read => "read",
+            ReceiptKind::Played => "played",
+            _ => return Ok(()),
+        };
+        let ids: Vec<&str> = receipt.ids.iter().map(MessageId::as_str).collect();
+        let data = json!({
+            "ack": kind,
+            "chat": receipt.chat.to_string(),
+            "from": receipt.from.to_string(),
+            "messageIds": ids,
+        });
+        self.tell(EventKind::MessageAck, data).await
+    }
+
+    /// What became of a message: counted, told, and answered to whoever waits for it.
+    async fn settle(&mut self, id: &MessageId, fate: Fate) -> Result<(), Lost> {
+        let settled = loop {
+            match self.gate.settle(id, fate.clone()).await {
+                Ok(settled) => break settled,
+                Err(error) => self.wait_for_store(error).await?,
+            }
+        };
+        self.after_gate();
+        let replies = self.waiting.sent.remove(id).unwrap_or_default();
+        let Some(settled) = settled else {
+            for reply in replies {
+                let _gone = reply.send(Err(SendError::Unknown { message_id: id.clone() }));
+            }
+            return Ok(());
+        };
+        let mut result = Some(settled.result);
+        for reply in replies {
+            let result = match result.take() {
+                Some(result) => result,
+                None => Err(SendError::Unknown { message_id: id.clone() }),
+            };
+            let _gone = reply.send(result.map(SendOutcome::Sent));
+        }
+        if let (Some(person), Some(running)) = (settled.refused, &self.running) {
+            let client = running.client.clone();
+            self.waiting
+                .locks
+                .spawn(async move { (Some(person), client.account().reachout_timelock().await) });
+        }
+        // What waits may have waited for this.
+        self.waiting.outbox_at = Some(self.shared.clock.wall());
+        Ok(())
+    }
+
+    /// The server answered about its time lock.
+    pub(super) async fn time_lock(
+        &mut self,
+        (refused, answer): (Option<u64>, Result<ReachoutTimelock, CallError>),
+    ) -> Result<(), Lost> {
+        match answer {
+            Ok(lock) => {
+                persist!(self, self.gate.heed_time_lock(&lock, refused));
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(account = %self.record.id, %error, "the time lock is not known");
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn gate_time(&mut self) -> Result<(), Lost> {
+        let now = self.shared.clock.wall();
+        let delayed = std::mem::take(&mut self.waiting.delayed);
+        for Delayed { at, until, request, reply } in delayed {
+            if reply.is_closed() {
+                // Nobody waits for it any more.
+            } else if at <= now {
+                self.send_until(request, reply, until).await?;
+            } else {
+                self.waiting.delayed.push(Delayed { at, until, request, reply });
+            }
+        }
+        if self.waiting.outbox_at.is_some_and(|at| at <= now) {
+            self.empty_outbox().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn gate_deadline(&self) -> Option<UnixMillis> {
+        let delayed = self.waiting.delayed.iter().map(|delayed| delayed.at);
+        delayed.chain(self.waiting.outbox_at).min()
+    }
+
+    /// Tells the gate where the account really stands: what is told of it may be late.
+    pub(super) async fn gate_status(&mut self) -> Result<(), Lost> {
+        let is_ready = self.running.as_ref().is_some_and(|running| running.connection.is_ready());
+        let status = match (is_ready, self.record.status) {
+            (true, _) => AccountStatus::Ready,
+            (false, AccountStatus::Ready) => AccountStatus::Disconnected,
+            (false, status) => status,
+        };
+        if std::mem::replace(&mut self.gate_stands, status) == status {
+            return Ok(());
+        }
+        persist!(self, self.gate.note_status(status));
+        if is_ready { self.empty_outbox().await } else { Ok(()) }
+    }
+
+    /// The gate may have written: what others see of it is told.
+    pub(super) fn after_gate(&mut self) {
+        if let Some(seq) = self.gate.take_news() {
+            self.record.seq = seq;
+            self.shared.hub.notify();
+        }
+        self.publish();
+    }
+}
+
+fn longest_wait(request: &SendRequest) -> Duration {
+    match request.limit_choice() {
+        crate::trust::OnLimit::WaitUpTo(longest) => longest,
+        _ => Duration::ZERO,
+    }
+}
+
+/// Who an address is, with what the client knows of it.
+async fn recipient(client: &Client, to: &Jid) -> Recipient {
+    match client.peer(to).await {
+        Ok(peer) => Recipient::with_peer(to, &peer),
+        Err(_) => Recipient::of(to),
+    }
+}
