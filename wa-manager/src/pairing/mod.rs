@@ -15,7 +15,8 @@
 //! 1. [`PairLimiter::begin`]: may an attempt begin? The [`PairingSlot`] is kept until the attempt is over; it takes the
 //!    account and the phone.
 //! 2. [`Attempt::new`], [`PairingTicket::new`]: the ticket goes to the caller, the [`TicketSide`] stays. The steps of the
-//!    attempt are done, then the client connects, with a store of its own at its final place.
+//!    attempt are done, then the client connects, with a store of its own at its final place and with
+//!    [`TicketSide::authenticator`].
 //! 3. Until [`Attempt::is_over`]: every event of the client goes to [`Attempt::on_event`], too; [`Attempt::on_time`] at
 //!    [`Attempt::deadline`]; [`TicketSide::next_command`] to [`Attempt::refresh`] and [`Attempt::cancel`], whose steps
 //!    are done before the answer is given. All steps are done in their order:
@@ -27,6 +28,7 @@
 //! | `Tell` | [`TicketSide::tell`] |
 //! | `Show` | [`ViewPublisher::publish`] with [`Attempt::view`] |
 //! | `Status`, `Event`, `Linked` | into the row and the log; those of one call are one commit |
+//! | `Accepted` | [`PairSubject::phone`] is [`LinkedDevice::phone`] from here on |
 //! | `Note` | [`PairLimiter::note`] |
 //! | `AskUnstable` | [`PairLimiter::unstable`]; its answer to [`Attempt::on_unstable`] |
 //! | `Done` | the attempt is dropped, and side and slot with it; after an error the client, unless the device is linked |
@@ -42,6 +44,7 @@
 //! | `attempt` | one attempt, from the request to the end of the probation; pure |
 //! | `update` | what the ticket's holder hears, and what the actor is to do |
 //! | `ticket` | the handle of an attempt, and the actor's side of it |
+//! | `passkey` | passkeys are signed by the ticket's holder |
 //! | `limiter` | how often linking is tried |
 //! | `view` | what there is to show at one moment |
 //! | `store` | where that is kept for other processes |
@@ -52,6 +55,7 @@ mod attempt;
 mod error;
 mod hints;
 mod limiter;
+mod passkey;
 mod policy;
 mod store;
 #[cfg(test)]

@@ -5,9 +5,11 @@ use std::mem::discriminant;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc, oneshot};
+use wa_core::client::{AuthenticatorError, PasskeyAssertion, PasskeyAuthenticator};
 use wa_types::UnixMillis;
 
 use super::error::PairError;
+use super::passkey::HolderPasskey;
 use super::policy::PairingMethod;
 use super::update::PairingUpdate;
 use crate::ids::TicketId;
@@ -22,6 +24,7 @@ pub struct PairingTicket {
     method: PairingMethod,
     expires_at: UnixMillis,
     updates: Arc<Updates>,
+    passkey: Arc<HolderPasskey>,
     commands: mpsc::Sender<TicketCommand>,
 }
 
@@ -29,6 +32,7 @@ pub struct PairingTicket {
 #[derive(Debug)]
 pub struct TicketSide {
     updates: Arc<Updates>,
+    passkey: Arc<HolderPasskey>,
     commands: mpsc::Receiver<TicketCommand>,
     has_ticket: bool,
 }
@@ -51,7 +55,7 @@ pub enum TicketCommand {
 
 /// What the holder has not taken yet: the newest of each kind, so that nobody has to wait for slow readers.
 #[derive(Debug, Default)]
-struct Updates {
+pub(super) struct Updates {
     queue: Mutex<Queue>,
     wake: Notify,
 }
@@ -68,8 +72,14 @@ impl PairingTicket {
     pub fn new(id: TicketId, method: PairingMethod, expires_at: UnixMillis) -> (Self, TicketSide) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let updates = Arc::<Updates>::default();
-        let side = TicketSide { updates: Arc::clone(&updates), commands, has_ticket: true };
-        (Self { id, method, expires_at, updates, commands: sender }, side)
+        let passkey = Arc::new(HolderPasskey::new(Arc::clone(&updates)));
+        let side = TicketSide {
+            updates: Arc::clone(&updates),
+            passkey: Arc::clone(&passkey),
+            commands,
+            has_ticket: true,
+        };
+        (Self { id, method, expires_at, updates, passkey, commands: sender }, side)
     }
 
     /// Its id.
@@ -124,6 +134,25 @@ impl PairingTicket {
         self.command(|reply| TicketCommand::Cancel { reply }).await
     }
 
+    /// Answers [`PairingUpdate::PasskeyChallenge`]: what the passkey signed, or why it did not.
+    ///
+    /// # Errors
+    /// [`PairError::NotPairing`] when nothing is to be signed, or not any more.
+    pub fn respond_passkey(
+        &self,
+        answer: Result<PasskeyAssertion, AuthenticatorError>,
+    ) -> Result<(), PairError> {
+        self.passkey.respond(answer)
+    }
+
+    /// Answers [`PairingUpdate::PasskeyConfirm`]: whether both screens show the same code.
+    ///
+    /// # Errors
+    /// [`PairError::NotPairing`] when nothing is to be compared, or not any more.
+    pub fn confirm_passkey(&self, is_same: bool) -> Result<(), PairError> {
+        self.passkey.confirm(is_same)
+    }
+
     async fn command(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<(), PairError>>) -> TicketCommand,
@@ -134,14 +163,22 @@ impl PairingTicket {
     }
 }
 
+impl Drop for PairingTicket {
+    fn drop(&mut self) {
+        self.passkey.holder_gone();
+    }
+}
+
 impl TicketSide {
     /// Tells the holder. Never waits, and takes the place of an update of the same kind that was not taken.
     pub fn tell(&self, update: PairingUpdate) {
-        let mut queue = self.updates.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.waiting.retain(|other| discriminant(other) != discriminant(&update));
-        queue.waiting.push_back(update);
-        drop(queue);
-        self.updates.wake.notify_one();
+        self.updates.tell(update);
+    }
+
+    /// Has passkeys signed by the holder: for the client of the attempt.
+    #[must_use]
+    pub fn authenticator(&self) -> Arc<dyn PasskeyAuthenticator> {
+        Arc::<HolderPasskey>::clone(&self.passkey)
     }
 
     /// What the holder wants. Never returns once there is no holder any more: an attempt goes on without.
@@ -166,6 +203,14 @@ impl Drop for TicketSide {
 }
 
 impl Updates {
+    pub(super) fn tell(&self, update: PairingUpdate) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.retain(|other| discriminant(other) != discriminant(&update));
+        queue.waiting.push_back(update);
+        drop(queue);
+        self.wake.notify_one();
+    }
+
     /// The next one; `Some(None)` at the end, and `None` as long as there is nothing.
     fn take(&self) -> Option<Option<PairingUpdate>> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use wa_core::event::Paired;
 use wa_types::{Jid, PhoneNumber};
 
 use super::error::PairError;
-use super::view::Shown;
+use super::view::{SecretText, Shown};
 use crate::account::{AccountStatus, Reason};
 use crate::event::EventKind;
 
@@ -26,12 +26,19 @@ pub enum PairingUpdate {
     },
     /// There is no code to be typed. QR codes go on where they are shown; after 452 they are shown from now on.
     CodeRefused(PairError),
-    /// The phone wants a passkey, and the authenticator was asked.
-    PasskeyChallenge,
+    /// The phone wants a passkey: have this signed, and answer with [`super::PairingTicket::respond_passkey`] within
+    /// three minutes.
+    PasskeyChallenge {
+        /// The JSON of WebAuthn's request options (`PublicKeyCredentialRequestOptions`, with base64url for bytes).
+        options: SecretText,
+    },
     /// Both screens show this code; the user compares them and confirms on the phone.
     PasskeyConfirm {
         /// The code.
-        code: super::SecretText,
+        code: SecretText,
+        /// Say with [`super::PairingTicket::confirm_passkey`] whether they are the same; otherwise the phone's word
+        /// is enough.
+        is_asked: bool,
     },
     /// The passkey did not do. QR codes and codes go on.
     PasskeyFailed,
@@ -110,6 +117,9 @@ pub enum Step {
     /// The link is gone within its probation: ask [`super::PairLimiter::unstable`] what follows, and hand the answer to
     /// [`super::Attempt::on_unstable`].
     AskUnstable,
+    /// A phone accepted: the [`super::PairSubject`] has its number from here on, also where a QR code was scanned by
+    /// whomever.
+    Accepted(LinkedDevice),
     /// The account is linked: its row gets these addresses.
     Linked(LinkedDevice),
     /// The attempt is over, and nothing may be asked of it any more.

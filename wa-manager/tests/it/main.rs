@@ -4,7 +4,10 @@
 mod batch;
 mod crashes;
 mod lifecycle;
+mod messages;
 mod pairing;
+mod receiver;
 mod restore;
 mod scene;
 mod status;
+mod webhooks;

@@ -71,6 +71,12 @@ const ALLOWED: &[Allowed] = &[
         reason: "the same list",
     },
     Allowed {
+        package: "ryu",
+        file: "src/lib.rs",
+        grant: "The paper is available under the creative commons CC-BY-SA license.",
+        reason: "speaks of the paper; the code is Apache-2.0 or BSL-1.0",
+    },
+    Allowed {
         package: OURS,
         file: "xtask/src/licences/*",
         grant: "",

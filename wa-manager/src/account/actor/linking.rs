@@ -297,6 +297,7 @@ impl Actor {
                 self.end_client().await;
                 self.connect_to_link().await?;
             }
+            Step::Accepted(device) => linking.subject.phone = device.phone(),
             Step::Tell(update) => linking.side.tell(update),
             Step::Show => self.publisher.publish(linking.attempt.view()),
             Step::Note(note) => match self.shared.limiter.note(&linking.subject, &note).await {

@@ -171,7 +171,7 @@ impl Connection {
 }
 
 /// The end of a connection, as a reason.
-fn closed(reason: &CloseReason) -> Reason {
+pub(crate) fn closed(reason: &CloseReason) -> Reason {
     let kind = match reason {
         CloseReason::LoggedOut | CloseReason::AccountMoved => ReasonKind::LoggedOut,
         CloseReason::Conflict | CloseReason::Replaced => ReasonKind::Conflict,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use wa_core::Event;
 use wa_core::connection::CloseReason;
 use wa_core::event::{CodeVoid, PasskeyProgress};
-use wa_core::stanza::stream::Refusal;
 
 use super::codes::MadeCode;
-use crate::account::ReasonKind;
+use crate::account::actor::closed;
+use crate::account::{Reason, ReasonKind};
 use crate::pairing::update::LinkedDevice;
 
 /// Something that matters to an attempt.
@@ -54,34 +54,11 @@ impl<'a> Heard<'a> {
             Event::Disconnected { .. } => Self::Disconnected,
             Event::Closed { reason } => {
                 let is_timeout = matches!(reason, CloseReason::PairingTimeout);
-                let (kind, code) = kind(reason);
+                let Reason { kind, code, .. } = closed(reason);
                 Self::Closed { is_timeout, kind, code }
             }
             Event::LoggedOut { .. } => Self::LoggedOut,
             _ => return None,
         })
-    }
-}
-
-/// Why an account whose connection ended for this stands still, and the server's code for it.
-fn kind(reason: &CloseReason) -> (ReasonKind, Option<u16>) {
-    match reason {
-        CloseReason::LoggedOut | CloseReason::AccountMoved => (ReasonKind::LoggedOut, Some(401)),
-        CloseReason::Replaced | CloseReason::Conflict => (ReasonKind::Conflict, None),
-        CloseReason::Banned { .. } => (ReasonKind::TemporaryBan, Some(402)),
-        CloseReason::VersionRefused { .. } => (ReasonKind::ClientOutdated, Some(405)),
-        CloseReason::PairingTimeout => (ReasonKind::PairingExpired, None),
-        CloseReason::StoreFailed => (ReasonKind::StoreFailed, None),
-        CloseReason::Refused(failure) => match failure.reason {
-            Refusal::LoggedOut => (ReasonKind::LoggedOut, Some(401)),
-            Refusal::TemporaryBan => (ReasonKind::TemporaryBan, Some(402)),
-            Refusal::Locked => (ReasonKind::AccountLocked, Some(403)),
-            Refusal::ClientTooOld => (ReasonKind::ClientOutdated, Some(405)),
-            Refusal::Banned => (ReasonKind::AccountBanned, Some(406)),
-            Refusal::RateLimited => (ReasonKind::PairingRejected, Some(429)),
-            Refusal::Other(code) => (ReasonKind::CredentialsRejected, Some(code)),
-            _ => (ReasonKind::CredentialsRejected, None),
-        },
-        _ => (ReasonKind::Network, None),
     }
 }

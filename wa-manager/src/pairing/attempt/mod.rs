@@ -370,13 +370,12 @@ impl Attempt {
 
     fn hear_passkey(&mut self, progress: &PasskeyProgress) {
         match progress {
-            PasskeyProgress::Asked => {
+            // The authenticator tells what is to be signed.
+            PasskeyProgress::Asked => self.passkey = Passkey::Asked,
+            PasskeyProgress::Code { code, is_handed_off } => {
                 self.passkey = Passkey::Asked;
-                self.tell(PairingUpdate::PasskeyChallenge);
-            }
-            PasskeyProgress::Code { code, .. } => {
-                self.passkey = Passkey::Asked;
-                self.tell(PairingUpdate::PasskeyConfirm { code: SecretText::new(code.to_string()) });
+                let code = SecretText::new(code.to_string());
+                self.tell(PairingUpdate::PasskeyConfirm { code, is_asked: !is_handed_off });
             }
             // Without an authenticator, or after a failure; and whatever it may come to mean.
             _ => {
@@ -390,6 +389,7 @@ impl Attempt {
     /// The phone accepted. Nothing else can link from here on, so nothing is shown any more.
     fn accepted(&mut self, device: LinkedDevice, now: UnixMillis) {
         self.drop_codes();
+        self.out.push(Step::Accepted(device.clone()));
         self.phase = Phase::Accepted { device, until: now.after(self.policy.link_wait) };
         self.tell(PairingUpdate::Accepted);
         self.show();

@@ -323,6 +323,9 @@ impl PairLimiter {
             until: circuit.until(cap.span),
         })));
         turn.commit().await?;
+        if is_open {
+            tracing::error!(failure = name, "most pairings fail alike; none begins for a while");
+        }
         Ok(is_open)
     }
 }

@@ -220,6 +220,7 @@ impl PairingStore for Scripted {
 
 // R051, R054
 #[tokio::test(start_paused = true)]
+#[expect(clippy::disallowed_methods, reason = "the runtime's clock, which stands still in this test")]
 async fn a_store_that_fails_or_hangs_is_tried_again_and_told() {
     let (answer, answers) = mpsc::unbounded_channel();
     let (written, mut writes) = mpsc::unbounded_channel();
