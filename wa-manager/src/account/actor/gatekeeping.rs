@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use wa_core::client::ReachoutTimelock;
+use wa_core::client::{NewChatQuota, ReachoutTimelock};
 use wa_core::error::CallError;
 use wa_core::event::Receipt;
 use wa_core::stanza::receipt::ReceiptKind;
@@ -21,7 +21,7 @@ use crate::event::EventKind;
 use crate::manager::Shared;
 use crate::sending::{
     Decision, Fate, GateConfig, Next, Queued, Recipient, Reserved, SendError, SendReceipt, SendRequest,
-    Start, signal_of,
+    Start, signal_of, signal_of_quota,
 };
 
 /// Where the answer to a request to send goes.
@@ -46,8 +46,17 @@ pub(super) struct Waiting {
     delayed: Vec<Delayed>,
     /// When the outbox is to be looked at.
     outbox_at: Option<UnixMillis>,
-    /// Questions to the server about its time lock, each with who was refused for it.
-    locks: JoinSet<(Option<u64>, Result<ReachoutTimelock, CallError>)>,
+    /// Questions to the server about what it allows.
+    questions: JoinSet<Allowed>,
+}
+
+/// What the server says that it allows.
+#[derive(Debug)]
+pub(super) enum Allowed {
+    /// Its time lock, with who was refused for it.
+    TimeLock(Option<u64>, Result<ReachoutTimelock, CallError>),
+    /// Its quota of new chats.
+    NewChats(Result<NewChatQuota, CallError>),
 }
 
 #[derive(Debug)]
@@ -60,9 +69,11 @@ struct Delayed {
 }
 
 impl Waiting {
-    /// The server's answer about its time lock.
-    pub(super) async fn next_lock(&mut self) -> (Option<u64>, Result<ReachoutTimelock, CallError>) {
-        match self.locks.join_next().await {
+    /// The server's next answer about what it allows.
+    ///
+    /// Cancel safe.
+    pub(super) async fn next_allowed(&mut self) -> Allowed {
+        match self.questions.join_next().await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             _ => pending().await,
@@ -198,6 +209,7 @@ impl Actor {
                 let server = self.running.as_ref().and_then(|running| running.client.server_time());
                 self.gate.set_own(self.record.jid.iter().chain(&self.record.lid).cloned());
                 persist!(self, self.gate.logged_in(server.map(UnixSeconds::to_millis)));
+                self.ask_what_is_allowed();
             }
             Event::Send(update) => {
                 if let Some(fate) = Fate::of_state(&update.state) {
@@ -257,30 +269,42 @@ impl Actor {
         }
         if let (Some(person), Some(running)) = (settled.refused, &self.running) {
             let client = running.client.clone();
-            self.waiting
-                .locks
-                .spawn(async move { (Some(person), client.account().reachout_timelock().await) });
+            self.waiting.questions.spawn(async move {
+                Allowed::TimeLock(Some(person), client.account().reachout_timelock().await)
+            });
         }
         // What waits may have waited for this.
         self.waiting.outbox_at = Some(self.gate.now());
         Ok(())
     }
 
-    /// The server answered about its time lock.
-    pub(super) async fn time_lock(
-        &mut self,
-        (refused, answer): (Option<u64>, Result<ReachoutTimelock, CallError>),
-    ) -> Result<(), Lost> {
-        match answer {
-            Ok(lock) => {
+    /// Asks the server for its time lock and its quota, after a login; later it tells by itself when they change.
+    fn ask_what_is_allowed(&mut self) {
+        let Some(running) = &self.running else { return };
+        let (first, second) = (running.client.clone(), running.client.clone());
+        let questions = &mut self.waiting.questions;
+        questions.spawn(async move { Allowed::TimeLock(None, first.account().reachout_timelock().await) });
+        questions.spawn(async move { Allowed::NewChats(second.account().new_chat_quota().await) });
+    }
+
+    /// The server answered what it allows.
+    pub(super) async fn allowed(&mut self, allowed: Allowed) -> Result<(), Lost> {
+        let failed = match allowed {
+            Allowed::TimeLock(refused, Ok(lock)) => {
                 persist!(self, self.gate.heed_time_lock(&lock, refused));
-                Ok(())
+                return Ok(());
             }
-            Err(error) => {
-                tracing::warn!(account = %self.record.id, %error, "the time lock is not known");
-                Ok(())
+            Allowed::NewChats(Ok(quota)) => {
+                let now = self.gate.now();
+                if let Some(signal) = signal_of_quota(&quota, now) {
+                    persist!(self, self.gate.heed(signal));
+                }
+                return Ok(());
             }
-        }
+            Allowed::TimeLock(_, Err(error)) | Allowed::NewChats(Err(error)) => error,
+        };
+        tracing::debug!(account = %self.record.id, error = %failed, "what the server allows is not known");
+        Ok(())
     }
 
     pub(super) async fn gate_time(&mut self) -> Result<(), Lost> {
