@@ -6,6 +6,7 @@ mod crashes;
 mod lifecycle;
 mod messages;
 mod pairing;
+mod pairing_codes;
 mod restore;
 mod scene;
 mod status;
