@@ -30,6 +30,9 @@ const PAGE: usize = 16;
 /// How far an endpoint is is written when so many events went by that it does not want.
 const STRIDE: u64 = 1024;
 
+/// How long deliveries that are under way may take when it is told to stop.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// How long to wait after the store failed.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -129,8 +132,8 @@ impl Dispatcher {
         Arc::clone(&self.replay)
     }
 
-    /// Delivers until it is told to stop, or the endpoint wants nothing any more. What is under way then is dropped, and
-    /// delivered once more next time; so dropping the future loses nothing either.
+    /// Delivers until it is told to stop, or the endpoint wants nothing any more. What is under way then has a second to
+    /// end, or is delivered once more next time; so dropping the future loses nothing either.
     pub async fn run(mut self, stop: CancellationToken) -> Ended {
         if let Some(ended) = self.load(&stop).await {
             return ended;
@@ -170,7 +173,15 @@ impl Dispatcher {
                 () = sleep_until(wake, self.now()) => {}
             }
         };
-        // What is under way comes again.
+        if ended == Ended::Stopped {
+            // What is under way may just be through; what is not comes again.
+            let rest = async {
+                while let Some(done) = jobs.next().await {
+                    self.done(done);
+                }
+            };
+            let _late = tokio::time::timeout(GRACE, rest).await;
+        }
         drop(jobs);
         self.end(flush, &stream).await;
         ended
@@ -428,3 +439,6 @@ async fn read_letters(
     let last = letters.last().map_or(after, |last| last.event.seq);
     Ok((letters.into_iter().map(|letter| letter.event).collect(), last))
 }
+
+#[cfg(test)]
+mod tests;

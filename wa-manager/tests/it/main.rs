@@ -7,6 +7,8 @@ mod lifecycle;
 mod messages;
 mod pairing;
 mod pairing_codes;
+mod receiver;
 mod restore;
 mod scene;
 mod status;
+mod webhooks;

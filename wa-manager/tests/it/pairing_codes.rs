@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use wa_core::client::PasskeyAssertion;
 use wa_manager::account::ReasonKind;
 use wa_manager::event::EventKind;
 use wa_manager::pairing::{
@@ -173,6 +174,40 @@ async fn a_ticket_without_codes_is_exhausted() {
     // Three codes are what the phone gets for now.
     let refused = anna.pair(PairRequest::code(number(&phone))).await.unwrap_err();
     assert!(matches!(refused, ManagerError::Pair(PairError::RateLimited { by: LimitedBy::Phone, .. })));
+}
+
+// 4.4: a passkey is signed, and the codes are compared, by whoever holds the ticket.
+#[tokio::test]
+async fn the_holder_of_the_ticket_signs_with_a_passkey() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let phone = scene.phone("anna");
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    let mut link = phone.ask_passkey(&text, true).unwrap();
+    let challenge = |update: &PairingUpdate| match update {
+        PairingUpdate::PasskeyChallenge { options } => Some(options.expose().to_owned()),
+        _ => None,
+    };
+    let options = next(&mut ticket, challenge).await;
+    stands(&anna, AccountStatus::Pairing).await;
+    let (id, json) = phone.sign_with_passkey(&options).unwrap();
+    ticket.respond_passkey(Ok(PasskeyAssertion::new(id, json))).unwrap();
+    let on_phone = soon("the phone's code", link.code()).await.unwrap();
+    let compare = |update: &PairingUpdate| match update {
+        PairingUpdate::PasskeyConfirm { code, is_asked: true } => Some(code.expose().to_owned()),
+        _ => None,
+    };
+    assert_eq!(next(&mut ticket, compare).await, on_phone.to_string());
+    // The question may follow its code by a moment.
+    soon("the question", async {
+        while ticket.confirm_passkey(true).is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    soon("the link", link.confirm()).await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
 }
 
 // R037, R039, R055: another process shows the code, as long as it is good for something.
