@@ -7,6 +7,7 @@ mod lifecycle;
 mod limits;
 mod messages;
 mod pairing;
+mod pairing_codes;
 mod receiver;
 mod restore;
 mod scene;
