@@ -4,6 +4,7 @@
 mod batch;
 mod crashes;
 mod lifecycle;
+mod limits;
 mod messages;
 mod pairing;
 mod pairing_codes;

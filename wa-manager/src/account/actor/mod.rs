@@ -193,7 +193,7 @@ impl Actor {
                     Input::Past(part) => Box::pin(self.take_past(part)).await?,
                 },
                 news = Linking::next(&mut self.linking) => Box::pin(self.linking_news(news)).await?,
-                lock = self.waiting.next_lock() => Box::pin(self.time_lock(lock)).await?,
+                lock = self.waiting.next_allowed() => Box::pin(self.allowed(lock)).await?,
                 health = self.publisher.health_changed() => Box::pin(self.linking_news(News::Health(health))).await?,
                 () = sleep_until(deadline, now) => Box::pin(self.on_time()).await?,
             }
@@ -257,10 +257,10 @@ impl Actor {
         Ok(())
     }
 
-    fn deadline(&self) -> Option<Duration> {
+    fn deadline(&mut self) -> Option<Duration> {
         let connection = self.running.as_ref().and_then(|running| running.connection.deadline());
         let linking = self.linking_deadline().map(|at| self.boot_time(at.0));
-        let gate = self.gate_deadline().map(|at| self.boot_time(at.0));
+        let gate = self.gate_deadline();
         [self.flaps.deadline(), connection, self.restart_at, linking, gate].into_iter().flatten().min()
     }
 
