@@ -254,6 +254,7 @@ impl TrustState {
             state: ReservationState::Reserved,
             count,
             person,
+            is_new_group: matches!(deed, Deed::CreateGroup { .. }),
             settled_at: None,
             code: None,
         })
@@ -287,18 +288,28 @@ impl TrustState {
                 self.usage.replies = self.usage.replies.saturating_sub(1);
             }
         }
+        // Others may have been counted at the same time: what is taken back is what this one added.
         match lane {
-            Lane::Lookup => self.lookups.remove(at),
+            Lane::Lookup => self.lookups.remove(at, reservation.count),
             Lane::GroupAdmin => {
-                self.groups.remove(at);
-                self.strangers.remove(at);
+                if reservation.is_new_group {
+                    self.groups.remove(at, 1);
+                }
+                self.strangers.remove(at, reservation.count);
             }
-            Lane::Status => self.posts.remove(at),
-            _ => self.hour.remove(at),
+            Lane::Status => self.posts.remove(at, 1),
+            Lane::Light | Lane::Reply => {}
+            Lane::Known | Lane::Unanswered | Lane::FirstContact | Lane::Group => self.hour.remove(at, 1),
         }
-        if let Some(person) = reservation.person {
+        let Some(person) = reservation.person else { return };
+        if lane == Lane::FirstContact {
             self.contacts.retain(|contact| contact.person != person || contact.at != at.0);
-            self.texts.retain(|text| text.person != person || text.at != at.0);
+        }
+        let is_its = |text: &SentText| text.person == person && text.at == at.0;
+        if lane != Lane::Reply
+            && let Some(place) = self.texts.iter().rposition(is_its)
+        {
+            self.texts.remove(place);
         }
     }
 

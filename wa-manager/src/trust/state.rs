@@ -195,6 +195,8 @@ pub struct Reservation {
     pub(super) count: u32,
     /// Who it is for.
     pub(super) person: Option<u64>,
+    /// Whether a group is made.
+    pub(super) is_new_group: bool,
     /// When the server took it, in milliseconds since 1970.
     pub settled_at: Option<u64>,
     /// The server's code, where it refused it with one.

@@ -147,6 +147,20 @@ fn what_never_left_is_counted_no_more_and_what_nobody_knows_is() {
 }
 
 #[test]
+fn an_answer_that_never_left_gives_no_first_contact_back() {
+    let (table, mut state) = (table(), fresh());
+    let terms = terms(&table);
+    state.reserve(&terms, "1", &stranger(1), Some(9), T, 0).unwrap();
+    // They write, and are answered, within the same millisecond.
+    let mut answer = state.reserve(&terms, "2", &friend(1, T), Some(9), T, 0).unwrap();
+    let before = state.clone();
+    state.settle(&mut answer, ReservationState::Released);
+    let used = state.usage(&table, &Zone::UTC, T);
+    assert_eq!((used.sent_today, used.gated_today, used.first_contacts_day), (1, 1, 1));
+    assert_eq!((&state.hour, &state.texts), (&before.hour, &before.texts));
+}
+
+#[test]
 fn bans_close_what_they_name_and_two_of_them_hold_the_account() {
     let (table, mut state) = (table(), TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC));
     state.heed(Signal::Banned { code: BanCode(101), until: T.after(HOUR) }, T, 0);

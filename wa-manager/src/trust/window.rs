@@ -19,9 +19,9 @@ impl Window {
         self.entries.push_back((now.0, count));
     }
 
-    /// Takes the last entry of this time back.
-    pub(super) fn remove(&mut self, at: UnixMillis) {
-        if let Some(place) = self.entries.iter().rposition(|(time, _)| *time == at.0) {
+    /// Takes the last entry of this time and number back.
+    pub(super) fn remove(&mut self, at: UnixMillis, count: u32) {
+        if let Some(place) = self.entries.iter().rposition(|entry| *entry == (at.0, count)) {
             self.entries.remove(place);
         }
     }
