@@ -328,11 +328,12 @@ impl ClientBuilder {
         let (events, receiver) = mpsc::channel(self.event_capacity);
         let (status, watched) = watch::channel(Status::Connecting);
         let (ended, watched_end) = watch::channel(None);
+        let (server_time, watched_time) = watch::channel(None);
         let stop = CancellationToken::new();
         let store = self.store;
         let (histories, history) = history::open(self.history.wanted, &jobs);
-        let actor =
-            Actor::open(config, Arc::clone(&store), events, status, ended, stop.clone(), histories).await?;
+        let shown = (status, ended, server_time);
+        let actor = Actor::open(config, Arc::clone(&store), events, shown, stop.clone(), histories).await?;
         let (asker, fetcher) = (actor.asker(), actor.fetcher());
         let span = tracing::info_span!("account", alias = self.alias);
         let task = driver::spawn(actor.run(asked).instrument(span));
@@ -344,7 +345,7 @@ impl ClientBuilder {
                     jobs,
                     history,
                     (asker, fetcher),
-                    (watched, watched_end),
+                    (watched, watched_end, watched_time),
                     stop,
                     task,
                 )),

@@ -41,7 +41,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use wa_types::{Jid, MessageId};
+use wa_types::{Jid, MessageId, UnixSeconds};
 
 pub use account::{AccountHandle, Email, NewChatQuota, ReachoutTimelock};
 pub use app_state::AppState;
@@ -106,6 +106,10 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
+/// The other ends of [`crate::driver::Shown`].
+type Watched =
+    (watch::Receiver<Status>, watch::Receiver<Option<CloseReason>>, watch::Receiver<Option<UnixSeconds>>);
+
 #[derive(Debug)]
 struct Inner {
     /// Read only: what writes is the account's task.
@@ -116,6 +120,7 @@ struct Inner {
     fetcher: Fetcher,
     status: watch::Receiver<Status>,
     ended: watch::Receiver<Option<CloseReason>>,
+    server_time: watch::Receiver<Option<UnixSeconds>>,
     /// Ends the tasks when the last handle goes.
     stop: CancellationToken,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
@@ -170,6 +175,12 @@ impl Client {
     #[must_use]
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.inner.ended.borrow().clone()
+    }
+
+    /// What the server's clock said at the last login; `None` before the first one of this client.
+    #[must_use]
+    pub fn server_time(&self) -> Option<UnixSeconds> {
+        *self.inner.server_time.borrow()
     }
 
     /// Waits until the account is logged in. `false` when it will not be by itself: it is closed or logged out.
@@ -277,7 +288,7 @@ impl Inner {
         jobs: mpsc::Sender<Job>,
         history: history::Shared,
         (asker, fetcher): (Asker, Fetcher),
-        (status, ended): (watch::Receiver<Status>, watch::Receiver<Option<CloseReason>>),
+        (status, ended, server_time): Watched,
         stop: CancellationToken,
         task: JoinHandle<()>,
     ) -> Self {
@@ -289,6 +300,7 @@ impl Inner {
             fetcher,
             status,
             ended,
+            server_time,
             stop,
             task: tokio::sync::Mutex::new(Some(task)),
         }

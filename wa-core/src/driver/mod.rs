@@ -60,7 +60,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use wa_store::archive::ArchiveEntry;
 use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreError};
-use wa_types::Jid;
+use wa_types::{Jid, UnixSeconds};
 
 pub use self::reconnect::ReconnectPolicy;
 pub use self::status::Status;
@@ -200,6 +200,8 @@ pub(crate) struct Actor {
     status: watch::Sender<Status>,
     /// Why there is no connection.
     ended: watch::Sender<Option<CloseReason>>,
+    /// What the server's clock said at the last login.
+    server_time: watch::Sender<Option<UnixSeconds>>,
     /// Ends the account's tasks.
     stop: CancellationToken,
 }
@@ -239,6 +241,10 @@ struct Step {
     histories: Vec<Pending>,
 }
 
+/// What is shown of an account: where it stands, why it is not connected, and the server's time at the last login.
+pub(crate) type Shown =
+    (watch::Sender<Status>, watch::Sender<Option<CloseReason>>, watch::Sender<Option<UnixSeconds>>);
+
 /// Something that takes time: a request, or a hook of the application.
 type Question = Pin<Box<dyn Future<Output = Fetched> + Send>>;
 
@@ -262,8 +268,7 @@ impl Actor {
         config: Arc<Config>,
         store: Arc<dyn Store>,
         events: mpsc::Sender<Event>,
-        status: watch::Sender<Status>,
-        ended: watch::Sender<Option<CloseReason>>,
+        (status, ended, server_time): Shown,
         stop: CancellationToken,
         history: Histories,
     ) -> Result<Self, StoreError> {
@@ -317,6 +322,7 @@ impl Actor {
             key_care: KeyCare::default(),
             status,
             ended,
+            server_time,
             stop,
         };
         actor.load_repairs().await?;

@@ -178,6 +178,7 @@ impl Actor {
         self.backoff.connected(clock::now());
         self.account.login_counter = self.account.login_counter.saturating_add(1);
         self.account.banned_until = None;
+        self.server_time.send_replace(success.timestamp);
         if let Some(lid) = success.lid.filter(Jid::is_lid) {
             let pair = self.account.jid.as_ref().and_then(|pn| AddressPair::new(pn, &lid));
             // First, since others' word is measured against it.

@@ -24,6 +24,7 @@ use crate::location::StoreLocator;
 use crate::pairing::{MemoryPairingStore, PairLimiter, PairingPolicy, PairingStore};
 use crate::store::{Changes, ManagerStore};
 use crate::trust::{TrustPolicy, Zone};
+use crate::webhook::{Webhooks, WebhooksBuilder};
 
 /// Builds a [`ClientManager`]; every choice but the store and the places of the accounts' stores has a default.
 #[must_use = "a builder does nothing until `build`"]
@@ -41,6 +42,7 @@ pub struct ManagerBuilder {
     zone: Zone,
     starts: Starts,
     max_accounts: Option<usize>,
+    webhooks: Box<dyn FnOnce(WebhooksBuilder) -> WebhooksBuilder + Send>,
 }
 
 /// How many accounts start at once.
@@ -75,6 +77,7 @@ impl ManagerBuilder {
             zone: Zone::utc(),
             starts: Starts::default(),
             max_accounts: None,
+            webhooks: Box::new(|builder| builder),
         }
     }
 
@@ -149,6 +152,12 @@ impl ManagerBuilder {
         self
     }
 
+    /// Sets up how webhooks are delivered: what they may reach, how patient we are.
+    pub fn webhooks(mut self, set: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder + Send + 'static) -> Self {
+        self.webhooks = Box::new(set);
+        self
+    }
+
     /// Takes over what the store has. No account is started: see [`ClientManager::restore`]. What another life of the
     /// manager left as connected is told as disconnected before this returns.
     ///
@@ -161,6 +170,9 @@ impl ManagerBuilder {
         let (stop, stop_hub) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, hub_task) = (TaskTracker::new(), TaskTracker::new());
         hub_task.spawn(tail.run(stop_hub.clone()));
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let (webhooks, delivery) = (self.webhooks)(Webhooks::builder(store, hub.clone(), clock)).build();
+        hub_task.spawn(delivery.run(stop_hub.clone()));
         let limiter =
             PairLimiter::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.pairing.clone());
         let limiter = Arc::new(limiter);
@@ -188,6 +200,7 @@ impl ManagerBuilder {
             creating: tokio::sync::Mutex::new(()),
             tasks,
             stop,
+            webhooks,
             hub_task,
             stop_hub,
         };

@@ -53,6 +53,7 @@ use crate::location::StoreLocator;
 use crate::pairing::PairingView;
 use crate::store::{Changes, EventQuery, ManagerStore};
 use crate::trust::{TrustLevel, TrustState};
+use crate::webhook::Webhooks;
 
 /// How many commands wait for an account.
 const COMMANDS: usize = 64;
@@ -75,6 +76,7 @@ struct Inner {
     creating: tokio::sync::Mutex<()>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    webhooks: Webhooks,
     /// Ends after the accounts: it tells what they do at the end.
     hub_task: TaskTracker,
     stop_hub: CancellationToken,
@@ -251,6 +253,9 @@ impl ClientManager {
             // Somebody else was faster.
             Ok(()) | Err(ManagerError::NotFound) => {
                 self.inner.registry.remove(account.id());
+                if let Err(error) = self.inner.webhooks.stop_account(account.id()).await {
+                    tracing::warn!(account = %account.id(), %error, "webhooks of a deleted account go on");
+                }
                 Ok(())
             }
             Err(error) => Err(error),
@@ -269,6 +274,12 @@ impl ClientManager {
     /// [`ManagerError::Store`].
     pub async fn events_since(&self, query: EventQuery) -> Result<Vec<EventRecord>, ManagerError> {
         Ok(self.inner.shared.store.events(query).await?)
+    }
+
+    /// Where events are delivered to by HTTP.
+    #[must_use]
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.inner.webhooks
     }
 
     /// How many accounts stand where.

@@ -49,4 +49,4 @@ pub use self::gate::{Gate, GateConfig, GateOwner, Start};
 pub use self::outbox::{Next, QueuedSend};
 pub use self::request::{Decision, Queued, Recipient, Reserved, SendReceipt, SendRequest};
 pub use self::settle::{Fate, Settled};
-pub use self::signals::signal_of;
+pub use self::signals::{signal_of, signal_of_quota};

@@ -22,7 +22,7 @@ pub fn signal_of(event: &Event, now: UnixMillis) -> Option<Signal> {
     match event {
         Event::Account(change) => match &**change {
             AccountChange::ReachoutTimelock(lock) => Some(time_lock(lock)),
-            AccountChange::NewChatQuota(quota) => quota_signal(quota, now),
+            AccountChange::NewChatQuota(quota) => signal_of_quota(quota, now),
             _ => None,
         },
         Event::Disconnected { reason, .. } | Event::Closed { reason } | Event::LoggedOut { reason } => {
@@ -39,7 +39,8 @@ pub(super) fn time_lock(lock: &ReachoutTimelock) -> Signal {
 }
 
 /// The server's quota of new chats; `None` when it says nothing of use.
-pub(super) fn quota_signal(quota: &NewChatQuota, now: UnixMillis) -> Option<Signal> {
+#[must_use]
+pub fn signal_of_quota(quota: &NewChatQuota, now: UnixMillis) -> Option<Signal> {
     let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let ends = quota.cycle_end.map(UnixSeconds::to_millis);
     let ends = super::heed::in_future(now, ends).unwrap_or_else(|| now.after(UNTOLD_CYCLE));
@@ -51,13 +52,13 @@ pub(super) fn quota_signal(quota: &NewChatQuota, now: UnixMillis) -> Option<Sign
         _ => 100,
     };
     match (quota.total, quota.used) {
-        (Some(total), used) => {
+        (Some(total @ 1..), used) => {
             let used = number(used.unwrap_or(0));
             Some(Signal::Quota { total: number(total), used, ends, leaves })
         }
-        // Only the word for it: as much as there may be, less what the word says.
-        (None, _) if status.is_some() => Some(Signal::Quota { total: u32::MAX, used: 0, ends, leaves }),
-        (None, _) => None,
+        // A quota of nothing is none. Only the word for it: as much as there may be, less what the word says.
+        _ if status.is_some() => Some(Signal::Quota { total: u32::MAX, used: 0, ends, leaves }),
+        _ => None,
     }
 }
 
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_quota_leaves_what_its_warning_says() {
-        let quota = |value| quota_signal(&NewChatQuota::read(&value).unwrap(), T);
+        let quota = |value| signal_of_quota(&NewChatQuota::read(&value).unwrap(), T);
         let end = 1_800_000_500_u64;
         let said = json!({ "total_quota": 30, "used_quota": 15, "cycle_end_timestamp": end, "capping_status": "FIRST_WARNING" });
         let ends = UnixMillis(end * 1000);
@@ -122,6 +123,8 @@ mod tests {
         let tomorrow = T.after(UNTOLD_CYCLE);
         let capped = Signal::Quota { total: u32::MAX, used: 0, ends: tomorrow, leaves: 0 };
         assert_eq!(quota(json!({ "capping_status": "CAPPED" })), Some(capped));
+        let free = Signal::Quota { total: u32::MAX, used: 0, ends: tomorrow, leaves: 100 };
+        assert_eq!(quota(json!({ "total_quota": 0, "capping_status": "NONE" })), Some(free));
         assert_eq!(quota(json!({})), None);
     }
 

@@ -82,8 +82,16 @@ impl TrustState {
         match signal {
             Signal::TimeLocked { until } => {
                 let end = until.unwrap_or_else(|| now.after(UNTOLD)).after(MARGIN);
-                let until = end.0 + random % millis(MARGIN);
-                self.restrict(RestrictionKind::TimeLock, Some(until), Some(463));
+                // The same lock, told again, ends when it was said to end.
+                let same = end.0..=end.after(MARGIN).0;
+                let is_known = self.restrictions.iter().any(|restriction| {
+                    restriction.kind == RestrictionKind::TimeLock
+                        && restriction.until.is_some_and(|until| same.contains(&until))
+                });
+                if !is_known {
+                    let until = end.0 + random % millis(MARGIN);
+                    self.restrict(RestrictionKind::TimeLock, Some(until), Some(463));
+                }
                 self.was_restricted(now, DAY * 14);
                 self.level = self.level.min(2);
             }

@@ -90,6 +90,8 @@ fn the_longest_wait_is_named() {
     assert_eq!(limit.scope, Scope::Restriction(RestrictionKind::TimeLock));
     assert_eq!(limit.source, LimitSource::Server { code: Some(463) });
     assert!(limit.retry_at.unwrap() >= T.after(DAY + MINUTE * 10));
+    // Told again it is the same lock.
+    assert!(!state.heed(Signal::TimeLocked { until: Some(T.after(DAY)) }, T.after(MINUTE), 99_999));
     // Chats that exist go on, and groups.
     for deed in [friend(2, T), Deed::Group] {
         assert!(matches!(state.admit(&terms(&table), &deed, None, T), Admission::Allow { .. }));

@@ -4,8 +4,10 @@
 mod batch;
 mod crashes;
 mod lifecycle;
+mod limits;
 mod messages;
 mod pairing;
+mod pairing_codes;
 mod receiver;
 mod restore;
 mod scene;

@@ -114,8 +114,8 @@ struct PhoneState {
     histories: history::Histories,
     /// Whoever asks it for its own messages again is not heard.
     ignores_retries: bool,
-    /// How often the phone asked for a message again.
-    retries: HashMap<(Jid, String), u32>,
+    /// What the phone asked for again.
+    retries: HashMap<(Jid, String), receive::Retry>,
     seen: seen::Seen,
     messages: VecDeque<PhoneMessage>,
     receipts: VecDeque<PhoneReceipt>,

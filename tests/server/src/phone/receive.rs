@@ -1,5 +1,7 @@
 //! What a phone does with the stanzas that it gets.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use prost::Message as _;
 use wa_core::signal::{Peer, SignalError};
 use wa_core::wire::Node;
@@ -53,10 +55,8 @@ impl Phone {
                 if phone.retries.len() > phone.memory {
                     phone.retries.clear();
                 }
-                let count =
-                    phone.retries.entry((stanza.sender.clone(), id.clone().into_owned())).or_insert(0);
-                *count += 1;
-                let count = *count;
+                let retry = phone.retries.entry((stanza.sender.clone(), id.clone().into_owned()));
+                let count = retry.or_default().count_copy(node);
                 let parts = phone.keys.retry_parts(count >= 2);
                 drop(phone);
                 return self.ask_again(&stanza, count, error.retry_code(), parts);
@@ -281,3 +281,38 @@ fn ack(node: &Node) -> Node {
         .attr_opt("type", node.get("type").filter(|_| node.tag != "message").cloned())
 }
 const MAX_RETRIES: u32 = 5;
+
+/// A message that the phone asks for again.
+#[derive(Debug, Default)]
+pub(super) struct Retry {
+    count: u32,
+    /// Tells copies apart: the server delivers one again and again as long as nobody confirms it.
+    copy: u64,
+}
+
+impl Retry {
+    /// The number of the request that a copy calls for: a copy that came before is asked for as before.
+    fn count_copy(&mut self, node: &Node) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        node.find_all("enc").for_each(|enc| enc.content_bytes().hash(&mut hasher));
+        let copy = hasher.finish();
+        if self.count == 0 || self.copy != copy {
+            (self.count, self.copy) = (self.count + 1, copy);
+        }
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_comes_again_is_the_same_request() {
+        let copy = |bytes: &'static [u8]| Node::new("message").child(Node::new("enc").bytes(bytes));
+        let mut retry = Retry::default();
+        let counts =
+            [&b"one"[..], b"one", b"two", b"two", b"three"].map(|bytes| retry.count_copy(&copy(bytes)));
+        assert_eq!(counts, [1, 1, 2, 2, 3]);
+    }
+}

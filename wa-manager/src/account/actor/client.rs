@@ -58,6 +58,9 @@ impl Actor {
         if let Some(guard) = self.link_guard() {
             builder = builder.link_guard(guard);
         }
+        if let Some(authenticator) = self.authenticator() {
+            builder = builder.passkey_authenticator(authenticator);
+        }
         let builder = (self.shared.configure)(builder, &self.record);
         let (client, events) = builder.connect().await.map_err(|error| match error {
             wa_core::StartError::Store(error) => of_store(&error),

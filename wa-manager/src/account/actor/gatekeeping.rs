@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use wa_core::client::ReachoutTimelock;
+use wa_core::client::{NewChatQuota, ReachoutTimelock};
 use wa_core::error::CallError;
 use wa_core::event::Receipt;
 use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::{Client, Event, SendOptions};
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
 use super::{Actor, Lost};
 use crate::account::AccountRecord;
@@ -21,7 +21,7 @@ use crate::event::EventKind;
 use crate::manager::Shared;
 use crate::sending::{
     Decision, Fate, GateConfig, Next, Queued, Recipient, Reserved, SendError, SendReceipt, SendRequest,
-    Start, signal_of,
+    Start, signal_of, signal_of_quota,
 };
 
 /// Where the answer to a request to send goes.
@@ -46,8 +46,17 @@ pub(super) struct Waiting {
     delayed: Vec<Delayed>,
     /// When the outbox is to be looked at.
     outbox_at: Option<UnixMillis>,
-    /// Questions to the server about its time lock, each with who was refused for it.
-    locks: JoinSet<(Option<u64>, Result<ReachoutTimelock, CallError>)>,
+    /// Questions to the server about what it allows.
+    questions: JoinSet<Allowed>,
+}
+
+/// What the server says that it allows.
+#[derive(Debug)]
+pub(super) enum Allowed {
+    /// Its time lock, with who was refused for it.
+    TimeLock(Option<u64>, Result<ReachoutTimelock, CallError>),
+    /// Its quota of new chats.
+    NewChats(Result<NewChatQuota, CallError>),
 }
 
 #[derive(Debug)]
@@ -60,9 +69,11 @@ struct Delayed {
 }
 
 impl Waiting {
-    /// The server's answer about its time lock.
-    pub(super) async fn next_lock(&mut self) -> (Option<u64>, Result<ReachoutTimelock, CallError>) {
-        match self.locks.join_next().await {
+    /// The server's next answer about what it allows.
+    ///
+    /// Cancel safe.
+    pub(super) async fn next_allowed(&mut self) -> Allowed {
+        match self.questions.join_next().await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             _ => pending().await,
@@ -85,7 +96,7 @@ pub(super) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig
 impl Actor {
     /// Sends, if that is allowed now; otherwise does what the request says.
     pub(super) async fn send(&mut self, request: SendRequest, reply: SendReply) -> Result<(), Lost> {
-        let now = self.shared.clock.wall();
+        let now = self.gate.now();
         self.send_until(request, reply, now).await
     }
 
@@ -104,10 +115,10 @@ impl Actor {
         self.after_gate();
         match decision {
             Ok(Decision::Send(reserved)) => self.hand_over(*reserved, Some(reply)).await,
-            Ok(Decision::Wait { until, .. }) => {
+            Ok(Decision::Wait { until, limit }) => {
                 let longest = longest_wait(&request);
                 if asked.after(longest) < until {
-                    let _gone = reply.send(Err(SendError::Expired));
+                    let _gone = reply.send(Err(limit.into()));
                 } else {
                     self.waiting.delayed.push(Delayed { at: until, until: asked, request, reply });
                 }
@@ -152,11 +163,8 @@ impl Actor {
             }
             Err(error) => {
                 let sent = Err(error);
-                self.settle(&id, Fate::of(&sent)).await?;
-                {
-                    persist!(self, self.gate.handed_over(&id));
-                    Ok(())
-                }
+                // What the client did not store goes on waiting in the outbox, if it came from there.
+                self.settle(&id, Fate::of(&sent)).await
             }
         }
     }
@@ -187,7 +195,7 @@ impl Actor {
                 }
                 Err(error) => {
                     tracing::error!(account = %self.record.id, %error, "the outbox cannot be read");
-                    self.waiting.outbox_at = Some(self.shared.clock.wall().after(Duration::from_secs(1)));
+                    self.waiting.outbox_at = Some(self.gate.now().after(Duration::from_secs(1)));
                     return Ok(());
                 }
             }
@@ -197,7 +205,12 @@ impl Actor {
     /// What an event of the client means for what was sent, and for what may be sent.
     pub(super) async fn gate_event(&mut self, event: &Event) -> Result<(), Lost> {
         match event {
-            Event::Connected => persist!(self, self.gate.logged_in(None)),
+            Event::Connected => {
+                let server = self.running.as_ref().and_then(|running| running.client.server_time());
+                self.gate.set_own(self.record.jid.iter().chain(&self.record.lid).cloned());
+                persist!(self, self.gate.logged_in(server.map(UnixSeconds::to_millis)));
+                self.ask_what_is_allowed();
+            }
             Event::Send(update) => {
                 if let Some(fate) = Fate::of_state(&update.state) {
                     self.settle(&update.id, fate).await?;
@@ -256,34 +269,46 @@ impl Actor {
         }
         if let (Some(person), Some(running)) = (settled.refused, &self.running) {
             let client = running.client.clone();
-            self.waiting
-                .locks
-                .spawn(async move { (Some(person), client.account().reachout_timelock().await) });
+            self.waiting.questions.spawn(async move {
+                Allowed::TimeLock(Some(person), client.account().reachout_timelock().await)
+            });
         }
         // What waits may have waited for this.
-        self.waiting.outbox_at = Some(self.shared.clock.wall());
+        self.waiting.outbox_at = Some(self.gate.now());
         Ok(())
     }
 
-    /// The server answered about its time lock.
-    pub(super) async fn time_lock(
-        &mut self,
-        (refused, answer): (Option<u64>, Result<ReachoutTimelock, CallError>),
-    ) -> Result<(), Lost> {
-        match answer {
-            Ok(lock) => {
+    /// Asks the server for its time lock and its quota, after a login; later it tells by itself when they change.
+    fn ask_what_is_allowed(&mut self) {
+        let Some(running) = &self.running else { return };
+        let (first, second) = (running.client.clone(), running.client.clone());
+        let questions = &mut self.waiting.questions;
+        questions.spawn(async move { Allowed::TimeLock(None, first.account().reachout_timelock().await) });
+        questions.spawn(async move { Allowed::NewChats(second.account().new_chat_quota().await) });
+    }
+
+    /// The server answered what it allows.
+    pub(super) async fn allowed(&mut self, allowed: Allowed) -> Result<(), Lost> {
+        let failed = match allowed {
+            Allowed::TimeLock(refused, Ok(lock)) => {
                 persist!(self, self.gate.heed_time_lock(&lock, refused));
-                Ok(())
+                return Ok(());
             }
-            Err(error) => {
-                tracing::warn!(account = %self.record.id, %error, "the time lock is not known");
-                Ok(())
+            Allowed::NewChats(Ok(quota)) => {
+                let now = self.gate.now();
+                if let Some(signal) = signal_of_quota(&quota, now) {
+                    persist!(self, self.gate.heed(signal));
+                }
+                return Ok(());
             }
-        }
+            Allowed::TimeLock(_, Err(error)) | Allowed::NewChats(Err(error)) => error,
+        };
+        tracing::debug!(account = %self.record.id, error = %failed, "what the server allows is not known");
+        Ok(())
     }
 
     pub(super) async fn gate_time(&mut self) -> Result<(), Lost> {
-        let now = self.shared.clock.wall();
+        let now = self.gate.now();
         let delayed = std::mem::take(&mut self.waiting.delayed);
         for Delayed { at, until, request, reply } in delayed {
             if reply.is_closed() {
@@ -300,9 +325,12 @@ impl Actor {
         Ok(())
     }
 
-    pub(super) fn gate_deadline(&self) -> Option<UnixMillis> {
+    /// When something is to be sent, by the clock that does not jump.
+    pub(super) fn gate_deadline(&mut self) -> Option<Duration> {
         let delayed = self.waiting.delayed.iter().map(|delayed| delayed.at);
-        delayed.chain(self.waiting.outbox_at).min()
+        let at = delayed.chain(self.waiting.outbox_at).min()?;
+        // The gate's time is the server's, and not the wall clock's.
+        Some(self.shared.clock.boot() + at.since(self.gate.now()))
     }
 
     /// Tells the gate where the account really stands: what is told of it may be late.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::task::JoinSet;
 use wa_core::Event;
-use wa_core::client::{HookFuture, LinkGuard, PairCodeOptions};
+use wa_core::client::{HookFuture, LinkGuard, PairCodeOptions, PasskeyAuthenticator};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::event::Paired;
 use wa_types::UnixMillis;
@@ -146,6 +146,11 @@ impl Actor {
         let guard =
             || NumberGuard { numbers: Arc::clone(&self.shared.numbers), account: self.record.id.clone() };
         is_wanted.then(|| Arc::new(guard()) as Arc<dyn LinkGuard>)
+    }
+
+    /// Who signs passkeys, for the client of an attempt: whoever holds its ticket.
+    pub(super) fn authenticator(&self) -> Option<Arc<dyn PasskeyAuthenticator>> {
+        self.linking.as_ref().map(|linking| linking.side.authenticator())
     }
 
     /// What an event of the client means for the attempt.

@@ -165,7 +165,8 @@ impl Actor {
 
     async fn work(&mut self, begin: Begin, mailbox: &mut mpsc::Receiver<Command>) -> Result<End, Lost> {
         self.publish();
-        self.begin(begin).await?;
+        Box::pin(self.begin(begin)).await?;
+        // What is done is boxed: an account that waits is small.
         loop {
             let deadline = self.deadline();
             let now = self.shared.clock.boot();
@@ -181,20 +182,20 @@ impl Actor {
                 }
                 command = mailbox.recv() => match command {
                     Some(command) => {
-                        if let Some(end) = self.obey(command).await? {
+                        if let Some(end) = Box::pin(self.obey(command)).await? {
                             return Ok(end);
                         }
                     }
                     None => return Ok(End::Shutdown),
                 },
                 input = Running::next(&mut self.running) => match input {
-                    Input::Event(event) => self.on_event(event).await?,
-                    Input::Past(part) => self.take_past(part).await?,
+                    Input::Event(event) => Box::pin(self.on_event(event)).await?,
+                    Input::Past(part) => Box::pin(self.take_past(part)).await?,
                 },
-                news = Linking::next(&mut self.linking) => self.linking_news(news).await?,
-                lock = self.waiting.next_lock() => self.time_lock(lock).await?,
-                health = self.publisher.health_changed() => self.linking_news(News::Health(health)).await?,
-                () = sleep_until(deadline, now) => self.on_time().await?,
+                news = Linking::next(&mut self.linking) => Box::pin(self.linking_news(news)).await?,
+                lock = self.waiting.next_allowed() => Box::pin(self.allowed(lock)).await?,
+                health = self.publisher.health_changed() => Box::pin(self.linking_news(News::Health(health))).await?,
+                () = sleep_until(deadline, now) => Box::pin(self.on_time()).await?,
             }
         }
     }
@@ -256,10 +257,10 @@ impl Actor {
         Ok(())
     }
 
-    fn deadline(&self) -> Option<Duration> {
+    fn deadline(&mut self) -> Option<Duration> {
         let connection = self.running.as_ref().and_then(|running| running.connection.deadline());
         let linking = self.linking_deadline().map(|at| self.boot_time(at.0));
-        let gate = self.gate_deadline().map(|at| self.boot_time(at.0));
+        let gate = self.gate_deadline();
         [self.flaps.deadline(), connection, self.restart_at, linking, gate].into_iter().flatten().min()
     }
 

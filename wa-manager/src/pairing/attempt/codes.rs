@@ -17,6 +17,9 @@ use crate::pairing::limiter::refusal_code;
 use crate::pairing::update::{LimitNote, PairingUpdate, Step};
 use crate::pairing::view::Shown;
 
+/// So many codes that were shown are remembered: more than tickets have, for servers that make some by themselves.
+const REMEMBERED: usize = 8;
+
 /// A code that the client made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by actors and their tests")]
@@ -58,7 +61,7 @@ pub(super) enum Code {
     /// The server was asked; by the client itself, where it replaces one that the server took back.
     Asked { by_client: bool },
     /// On show.
-    Live { code: PairingCode, shown: Shown, refresh_at: Option<UnixMillis> },
+    Live { shown: Shown, refresh_at: Option<UnixMillis> },
     /// The user has to ask for the next one.
     NeedsRefresh,
 }
@@ -108,10 +111,15 @@ impl Attempt {
         self.out.push(Step::AskCode { phone, notifies: self.request.show_push_notification });
     }
 
-    /// A code is there. Told twice where we asked for it: as the answer, and as an event.
+    /// A code is there. Told twice where we asked for it: as the answer, and as an event, and the answer may come when
+    /// the code is over already.
     pub(super) fn code_made(&mut self, made: &MadeCode, now: UnixMillis) {
+        if self.past_codes.contains(&made.code) {
+            return;
+        }
+        self.past_codes.push(made.code.clone());
+        self.past_codes.drain(..self.past_codes.len().saturating_sub(REMEMBERED));
         match &self.code {
-            Code::Live { code, .. } if *code == made.code => return,
             Code::Asked { by_client: false } => {}
             _ => self.out.push(Step::Note(LimitNote::CodeMade { expires_in: made.expires_in })),
         }
@@ -124,7 +132,7 @@ impl Attempt {
         self.event(EventKind::PairingCode, about);
         self.tell(PairingUpdate::Code(shown.clone()));
         let refresh_at = is_refreshed.then_some(refresh_at);
-        self.code = Code::Live { code: made.code.clone(), shown, refresh_at };
+        self.code = Code::Live { shown, refresh_at };
         self.show();
     }
 

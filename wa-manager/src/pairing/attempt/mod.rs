@@ -24,6 +24,7 @@ mod tests;
 use serde_json::{Map, Value, json};
 use wa_core::Event;
 use wa_core::event::PasskeyProgress;
+use wa_core::pairing::PairingCode;
 use wa_types::UnixMillis;
 
 use self::codes::Code;
@@ -51,6 +52,8 @@ pub struct Attempt {
     qr: Option<Shown>,
     code: Code,
     codes_left: u8,
+    /// The codes that were shown, the newest last: what is told of them later is no news.
+    past_codes: Vec<PairingCode>,
     /// The connection can pair: a QR code came on it.
     is_ready: bool,
     passkey: Passkey,
@@ -108,6 +111,7 @@ impl Attempt {
             qr: None,
             code: if makes_codes { Code::Wanted } else { Code::Off(None) },
             codes_left: if makes_codes { policy.codes_per_ticket } else { 0 },
+            past_codes: Vec::new(),
             is_ready: false,
             passkey: Passkey::None,
             out: Vec::new(),
@@ -144,6 +148,7 @@ impl Attempt {
             qr: None,
             code: Code::Off(None),
             codes_left: 0,
+            past_codes: Vec::new(),
             is_ready: false,
             passkey: Passkey::None,
             out: Vec::new(),

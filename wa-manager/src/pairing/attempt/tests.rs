@@ -357,12 +357,19 @@ fn a_code_that_is_told_twice_is_one_code() {
     let first = run.hear(Heard::Code(made(1, CODE_LIFE)));
     assert_eq!((events(&first), notes(&first)), (vec!["pairing.code"], vec![]));
     assert_eq!(run.code(1), []);
+    // An answer that comes when the code is over brings it back neither then nor for the next one.
+    run.void(CodeVoid::RefreshByUser);
+    assert_eq!(run.code(1), []);
+    assert!(asks_code(&run.attempt.refresh(run.now).unwrap()));
+    assert_eq!(run.code(1), []);
+    assert!(run.attempt.view().unwrap().code.is_none());
+    run.code(2);
     // One that the server wanted counts, and takes the place of the one before.
     let steps = run.void(CodeVoid::Refreshed);
     assert_eq!((notes(&steps), asks_code(&steps)), (vec![LimitNote::CodeGone], false));
-    let steps = run.hear(Heard::Code(made(2, CODE_LIFE)));
+    let steps = run.hear(Heard::Code(made(3, CODE_LIFE)));
     assert_eq!(notes(&steps), [LimitNote::CodeMade { expires_in: CODE_LIFE }]);
-    assert_eq!(run.attempt.view().unwrap().codes_left, 1);
+    assert_eq!(run.attempt.view().unwrap().codes_left, 0);
 }
 
 // R017, R020, R048, R051
@@ -571,11 +578,13 @@ fn neither_logs_nor_events_hold_a_code() {
 #[derive(Debug, Clone)]
 enum Happens {
     Qr,
-    Answer(u8),
+    Answer,
+    /// An answer that was told before, as an event.
+    LateAnswer,
     Failure(u16),
     NotSent,
     Void(u8),
-    ClientCode(u8),
+    ClientCode,
     Paired,
     Connected,
     Disconnected,
@@ -591,11 +600,12 @@ enum Happens {
 fn happens() -> impl Strategy<Value = Happens> {
     prop_oneof![
         4 => Just(Happens::Qr),
-        4 => any::<u8>().prop_map(Happens::Answer),
+        4 => Just(Happens::Answer),
+        1 => Just(Happens::LateAnswer),
         1 => prop_oneof![Just(400), Just(429), Just(452), Just(500)].prop_map(Happens::Failure),
         1 => Just(Happens::NotSent),
         4 => (0..6_u8).prop_map(Happens::Void),
-        1 => any::<u8>().prop_map(Happens::ClientCode),
+        1 => Just(Happens::ClientCode),
         1 => Just(Happens::Paired),
         1 => Just(Happens::Connected),
         2 => Just(Happens::Disconnected),
@@ -610,17 +620,20 @@ fn happens() -> impl Strategy<Value = Happens> {
 }
 
 impl Run {
-    fn happen(&mut self, what: &Happens, is_asked: bool) -> Vec<Step> {
+    fn happen(&mut self, what: &Happens, is_asked: bool, number: u8) -> Vec<Step> {
         match what {
             Happens::Qr => self.qr(),
             // Nothing answers what was not asked.
-            Happens::Answer(number) if is_asked => self.code(*number),
+            Happens::Answer if is_asked => self.code(number),
+            // Before the first one there is none.
+            Happens::LateAnswer if number > 0 => self.code(number - 1),
+            Happens::LateAnswer => vec![],
             Happens::Failure(code) if is_asked => self.refused(CodeRefusal::Other(*code), None),
             Happens::NotSent if is_asked => {
                 let error = PairCodeError::Request(RequestError::NotConnected);
                 self.attempt.on_code(Err(CodeFailure::Client { error, wait: None }), self.now)
             }
-            Happens::Answer(_) | Happens::Failure(_) | Happens::NotSent => vec![],
+            Happens::Answer | Happens::Failure(_) | Happens::NotSent => vec![],
             Happens::Void(kind) => self.void(match kind {
                 0 => CodeVoid::Expired,
                 1 => CodeVoid::NotConfirmed,
@@ -629,7 +642,7 @@ impl Run {
                 4 => CodeVoid::ConnectionLost,
                 _ => CodeVoid::NotRenewed(PairCodeError::NotConnected),
             }),
-            Happens::ClientCode(number) => self.hear(Heard::Code(made(*number, CODE_LIFE))),
+            Happens::ClientCode => self.hear(Heard::Code(made(number, CODE_LIFE))),
             Happens::Paired => self.paired(),
             Happens::Connected => self.hear(Heard::Connected),
             Happens::Disconnected => self.hear(Heard::Disconnected),
@@ -664,12 +677,16 @@ proptest! {
             _ => PairRequest::both(phone()),
         };
         let mut run = Run::new(request);
+        let mut number = 0;
         let (mut is_asked, mut used, mut is_done, mut is_linked) = (false, 0_u8, false, false);
         for what in &list {
             let was_live = run.attempt.code.shown().is_some();
             let was_asked = is_asked;
-            let is_answer = matches!(what, Happens::Answer(_) | Happens::Failure(_) | Happens::NotSent);
-            let steps = run.happen(what, was_asked);
+            let is_answer = matches!(what, Happens::Answer | Happens::Failure(_) | Happens::NotSent);
+            let steps = run.happen(what, was_asked, number);
+            let is_late = matches!(what, Happens::LateAnswer) && number > 0;
+            prop_assert!(!is_late || steps.is_empty(), "an old code came back: {steps:?}");
+            number += u8::from(told(&steps).iter().any(|update| matches!(update, PairingUpdate::Code(_))));
             if is_answer && was_asked {
                 is_asked = false;
                 used -= u8::from(matches!(what, Happens::NotSent) && run.attempt.is_waiting());

@@ -59,7 +59,6 @@ impl Ledger {
     /// What was counted last was not tried.
     pub(super) fn give_back(&mut self, at: UnixMillis) {
         self.tries.remove(at);
-        self.live_until = 0;
     }
 
     /// Whether a code for the phone may be tried; [`Ledger::may_pair`] said so too.
@@ -87,6 +86,14 @@ impl Ledger {
     /// A code is live for so long.
     pub(super) const fn code_lives(&mut self, until: UnixMillis) {
         self.live_until = until.0;
+    }
+
+    /// What was said of a code turned out to be this, unless something else was said since: that it is gone, as these
+    /// words may come late.
+    pub(super) fn code_lives_after_all(&mut self, said: UnixMillis, until: UnixMillis) {
+        if self.live_until == said.0 {
+            self.live_until = until.0;
+        }
     }
 
     pub(super) const fn code_gone(&mut self) {

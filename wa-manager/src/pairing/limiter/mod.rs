@@ -163,9 +163,8 @@ impl PairLimiter {
         let at = self.reserve_code(subject).await.map_err(CodeFailure::Limited)?;
         let error = match ask.await {
             Ok(made) => {
-                let until = self.clock.wall().after(made.expires_in);
                 // The reservation holds the phone for the usual life of a code, if this fails.
-                let _kept = self.change_phone(subject, |phone, _| phone.code_lives(until)).await;
+                let _kept = self.code_lives(subject, at, self.clock.wall().after(made.expires_in)).await;
                 return Ok(made);
             }
             Err(error) => error,
@@ -274,9 +273,21 @@ impl PairLimiter {
         }
         if let Some(mut phone) = turn.phone(subject).await? {
             phone.ledger.give_back(at);
+            phone.ledger.code_lives_after_all(at.after(self.policy.code_life), UnixMillis(0));
             turn.put(phone);
         }
         turn.commit().await
+    }
+
+    /// The code that was counted at this time lives until then.
+    async fn code_lives(
+        &self,
+        subject: &PairSubject,
+        at: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<(), PairError> {
+        let said = at.after(self.policy.code_life);
+        self.change_phone(subject, |phone, _| phone.code_lives_after_all(said, until)).await.map(drop)
     }
 
     async fn note_refusal(

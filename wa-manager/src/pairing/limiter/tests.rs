@@ -181,6 +181,19 @@ async fn a_code_that_lives_keeps_the_phone_from_another_one_also_after_a_crash()
 }
 
 #[tokio::test]
+async fn a_code_that_is_gone_before_its_maker_says_so_does_not_live_again() {
+    let bench = Bench::new();
+    let subject = subject(1, 1);
+    let made = bench.limiter.counted(&subject, async {
+        bench.limiter.note(&subject, &LimitNote::CodeGone).await.unwrap();
+        bench.clock.pass(MINUTE);
+        Ok(made())
+    });
+    made.await.unwrap();
+    assert_eq!(bench.try_code(&subject).await, Ok(()));
+}
+
+#[tokio::test]
 async fn what_the_server_heard_nothing_of_does_not_count() {
     let bench = Bench::new();
     let subject = subject(1, 1);

@@ -84,6 +84,7 @@ fn recipient(to: u8, form: u8) -> Recipient {
 
 /// One that left, when, on which lane, to whom, and at which level.
 struct Left {
+    id: MessageId,
     at: UnixMillis,
     lane: Lane,
     to: u8,
@@ -97,7 +98,14 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let mut people: HashMap<MessageId, u8> = HashMap::new();
     for step in steps {
         let (at, level) = (scene.world(), scene.gate.level().number());
-        let mut note = |lane: Lane, to: u8, count: u32| left.push(Left { at, lane, to, level, count });
+        let note = |id: &MessageId, lane: Lane, to: u8, count: u32| Left {
+            id: id.clone(),
+            at,
+            lane,
+            to,
+            level,
+            count,
+        };
         match step {
             Step::Ask { to, form, text, waits } => {
                 let recipient = recipient(to, form);
@@ -109,7 +117,7 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 }
                 match scene.gate.ask(&request, &recipient).await {
                     Ok(Decision::Send(reserved)) => {
-                        note(reserved.lane, to, 1);
+                        left.push(note(&reserved.id, reserved.lane, to, 1));
                         ids.push(reserved.id);
                     }
                     Ok(Decision::Queued(queued)) => {
@@ -130,7 +138,7 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 let known = scene.store.reservation(&super::scene::id(), id.as_str()).await.unwrap();
                 let deed = Deed::Lookup { numbers };
                 if known.is_none() && scene.gate.ask_deed(&id, &deed).await.is_ok() {
-                    note(Lane::Lookup, 255, numbers);
+                    left.push(note(&id, Lane::Lookup, 255, numbers));
                 }
             }
             Step::Turn => {
@@ -145,7 +153,7 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 };
                 if let Next::Send(reserved) = scene.gate.next(tells).await.unwrap() {
                     if !reserved.is_again {
-                        note(reserved.lane, people[&reserved.id], 1);
+                        left.push(note(&reserved.id, reserved.lane, people[&reserved.id], 1));
                     }
                     ids.push(reserved.id.clone());
                     // Sometimes the process ends before this.
@@ -156,6 +164,7 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Fate { fate } => {
                 if let Some(id) = ids.pop() {
+                    let is_nobody = fate == 3;
                     let fate = match fate {
                         0 => Fate::Sent { at: None, chat: None },
                         1 => Fate::Refused(463),
@@ -163,7 +172,15 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
                         3 => Fate::Nobody,
                         _ => Fate::Unknown,
                     };
-                    scene.gate.settle(&id, fate).await.unwrap();
+                    let settled = scene.gate.settle(&id, fate).await.unwrap();
+                    // It never left, and is given back but to those who try numbers.
+                    if let Some(place) = left.iter().position(|one| one.id == id)
+                        && is_nobody
+                        && settled.is_some()
+                        && !left[place].lane.is_to_stranger()
+                    {
+                        left.remove(place);
+                    }
                 }
             }
             Step::Wait { seconds } => scene.pass(Duration::from_secs(seconds)),
