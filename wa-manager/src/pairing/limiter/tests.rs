@@ -9,7 +9,7 @@ use wa_core::pairing::PairingCode;
 
 use super::*;
 use crate::pairing::test_clock::{START, TestClock};
-use crate::store::{MemoryManagerStore, SqliteManagerStore};
+use crate::store::{Changes, MemoryManagerStore, SqliteManagerStore};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
