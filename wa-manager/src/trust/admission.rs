@@ -16,6 +16,10 @@ use super::window::{Bucket, Window, millis};
 /// After a login, the pace grows from a quarter to the whole over this long: a backlog does not leave in one burst.
 const RAMP: Duration = Duration::from_secs(60);
 
+/// So many numbers are looked up at once, so far apart.
+const MOST_LOOKUPS: u32 = 20;
+const LOOKUP_GAP: Duration = Duration::from_secs(5);
+
 /// Two days begin at least so far apart, whatever happens to the zone.
 const SHORTEST_DAY: Duration = Duration::from_secs(20 * 60 * 60);
 
@@ -90,7 +94,7 @@ pub enum Scope {
     Hour,
     /// The pace.
     Minute,
-    /// The pause between first contacts.
+    /// The pause between first contacts, and between lookups.
     Gap,
     /// First contacts, until the past has come: before that an old friend looks like a stranger.
     History,
@@ -205,7 +209,10 @@ impl TrustState {
                 self.usage.replies += 1;
                 self.replies.take(now, every(level.reply_per_minute));
             }
-            Lane::Lookup => self.lookups.add(now, count, DAY),
+            Lane::Lookup => {
+                self.lookups.add(now, count, DAY);
+                self.next_lookup = now.after(LOOKUP_GAP).0;
+            }
             Lane::GroupAdmin => {
                 if matches!(deed, Deed::CreateGroup { .. }) {
                     self.groups.add(now, 1, DAY);
@@ -311,6 +318,12 @@ impl TrustState {
         match deed {
             Deed::Message(person) => self.look_at_person(level, person, text, now, limits),
             Deed::Lookup { numbers } => {
+                if *numbers > MOST_LOOKUPS {
+                    limits.own(Scope::Lookups, MOST_LOOKUPS, *numbers, None);
+                }
+                if now.0 < self.next_lookup {
+                    limits.own(Scope::Gap, 1, 1, Some(UnixMillis(self.next_lookup)));
+                }
                 limits.window(Scope::Lookups, &self.lookups, DAY, level.lookups, *numbers);
             }
             Deed::CreateGroup { strangers } | Deed::AddToGroup { strangers } => {

@@ -40,6 +40,8 @@ pub struct TrustState {
     pub(super) next_contact: u64,
     pub(super) texts: VecDeque<SentText>,
     pub(super) lookups: Window,
+    /// No numbers are looked up before.
+    pub(super) next_lookup: u64,
     pub(super) groups: Window,
     pub(super) strangers: Window,
     pub(super) posts: Window,
@@ -276,6 +278,7 @@ impl TrustState {
             next_contact: 0,
             texts: VecDeque::new(),
             lookups: Window::default(),
+            next_lookup: 0,
             groups: Window::default(),
             strangers: Window::default(),
             posts: Window::default(),

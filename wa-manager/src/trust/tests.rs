@@ -100,6 +100,20 @@ fn the_longest_wait_is_named() {
     assert!(matches!(state.admit(&terms(&table), &stranger(1), None, T), Admission::Allow { .. }));
 }
 
+// R170
+#[test]
+fn few_numbers_are_looked_up_at_once_and_not_one_after_another() {
+    let (table, mut state) = (table(), TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC));
+    let terms = terms(&table);
+    let many = state.admit(&terms, &Deed::Lookup { numbers: 21 }, None, T);
+    assert!(matches!(many, Admission::Deny(limit) if limit.limit == 20), "at once");
+    let twenty = Deed::Lookup { numbers: 20 };
+    state.reserve(&terms, "1", &twenty, None, T, 0).unwrap();
+    let limit = state.reserve(&terms, "2", &twenty, None, T, 0).unwrap_err();
+    assert_eq!((limit.scope, limit.retry_at), (Scope::Gap, Some(T.after(Duration::from_secs(5)))));
+    state.reserve(&terms, "2", &twenty, None, T.after(Duration::from_secs(5)), 0).unwrap();
+}
+
 #[test]
 fn the_same_text_goes_to_few() {
     let (table, mut state, mut now) = (table(), fresh(), T);

@@ -109,7 +109,7 @@ pub(crate) fn client(
 ) -> impl Fn(ClientBuilder, &AccountRecord) -> ClientBuilder + Send + Sync + 'static + use<> {
     let (connector, root, http) = (server.connector(), server.trust_root(), server.media().http_client());
     move |builder, _| {
-        builder.connector(Arc::clone(&connector)).trust_root(root.clone()).http_client(Arc::clone(&http))
+        builder.connector(Arc::clone(&connector)).trust_root(root).http_client(Arc::clone(&http))
     }
 }
 

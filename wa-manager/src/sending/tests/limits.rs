@@ -278,6 +278,9 @@ async fn numbers_that_are_looked_up_have_their_own_budget(mut scene: Scene) {
     // One that was never asked is given back.
     let never = Fate::of(&Err(wa_core::SendError::Lookup));
     scene.gate.settle(&first, never).await.unwrap();
+    let error = scene.gate.ask_deed(&MessageId::new("lookup 3"), &twelve).await.unwrap_err();
+    assert_eq!(error.retry_after(scene.world()), Some(Duration::from_secs(5)));
+    scene.pass(Duration::from_secs(5));
     scene.gate.ask_deed(&MessageId::new("lookup 3"), &twelve).await.unwrap();
     assert_eq!(scene.count(EventKind::MessageFailed).await, 0);
 }
