@@ -287,3 +287,37 @@ impl AsyncRead for Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::transport::{HttpMethod, is_public};
+
+    #[tokio::test]
+    async fn only_allowed_addresses_are_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = HttpsClient::new(&TlsRoots::none());
+        for host in ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]"] {
+            let request = || HttpRequest::new(HttpMethod::Get, format!("http://{host}:{port}/"));
+            let refused = client.clone().only_to(is_public).send(request()).await.unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{host}");
+        }
+        let request = HttpRequest::new(HttpMethod::Get, format!("http://localhost:{port}/"));
+        let answered = async {
+            // The first that comes: those before were not connected to.
+            let mut tcp = listener.accept().await.unwrap().0;
+            let mut head = vec![0; 14];
+            tcp.read_exact(&mut head).await.unwrap();
+            tcp.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            head
+        };
+        let client = client.only_to(|address| address.is_loopback());
+        let (head, answer) = tokio::join!(answered, client.send(request));
+        assert_eq!(head, b"GET / HTTP/1.1");
+        assert_eq!(answer.unwrap().status, 204);
+    }
+}

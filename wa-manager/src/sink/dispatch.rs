@@ -92,8 +92,10 @@ pub struct Dispatcher {
     lanes: Lanes,
     /// To be written with how far the endpoint is.
     pending: Changes,
-    /// Something was done with since the last commit.
+    /// There is something to be written.
     is_dirty: bool,
+    /// How far events had been seen when that was looked at.
+    looked: u64,
     /// What was written as done with.
     written: u64,
     /// The store failed: nothing is delivered before this time, as nothing of it could be kept.
@@ -120,6 +122,7 @@ impl Dispatcher {
             lanes: Lanes::new(parts.policy, parts.is_parallel, start),
             pending: Changes::new(),
             is_dirty: false,
+            looked: parts.since,
             written: parts.since,
             blocked_until: None,
             parts,
@@ -204,7 +207,7 @@ impl Dispatcher {
         let further = cursors.into_iter().filter(|cursor| cursor.seq > all);
         let further = further.filter_map(|cursor| Some((cursor.account?, cursor.seq))).collect();
         self.lanes = Lanes::new(parts.policy, parts.is_parallel, Progress { all, further });
-        self.written = all;
+        (self.written, self.looked) = (all, all);
         None
     }
 
@@ -299,24 +302,25 @@ impl Dispatcher {
 
     /// Begins to write how far the endpoint is, if there is news.
     fn flush(&mut self, stream: &EventStream) -> Option<Pin<Box<dyn Future<Output = Flushed> + Send>>> {
-        self.lanes.see_up_to(stream.cursor());
-        let progress = self.lanes.progress();
-        let is_far = progress.all >= self.written + STRIDE;
-        let mut changes = std::mem::take(&mut self.pending);
-        if self.is_dirty || is_far {
-            let endpoint = &self.parts.endpoint;
-            let cursor = |account, seq| {
-                Change::PutCursor(Box::new(CursorRecord { endpoint: endpoint.clone(), account, seq }))
-            };
-            for (account, seq) in progress.further {
-                changes.push(cursor(Some(account), seq));
-            }
-            if progress.all > self.written {
-                changes.push(cursor(None, progress.all));
-                self.written = progress.all;
-            }
+        let seen = stream.cursor();
+        if !self.is_dirty && seen < self.looked + STRIDE {
+            return None;
         }
-        self.is_dirty = false;
+        (self.is_dirty, self.looked) = (false, seen);
+        self.lanes.see_up_to(seen);
+        let Progress { all, further } = self.lanes.progress();
+        let endpoint = &self.parts.endpoint;
+        let cursor = |account, seq| {
+            Change::PutCursor(Box::new(CursorRecord { endpoint: endpoint.clone(), account, seq }))
+        };
+        let mut changes = std::mem::take(&mut self.pending);
+        for (account, seq) in further {
+            changes.push(cursor(Some(account), seq));
+        }
+        if all > self.written {
+            changes.push(cursor(None, all));
+            self.written = all;
+        }
         if changes.is_empty() {
             return None;
         }
@@ -342,6 +346,7 @@ impl Dispatcher {
                 for change in later {
                     self.pending.push(change);
                 }
+                self.is_dirty = true;
                 self.blocked_until = Some(self.now() + RETRY);
             }
         }

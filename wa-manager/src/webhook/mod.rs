@@ -23,7 +23,8 @@ mod sign;
 pub use reach::Reach;
 pub use record::{SigningMode, Webhook, WebhookId, WebhookRecord, WebhookState};
 pub use registry::{
-    DEAD_LETTERS_AT_ONCE, WebhookError, WebhookPatch, WebhookSpec, Webhooks, WebhooksBuilder, WebhooksTask,
+    DEAD_LETTERS_AT_ONCE, Replayed, WebhookError, WebhookPatch, WebhookSpec, Webhooks, WebhooksBuilder,
+    WebhooksTask,
 };
 pub use secret::{SecretError, WebhookSecret};
 pub use sign::{VerifyError, verify};

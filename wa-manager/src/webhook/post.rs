@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
+use metrics::counter;
 use tokio::time::timeout;
 use wa_core::transport::{HttpClient as _, HttpMethod, HttpRequest};
 use wa_types::UnixMillis;
@@ -74,7 +75,17 @@ impl Post {
 
 impl EventSink for Post {
     fn deliver<'a>(&'a self, event: &'a EventRecord, attempt: u32) -> SinkFuture<'a> {
-        Box::pin(self.post(event, attempt))
+        Box::pin(async move {
+            let outcome = self.post(event, attempt).await;
+            let result = match outcome {
+                Outcome::Taken => "taken",
+                Outcome::Failed { .. } => "failed",
+                Outcome::Refused { .. } => "refused",
+                Outcome::Gone => "gone",
+            };
+            counter!("wa_webhook_attempts_total", "result" => result).increment(1);
+            outcome
+        })
     }
 }
 

@@ -39,6 +39,9 @@ const MAX_WEBHOOKS: usize = 100;
 /// So many dead letters are listed at once, and so many events marked in one commit.
 pub const DEAD_LETTERS_AT_ONCE: usize = 100;
 
+/// So many events are delivered once more in one go, and a few: those of the last page.
+const MAX_REPLAYED: usize = 10_000;
+
 /// Headers that are ours, or the connection's.
 const OURS: [&str; 11] = [
     "host",
@@ -196,6 +199,16 @@ impl fmt::Debug for WebhookPatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookPatch").finish_non_exhaustive()
     }
+}
+
+/// What is delivered once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replayed {
+    /// How many events.
+    pub events: usize,
+    /// Those up to this one were looked at.
+    pub up_to: u64,
 }
 
 /// Why a webhook was not set up or changed.
@@ -356,7 +369,8 @@ impl Webhooks {
     }
 
     /// Delivers these events once more, whether they were taken or not: those that the webhook wants, and that are dead
-    /// letters or still kept. Says how many. They come beside those that happen now, under their old ids, in their order.
+    /// letters or still kept. They come beside those that happen now, under their old ids, in their order. Of many, the
+    /// first 10,000 are taken: go on after [`Replayed::up_to`].
     ///
     /// If this fails, or is dropped, some of them are delivered.
     ///
@@ -367,11 +381,11 @@ impl Webhooks {
         tenant: &TenantId,
         id: &WebhookId,
         events: RangeInclusive<u64>,
-    ) -> Result<usize, WebhookError> {
+    ) -> Result<Replayed, WebhookError> {
         let record = self.shared.find(tenant, id).await?;
-        let count = self.shared.mark(&record, &events).await?;
+        let replayed = self.shared.mark(&record, &events).await?;
         self.commands.send(Command::Replay(id.clone())).await.map_err(|_| WebhookError::Stopped)?;
-        Ok(count)
+        Ok(replayed)
     }
 
     /// Ends the deliveries to the webhooks of an account alone. To be called before the account is deleted from the store,
@@ -429,7 +443,7 @@ impl Shared {
         &self,
         record: &WebhookRecord,
         events: &RangeInclusive<u64>,
-    ) -> Result<usize, WebhookError> {
+    ) -> Result<Replayed, WebhookError> {
         let (filter, last) = (record.filter(), *events.end());
         let mut count = 0;
         // Some of these may not be kept any more elsewhere.
@@ -451,11 +465,14 @@ impl Shared {
             after = end;
         }
         let mut after = events.start().saturating_sub(1);
-        while after < last {
+        while after < last && count < MAX_REPLAYED {
             let (tenant, account) = (filter.tenant.clone(), filter.account.clone());
             let query = EventQuery { after, tenant, account, limit: DEAD_LETTERS_AT_ONCE };
             let page = self.store.events(query).await?;
-            let Some(end) = page.last().map(|event| event.seq) else { break };
+            let Some(end) = page.last().map(|event| event.seq) else {
+                after = last;
+                break;
+            };
             // No more letters than events lie between.
             let query = DeadLetterQuery { after, is_replayed: Some(true), limit: DEAD_LETTERS_AT_ONCE };
             let marked = self.store.dead_letters(record.id.as_str(), query).await?;
@@ -477,7 +494,7 @@ impl Shared {
             self.store.commit(changes).await?;
             after = end;
         }
-        Ok(count)
+        Ok(Replayed { events: count, up_to: after.min(last) })
     }
 
     fn dispatcher(self: &Arc<Self>, record: WebhookRecord) -> Dispatcher {

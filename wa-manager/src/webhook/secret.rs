@@ -4,13 +4,14 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 /// What secrets that are given as base64 begin with.
 const PREFIX: &str = "whsec_";
 
 /// A secret that the host and the receiver of a webhook share. Written only: it is in no log and no answer.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct WebhookSecret(Zeroizing<Vec<u8>>);
 
 /// Why something is no secret.
@@ -59,6 +60,15 @@ impl WebhookSecret {
         &self.0
     }
 }
+
+/// In constant time, for secrets of the same length.
+impl PartialEq for WebhookSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes().ct_eq(other.as_bytes()).into()
+    }
+}
+
+impl Eq for WebhookSecret {}
 
 impl fmt::Debug for WebhookSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,9 +37,11 @@ impl Clock for RuntimeClock {
     }
 }
 
+type Answer = dyn Fn(&EventRecord, u32) -> Outcome + Send + Sync;
+
 /// What a sink answers, and what it was sent.
 struct Script {
-    answer: Box<dyn Fn(&EventRecord, u32) -> Outcome + Send + Sync>,
+    answer: Box<Answer>,
     sent: Mutex<Vec<(EventRecord, u32)>>,
     taken: Mutex<Vec<EventRecord>>,
     /// Something was taken.
