@@ -233,6 +233,7 @@ mod tests {
         PathTemplate::new("base", template)?.resolve(&key)
     }
 
+    // R005, R006, R008, R009
     #[test]
     fn all_placeholders_are_filled_in() {
         let path = resolve("{tenant}/{owner}/{name}-{phone}-{kind}.{id}", Some("7"), Some("628123456789"));
@@ -240,6 +241,7 @@ mod tests {
         assert_eq!(path.unwrap(), Path::new(&format!("base/default/7/shop-628123456789-bot_data.{id}")));
     }
 
+    // R013
     #[test]
     fn templates_that_lead_elsewhere_are_refused() {
         for template in ["../x", "/x", "a//b", "a/./b", "a/..", "", "a:b", "a\\b"] {

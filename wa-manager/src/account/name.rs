@@ -134,6 +134,7 @@ mod tests {
         }
     }
 
+    // R183
     #[test]
     fn names_are_safe_in_addresses_and_paths() {
         for good in ["a", "9", "A-b_c.d", "628123456789", &"x".repeat(64)] {

@@ -166,6 +166,7 @@ impl Default for IgnoreRules {
 mod tests {
     use super::*;
 
+    // R083, R106, R107, R108, R165
     #[test]
     fn the_defaults_are_those_that_were_asked_for() {
         let text = r#"{"autoStart":false,"syncLimit":50,"storageMode":"filesystem","strictDailyLimit":false,"timeZone":null,"identityPolicy":"auto_trust","ignore":{"status":true,"broadcast":false,"groups":false,"newsletters":false}}"#;
@@ -173,6 +174,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<AccountSettings>("{}").unwrap(), AccountSettings::default());
     }
 
+    // R132
     #[test]
     fn what_cannot_be_is_refused() {
         for bad in [

@@ -228,6 +228,7 @@ impl Reason {
 mod tests {
     use super::*;
 
+    // R061, R112
     #[test]
     fn the_wire_has_eight_statuses_and_connected_is_ready() {
         let names = ["idle", "loading", "qr", "pairing", "authenticated", "ready", "disconnected", "error"];

@@ -7,6 +7,7 @@ use wa_manager::{AccountPatch, AccountStatus, ManagerError, Unlink};
 use crate::scene::{Scene, key, linked, soon, stands};
 
 // R080, R088, R099, R100, R151: start and stop, without logout.
+// R023, R087, R115
 #[tokio::test]
 async fn an_account_starts_and_stops_and_stays_linked() {
     let scene = linked(&["anna"]).await;
@@ -52,6 +53,7 @@ async fn the_last_command_decides() {
 }
 
 // Acceptance: delete during start. R090, R098.
+// R152
 #[tokio::test]
 async fn an_account_that_starts_can_be_deleted() {
     let scene = linked(&["anna", "berta"]).await;

@@ -40,6 +40,7 @@ async fn send(account: &Account, request: SendRequest) -> Result<SendOutcome, Se
 }
 
 // R033, R064, R067, R074: a contact and a chat, once, and an answer.
+// R066, R073, R123
 #[tokio::test]
 async fn a_message_makes_a_contact_and_a_chat_and_is_answered() {
     let scene = ready(&["anna"]).await;

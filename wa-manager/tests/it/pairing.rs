@@ -62,6 +62,7 @@ fn number(phone: &Phone) -> wa_types::PhoneNumber {
 }
 
 // R001, R010, R011, R022, R027, R048, R052: request, new client, code of that client, link, account.
+// R002, R007, R012, R029, R081, R086, R140
 #[tokio::test]
 async fn an_account_is_linked_by_qr() {
     let scene = Scene::new().await;
@@ -101,6 +102,7 @@ async fn an_account_is_linked_by_qr() {
 }
 
 // R039, R043, R048, R050, R141: by code, beside the QR code on one connection.
+// R023, R049, R081
 #[tokio::test]
 async fn an_account_is_linked_by_a_code_that_is_typed() {
     let scene = Scene::new().await;

@@ -7,6 +7,7 @@ use wa_manager::event::EventKind;
 use crate::scene::{linked, linked_with, soon, stands};
 
 // R057, R115-R117: each change is stored, numbered and told, in order.
+// R025, R035
 #[tokio::test]
 async fn a_lost_connection_is_told_and_comes_back() {
     let quick = ConnectionPolicy { flap_window: std::time::Duration::ZERO, ..ConnectionPolicy::default() };
