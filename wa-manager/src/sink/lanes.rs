@@ -236,6 +236,7 @@ impl Lanes {
         if *key == Key::Replay && events.is_empty() {
             lane.latest = lane.read;
         }
+        let up_to = events.last().map_or(up_to, |last| last.seq.max(up_to));
         // Later ones will be seen.
         let new = events.into_iter().filter(|event| event.seq > lane.read && event.seq <= lane.latest);
         let before = lane.events.len();
