@@ -1,4 +1,4 @@
-//! Holds the README's feature table to the truth: every module and every test that it names is there.
+//! Holds the tables of features and of requirements to the truth: every module and every test that they name is there.
 
 use std::error::Error;
 use std::fs;
@@ -16,12 +16,19 @@ struct Row<'t> {
     tests: Vec<&'t str>,
 }
 
+/// The tables: the file, and the chapter in it.
+const TABLES: [(&str, &str); 2] = [("README.md", "Features"), ("wa-manager/README.md", "Requirements")];
+
 /// Fails with every row that names what is not there, or names nothing.
 pub(crate) fn check(repository: &Path) -> Outcome {
-    let readme = fs::read_to_string(repository.join("README.md"))?;
-    let rows = rows(&readme);
+    TABLES.iter().try_for_each(|(file, chapter)| check_table(repository, file, chapter))
+}
+
+fn check_table(repository: &Path, file: &str, chapter: &str) -> Outcome {
+    let readme = fs::read_to_string(repository.join(file))?;
+    let rows = rows(&readme, chapter);
     if rows.is_empty() {
-        return Err("README.md: there is no table under `## Features`".into());
+        return Err(format!("{file}: there is no table under `## {chapter}`").into());
     }
     let folders: Vec<(String, PathBuf)> = packages::load(&repository.join("Cargo.toml"))?
         .into_iter()
@@ -46,16 +53,18 @@ pub(crate) fn check(repository: &Path) -> Outcome {
         }
     }
     if faults.is_empty() {
-        println!("features: {} capabilities, each with its module and its test", rows.len());
+        println!("{chapter}: {} rows, each with its module and its test", rows.len());
         return Ok(());
     }
-    Err(format!("README.md names what is not there:\n  {}", faults.join("\n  ")).into())
+    Err(format!("{file} names what is not there:\n  {}", faults.join("\n  ")).into())
 }
 
 /// The rows of all tables in the chapter, without their heads.
-fn rows(readme: &str) -> Vec<Row<'_>> {
-    let chapter = readme.split("\n## ").find_map(|chapter| chapter.strip_prefix("Features\n")).unwrap_or("");
-    chapter.lines().filter_map(row).filter(|row| row.capability != "Capability").collect()
+fn rows<'t>(readme: &'t str, chapter: &str) -> Vec<Row<'t>> {
+    let title = format!("{chapter}\n");
+    let chapter = readme.split("\n## ").find_map(|chapter| chapter.strip_prefix(&title)).unwrap_or("");
+    let heads = ["Capability", "Requirement"];
+    chapter.lines().filter_map(row).filter(|row| !heads.contains(&row.capability)).collect()
 }
 
 fn row(line: &str) -> Option<Row<'_>> {
@@ -134,7 +143,7 @@ mod tests {
             tests: vec!["wa-it::messages::one", "wa-it::messages::two"],
         };
         let nothing = Row { capability: "nothing", modules: vec![], tests: vec![] };
-        assert_eq!(rows(README), [text, nothing]);
+        assert_eq!(rows(README, "Features"), [text, nothing]);
     }
 
     #[test]

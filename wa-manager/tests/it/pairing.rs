@@ -290,3 +290,20 @@ async fn a_pairing_store_that_fails_is_told_before_anything_begins() {
     let error = builder.build().await.unwrap_err();
     assert_eq!(error.code(), "pairing_store");
 }
+
+// R014, R055: nor does one that the end of the manager cuts off.
+#[tokio::test]
+async fn the_end_of_the_manager_ends_what_is_shown() {
+    let store = Arc::new(wa_manager::pairing::MemoryPairingStore::default());
+    let shown = Arc::clone(&store);
+    let scene = Scene::with(move |builder| builder.pairing_store(shown)).await;
+    let anna = scene.create("anna").await;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    qr(&mut ticket).await;
+    let id = anna.id().clone();
+    let scene = scene.restart().await;
+    assert_eq!(store.get(&id, UnixMillis(0)).await.unwrap(), None);
+    assert_eq!(scene.account("anna").status(), AccountStatus::Idle);
+    assert!(!scene.key_file("anna").exists());
+    assert_eq!(failure(&mut ticket).await, PairError::Cancelled);
+}

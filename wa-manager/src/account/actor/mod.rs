@@ -42,6 +42,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wa_core::Event;
 
@@ -69,6 +70,9 @@ pub(crate) use supervisor::supervise;
 
 /// After a failure of the manager's store, a step is written again so much later.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the last write of what a pairing shows may take.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 /// How an actor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +117,7 @@ pub(crate) struct Actor {
     is_guarded: bool,
     publisher: ViewPublisher,
     /// Writes what the publisher has; ends with it.
-    _writer: JoinSet<()>,
+    writer: JoinSet<()>,
     stop: CancellationToken,
 }
 
@@ -130,9 +134,9 @@ impl Actor {
         stop: CancellationToken,
     ) -> Self {
         let (store, clock) = (Arc::clone(&shared.pairing_store), Arc::clone(&shared.clock));
-        let (publisher, writer) = ViewPublisher::new(store, clock, record.id.clone());
-        let mut writers = JoinSet::new();
-        writers.spawn(writer);
+        let (publisher, writing) = ViewPublisher::new(store, clock, record.id.clone());
+        let mut writer = JoinSet::new();
+        writer.spawn(writing);
         let inbound = Inbound::new(Arc::clone(&shared.selector));
         let flaps = Flaps::new(shared.connection.flap_window);
         Self {
@@ -150,7 +154,7 @@ impl Actor {
             linking: None,
             is_guarded: true,
             publisher,
-            _writer: writers,
+            writer,
             stop,
         }
     }
@@ -160,6 +164,12 @@ impl Actor {
             Ok(end) | Err(Lost(end)) => end,
         };
         self.end_client().await;
+        // What is shown no more is written before the actor is gone.
+        let Self { publisher, mut writer, .. } = self;
+        drop(publisher);
+        if timeout(LAST_WRITE, writer.join_next()).await.is_err() {
+            tracing::warn!("what was shown of a pairing is left until it expires");
+        }
         end
     }
 
@@ -173,6 +183,7 @@ impl Actor {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {
+                    Box::pin(self.cancel_linking()).await?;
                     self.end_client().await;
                     if !matches!(self.record.status, AccountStatus::Idle | AccountStatus::Error) {
                         // The truth for whoever reads the store before the next start.
