@@ -1,0 +1,112 @@
+// The server's REST calls. Every failure is a `Problem`, also that nothing answered.
+
+/** Why a call failed: problem+json as the server sent it, or `offline` / `timeout` of our own. */
+export class Problem extends Error {
+  constructor({ status = 0, code = '', title = '', detail = '', retryAfter = null, hints = [], fields = {} }) {
+    super(detail || title || code);
+    this.name = 'Problem';
+    Object.assign(this, { status, code, title, detail, retryAfter, hints, fields });
+  }
+}
+
+const CALL_LIMIT = 30_000;
+const BATCH_LIMIT = 120_000;
+const RETRY_AFTER = 500;
+
+/** The calls, with this key. `base` is where the page itself is; `language` is asked for each call. */
+export function createApi({ key, base, language = () => 'en', fetch = globalThis.fetch.bind(globalThis) }) {
+  const account = (name) => `whatsapp/session/${encodeURIComponent(name)}`;
+
+  async function call(method, path, { body, headers = {}, limit = CALL_LIMIT } = {}) {
+    const options = {
+      method,
+      headers: { Authorization: `Bearer ${key}`, 'Accept-Language': language(), ...headers },
+      cache: 'no-store',
+      credentials: 'omit',
+    };
+    if (method === 'POST') options.headers['Idempotency-Key'] = randomKey();
+    if (body !== undefined) {
+      options.headers['Content-Type'] = 'application/json';
+      options.body = JSON.stringify(body);
+    }
+    const response = await send(new URL(path, base), options, limit);
+    if (!response.ok) throw await problemOf(response);
+    if (response.status === 204) return null;
+    return response.json().catch(() => {
+      throw new Problem({ status: response.status, code: 'malformed' });
+    });
+  }
+
+  /** Sends it; once more, with the same idempotency key, when the network failed. */
+  async function send(url, options, limit) {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await fetch(url, { ...options, signal: AbortSignal.timeout(limit) });
+      } catch (error) {
+        if (error.name === 'TimeoutError') throw new Problem({ code: 'timeout' });
+        if (attempt > 0) throw new Problem({ code: 'offline' });
+        await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER));
+      }
+    }
+  }
+
+  const post = (path, body = {}, limit) => call('POST', path, { body, limit });
+
+  return {
+    /** All accounts, however many answers that takes. */
+    async list() {
+      const accounts = [];
+      let cursor = null;
+      do {
+        const answer = await call('GET', cursor ? `whatsapp/sessions?cursor=${encodeURIComponent(cursor)}` : 'whatsapp/sessions');
+        accounts.push(...answer.accounts);
+        cursor = answer.nextCursor ?? null;
+      } while (cursor);
+      return accounts;
+    },
+    get: (name) => call('GET', account(name)),
+    create: (body) => post('whatsapp/session', body),
+    update: (name, version, body) =>
+      call('PUT', account(name), { body, headers: { 'If-Match': `"${version}"` } }),
+    delete: (name, { force = false } = {}) => call('DELETE', `${account(name)}${force ? '?force=true' : ''}`),
+    start: (name) => post(`${account(name)}/start`),
+    stop: (name) => post(`${account(name)}/stop`),
+    logout: (name) => post(`${account(name)}/logout`),
+    pair: (name, body) => post(`${account(name)}/pairing`, body),
+    refreshPairing: (name) => post(`${account(name)}/pairing/refresh`),
+    cancelPairing: (name) => post(`${account(name)}/pairing/cancel`),
+    resetUsage: (name, reason) => post(`${account(name)}/usage/reset`, { reason }),
+    batchStart: (names) => post('whatsapp/sessions/start', { names }, BATCH_LIMIT),
+    batchStop: (names) => post('whatsapp/sessions/stop', { names }, BATCH_LIMIT),
+    batchDelete: (names) => post('whatsapp/sessions/delete', { names, confirm: true }, BATCH_LIMIT),
+    ticket: async () => (await post('ws/ticket')).ticket,
+    /** The simulated phones, where the server has some. */
+    async phones() {
+      try {
+        return (await call('GET', 'sandbox')).phones;
+      } catch (problem) {
+        if (problem.status === 404) return [];
+        throw problem;
+      }
+    },
+    scan: (name, phone) => post('sandbox/scan', { name, phone }),
+    typeCode: (name, phone) => post('sandbox/type-code', { name, phone }),
+  };
+}
+
+async function problemOf(response) {
+  const said = await response.json().catch(() => ({}));
+  const header = Number(response.headers.get('Retry-After'));
+  return new Problem({
+    ...(said && typeof said === 'object' ? said : {}),
+    status: response.status,
+    retryAfter: said?.retryAfter ?? (header > 0 ? header : null),
+    hints: Array.isArray(said?.hints) ? said.hints : [],
+  });
+}
+
+/** 128 random bits. `crypto.randomUUID` exists on secure origins only, and a server at home has none. */
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}

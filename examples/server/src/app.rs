@@ -1,0 +1,81 @@
+//! What all requests share, and where they go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use metrics_exporter_prometheus::PrometheusHandle;
+use wa_manager::ClientManager;
+use wa_manager::clock::Clock;
+
+use crate::keys::KeyStore;
+use crate::problem::Problem;
+use crate::rates::Rates;
+use crate::sandbox::Sandbox;
+use crate::ws::Tickets;
+use crate::{page, rest, sandbox, ws};
+
+/// What all requests share.
+pub(crate) struct App {
+    pub(crate) manager: ClientManager,
+    pub(crate) keys: KeyStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rates: Rates,
+    pub(crate) tickets: Tickets,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) sandbox: Option<Sandbox>,
+}
+
+/// The largest body of a request.
+const BODY: usize = 1 << 20;
+
+/// The longest time that a request may take; events are waited for no longer than half of it.
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
+
+impl App {
+    /// The time of day, in milliseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.wall().0
+    }
+
+    /// Everything that is served, below `base`.
+    pub(crate) fn router(self: &Arc<Self>, base: &str) -> Router {
+        let mut routes = rest::routes().merge(ws::routes()).merge(page::routes());
+        if self.sandbox.is_some() {
+            routes = routes.merge(sandbox::routes());
+        }
+        let routes = routes
+            .fallback(async || Problem::not_found())
+            .method_not_allowed_fallback(async || {
+                Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method", "not with this method")
+            })
+            .layer(middleware::from_fn(headers))
+            .layer(DefaultBodyLimit::max(BODY))
+            .with_state(Arc::clone(self));
+        if base.is_empty() { routes } else { Router::new().nest(base, routes) }
+    }
+}
+
+/// What all answers have: the request's id, and what a browser must not do.
+async fn headers(request: Request, next: Next) -> Response {
+    const ID: HeaderName = HeaderName::from_static("x-request-id");
+    let id = request.headers().get(ID).filter(|id| id.len() <= 128).cloned();
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if let Some(id) = id {
+        headers.insert(ID, id);
+    }
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("content-security-policy", "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}

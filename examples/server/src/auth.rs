@@ -1,0 +1,63 @@
+//! Who calls, and what they may.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use wa_manager::{Account, AccountKey, AccountName};
+
+use crate::app::App;
+use crate::keys::{Key, Scope};
+use crate::problem::Problem;
+
+/// Whoever sent a request, by a key that is good.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) key: Arc<Key>,
+}
+
+impl Caller {
+    /// Fails unless the key has this scope.
+    pub(crate) fn may(&self, scope: Scope) -> Result<(), Problem> {
+        if self.key.may(scope) {
+            Ok(())
+        } else {
+            Err(Problem::forbidden(format!("this needs a key with the scope {scope:?}").to_lowercase()))
+        }
+    }
+
+    /// An account that the key reaches; another one is not there.
+    pub(crate) fn account(&self, app: &App, name: &str) -> Result<Account, Problem> {
+        let name: AccountName = name.parse().map_err(wa_manager::ManagerError::from)?;
+        if !self.key.reaches(&name) {
+            return Err(Problem::not_found());
+        }
+        Ok(app.manager.account(&AccountKey::Name(self.key.tenant.clone(), name))?)
+    }
+
+    /// The same for one of many, whose answer names it.
+    pub(crate) fn key_of(&self, name: &str) -> Result<AccountKey, Problem> {
+        let name: AccountName = name.parse().map_err(wa_manager::ManagerError::from)?;
+        if !self.key.reaches(&name) {
+            return Err(Problem::not_found());
+        }
+        Ok(AccountKey::Name(self.key.tenant.clone(), name))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let value = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let text = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
+        let ConnectInfo(from) =
+            ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await.map_err(|_| Problem::unauthorized())?;
+        let key = app.keys.find(text.trim()).filter(|key| key.is_good(app.now(), from.ip()));
+        let key = key.ok_or_else(Problem::unauthorized)?;
+        app.rates.take(&key.id, parts.uri.path(), app.clock.boot()).map_err(Problem::too_many)?;
+        Ok(Self { key })
+    }
+}

@@ -1,0 +1,103 @@
+//! The keys, in a file of the server's own.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, params};
+use tokio::task::spawn_blocking;
+
+use super::{Key, hash};
+
+/// The keys. All of them are in memory, by their hashes; a change is written first.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: Mutex<Connection>,
+    keys: Mutex<HashMap<[u8; 32], Arc<Key>>>,
+}
+
+/// The keys cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error("the file of the keys cannot be read or written")]
+    File(#[from] rusqlite::Error),
+    #[error("a key in the file cannot be read")]
+    Damaged(#[from] serde_json::Error),
+    #[error("the work was cut off")]
+    Interrupted,
+}
+
+impl KeyStore {
+    /// Opens the file, and makes it if there is none. Blocks for a moment.
+    pub(crate) fn open(path: &Path) -> Result<Self, KeyError> {
+        let file = Connection::open(path)?;
+        file.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             CREATE TABLE IF NOT EXISTS key (hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE, data TEXT NOT NULL) STRICT;",
+        )?;
+        let mut keys = HashMap::new();
+        {
+            let mut statement = file.prepare("SELECT hash, data FROM key")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let key: Key = serde_json::from_str(&row.get::<_, String>(1)?)?;
+                keys.insert(row.get::<_, [u8; 32]>(0)?, Arc::new(key));
+            }
+        }
+        Ok(Self { inner: Arc::new(Inner { file: Mutex::new(file), keys: Mutex::new(keys) }) })
+    }
+
+    fn keys(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Key>>> {
+        self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key of this text. It is looked up by its hash, so that the time tells nothing of the text.
+    pub(crate) fn find(&self, text: &str) -> Option<Arc<Key>> {
+        self.keys().get(&hash(text)).cloned()
+    }
+
+    /// All keys, the oldest first.
+    pub(crate) fn list(&self) -> Vec<Arc<Key>> {
+        let mut keys: Vec<_> = self.keys().values().cloned().collect();
+        keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        keys
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys().is_empty()
+    }
+
+    /// Adds the key of this text.
+    pub(crate) async fn add(&self, text: &str, key: Key) -> Result<Arc<Key>, KeyError> {
+        let (hash, data, id) = (hash(text), serde_json::to_string(&key)?, key.id.clone());
+        self.write(move |file| {
+            file.execute("INSERT INTO key (hash, id, data) VALUES (?1, ?2, ?3)", params![hash, id, data])
+        })
+        .await?;
+        let key = Arc::new(key);
+        self.keys().insert(hash, Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// Removes a key. `false` when there is none of this id.
+    pub(crate) async fn remove(&self, id: &str) -> Result<bool, KeyError> {
+        let name = id.to_owned();
+        let count = self.write(move |file| file.execute("DELETE FROM key WHERE id = ?1", [name])).await?;
+        self.keys().retain(|_, key| key.id != id);
+        Ok(count > 0)
+    }
+
+    async fn write(
+        &self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
+    ) -> Result<usize, KeyError> {
+        let inner = Arc::clone(&self.inner);
+        let written = spawn_blocking(move || write(&inner.file.lock().unwrap_or_else(PoisonError::into_inner)));
+        Ok(written.await.map_err(|_| KeyError::Interrupted)??)
+    }
+}

@@ -1,0 +1,159 @@
+//! Many accounts over REST and WebSocket, with a page: the reference server of `wa-manager`.
+//!
+//! ```sh
+//! cargo run -p wa-server -- --sandbox
+//! ```
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `options` | the command line |
+//! | `app` | what all requests share, and where they go |
+//! | `auth`, `keys`, `rates` | who calls, what they may, how often |
+//! | `body`, `problem` | what comes in, and errors as answers |
+//! | `rest` | what can be asked and told |
+//! | `ws` | what happens, as it happens |
+//! | `qr`, `page` | pictures, and the page |
+//! | `sandbox` | a test server instead of the real service |
+#![allow(clippy::print_stdout, reason = "a program says where it listens")]
+
+mod app;
+mod auth;
+mod body;
+mod keys;
+mod options;
+mod page;
+mod problem;
+mod qr;
+mod rates;
+mod rest;
+mod sandbox;
+mod ws;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+use wa_manager::clock::{Clock, SystemClock};
+use wa_manager::pairing::SqlitePairingStore;
+use wa_manager::store::SqliteManagerStore;
+use wa_manager::{ClientManager, PathTemplate, TenantId};
+
+use crate::app::App;
+use crate::keys::{Key, KeyStore, Scope};
+use crate::options::{Options, USAGE};
+use crate::sandbox::Sandbox;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// How long the accounts have to end.
+const GRACE: Duration = Duration::from_secs(15);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("wa-server: {error}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wa-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Outcome<()> {
+    std::fs::create_dir_all(&options.data)?;
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let sandbox = if options.is_sandbox { Some(Sandbox::start().await) } else { None };
+
+    let store = Arc::new(SqliteManagerStore::open(options.data.join("manager.db"))?);
+    let places = Arc::new(PathTemplate::new(options.data.join("accounts"), "{tenant}/{name}.db")?);
+    let pairing = Arc::new(SqlitePairingStore::open(options.data.join("pairing.db"))?);
+    let mut builder = ClientManager::builder(store, places).clock(Arc::clone(&clock)).pairing_store(pairing);
+    if let Some(sandbox) = &sandbox {
+        builder = builder.client(sandbox.client());
+    }
+    let manager = builder.build().await?;
+
+    let keys = KeyStore::open(&options.data.join("keys.db"))?;
+    let first = first_key(&keys, clock.wall().0).await?;
+    let app = Arc::new(App {
+        manager: manager.clone(),
+        keys,
+        clock,
+        rates: rates::Rates::default(),
+        tickets: ws::Tickets::default(),
+        metrics,
+        sandbox,
+    });
+    let listener = TcpListener::bind(options.listen).await?;
+    println!("listening on http://{}{}", listener.local_addr()?, options.base);
+    if let Some(key) = first {
+        println!("admin key: {key}");
+    }
+    let restoring = tokio::spawn({
+        let manager = manager.clone();
+        async move {
+            let report = manager.restore().await;
+            for (account, error) in &report.failed {
+                tracing::warn!(%account, %error, "an account was not restored");
+            }
+        }
+    });
+    let service = app.router(&options.base).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(stopped(manager.clone())).await;
+    restoring.abort();
+    served?;
+    Ok(())
+}
+
+/// The key with which everything begins; it is shown once.
+async fn first_key(keys: &KeyStore, now: u64) -> Outcome<Option<String>> {
+    if !keys.is_empty() {
+        return Ok(None);
+    }
+    let text = keys::generate();
+    let key = Key {
+        id: rest::key_id(),
+        label: "the first one".to_owned(),
+        tenant: TenantId::default(),
+        accounts: BTreeSet::new(),
+        scopes: BTreeSet::from([Scope::Admin]),
+        addresses: BTreeSet::new(),
+        expires_at: None,
+        created_at: now,
+    };
+    keys.add(&text, key).await?;
+    Ok(Some(text.to_string()))
+}
+
+/// Waits for the wish to end, and ends the accounts: sockets end with them, so that the server can end.
+async fn stopped(manager: ClientManager) {
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<Option<()>>();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+    manager.shutdown(GRACE).await;
+}

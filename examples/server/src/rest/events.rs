@@ -1,0 +1,58 @@
+//! What happened, from a number on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json as Answer;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use wa_manager::event::EventRecord;
+use wa_manager::hub::EventFilter;
+use wa_manager::store::EventQuery;
+
+use crate::app::{App, LONGEST};
+use crate::auth::Caller;
+use crate::keys::Scope;
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Since {
+    since: Option<u64>,
+    limit: Option<usize>,
+    /// Seconds to wait for an event, if there is none.
+    wait: Option<u64>,
+}
+
+/// `GET /whatsapp/events`
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    query: Result<Query<Since>, QueryRejection>,
+) -> Result<Answer<Value>, Problem> {
+    caller.may(Scope::Read)?;
+    let Query(Since { since, limit, wait }) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let (after, limit) = (since.unwrap_or(0), limit.unwrap_or(100).clamp(1, 1000));
+    let wait = Duration::from_secs(wait.unwrap_or(0)).min(LONGEST / 2);
+    let mut events = page(&app, &caller, after, limit).await?;
+    if events.is_empty() && !wait.is_zero() {
+        let filter = EventFilter { tenant: Some(caller.key.tenant.clone()), ..EventFilter::default() };
+        let mut stream = app.manager.subscribe(filter, Some(after));
+        let _nothing_came = timeout(wait, stream.next()).await;
+        events = page(&app, &caller, after, limit).await?;
+    }
+    let next = events.last().map_or(after, |event| event.seq);
+    Ok(Answer(json!({ "events": events, "next": next })))
+}
+
+async fn page(app: &App, caller: &Caller, after: u64, limit: usize) -> Result<Vec<EventRecord>, Problem> {
+    if !caller.key.accounts.is_empty() {
+        // Events name accounts by their ids, also those that are gone.
+        return Err(Problem::forbidden("this needs a key for all accounts"));
+    }
+    let query = EventQuery { after, tenant: Some(caller.key.tenant.clone()), limit, ..EventQuery::default() };
+    Ok(app.manager.events_since(query).await?)
+}

@@ -1,0 +1,250 @@
+//! Accounts, one at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::{Path, Query, State};
+use axum::http::header::IF_MATCH;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use wa_manager::account::AccountSettings;
+use wa_manager::pairing::{PairError, PairRequest};
+use wa_manager::{
+    AccountName, AccountPatch, AccountSnapshot, AccountSpec, AccountStatus, CommandOutcome, Unlink,
+};
+use wa_types::PhoneNumber;
+
+use super::pairing::{TicketView, phone};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::Json;
+use crate::keys::Scope;
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Create {
+    name: Option<AccountName>,
+    display_name: Option<String>,
+    mode: Option<Mode>,
+    phone_number: Option<String>,
+    owner: Option<String>,
+    #[serde(default)]
+    settings: AccountSettings,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    start: Option<bool>,
+}
+
+/// How an account is to be linked.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    Qr,
+    Pairing,
+    Both,
+}
+
+impl Mode {
+    /// A request to link so.
+    pub(super) fn request(self, phone: Option<PhoneNumber>) -> Result<PairRequest, PairError> {
+        Ok(match self {
+            Self::Qr => PairRequest::qr(),
+            Self::Pairing => PairRequest::code(phone.ok_or(PairError::PhoneMissing)?),
+            Self::Both => PairRequest::both(phone.ok_or(PairError::PhoneMissing)?),
+        })
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Created {
+    #[serde(flatten)]
+    account: AccountSnapshot,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pairing: Option<TicketView>,
+}
+
+/// `POST /whatsapp/session`
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(body): Json<Create>,
+) -> Result<(StatusCode, Answer<Created>), Problem> {
+    caller.may(Scope::Control)?;
+    if let Some(name) = &body.name
+        && !caller.key.reaches(name)
+    {
+        return Err(Problem::forbidden("this key reaches other accounts only"));
+    }
+    let phone = body.phone_number.as_deref().map(phone).transpose()?;
+    let begins = body.start.unwrap_or(body.mode.is_some());
+    // Before anything is made.
+    let request = body.mode.filter(|_| begins).map(|mode| mode.request(phone.clone())).transpose()?;
+    let spec = AccountSpec {
+        tenant: caller.key.tenant.clone(),
+        name: body.name,
+        display_name: body.display_name,
+        owner: body.owner,
+        phone,
+        settings: body.settings,
+        metadata: body.metadata,
+    };
+    let account = app.manager.create(spec).await?;
+    let pairing = match request {
+        Some(request) => Some(TicketView::of(&account.pair(request).await?)),
+        None => None,
+    };
+    Ok((StatusCode::CREATED, Answer(Created { account: account.snapshot(), pairing })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    status: Option<String>,
+    q: Option<String>,
+    cursor: Option<usize>,
+    limit: Option<usize>,
+}
+
+/// `GET /whatsapp/sessions`
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    filter: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
+) -> Result<Answer<Value>, Problem> {
+    caller.may(Scope::Read)?;
+    let Query(filter) = filter.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let status = match &filter.status {
+        Some(name) => {
+            let unknown = || Problem::bad_request(format!("there is no status {name}"));
+            Some(AccountStatus::from_wire(name).ok_or_else(unknown)?)
+        }
+        None => None,
+    };
+    let board = app.manager.all_statuses(Some(&caller.key.tenant)).await?;
+    let words = filter.q.unwrap_or_default().to_lowercase();
+    let is_wanted = |account: &AccountSnapshot| {
+        caller.key.reaches(&account.name)
+            && status.is_none_or(|status| account.status == status)
+            && (account.name.as_str().to_lowercase().contains(&words)
+                || account.display_name.to_lowercase().contains(&words)
+                || account.phone_number.as_deref().is_some_and(|phone| phone.contains(&words)))
+    };
+    let (cursor, limit) = (filter.cursor.unwrap_or(0), filter.limit.unwrap_or(1000).clamp(1, 1000));
+    let found: Vec<AccountSnapshot> = board.accounts.into_iter().filter(is_wanted).collect();
+    let next = (found.len() > cursor + limit).then_some(cursor + limit);
+    let page: Vec<AccountSnapshot> = found.into_iter().skip(cursor).take(limit).collect();
+    Ok(Answer(json!({ "seq": board.seq, "accounts": page, "cursor": next })))
+}
+
+/// `GET /whatsapp/session/{name}`
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Answer<AccountSnapshot>, Problem> {
+    caller.may(Scope::Read)?;
+    Ok(Answer(caller.account(&app, &name)?.snapshot()))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Update {
+    display_name: Option<String>,
+    settings: Option<AccountSettings>,
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+/// `PUT /whatsapp/session/{name}`
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Update>,
+) -> Result<Answer<AccountSnapshot>, Problem> {
+    caller.may(Scope::Setting)?;
+    let account = caller.account(&app, &name)?;
+    let version = match headers.get(IF_MATCH) {
+        Some(value) => {
+            let text = value.to_str().unwrap_or_default().trim_matches('"');
+            Some(text.parse().map_err(|_| Problem::bad_request("If-Match wants a version"))?)
+        }
+        None => None,
+    };
+    let patch = AccountPatch {
+        version,
+        display_name: body.display_name,
+        settings: body.settings,
+        metadata: body.metadata,
+    };
+    Ok(Answer(account.update(patch).await?))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Force {
+    force: bool,
+}
+
+/// `DELETE /whatsapp/session/{name}`
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    force: Result<Query<Force>, axum::extract::rejection::QueryRejection>,
+) -> Result<StatusCode, Problem> {
+    caller.may(Scope::Delete)?;
+    let Query(Force { force }) = force.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let key = caller.key_of(&name)?;
+    app.manager.delete(&key, unlink(force)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) const fn unlink(force: bool) -> Unlink {
+    if force { Unlink::IfReachable } else { Unlink::AtServer }
+}
+
+/// `POST /whatsapp/session/{name}/start`
+pub(crate) async fn start(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Answer<CommandOutcome>, Problem> {
+    caller.may(Scope::Control)?;
+    Ok(Answer(caller.account(&app, &name)?.start().await?))
+}
+
+/// `POST /whatsapp/session/{name}/stop`
+pub(crate) async fn stop(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Answer<CommandOutcome>, Problem> {
+    caller.may(Scope::Control)?;
+    Ok(Answer(caller.account(&app, &name)?.stop().await?))
+}
+
+/// `POST /whatsapp/session/{name}/restart`
+pub(crate) async fn restart(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Answer<CommandOutcome>, Problem> {
+    caller.may(Scope::Control)?;
+    Ok(Answer(caller.account(&app, &name)?.restart().await?))
+}
+
+/// `POST /whatsapp/session/{name}/logout`
+pub(crate) async fn logout(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    force: Result<Query<Force>, axum::extract::rejection::QueryRejection>,
+) -> Result<Answer<CommandOutcome>, Problem> {
+    caller.may(Scope::Control)?;
+    let Query(Force { force }) = force.map_err(|error| Problem::bad_request(error.body_text()))?;
+    Ok(Answer(caller.account(&app, &name)?.logout(unlink(force)).await?))
+}

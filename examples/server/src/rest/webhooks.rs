@@ -1,0 +1,158 @@
+//! Where events go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wa_manager::event::EventKind;
+use wa_manager::webhook::{SigningMode, Webhook, WebhookId, WebhookPatch, WebhookSecret, WebhookSpec};
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::Json;
+use crate::keys::Scope;
+use crate::problem::Problem;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Create {
+    /// The name of the account whose events it gets; of all unless given.
+    account: Option<String>,
+    url: String,
+    #[serde(default)]
+    events: Vec<EventKind>,
+    secret: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    mode: SigningMode,
+    #[serde(default)]
+    parallel: bool,
+}
+
+fn secret(text: &str) -> Result<WebhookSecret, Problem> {
+    WebhookSecret::parse(text).map_err(|error| Problem::bad_request(error.to_string()))
+}
+
+/// Webhooks of all accounts need a key for all.
+fn for_all(caller: &Caller) -> Result<(), Problem> {
+    caller.may(Scope::Setting)?;
+    if caller.key.accounts.is_empty() { Ok(()) } else { Err(Problem::forbidden("this needs a key for all accounts")) }
+}
+
+/// `GET /whatsapp/webhooks`
+pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Value>, Problem> {
+    for_all(&caller)?;
+    Ok(Answer(json!({ "webhooks": app.manager.webhooks().list(&caller.key.tenant).await? })))
+}
+
+/// `POST /whatsapp/webhooks`
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Json(body): Json<Create>,
+) -> Result<(StatusCode, Answer<Webhook>), Problem> {
+    for_all(&caller)?;
+    let account = body.account.map(|name| caller.account(&app, &name)).transpose()?;
+    let mut spec = WebhookSpec::new(body.url, secret(&body.secret)?);
+    spec.account = account.map(|account| account.id().clone());
+    spec.events = body.events;
+    spec.headers = body.headers;
+    spec.mode = body.mode;
+    spec.is_parallel = body.parallel;
+    let webhook = app.manager.webhooks().create(caller.key.tenant.clone(), spec).await?;
+    Ok((StatusCode::CREATED, Answer(webhook)))
+}
+
+/// `GET /whatsapp/webhooks/{id}`
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Answer<Webhook>, Problem> {
+    for_all(&caller)?;
+    Ok(Answer(app.manager.webhooks().get(&caller.key.tenant, &WebhookId::stored(id)).await?))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Update {
+    url: Option<String>,
+    events: Option<Vec<EventKind>>,
+    secrets: Option<Vec<String>>,
+    headers: Option<BTreeMap<String, String>>,
+    mode: Option<SigningMode>,
+    parallel: Option<bool>,
+    enabled: Option<bool>,
+}
+
+/// `PUT /whatsapp/webhooks/{id}`
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(body): Json<Update>,
+) -> Result<Answer<Webhook>, Problem> {
+    for_all(&caller)?;
+    let secrets = body.secrets.map(|secrets| secrets.iter().map(|text| secret(text)).collect()).transpose()?;
+    let patch = WebhookPatch {
+        url: body.url,
+        events: body.events,
+        secrets,
+        headers: body.headers,
+        mode: body.mode,
+        is_parallel: body.parallel,
+        is_enabled: body.enabled,
+    };
+    let id = WebhookId::stored(id);
+    Ok(Answer(app.manager.webhooks().update(&caller.key.tenant, &id, patch).await?))
+}
+
+/// `DELETE /whatsapp/webhooks/{id}`
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    for_all(&caller)?;
+    app.manager.webhooks().delete(&caller.key.tenant, &WebhookId::stored(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /whatsapp/webhooks/{id}/deliveries`: those that were given up.
+pub(crate) async fn dead_letters(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Answer<Value>, Problem> {
+    for_all(&caller)?;
+    let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &WebhookId::stored(id), 0).await?;
+    Ok(Answer(json!({ "deliveries": letters })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Range {
+    from: u64,
+    to: u64,
+}
+
+/// `POST /whatsapp/webhooks/{id}/replay`
+pub(crate) async fn replay(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(body): Json<Range>,
+) -> Result<(StatusCode, Answer<Value>), Problem> {
+    for_all(&caller)?;
+    if body.from > body.to {
+        return Err(Problem::bad_request("`from` is after `to`"));
+    }
+    let id = WebhookId::stored(id);
+    let replayed = app.manager.webhooks().replay(&caller.key.tenant, &id, body.from..=body.to).await?;
+    Ok((StatusCode::ACCEPTED, Answer(json!({ "events": replayed.events, "upTo": replayed.up_to }))))
+}
