@@ -11,6 +11,7 @@ export function createStore() {
   const deleted = new Set();
   const listeners = new Set();
   let seq = 0;
+  let marks = 0;
 
   const tell = () => {
     for (const listener of [...listeners]) listener();
@@ -62,8 +63,8 @@ export function createStore() {
     };
     if (it.retryAt && next.reason) next.reason = { ...next.reason, retryAt: it.retryAt };
     // Updates may leave out whether it is linked: where that is a guess, the account is asked for again.
-    next.isStale = known.isStale || !known.settings
-      || (it.isLoggedIn === undefined && it.status !== known.status && !LINKING.has(it.status));
+    const isGuess = it.isLoggedIn === undefined && it.status !== known.status && !LINKING.has(it.status);
+    if (isGuess || !known.settings) next.staleMark = ++marks;
     accounts.set(it.accountId, next);
   }
 
@@ -75,7 +76,7 @@ export function createStore() {
       for (const it of data.accounts) {
         const known = before.get(it.accountId);
         // The board is the truth even where a restored database went back.
-        update(it, known && { ...known, version: 0, isStale: true });
+        update(it, known && { ...known, version: 0, staleMark: ++marks });
       }
       seq = data.seq;
     },
@@ -114,14 +115,16 @@ export function createStore() {
     /** The number of the last frame: what comes later is asked for after a loss of the connection. */
     seq: () => seq,
     /** Whether something of an account is not known for sure, and has to be asked for. */
-    isStale: () => [...accounts.values()].some((account) => account.isStale),
+    isStale: () => [...accounts.values()].some((account) => account.staleMark > 0),
+    /** What is stale now has a mark up to this one. */
+    mark: () => marks,
 
-    /** Takes in what the server answered: one account, or several. */
-    takeSnapshots(snapshots) {
+    /** Takes in what the server answered, one account or several, when it was asked at this mark. */
+    takeSnapshots(snapshots, mark = 0) {
       for (const it of snapshots) {
         snapshot(it);
         const known = accounts.get(it.id);
-        if (known && it.seq >= known.seq) accounts.set(it.id, { ...known, isStale: false });
+        if (known && known.staleMark <= mark) accounts.set(it.id, { ...known, staleMark: 0 });
       }
       tell();
     },
@@ -166,7 +169,7 @@ const EMPTY = Object.freeze({
   lastActiveAt: null,
   battery: null,
   link: NOT_LINKING,
-  isStale: false,
+  staleMark: 0,
 });
 
 function loggedIn(it, known) {

@@ -9,7 +9,7 @@ use super::actor::{AccountPatch, Command, CommandOutcome, GateCall, Reply, SendO
 use super::{AccountName, AccountSnapshot, AccountStatus, OutboxHandle, TrustHandle};
 use crate::ids::{AccountId, TenantId};
 use crate::manager::{Entry, ManagerError};
-use crate::pairing::{PairRequest, PairingTicket};
+use crate::pairing::{PairError, PairRequest, PairingTicket, TicketCommand};
 use crate::sending::{Gate, SendError, SendRequest};
 
 /// One account of a manager. Cheap to clone. Dropping it does nothing to the account.
@@ -106,6 +106,32 @@ impl Account {
     /// [`ManagerError::Pair`] with the reason why no attempt may begin now; [`ManagerError::Location`].
     pub async fn pair(&self, request: PairRequest) -> Result<PairingTicket, ManagerError> {
         self.ask(|reply| Command::Pair(request, reply)).await
+    }
+
+    /// Asks for a new code of the attempt to link it that is under way, as its ticket would.
+    ///
+    /// # Errors
+    /// As [`PairingTicket::refresh`].
+    pub async fn refresh_pairing(&self) -> Result<(), PairError> {
+        self.ticket(|reply| TicketCommand::Refresh { reply }).await
+    }
+
+    /// Calls the attempt to link it off, as its ticket would.
+    ///
+    /// # Errors
+    /// As [`PairingTicket::cancel`].
+    pub async fn cancel_pairing(&self) -> Result<(), PairError> {
+        self.ticket(|reply| TicketCommand::Cancel { reply }).await
+    }
+
+    async fn ticket(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<(), PairError>>) -> TicketCommand,
+    ) -> Result<(), PairError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.entry.commands.send(Command::Ticket(command(reply))).await;
+        sent.map_err(|_| PairError::NotPairing)?;
+        answer.await.unwrap_or(Err(PairError::NotPairing))
     }
 
     /// Changes what is set.

@@ -229,7 +229,7 @@ async fn take_over(store: &dyn ManagerStore, clock: &dyn Clock) -> Result<Vec<Ac
             !matches!(before, AccountStatus::Idle | AccountStatus::Error | AccountStatus::Disconnected);
         if is_over {
             // What was about to be linked is not.
-            let is_linked = record.jid.is_some();
+            let is_linked = record.jid.is_some() || record.accepted.is_some();
             let status = if is_linked { AccountStatus::Disconnected } else { AccountStatus::Idle };
             (record.status, record.reason, record.updated_at) = (status, None, now);
         }

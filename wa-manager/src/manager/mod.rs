@@ -182,6 +182,7 @@ impl ClientManager {
             updated_at: now,
             last_active_at: None,
             probation: None,
+            accepted: None,
             epoch: Epoch(1),
         };
         shared.settle_location(&mut record)?;
@@ -280,6 +281,16 @@ impl ClientManager {
     #[must_use]
     pub fn webhooks(&self) -> &Webhooks {
         &self.inner.webhooks
+    }
+
+    /// Whether the stores answer: that of the manager, and that of codes on show.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`], [`ManagerError::PairingStore`].
+    pub async fn check(&self) -> Result<(), ManagerError> {
+        let shared = &self.inner.shared;
+        shared.store.last_seq().await?;
+        shared.pairing_store.check().await.map_err(ManagerError::PairingStore)
     }
 
     /// How many accounts stand where.

@@ -221,7 +221,10 @@ impl Actor {
                 }
                 Ok(())
             }
-            Begin::Again if self.record.desired == DesiredState::Running => self.open().await,
+            Begin::Again if self.record.accepted.is_some() => self.resume_accepted().await,
+            Begin::Again if self.record.desired == DesiredState::Running && self.record.jid.is_some() => {
+                self.open().await
+            }
             Begin::Again => self.stand(Standing::new(AccountStatus::Idle)).await,
             Begin::Quarantined => {
                 let reason = Reason::new(ReasonKind::Quarantined);
