@@ -1,0 +1,32 @@
+// Where an account stands and why, in the reader's words.
+
+import { serverNow } from './clock.js';
+import { dateTime } from './format.js';
+import { has, language, t } from './i18n.js';
+
+/** Where an account stands. */
+export function statusText({ status, isLoggedIn }) {
+  const name = status === 'idle' && !isLoggedIn ? 'status.unlinked' : `status.${status}`;
+  return has(name) ? t(name) : status;
+}
+
+/** Why an account stands where it does: our words where the reason is known, else what can be done, else its name. */
+export function reasonText({ status, reason, userAction }) {
+  if (!reason || status === 'ready') return '';
+  const known = [`reason.${reason.kind}`, `action.${userAction}`].find(has);
+  const parts = [known ? t(known) : reason.kind];
+  if (reason.code) parts.push(`(${reason.code})`);
+  if (reason.retryAt && reason.retryAt > serverNow()) {
+    parts.push(t('card.retryAt', { at: dateTime(reason.retryAt, language()) }));
+  }
+  return parts.join(' ');
+}
+
+/** What is forbidden, and until when. */
+export function restrictionText({ names, until }) {
+  const what = names.map((name) => (has(`restriction.${name}`) ? t(`restriction.${name}`) : name)).join(', ');
+  const head = until === null
+    ? t('card.restrictedOpen')
+    : t('card.restricted', { until: dateTime(until, language()) });
+  return `🔒 ${head}: ${what}`;
+}
