@@ -130,7 +130,7 @@ export function createStore() {
     },
     /** Takes in a frame of the socket. Frames of other kinds change nothing. */
     takeFrame(frame) {
-      const delta = deltas[frame.event];
+      const delta = Object.hasOwn(deltas, frame.event) ? deltas[frame.event] : null;
       if (typeof frame.seq === 'number' && frame.seq > seq) seq = frame.seq;
       if (!delta) return;
       delta(frame.data);

@@ -1,0 +1,103 @@
+// What all tests share: a server of their own, a page that is signed in, and watchfulness over what no test may do.
+
+import { mkdir } from 'node:fs/promises';
+
+import { test as base, expect } from '@playwright/test';
+
+import { Server } from './server.js';
+
+export { expect };
+
+/** The time in which a linked account logs in and becomes ready. */
+export const READY = { timeout: 60_000 };
+
+export const test = base.extend({
+  server: async ({}, use, testInfo) => {
+    const server = await Server.start();
+    await use(server);
+    await server.remove();
+    if (testInfo.status !== testInfo.expectedStatus) {
+      await testInfo.attach('server.log', { body: server.log.join('\n'), contentType: 'text/plain' });
+    }
+  },
+
+  /** The browser's page; at the end it must have had no fault, broken no policy and asked nobody else. */
+  page: async ({ page, server }, use) => {
+    const faults = [];
+    page.on('pageerror', (error) => faults.push(`error: ${error.stack}`));
+    page.on('console', (message) => {
+      if (/Content.Security.Policy/i.test(message.text())) faults.push(`policy: ${message.text()}`);
+    });
+    page.on('request', (request) => {
+      if (new URL(request.url()).host !== new URL(server.url).host) faults.push(`foreign: ${request.url()}`);
+    });
+    await use(page);
+    expect(faults).toEqual([]);
+  },
+
+  app: async ({ page, server }, use) => {
+    const app = new App(page, server);
+    await app.signIn();
+    await use(app);
+  },
+});
+
+/** The page as its users see it. */
+export class App {
+  constructor(page, server) {
+    this.page = page;
+    this.server = server;
+  }
+
+  async signIn() {
+    await this.page.goto(this.server.url);
+    await this.page.getByTestId('key').fill(this.server.key);
+    await this.page.getByTestId('sign-in').click();
+    await this.connected();
+  }
+
+  async connected() {
+    await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'connected');
+  }
+
+  card(name) {
+    return this.page.locator(`[data-testid="card"][data-name="${name}"]`);
+  }
+
+  cards() {
+    return this.page.getByTestId('card');
+  }
+
+  async stands(name, status, options = {}) {
+    await expect(this.card(name)).toHaveAttribute('data-status', status, options);
+  }
+
+  async act(name, action) {
+    const button = this.card(name).getByTestId('card-action');
+    await expect(button).toHaveAttribute('data-action', action);
+    await button.click();
+  }
+
+  async choose(name, item) {
+    await this.card(name).getByTestId('card-menu').click();
+    await this.card(name).getByTestId(`menu-${item}`).click();
+  }
+
+  async select(...names) {
+    for (const name of names) await this.card(name).getByTestId('card-select').check();
+  }
+
+  /** Links an account with a phone, without the dialog, and waits until it is ready. */
+  async link(name, phone, displayName = name) {
+    await this.server.call('POST', '/whatsapp/session', { name, displayName, mode: 'qr' });
+    await this.stands(name, 'qr');
+    await this.server.call('POST', '/sandbox/scan', { name, phone: phone.name });
+    await this.stands(name, 'ready', READY);
+  }
+
+  /** Keeps a picture of the page for people. */
+  async picture(name) {
+    await mkdir('screenshots', { recursive: true });
+    await this.page.screenshot({ path: `screenshots/${name}.png`, fullPage: true });
+  }
+}

@@ -1,0 +1,25 @@
+// One browser, one server for each test. Screenshots go to screenshots/, traces of failures to results/, a report for
+// people to report/: all three are kept by CI.
+
+import { defineConfig, devices } from '@playwright/test';
+
+export default defineConfig({
+  testDir: 'tests',
+  outputDir: 'results',
+  // Two shared cores: the server, the simulated phones and the browser want them.
+  workers: 1,
+  retries: 0,
+  forbidOnly: Boolean(process.env.CI),
+  timeout: 90_000,
+  expect: { timeout: 20_000 },
+  reporter: [['list'], ['html', { outputFolder: 'report', open: 'never' }]],
+  use: {
+    ...devices['Desktop Chrome'],
+    locale: 'en-GB',
+    permissions: ['clipboard-read', 'clipboard-write'],
+    actionTimeout: 15_000,
+    trace: 'retain-on-failure',
+    screenshot: 'only-on-failure',
+  },
+  projects: [{ name: 'chromium' }],
+});

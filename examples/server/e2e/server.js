@@ -1,0 +1,95 @@
+// The real server, as its users start it: with the sandbox, on a directory of its own.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const START_LIMIT = 30_000;
+const STOP_LIMIT = 15_000;
+
+/** A server that runs. */
+export class Server {
+  url = '';
+  key = '';
+  log = [];
+  #child = null;
+  #data = '';
+
+  static async start() {
+    const server = new Server();
+    server.#data = await mkdtemp(join(tmpdir(), 'wa-server-e2e-'));
+    await server.#run('127.0.0.1:0');
+    return server;
+  }
+
+  /** Ends it in good order, or by force. The data stay. */
+  async stop({ signal = 'SIGTERM' } = {}) {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const force = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT);
+    await exited;
+    clearTimeout(force);
+  }
+
+  /** Starts it again on the same data, at the same address: pages that are open find it again. */
+  async startAgain() {
+    await this.#run(new URL(this.url).host);
+  }
+
+  async remove() {
+    await this.stop();
+    await rm(this.#data, { recursive: true, force: true });
+  }
+
+  /** A REST call with the admin key. Fails on answers that are no success. */
+  async call(method, path, body) {
+    const response = await fetch(new URL(path, this.url), {
+      method,
+      headers: { Authorization: `Bearer ${this.key}`, 'Content-Type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  }
+
+  /** The simulated phones: `{name, number}`. */
+  async phones() {
+    const { phones } = await this.call('GET', '/sandbox');
+    return phones.map((phone) => (typeof phone === 'string' ? { name: phone, number: '' } : phone));
+  }
+
+  async #run(listen) {
+    const binary = process.env.WA_SERVER_BIN;
+    if (!binary) throw new Error('WA_SERVER_BIN names the server to test: cargo build -p wa-server');
+    const child = spawn(binary, ['--sandbox', '--listen', listen, '--data', this.#data], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    createInterface({ input: child.stderr }).on('line', (line) => this.log.push(line));
+    await new Promise((resolve, reject) => {
+      const fail = (why) => reject(new Error(`${why}\n${this.log.join('\n')}`));
+      const limit = setTimeout(() => fail('the server did not start in time'), START_LIMIT);
+      child.once('error', (error) => fail(error.message));
+      child.once('exit', (code, signal) => fail(`the server ended with ${code ?? signal}`));
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        this.log.push(line);
+        // The key is printed at the first start only, and may come before or after the address.
+        this.key ||= /^admin key: (\S+)/.exec(line)?.[1] ?? '';
+        this.url = /^listening on (http:\/\/\S+)/.exec(line)?.[1] ?? this.url;
+        this.isListening ||= line.startsWith('listening on ');
+        if (this.isListening && this.key) {
+          clearTimeout(limit);
+          this.isListening = false;
+          resolve();
+        }
+      });
+    });
+  }
+}

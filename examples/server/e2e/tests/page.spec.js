@@ -1,0 +1,90 @@
+// The page itself: languages, keyboard, signing in, and that what people wrote is never markup.
+
+import { App, expect, test } from '../fixtures.js';
+
+test.describe('for a browser that speaks Indonesian', () => {
+  test.use({ locale: 'id-ID' });
+
+  test('the page is Indonesian, and English when that is chosen', async ({ app, page, server }) => {
+    await server.call('POST', '/whatsapp/session', { name: 'toko', displayName: 'Toko' });
+    await expect(app.card('toko').getByTestId('card-status')).toHaveText('Belum tertaut');
+    await expect(page.getByTestId('add')).toHaveText('Tambah akun');
+    await expect(page.locator('html')).toHaveAttribute('lang', 'id');
+    await app.picture('indonesian');
+    await page.getByTestId('add').click();
+    await expect(page.getByRole('dialog', { name: 'Tambah akun' })).toBeVisible();
+    await app.picture('indonesian-add');
+    await page.keyboard.press('Escape');
+
+    await page.getByTestId('language').selectOption('en');
+    await expect(app.card('toko').getByTestId('card-status')).toHaveText('Not linked');
+    await expect(page.getByTestId('add')).toHaveText('Add account');
+    await app.picture('english');
+    await page.reload();
+    await expect(page.getByTestId('sign-in')).toHaveText('Sign in');
+  });
+});
+
+test('a key that is wrong is refused, with words', async ({ page, server }) => {
+  await page.goto(server.url);
+  await page.getByTestId('sign-in').click();
+  await expect(page.getByTestId('sign-in-error')).toHaveText('Enter the API key.');
+  await page.getByTestId('key').fill('not-a-key');
+  await page.getByTestId('key').press('Enter');
+  await expect(page.getByTestId('sign-in-error')).toContainText('The API key is not valid.');
+  await expect(page.getByTestId('add')).toBeHidden();
+});
+
+test('the policy allows the page nothing but its own files', async ({ page, server }) => {
+  const answer = await page.goto(server.url);
+  const policy = answer.headers()['content-security-policy'];
+  expect(policy).toContain("default-src 'self'");
+  expect(policy).not.toContain('unsafe');
+});
+
+test('everything is reached by keyboard, and the focus comes back', async ({ app, page, server }) => {
+  await server.call('POST', '/whatsapp/session', { name: 'keys', displayName: 'Keys' });
+  await expect(app.card('keys')).toBeVisible();
+  await page.getByTestId('add').focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('add-display-name')).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(page.getByTestId('add')).toBeFocused();
+
+  const menu = app.card('keys').getByTestId('card-menu');
+  await menu.focus();
+  await page.keyboard.press('ArrowDown');
+  await expect(app.card('keys').getByTestId('menu-open-chat')).toBeFocused();
+  await page.keyboard.press('End');
+  await expect(app.card('keys').getByTestId('menu-delete')).toBeFocused();
+  await page.keyboard.press('ArrowUp');
+  await expect(app.card('keys').getByTestId('menu-settings')).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(menu).toBeFocused();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog', { name: 'Delete Keys?' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(menu).toBeFocused();
+});
+
+test('what people wrote is text, never markup', async ({ app, page, server }) => {
+  const displayName = '<img src=x onerror="document.title=1"><b>Bold</b>';
+  await server.call('POST', '/whatsapp/session', { name: 'markup', displayName });
+  await expect(app.card('markup').getByTestId('card-title')).toHaveText(displayName);
+  await app.choose('markup', 'delete');
+  await expect(page.getByTestId('delete-dialog')).toContainText(displayName);
+  await expect(page.locator('main img, dialog img')).toHaveCount(0);
+});
+
+// R116
+test('two pages show the same', async ({ app, page, server, context }) => {
+  const other = new App(await context.newPage(), server);
+  await other.signIn();
+  await server.call('POST', '/whatsapp/session', { name: 'shared', displayName: 'Shared' });
+  await app.choose('shared', 'settings');
+  await page.getByTestId('settings-display-name').fill('Renamed');
+  await page.getByTestId('settings-save').click();
+  await expect(other.card('shared').getByTestId('card-title')).toHaveText('Renamed');
+});

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { linkView } from '../../page/link_view.js';
+
+const NO_CODES = { qrCode: null, qrExpiresAt: null, pairingCode: null, codeExpiresAt: null };
+const account = (status, link = {}, more = {}) => ({ status, isLoggedIn: false, link: { ...NO_CODES, ...link }, ...more });
+
+const CASES = [
+  ['an account that is gone', undefined, {}, 'gone'],
+  ['nothing asked for', account('idle'), {}, 'choose'],
+  ['asked for, not begun', account('idle'), { asked: 'qr' }, 'waiting'],
+  ['begun, no code yet', account('loading'), {}, 'waiting'],
+  ['a QR code', account('qr', { qrCode: 'A', qrExpiresAt: 200 }), { asked: 'qr' }, 'shown-qr'],
+  ['a QR code at its expiry', account('qr', { qrCode: 'A', qrExpiresAt: 100 }), { asked: 'qr' }, 'expired'],
+  ['a code', account('pairing', { pairingCode: 'A', codeExpiresAt: 200 }), { method: 'code', asked: 'code' }, 'shown-code'],
+  ['the other method', account('qr', { qrCode: 'A', qrExpiresAt: 200 }), { method: 'code', asked: 'qr' }, 'choose'],
+  ['both at once', account('qr', { qrCode: 'A', pairingCode: 'B' }), { method: 'code', asked: 'qr' }, 'shown-code'],
+  ['accepted', account('authenticated'), { asked: 'qr' }, 'accepted'],
+  ['ready', account('ready'), { asked: 'qr' }, 'linked'],
+  ['linked and stopped', account('idle', {}, { isLoggedIn: true }), {}, 'linked'],
+  ['failed', account('error'), {}, 'failed'],
+  ['failed, and asked for again', account('error'), { asked: 'qr' }, 'waiting'],
+];
+
+for (const [name, of, { method = 'qr', asked = null }, phase] of CASES) {
+  test(`${name} is shown as ${phase}`, () => assert.equal(linkView(of, { method, asked }, 100).phase, phase));
+}
+
+test('what has expired is not shown, and a new one can be asked for', () => {
+  const view = linkView(account('qr', { qrCode: 'A', qrExpiresAt: 100 }), { method: 'qr', asked: 'qr' }, 100);
+  assert.deepEqual([view.qr, view.left, view.canRefresh, view.canCancel], [null, null, true, true]);
+});

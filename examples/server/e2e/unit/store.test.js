@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { createStore } from '../../page/store.js';
+
+const TRUST = { trustLevel: 1, dailyLimit: 50, messagesSentToday: 0, restrictions: [], resetsAt: 99 };
+
+const snapshot = (more = {}) => ({
+  id: 'a1', name: 'shop', displayName: 'Shop', status: 'idle', reason: null, seq: 5, version: 1, isLoggedIn: true,
+  phoneNumber: '628123456789', settings: { syncLimit: 50 }, trust: TRUST, lastActiveAt: null, battery: null, ...more,
+});
+
+const update = (more = {}) => ({
+  accountId: 'a1', name: 'shop', displayName: 'Shop', status: 'loading', accountSeq: 6, isLoggedIn: true,
+  phoneNumber: '628123456789', trustLevel: 1, dailyLimit: 50, messagesSentToday: 0, ...more,
+});
+
+const frame = (event, data, seq = 1) => ({ event, seq, ts: 0, data });
+
+const board = (...accounts) => frame('whatsapp-all-statuses', { seq: 40, accounts }, 40);
+
+test('older news never replaces newer', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot({ seq: 9, status: 'ready' })]);
+  store.takeFrame(frame('whatsapp-status', update({ accountSeq: 8, status: 'loading' })));
+  assert.equal(store.get('a1').status, 'ready');
+  store.takeFrame(frame('whatsapp-status', update({ accountSeq: 10, status: 'disconnected' })));
+  store.takeSnapshots([snapshot({ seq: 9, status: 'ready' })]);
+  assert.equal(store.get('a1').status, 'disconnected');
+});
+
+test('settings go by their version, whatever the status does', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot({ version: 2, settings: { syncLimit: 100 } })]);
+  store.takeFrame(frame('whatsapp-status', update({ accountSeq: 20, status: 'ready' })));
+  store.takeSnapshots([snapshot({ version: 3, settings: { syncLimit: 200 } })]);
+  const account = store.get('a1');
+  assert.deepEqual([account.status, account.settings.syncLimit], ['ready', 200]);
+  store.takeSnapshots([snapshot({ version: 2, settings: { syncLimit: 100 } })]);
+  assert.equal(store.get('a1').settings.syncLimit, 200);
+});
+
+test('the board is the truth: what is not on it is gone, also when numbers went back', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot({ seq: 90, version: 7, status: 'ready' }), snapshot({ id: 'a2', name: 'bar' })]);
+  store.takeFrame(board(update({ accountSeq: 3, status: 'idle' })));
+  assert.deepEqual(store.all().map(({ id, status }) => [id, status]), [['a1', 'idle']]);
+  assert.ok(store.isStale(), 'settings are asked for again');
+  const mark = store.mark();
+  store.takeSnapshots([snapshot({ seq: 3, version: 2, settings: { syncLimit: 7 } })], mark);
+  assert.equal(store.get('a1').settings.syncLimit, 7);
+  assert.ok(!store.isStale());
+  assert.equal(store.seq(), 40);
+});
+
+test('a deleted account stays deleted, whatever answer comes late', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot()]);
+  store.takeFrame(frame('whatsapp-deleted', { accountId: 'a1' }));
+  store.takeSnapshots([snapshot()]);
+  store.takeFrame(frame('whatsapp-status', update({ accountSeq: 99 })));
+  assert.deepEqual(store.all(), []);
+});
+
+test('an account that is new has its settings asked for', () => {
+  const store = createStore();
+  store.takeFrame(frame('whatsapp-status', update({ accountId: 'a9', name: 'new', displayName: 'New' })));
+  assert.equal(store.byName('new').displayName, 'New');
+  assert.ok(store.isStale());
+  const early = store.mark() - 1;
+  store.takeSnapshots([snapshot({ id: 'a9', name: 'new', seq: 6 })], early);
+  assert.ok(store.isStale(), 'an answer to an earlier question does not count');
+  store.takeSnapshots([snapshot({ id: 'a9', name: 'new', seq: 6 })], store.mark());
+  assert.ok(!store.isStale());
+});
+
+test('codes live as long as the account is being linked', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot({ isLoggedIn: false, phoneNumber: null })]);
+  const codes = { qrCode: 'iVBO', qrExpiresAt: 60_000, isLoggedIn: false };
+  store.takeFrame(frame('whatsapp-status', update({ status: 'qr', ...codes })));
+  store.takeFrame(frame('whatsapp-pairing-code', { accountId: 'a1', code: 'ABCD-EFGH', expiresAt: 70_000 }));
+  assert.deepEqual(store.get('a1').link, {
+    qrCode: 'iVBO', qrExpiresAt: 60_000, pairingCode: 'ABCD-EFGH', codeExpiresAt: 70_000,
+  });
+  store.takeFrame(frame('whatsapp-status', update({ status: 'authenticated', accountSeq: 7 })));
+  assert.equal(store.get('a1').link.qrCode, null);
+  assert.equal(store.get('a1').link.pairingCode, null);
+});
+
+test('usage and restrictions change nothing else', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot({ status: 'ready' })]);
+  store.takeFrame(frame('whatsapp-usage', { accountId: 'a1', messagesSentToday: 12 }));
+  store.takeFrame(frame('whatsapp-restriction', { accountId: 'a1', restriction: { kind: 'TimeLock', until: 5 } }));
+  const { status, trust } = store.get('a1');
+  assert.deepEqual([status, trust.messagesSentToday, trust.dailyLimit], ['ready', 12, 50]);
+  assert.deepEqual(trust.restrictions, [{ kind: 'TimeLock', until: 5 }]);
+});
+
+test('frames of unknown kinds and accounts are passed over', () => {
+  const store = createStore();
+  store.takeFrame(frame('pong', {}));
+  store.takeFrame(frame('whatsapp-pairing-code', { accountId: 'nobody', code: 'X' }));
+  store.takeFrame(frame('toString', {}));
+  assert.deepEqual(store.all(), []);
+});
