@@ -146,12 +146,14 @@ impl Account {
     ///
     /// # Errors
     /// [`SendError`]. Dropping the future takes a message back only while it waits for its limit.
-    pub async fn send(&self, request: SendRequest) -> Result<SendOutcome, SendError> {
+    pub async fn send(&self, mut request: SendRequest) -> Result<SendOutcome, SendError> {
         let (reply, answer) = oneshot::channel();
-        let gone = || SendError::NotReady { status: AccountStatus::Idle };
+        let message_id = request.settle_id();
         let command = Command::Send(Box::new(request), reply);
-        self.entry.commands.send(command).await.map_err(|_| gone())?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        let gone = |_| SendError::NotReady { status: AccountStatus::Idle };
+        self.entry.commands.send(command).await.map_err(gone)?;
+        // Without an answer the actor ended over it, and the message may be on its way.
+        answer.await.unwrap_or(Err(SendError::Unknown { message_id }))
     }
 
     /// How far it is trusted, and what it may send.
@@ -178,9 +180,9 @@ impl Account {
             })
         });
         if self.entry.commands.send(Command::Gate(call)).await.is_err() {
-            return Err(ManagerError::NotFound);
+            return Err(self.entry.gone());
         }
-        answer.await.map_err(|_| ManagerError::Crashed)
+        answer.await.map_err(|_| self.entry.gone())
     }
 
     pub(crate) async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {
@@ -190,9 +192,8 @@ impl Account {
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ManagerError> {
         let (reply, answer) = oneshot::channel();
         if self.entry.commands.send(command(reply)).await.is_err() {
-            return Err(ManagerError::NotFound);
+            return Err(self.entry.gone());
         }
-        // Without an answer the actor ended over it, or with the manager.
-        answer.await.unwrap_or(Err(ManagerError::Crashed))
+        answer.await.unwrap_or_else(|_| Err(self.entry.gone()))
     }
 }

@@ -7,7 +7,9 @@ use serde_json::json;
 use wa_types::{Jid, MessageId, UnixMillis};
 
 use super::*;
-use crate::account::{AcceptedLink, AccountName, AccountSettings, AccountStatus, DesiredState, Reason, ReasonKind};
+use crate::account::{
+    AcceptedLink, AccountName, AccountSettings, AccountStatus, DesiredState, Reason, ReasonKind,
+};
 use crate::event::{EventKind, NewEvent};
 use crate::ids::{Epoch, EventId};
 use crate::trust::{TrustLevel, TrustState, Zone};

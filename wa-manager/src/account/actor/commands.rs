@@ -30,6 +30,10 @@ impl Actor {
             }
             Command::Restart(reply) => {
                 let before = self.record.status;
+                if self.record.jid.is_none() {
+                    let _gone = reply.send(Err(ManagerError::NotLinked));
+                    return Ok(None);
+                }
                 self.end_client().await;
                 let outcome = self.start().await?;
                 let _gone = reply.send(outcome.map(|outcome| CommandOutcome { before, ..outcome }));
@@ -107,6 +111,7 @@ impl Actor {
         }
         self.write(changes).await?;
         self.note_number();
+        self.remove_keys().await;
         let changed = was_linked || before != AccountStatus::Idle;
         Ok(Ok(CommandOutcome::new(before, AccountStatus::Idle, changed)))
     }
@@ -121,10 +126,12 @@ impl Actor {
         changes.push(Change::DeleteAccount(self.record.id.clone()));
         self.write(changes).await?;
         self.shared.numbers.set(self.id(), None);
+        self.remove_keys().await;
+        self.shared.places.give_up(self.id());
         Ok(Ok(()))
     }
 
-    /// Ends the link at the server, and removes the keys. On an error the account runs as it did.
+    /// Ends the link at the server; the keys are worthless then. On an error the account runs as it did.
     async fn unlink(&mut self, how: Unlink) -> Result<Result<(), ManagerError>, Lost> {
         self.cancel_linking().await?;
         if self.record.jid.is_some() || self.record.accepted.is_some() {
@@ -150,7 +157,6 @@ impl Actor {
             }
         }
         self.end_client().await;
-        self.remove_keys().await;
         Ok(Ok(()))
     }
 

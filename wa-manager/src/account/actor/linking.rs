@@ -377,6 +377,7 @@ impl Actor {
 
     /// Before the first phone accepted, an account is idle when nothing is tried.
     pub(super) const fn resting(&self) -> AccountStatus {
-        if self.record.jid.is_none() { AccountStatus::Idle } else { AccountStatus::Disconnected }
+        let is_linked = self.record.jid.is_some() || self.record.accepted.is_some();
+        if is_linked { AccountStatus::Disconnected } else { AccountStatus::Idle }
     }
 }
