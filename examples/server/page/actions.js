@@ -58,8 +58,10 @@ export function createActions(session) {
       title: t('logout.title', { name: account.displayName }),
       text: t('logout.text'),
       submit: t('logout.submit'),
-      async work() {
-        await api.logout(account.name);
+      // A phone that cannot be told keeps the device in its list; whoever asks for it decides.
+      force: { on: 'not_unlinked', text: t('logout.force') },
+      async work({ force }) {
+        await api.logout(account.name, { force });
         tellDone(t('logout.done', { name: account.displayName }));
         if (!session.isConnected()) await session.refresh();
       },
@@ -70,7 +72,6 @@ export function createActions(session) {
       title: t('delete.title', { name: account.displayName }),
       text: t('delete.text'),
       submit: t('delete.submit'),
-      // A phone that cannot be told keeps the device in its list; whoever deletes decides.
       force: { on: 'not_unlinked', text: t('delete.force') },
       async work({ force }) {
         await api.delete(account.name, { force });

@@ -11,7 +11,6 @@ export class Problem extends Error {
 
 const CALL_LIMIT = 30_000;
 const BATCH_LIMIT = 120_000;
-const RETRY_AFTER = 500;
 
 /** The calls, with this key. `base` is where the page itself is; `language` is asked for each call. */
 export function createApi({ key, base, language = () => 'en', fetch = globalThis.fetch.bind(globalThis) }) {
@@ -24,29 +23,26 @@ export function createApi({ key, base, language = () => 'en', fetch = globalThis
       cache: 'no-store',
       credentials: 'omit',
     };
-    if (method === 'POST') options.headers['Idempotency-Key'] = randomKey();
     if (body !== undefined) {
       options.headers['Content-Type'] = 'application/json';
       options.body = JSON.stringify(body);
     }
     const response = await send(new URL(path, base), options, limit);
     if (!response.ok) throw await problemOf(response);
-    if (response.status === 204) return null;
-    return response.json().catch(() => {
+    try {
+      const text = await response.text();
+      return text ? JSON.parse(text) : null;
+    } catch {
       throw new Problem({ status: response.status, code: 'malformed' });
-    });
+    }
   }
 
-  /** Sends it; once more, with the same idempotency key, when the network failed. */
+  /** Nothing is sent twice by itself: whether a lost request was heard is for the user to see. */
   async function send(url, options, limit) {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await fetch(url, { ...options, signal: AbortSignal.timeout(limit) });
-      } catch (error) {
-        if (error.name === 'TimeoutError') throw new Problem({ code: 'timeout' });
-        if (attempt > 0) throw new Problem({ code: 'offline' });
-        await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER));
-      }
+    try {
+      return await fetch(url, { ...options, signal: AbortSignal.timeout(limit) });
+    } catch (error) {
+      throw new Problem({ code: error.name === 'TimeoutError' ? 'timeout' : 'offline' });
     }
   }
 
@@ -58,10 +54,11 @@ export function createApi({ key, base, language = () => 'en', fetch = globalThis
       const accounts = [];
       let cursor = null;
       do {
-        const answer = await call('GET', cursor ? `whatsapp/sessions?cursor=${encodeURIComponent(cursor)}` : 'whatsapp/sessions');
+        const query = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
+        const answer = await call('GET', `whatsapp/sessions${query}`);
         accounts.push(...answer.accounts);
-        cursor = answer.nextCursor ?? null;
-      } while (cursor);
+        cursor = answer.cursor ?? null;
+      } while (cursor !== null);
       return accounts;
     },
     get: (name) => call('GET', account(name)),
@@ -69,10 +66,12 @@ export function createApi({ key, base, language = () => 'en', fetch = globalThis
     update: (name, version, body) =>
       call('PUT', account(name), { body, headers: { 'If-Match': `"${version}"` } }),
     delete: (name, { force = false } = {}) => call('DELETE', `${account(name)}${force ? '?force=true' : ''}`),
+    logout: (name, { force = false } = {}) => post(`${account(name)}/logout${force ? '?force=true' : ''}`),
     start: (name) => post(`${account(name)}/start`),
     stop: (name) => post(`${account(name)}/stop`),
-    logout: (name) => post(`${account(name)}/logout`),
-    pair: (name, body) => post(`${account(name)}/pairing`, body),
+    /** Begins to link it: by QR code (`qr`), or by a code (`code`) for this number. */
+    pair: (name, method, phoneNumber) =>
+      post(`${account(name)}/pairing`, method === 'code' ? { method: 'pairing', phoneNumber } : { method: 'qr' }),
     refreshPairing: (name) => post(`${account(name)}/pairing/refresh`),
     cancelPairing: (name) => post(`${account(name)}/pairing/cancel`),
     resetUsage: (name, reason) => post(`${account(name)}/usage/reset`, { reason }),
@@ -103,10 +102,4 @@ async function problemOf(response) {
     retryAfter: said?.retryAfter ?? (header > 0 ? header : null),
     hints: Array.isArray(said?.hints) ? said.hints : [],
   });
-}
-
-/** 128 random bits. `crypto.randomUUID` exists on secure origins only, and a server at home has none. */
-function randomKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -10,16 +10,28 @@ export function statusText({ status, isLoggedIn }) {
   return has(name) ? t(name) : status;
 }
 
+/** Details of pairings are codes; all others are words. */
+const CODE = /^[a-z_]*$/;
+
 /** Why an account stands where it does: our words where the reason is known, else what can be done, else its name. */
 export function reasonText({ status, reason, userAction }) {
   if (!reason || status === 'ready') return '';
   const known = [`reason.${reason.kind}`, `action.${userAction}`].find(has);
   const parts = [known ? t(known) : reason.kind];
   if (reason.code) parts.push(`(${reason.code})`);
+  const { detail = '' } = reason;
+  if (!CODE.test(detail)) parts.push(detail);
+  else if (reason.kind === 'pairing_rejected' && has(`problem.${detail}`)) parts.push(t(`problem.${detail}`));
   if (reason.retryAt && reason.retryAt > serverNow()) {
     parts.push(t('card.retryAt', { at: dateTime(reason.retryAt, language()) }));
   }
   return parts.join(' ');
+}
+
+/** What may help an account that could not be linked, in the order in which it is tried. */
+export function reasonHints({ reason }) {
+  const known = [`hint.${reason?.detail}`, `hint.${reason?.kind}`].find(has);
+  return known ? t(known).split('\n') : [];
 }
 
 /** What is forbidden, and until when. */

@@ -44,7 +44,7 @@ export function createStore() {
     accounts.set(it.id, next);
   }
 
-  function update(it, before) {
+  function update(it, before, isFromBoard = false) {
     const known = before ?? { ...EMPTY, id: it.accountId, name: it.name };
     const isLinking = LINKING.has(it.status);
     const next = {
@@ -62,9 +62,13 @@ export function createStore() {
       link: isLinking ? link(it) : NOT_LINKING,
     };
     if (it.retryAt && next.reason) next.reason = { ...next.reason, retryAt: it.retryAt };
-    // Updates may leave out whether it is linked: where that is a guess, the account is asked for again.
+    if (it.settings && it.version >= known.version) {
+      next.settings = it.settings;
+      next.version = it.version;
+    }
+    // What an update leaves out is asked for where it cannot be known.
     const isGuess = it.isLoggedIn === undefined && it.status !== known.status && !LINKING.has(it.status);
-    if (isGuess || !known.settings) next.staleMark = ++marks;
+    if (isGuess || !next.settings || (isFromBoard && !it.settings)) next.staleMark = ++marks;
     accounts.set(it.accountId, next);
   }
 
@@ -76,7 +80,7 @@ export function createStore() {
       for (const it of data.accounts) {
         const known = before.get(it.accountId);
         // The board is the truth even where a restored database went back.
-        update(it, known && { ...known, version: 0, staleMark: ++marks });
+        update(it, known && { ...known, version: 0 }, true);
       }
       seq = data.seq;
     },

@@ -53,6 +53,15 @@ test('the board is the truth: what is not on it is gone, also when numbers went 
   assert.equal(store.seq(), 40);
 });
 
+test('an update that says everything leaves nothing to ask for', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot({ version: 2 })]);
+  store.takeFrame(board(update({ settings: { syncLimit: 9 }, version: 1 })));
+  assert.deepEqual([store.isStale(), store.get('a1').settings.syncLimit], [false, 9]);
+  store.takeFrame(frame('whatsapp-status', update({ status: 'idle', settings: { syncLimit: 8 }, version: 2 })));
+  assert.deepEqual([store.isStale(), store.get('a1').settings.syncLimit], [false, 8]);
+});
+
 test('a deleted account stays deleted, whatever answer comes late', () => {
   const store = createStore();
   store.takeSnapshots([snapshot()]);

@@ -84,15 +84,23 @@ export function openAdd(session) {
         ...(asked === 'code' ? { phoneNumber: typed.phone } : {}),
         settings: { syncLimit: syncLimit.value() },
       });
-      store.takeSnapshots([snapshot]);
-      showPanel(snapshot, asked);
+      showPanel(snapshot, { method: asked, asked });
     } catch (problem) {
-      problems.replaceChildren(problemBox(problem));
+      const made = await madeAllTheSame(typed.name, problem);
+      if (made) showPanel(made, { method: asked, problem });
+      else problems.replaceChildren(problemBox(problem));
     }
   }
 
-  function showPanel(snapshot, asked) {
-    panel = createLinkPanel(session, snapshot.id, { method: asked, asked, onDone: () => dialog.close() });
+  /** The account, where only linking it was refused: it is there, and can be linked when that is possible again. */
+  async function madeAllTheSame(name, { status, code }) {
+    if (code === 'already_exists' || ![409, 429, 502, 503].includes(status)) return null;
+    return api.get(name).catch(() => null);
+  }
+
+  function showPanel(snapshot, options) {
+    store.takeSnapshots([snapshot]);
+    panel = createLinkPanel(session, snapshot.id, { ...options, onDone: () => dialog.close() });
     dialog.setTitle(t('link.title', { name: snapshot.displayName }));
     dialog.setContent(panel.root);
     panel.root.focus();

@@ -10,16 +10,17 @@ import { LINKING, linkView } from '../link_view.js';
 import { problemBox } from '../problem.js';
 import { blank, drawQr } from '../qr.js';
 import { sandboxPanel } from '../sandbox.js';
-import { reasonText } from '../status_text.js';
+import { reasonHints, reasonText } from '../status_text.js';
 import { choice, field } from './field.js';
 
 const STEPS = { qr: ['open', 'devices', 'link', 'scan'], code: ['open', 'devices', 'link', 'instead', 'enter'] };
 
 /**
  * The panel for one account. `asked` is the method of an attempt that was just asked for, `method` what is shown
- * first. `onDone` closes the dialog around it. `close` of what comes back has to be called at the end.
+ * first, `problem` why there is no attempt. `onDone` closes the dialog around it. `close` of what comes back has to be
+ * called at the end.
  */
-export function createLinkPanel(session, id, { method: first, asked: askedFirst = null, onDone }) {
+export function createLinkPanel(session, id, { method: first, asked: askedFirst = null, problem = null, onDone }) {
   const { api, store } = session;
   let method = first ?? 'qr';
   let asked = askedFirst;
@@ -28,8 +29,9 @@ export function createLinkPanel(session, id, { method: first, asked: askedFirst 
   let drawn = null;
 
   const status = el('p', { class: 'link-status', role: 'status', testid: 'link-status' });
+  const hints = el('ul', { class: 'hints', testid: 'link-hints' });
   const offline = el('p', { class: 'offline', testid: 'link-offline' }, t('link.offline'));
-  const problems = el('div', { role: 'alert' });
+  const problems = el('div', { role: 'alert' }, problem && problemBox(problem));
   const methods = choice({
     legend: t('add.method'),
     testid: 'link-method',
@@ -87,7 +89,7 @@ export function createLinkPanel(session, id, { method: first, asked: askedFirst 
   }, t('dialog.done'));
 
   const root = el('div', { class: 'link', testid: 'link-panel', tabIndex: -1 },
-    status, offline, problems, methods.root, el('div', { class: 'shown' }, canvas, codeBox, timer), startForm, help,
+    status, hints, offline, problems, methods.root, el('div', { class: 'shown' }, canvas, codeBox, timer), startForm, help,
     sandbox?.root, el('div', { class: 'buttons' }, refreshButton, cancelButton, doneButton));
 
   function button(testid, text, work) {
@@ -131,7 +133,7 @@ export function createLinkPanel(session, id, { method: first, asked: askedFirst 
       asked = method;
       hasBegun = false;
       try {
-        await api.pair(nameOf(), method === 'code' ? { method, phoneNumber: number } : { method });
+        await api.pair(nameOf(), method, number);
       } catch (problem) {
         asked = null;
         throw problem;
@@ -163,6 +165,9 @@ export function createLinkPanel(session, id, { method: first, asked: askedFirst 
     const view = linkView(account, { method, asked }, serverNow());
     root.dataset.phase = view.phase;
     setText(status, t(`link.phase.${view.phase}`, { reason: account ? reasonText(account) : '' }));
+    const helpful = view.phase === 'failed' ? reasonHints(account) : [];
+    if (hints.textContent !== helpful.join('')) hints.replaceChildren(...helpful.map((hint) => el('li', {}, hint)));
+    show(hints, helpful.length > 0);
     show(offline, !session.isConnected());
     const isOver = ['linked', 'gone', 'accepted'].includes(view.phase);
     show(methods.root, !isOver);
