@@ -73,7 +73,7 @@ async fn headers(request: Request, next: Next) -> Response {
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         ("referrer-policy", "no-referrer"),
-        ("content-security-policy", "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"),
+        ("content-security-policy", "default-src 'self'; frame-ancestors 'none'"),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
