@@ -51,10 +51,11 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let ConnectInfo(from) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Problem::unauthorized())?;
         let value = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let text = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
-        let ConnectInfo(from) =
-            ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await.map_err(|_| Problem::unauthorized())?;
         let key = app.keys.find(text.trim()).filter(|key| key.is_good(app.now(), from.ip()));
         let key = key.ok_or_else(Problem::unauthorized)?;
         app.rates.take(&key.id, parts.uri.path(), app.clock.boot()).map_err(Problem::too_many)?;

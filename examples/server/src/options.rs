@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub(crate) const USAGE: &str = "usage: wa-server [--listen ADDRESS] [--data DIRECTORY] [--base PATH] [--sandbox]
+pub(crate) const USAGE: &str =
+    "usage: wa-server [--listen ADDRESS] [--data DIRECTORY] [--base PATH] [--sandbox]
 
   --listen ADDRESS   where to listen, 127.0.0.1:8080 unless given; port 0 takes a free one
   --data DIRECTORY   where everything is kept, ./wa-data unless given

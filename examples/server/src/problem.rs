@@ -61,14 +61,6 @@ impl Problem {
         self
     }
 
-    pub(crate) const fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    pub(crate) const fn code(&self) -> &'static str {
-        self.code
-    }
-
     /// As JSON, also as a part of a larger answer.
     pub(crate) fn to_json(&self) -> Value {
         let mut body = self.more.clone();
@@ -150,8 +142,7 @@ impl Problem {
             SendError::Refused { .. } | SendError::Unknown { .. } => StatusCode::BAD_GATEWAY,
             _ => StatusCode::CONFLICT,
         };
-        let mut problem =
-            Self::new(status, error.code(), error.to_string()).after(error.retry_after(now));
+        let mut problem = Self::new(status, error.code(), error.to_string()).after(error.retry_after(now));
         if let Some(until) = error.until() {
             problem = problem.with("until", until.0);
         }

@@ -34,8 +34,9 @@ impl Picture {
     /// As PNG.
     pub(crate) fn png(&self) -> Vec<u8> {
         let side = (self.width() + 2 * QUIET) * SCALE;
-        let picture =
-            GrayImage::from_fn(side, side, |x, y| Luma([if self.is_dark(x / SCALE, y / SCALE) { 0 } else { 255 }]));
+        let picture = GrayImage::from_fn(side, side, |x, y| {
+            Luma([if self.is_dark(x / SCALE, y / SCALE) { 0 } else { 255 }])
+        });
         let mut bytes = Cursor::new(Vec::new());
         // Writing to memory does not fail.
         let _ = picture.write_to(&mut bytes, ImageFormat::Png);

@@ -31,7 +31,7 @@ impl Sandbox {
     pub(crate) async fn start() -> Self {
         let server = TestServer::start().await;
         for name in PHONES {
-            server.phone(name);
+            let _it_is_there = server.phone(name);
         }
         Self { server }
     }
@@ -42,7 +42,9 @@ impl Sandbox {
     ) -> impl Fn(ClientBuilder, &AccountRecord) -> ClientBuilder + Send + Sync + 'static + use<> {
         let (connector, root) = (self.server.connector(), self.server.trust_root());
         let http = self.server.media().http_client();
-        move |builder, _| builder.connector(Arc::clone(&connector)).trust_root(root).http_client(Arc::clone(&http))
+        move |builder, _| {
+            builder.connector(Arc::clone(&connector)).trust_root(root).http_client(Arc::clone(&http))
+        }
     }
 }
 
@@ -119,7 +121,8 @@ async fn write(
     Json(body): Json<Text>,
 ) -> Result<StatusCode, Problem> {
     caller.may(Scope::Control)?;
-    let to = body.to.parse::<wa_types::PhoneNumber>().map_err(|error| Problem::bad_request(error.to_string()))?;
+    let to =
+        body.to.parse::<wa_types::PhoneNumber>().map_err(|error| Problem::bad_request(error.to_string()))?;
     let phone = sandbox(&app)?.server.phone(&body.phone);
     let sent = phone.send_text(&to.to_jid(), &body.text).await;
     sent.map_err(|error| Problem::new(StatusCode::CONFLICT, "write", error.to_string()))?;

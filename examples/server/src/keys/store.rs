@@ -97,7 +97,8 @@ impl KeyStore {
         write: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
     ) -> Result<usize, KeyError> {
         let inner = Arc::clone(&self.inner);
-        let written = spawn_blocking(move || write(&inner.file.lock().unwrap_or_else(PoisonError::into_inner)));
+        let written =
+            spawn_blocking(move || write(&inner.file.lock().unwrap_or_else(PoisonError::into_inner)));
         Ok(written.await.map_err(|_| KeyError::Interrupted)??)
     }
 }

@@ -34,7 +34,8 @@ pub(crate) async fn list(
     query: Result<Query<Since>, QueryRejection>,
 ) -> Result<Answer<Value>, Problem> {
     caller.may(Scope::Read)?;
-    let Query(Since { since, limit, wait }) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(Since { since, limit, wait }) =
+        query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let (after, limit) = (since.unwrap_or(0), limit.unwrap_or(100).clamp(1, 1000));
     let wait = Duration::from_secs(wait.unwrap_or(0)).min(LONGEST / 2);
     let mut events = page(&app, &caller, after, limit).await?;

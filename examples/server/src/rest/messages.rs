@@ -72,7 +72,8 @@ pub(crate) async fn send(
         .deadline(deadline);
     if let Some(key) = headers.get("idempotency-key") {
         let key = key.to_str().ok().filter(|key| (1..=256).contains(&key.len()));
-        let key = key.ok_or_else(|| Problem::bad_request("Idempotency-Key wants 1 to 256 visible characters"))?;
+        let key =
+            key.ok_or_else(|| Problem::bad_request("Idempotency-Key wants 1 to 256 visible characters"))?;
         request = request.idempotency_key(format!("{name}/{key}"));
     }
     match account.send(request).await {

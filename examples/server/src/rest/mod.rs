@@ -58,10 +58,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/whatsapp/sessions/stop-all", post(batch::stop_all))
         .route("/whatsapp/sessions/delete", post(batch::remove))
         .route("/whatsapp/webhooks", get(webhooks::list).post(webhooks::create))
-        .route(
-            "/whatsapp/webhooks/{id}",
-            get(webhooks::show).put(webhooks::update).delete(webhooks::remove),
-        )
+        .route("/whatsapp/webhooks/{id}", get(webhooks::show).put(webhooks::update).delete(webhooks::remove))
         .route("/whatsapp/webhooks/{id}/deliveries", get(webhooks::dead_letters))
         .route("/whatsapp/webhooks/{id}/replay", post(webhooks::replay))
         .route("/whatsapp/events", get(events::list))

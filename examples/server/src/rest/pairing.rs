@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,9 @@ use crate::qr::Picture;
 
 /// A number as it must be written: digits with the country's code.
 pub(super) fn phone(text: &str) -> Result<PhoneNumber, Problem> {
-    PhoneNumber::new(text)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid_phone", format!("Invalid phone: {error}")))
+    PhoneNumber::new(text).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_phone", format!("Invalid phone: {error}"))
+    })
 }
 
 /// A ticket, as it is answered: what it shows comes by `whatsapp-status`, or is asked for.
@@ -95,7 +96,7 @@ async fn view(app: &App, caller: &Caller, name: &str) -> Result<PairingView, Pro
     app.manager.pairing(&key).await?.ok_or_else(gone)
 }
 
-fn secret(response: impl axum::response::IntoResponse) -> Response {
+fn secret(response: impl IntoResponse) -> Response {
     let mut response = response.into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     response
@@ -127,9 +128,9 @@ pub(crate) async fn qr(
         accepted if accepted.contains("image/svg+xml") => {
             secret(([(header::CONTENT_TYPE, "image/svg+xml")], picture.svg()))
         }
-        accepted if accepted.contains("application/json") => secret(Answer(
-            json!({ "qrCode": STANDARD.encode(picture.png()), "qrExpiresAt": expires_at.0 }),
-        )),
+        accepted if accepted.contains("application/json") => {
+            secret(Answer(json!({ "qrCode": STANDARD.encode(picture.png()), "qrExpiresAt": expires_at.0 })))
+        }
         accepted if accepted.contains("text/plain") => secret(text.expose().to_owned()),
         _ => secret(([(header::CONTENT_TYPE, "image/png")], picture.png())),
     })

@@ -41,7 +41,11 @@ fn secret(text: &str) -> Result<WebhookSecret, Problem> {
 /// Webhooks of all accounts need a key for all.
 fn for_all(caller: &Caller) -> Result<(), Problem> {
     caller.may(Scope::Setting)?;
-    if caller.key.accounts.is_empty() { Ok(()) } else { Err(Problem::forbidden("this needs a key for all accounts")) }
+    if caller.key.accounts.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::forbidden("this needs a key for all accounts"))
+    }
 }
 
 /// `GET /whatsapp/webhooks`
@@ -98,7 +102,8 @@ pub(crate) async fn update(
     Json(body): Json<Update>,
 ) -> Result<Answer<Webhook>, Problem> {
     for_all(&caller)?;
-    let secrets = body.secrets.map(|secrets| secrets.iter().map(|text| secret(text)).collect()).transpose()?;
+    let secrets =
+        body.secrets.map(|secrets| secrets.iter().map(|text| secret(text)).collect()).transpose()?;
     let patch = WebhookPatch {
         url: body.url,
         events: body.events,
@@ -131,6 +136,18 @@ pub(crate) async fn dead_letters(
 ) -> Result<Answer<Value>, Problem> {
     for_all(&caller)?;
     let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &WebhookId::stored(id), 0).await?;
+    let letters: Vec<Value> = letters
+        .iter()
+        .map(|letter| {
+            json!({
+                "event": letter.event,
+                "tries": letter.tries,
+                "reason": letter.reason,
+                "at": letter.at.0,
+                "replayed": letter.is_replayed,
+            })
+        })
+        .collect();
     Ok(Answer(json!({ "deliveries": letters })))
 }
 
