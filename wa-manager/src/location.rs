@@ -69,6 +69,9 @@ pub enum LocationError {
         /// What it needs: `owner`, `phone`.
         name: &'static str,
     },
+    /// Another account has its store there.
+    #[error("another account has its store there")]
+    Taken,
     /// What the account says cannot be a part of a path.
     #[error("the {name} of the account cannot be a part of a path")]
     Unfit {

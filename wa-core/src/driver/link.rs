@@ -82,7 +82,9 @@ impl Actor {
         }
         if self.account.logged_out {
             self.ended.send_replace(Some(CloseReason::LoggedOut));
-            self.status.send_replace(Status::LoggedOut);
+            if self.status.send_replace(Status::LoggedOut) != Status::LoggedOut {
+                self.undelivered.push_back(Event::LoggedOut { reason: CloseReason::LoggedOut });
+            }
             return;
         }
         if let Some(until) = self.ban() {

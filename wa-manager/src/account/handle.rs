@@ -9,7 +9,7 @@ use super::actor::{AccountPatch, Command, CommandOutcome, GateCall, Reply, SendO
 use super::{AccountName, AccountSnapshot, AccountStatus, OutboxHandle, TrustHandle};
 use crate::ids::{AccountId, TenantId};
 use crate::manager::{Entry, ManagerError};
-use crate::pairing::{PairRequest, PairingTicket};
+use crate::pairing::{PairError, PairRequest, PairingTicket, TicketCommand};
 use crate::sending::{Gate, SendError, SendRequest};
 
 /// One account of a manager. Cheap to clone. Dropping it does nothing to the account.
@@ -108,6 +108,32 @@ impl Account {
         self.ask(|reply| Command::Pair(request, reply)).await
     }
 
+    /// Asks for a new code of the attempt to link it that is under way, as its ticket would.
+    ///
+    /// # Errors
+    /// As [`PairingTicket::refresh`].
+    pub async fn refresh_pairing(&self) -> Result<(), PairError> {
+        self.ticket(|reply| TicketCommand::Refresh { reply }).await
+    }
+
+    /// Calls the attempt to link it off, as its ticket would.
+    ///
+    /// # Errors
+    /// As [`PairingTicket::cancel`].
+    pub async fn cancel_pairing(&self) -> Result<(), PairError> {
+        self.ticket(|reply| TicketCommand::Cancel { reply }).await
+    }
+
+    async fn ticket(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<(), PairError>>) -> TicketCommand,
+    ) -> Result<(), PairError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.entry.commands.send(Command::Ticket(command(reply))).await;
+        sent.map_err(|_| PairError::NotPairing)?;
+        answer.await.unwrap_or(Err(PairError::NotPairing))
+    }
+
     /// Changes what is set.
     ///
     /// # Errors
@@ -120,12 +146,14 @@ impl Account {
     ///
     /// # Errors
     /// [`SendError`]. Dropping the future takes a message back only while it waits for its limit.
-    pub async fn send(&self, request: SendRequest) -> Result<SendOutcome, SendError> {
+    pub async fn send(&self, mut request: SendRequest) -> Result<SendOutcome, SendError> {
         let (reply, answer) = oneshot::channel();
-        let gone = || SendError::NotReady { status: AccountStatus::Idle };
+        let message_id = request.settle_id();
         let command = Command::Send(Box::new(request), reply);
-        self.entry.commands.send(command).await.map_err(|_| gone())?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        let gone = |_| SendError::NotReady { status: AccountStatus::Idle };
+        self.entry.commands.send(command).await.map_err(gone)?;
+        // Without an answer the actor ended over it, and the message may be on its way.
+        answer.await.unwrap_or(Err(SendError::Unknown { message_id }))
     }
 
     /// How far it is trusted, and what it may send.
@@ -152,9 +180,9 @@ impl Account {
             })
         });
         if self.entry.commands.send(Command::Gate(call)).await.is_err() {
-            return Err(ManagerError::NotFound);
+            return Err(self.entry.gone());
         }
-        answer.await.map_err(|_| ManagerError::Crashed)
+        answer.await.map_err(|_| self.entry.gone())
     }
 
     pub(crate) async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {
@@ -164,9 +192,8 @@ impl Account {
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ManagerError> {
         let (reply, answer) = oneshot::channel();
         if self.entry.commands.send(command(reply)).await.is_err() {
-            return Err(ManagerError::NotFound);
+            return Err(self.entry.gone());
         }
-        // Without an answer the actor ended over it, or with the manager.
-        answer.await.unwrap_or(Err(ManagerError::Crashed))
+        answer.await.unwrap_or_else(|_| Err(self.entry.gone()))
     }
 }

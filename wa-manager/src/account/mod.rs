@@ -22,7 +22,7 @@ pub use actor::{AccountPatch, CommandOutcome, ConnectionPolicy, SendOutcome, Unl
 pub use handle::Account;
 pub use limits::{OutboxHandle, TrustHandle, TrustView};
 pub use name::{AccountName, NameError};
-pub use record::{AccountRecord, AccountSnapshot, DeviceSnapshot, TrustSnapshot};
+pub use record::{AcceptedLink, AccountRecord, AccountSnapshot, DeviceSnapshot, TrustSnapshot};
 pub use settings::{
     AccountSettings, IdentityPolicy, IgnoreRules, StorageMode, SyncLimit, SyncLimitTooHigh, ZoneName,
 };

@@ -55,8 +55,20 @@ pub struct AccountRecord {
     pub last_active_at: Option<UnixMillis>,
     /// When it was linked, until that link is known to hold.
     pub probation: Option<UnixMillis>,
+    /// The phone accepted a link that was not confirmed by a login yet: its keys must not be lost.
+    pub accepted: Option<AcceptedLink>,
     /// Who may write it.
     pub epoch: Epoch,
+}
+
+/// A link that a phone accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a part of a row: stores read and write all of it")]
+pub struct AcceptedLink {
+    /// Our own device, by phone number.
+    pub jid: Jid,
+    /// Our own device, by LID.
+    pub lid: Option<Jid>,
 }
 
 /// An account as others see it, at one moment: with `seq`, from which its events go on.

@@ -10,8 +10,9 @@ use tokio_util::task::TaskTracker;
 use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
+use super::housekeeping::keep_house;
 use super::shared::{Configure, Shared};
-use super::{ClientManager, Inner, ManagerError, Registry};
+use super::{ClientManager, Inner, ManagerError, Places, Registry};
 use crate::account::actor::ConnectionPolicy;
 use crate::account::{AccountRecord, AccountStatus};
 use crate::clock::{Clock, SystemClock};
@@ -42,6 +43,7 @@ pub struct ManagerBuilder {
     zone: Zone,
     starts: Starts,
     max_accounts: Option<usize>,
+    keep_events: Duration,
     webhooks: Box<dyn FnOnce(WebhooksBuilder) -> WebhooksBuilder + Send>,
 }
 
@@ -77,6 +79,7 @@ impl ManagerBuilder {
             zone: Zone::utc(),
             starts: Starts::default(),
             max_accounts: None,
+            keep_events: Duration::from_secs(30 * 24 * 60 * 60),
             webhooks: Box::new(|builder| builder),
         }
     }
@@ -152,6 +155,12 @@ impl ManagerBuilder {
         self
     }
 
+    /// How long events are kept for those who come late; 30 days unless set, 2 days at least.
+    pub const fn keep_events(mut self, duration: Duration) -> Self {
+        self.keep_events = duration;
+        self
+    }
+
     /// Sets up how webhooks are delivered: what they may reach, how patient we are.
     pub fn webhooks(mut self, set: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder + Send + 'static) -> Self {
         self.webhooks = Box::new(set);
@@ -188,13 +197,15 @@ impl ManagerBuilder {
             pairing_store: self.pairing_store,
             limiter,
             numbers: Arc::default(),
+            places: Places::default(),
             selector: self.selector,
             table: self.trust.table(),
             zone: self.zone,
         });
+        hub_task.spawn(keep_house(Arc::clone(&shared), self.keep_events, stop_hub.clone()));
         let inner = Inner {
             shared,
-            registry: Registry::default(),
+            registry: Arc::new(Registry::default()),
             starts: self.starts,
             max_accounts: self.max_accounts,
             creating: tokio::sync::Mutex::new(()),
@@ -229,7 +240,7 @@ async fn take_over(store: &dyn ManagerStore, clock: &dyn Clock) -> Result<Vec<Ac
             !matches!(before, AccountStatus::Idle | AccountStatus::Error | AccountStatus::Disconnected);
         if is_over {
             // What was about to be linked is not.
-            let is_linked = record.jid.is_some();
+            let is_linked = record.jid.is_some() || record.accepted.is_some();
             let status = if is_linked { AccountStatus::Disconnected } else { AccountStatus::Idle };
             (record.status, record.reason, record.updated_at) = (status, None, now);
         }

@@ -7,13 +7,17 @@
 //! | `batch` | the same for many accounts |
 //! | `restore` | what ran before a restart runs again |
 //! | `shared` | what all accounts share |
+//! | `housekeeping` | forgets what is old |
 //! | `numbers` | which account is linked to which number |
+//! | `places` | which account has its store where |
 //! | `error` | [`ManagerError`] |
 
 mod batch;
 mod builder;
 mod error;
+mod housekeeping;
 mod numbers;
+mod places;
 mod registry;
 mod restore;
 mod shared;
@@ -36,12 +40,13 @@ pub use batch::ItemResult;
 pub use builder::{ManagerBuilder, Starts};
 pub use error::ManagerError;
 pub(crate) use numbers::Numbers;
+pub(crate) use places::Places;
 pub(crate) use registry::Entry;
 use registry::Registry;
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 
-use crate::account::actor::{Unlink, supervise};
+use crate::account::actor::{End, Unlink, supervise};
 use crate::account::{
     Account, AccountName, AccountRecord, AccountSettings, AccountSnapshot, AccountStatus, DesiredState,
     TrustSnapshot,
@@ -69,7 +74,7 @@ pub struct ClientManager {
 
 struct Inner {
     shared: Arc<Shared>,
-    registry: Registry,
+    registry: Arc<Registry>,
     starts: Starts,
     max_accounts: Option<usize>,
     /// One account is made at a time, so that two do not both find room.
@@ -161,6 +166,9 @@ impl ClientManager {
             Some(name) => name,
             None => AccountName::generate("account", now, SystemRandom.array()),
         };
+        if registry.get(&AccountKey::Name(spec.tenant.clone(), name.clone())).is_some() {
+            return Err(ManagerError::AlreadyExists { name });
+        }
         let mut record = AccountRecord {
             id,
             tenant: spec.tenant,
@@ -182,6 +190,7 @@ impl ClientManager {
             updated_at: now,
             last_active_at: None,
             probation: None,
+            accepted: None,
             epoch: Epoch(1),
         };
         shared.settle_location(&mut record)?;
@@ -189,7 +198,13 @@ impl ClientManager {
         let mut changes = Changes::new();
         changes.put_account(record.clone());
         changes.push_event(shared.event(&record, EventKind::AccountCreated, data));
-        let events = shared.store.commit(changes).await?;
+        let events = match shared.store.commit(changes).await {
+            Ok(events) => events,
+            Err(error) => {
+                shared.places.give_up(&record.id);
+                return Err(error.into());
+            }
+        };
         record.seq = events.last().map_or(0, |event| event.account_seq);
         shared.hub.notify();
         Ok(Account::new(self.inner.adopt(record)))
@@ -282,6 +297,16 @@ impl ClientManager {
         &self.inner.webhooks
     }
 
+    /// Whether the stores answer: that of the manager, and that of codes on show.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`], [`ManagerError::PairingStore`].
+    pub async fn check(&self) -> Result<(), ManagerError> {
+        let shared = &self.inner.shared;
+        shared.store.last_seq().await?;
+        shared.pairing_store.check().await.map_err(ManagerError::PairingStore)
+    }
+
     /// How many accounts stand where.
     #[must_use]
     pub fn health(&self) -> ManagerHealth {
@@ -319,10 +344,15 @@ impl ClientManager {
 impl Inner {
     /// Gives an account its actor.
     fn adopt(&self, record: AccountRecord) -> Arc<Entry> {
+        if let Some(place) = &record.location
+            && !self.shared.places.take(place, &record.id)
+        {
+            tracing::error!(account = %record.id, place, "two accounts have one store: this one will not use it");
+        }
         if let Some(jid) = &record.jid {
             self.shared.numbers.set(&record.id, Some(jid.user()));
         }
-        let (commands, mailbox) = mpsc::channel(COMMANDS);
+        let (commands, mut mailbox) = mpsc::channel(COMMANDS);
         let (sender, snapshot) = watch::channel(AccountSnapshot::new(&record, self.new_trust(&record)));
         let entry = Entry {
             id: record.id.clone(),
@@ -330,9 +360,20 @@ impl Inner {
             name: record.name.clone(),
             commands,
             snapshot,
+            end: Arc::default(),
         };
-        self.tasks.spawn(supervise(Arc::clone(&self.shared), record.id, sender, mailbox, self.stop.clone()));
-        self.registry.insert(entry)
+        let (registry, end) = (Arc::clone(&self.registry), Arc::clone(&entry.end));
+        let (shared, stop, id) = (Arc::clone(&self.shared), self.stop.clone(), record.id);
+        let entry = self.registry.insert(entry);
+        self.tasks.spawn(async move {
+            let how = supervise(shared, id.clone(), sender, &mut mailbox, stop).await;
+            // Before the mailbox goes, so that whoever waits for an answer knows why there is none.
+            let _only_once = end.set(how);
+            if how == End::Deleted {
+                registry.remove(&id);
+            }
+        });
+        entry
     }
 
     /// What a new account is trusted; what is stored is shown as soon as its actor has read it.

@@ -1,12 +1,12 @@
 //! Which accounts there are in this process, by id and by name.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
-use super::AccountKey;
-use crate::account::actor::Command;
+use super::{AccountKey, ManagerError};
+use crate::account::actor::{Command, End};
 use crate::account::{AccountName, AccountSnapshot};
 use crate::ids::{AccountId, TenantId};
 
@@ -18,6 +18,20 @@ pub(crate) struct Entry {
     pub(crate) name: AccountName,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) snapshot: watch::Receiver<AccountSnapshot>,
+    /// How its task ended, once it has.
+    pub(crate) end: Arc<OnceLock<End>>,
+}
+
+impl Entry {
+    /// Why nobody answers.
+    pub(crate) fn gone(&self) -> ManagerError {
+        match self.end.get() {
+            Some(End::Deleted) => ManagerError::NotFound,
+            Some(End::Shutdown) => ManagerError::Shutdown,
+            Some(End::FenceLost) => ManagerError::FenceLost { account: self.id.clone() },
+            None => ManagerError::Crashed,
+        }
+    }
 }
 
 /// All accounts.
@@ -50,7 +64,10 @@ impl Registry {
         let mut accounts = self.accounts();
         let Some(entry) = accounts.by_id.remove(id) else { return };
         if let Some(names) = accounts.by_name.get_mut(&entry.tenant) {
-            names.remove(&entry.name);
+            // Another account may have the name by now.
+            if names.get(&entry.name) == Some(id) {
+                names.remove(&entry.name);
+            }
             if names.is_empty() {
                 accounts.by_name.remove(&entry.tenant);
             }

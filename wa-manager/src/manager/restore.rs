@@ -71,5 +71,7 @@ fn is_wanted(snapshot: &AccountSnapshot) -> bool {
                         | ReasonKind::ProxyFailed
                 )
         });
-    shall_run && snapshot.is_logged_in && may_run
+    // A link that a phone accepted is made one by the next login.
+    let is_linked = snapshot.is_logged_in || snapshot.status == AccountStatus::Disconnected;
+    shall_run && is_linked && may_run
 }

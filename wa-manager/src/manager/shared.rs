@@ -7,7 +7,7 @@ use serde_json::Value;
 use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
-use super::{ManagerError, Numbers};
+use super::{ManagerError, Numbers, Places};
 use crate::account::AccountRecord;
 use crate::account::actor::ConnectionPolicy;
 use crate::clock::Clock;
@@ -37,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) pairing_store: Arc<dyn PairingStore>,
     pub(crate) limiter: Arc<PairLimiter>,
     pub(crate) numbers: Arc<Numbers>,
+    pub(crate) places: Places,
     pub(crate) selector: Arc<dyn ProviderSelector>,
     pub(crate) table: TrustTable,
     /// The zone of accounts that name none.
@@ -86,7 +87,11 @@ impl Shared {
             path => path?,
         };
         let path = path.into_os_string().into_string();
-        record.location = Some(path.map_err(|_| LocationError::Unfit { name: "directory" })?);
+        let path = path.map_err(|_| LocationError::Unfit { name: "directory" })?;
+        if !self.places.take(&path, &record.id) {
+            return Err(LocationError::Taken.into());
+        }
+        record.location = Some(path);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wa_core::Message;
+use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::event::Peer;
 use wa_types::{Jid, MessageId, UnixMillis};
 
@@ -53,6 +54,11 @@ impl SendRequest {
         self
     }
 
+    /// Its id; it gets one if it has none.
+    pub(crate) fn settle_id(&mut self) -> MessageId {
+        self.id.get_or_insert_with(new_message_id).clone()
+    }
+
     /// Where it goes.
     #[must_use]
     pub const fn to(&self) -> &Jid {
@@ -64,6 +70,18 @@ impl SendRequest {
     pub const fn limit_choice(&self) -> OnLimit {
         self.on_limit
     }
+}
+
+/// A new id, of the form that companions use.
+pub(super) fn new_message_id() -> MessageId {
+    use std::fmt::Write as _;
+    let bytes: [u8; 9] = SystemRandom.array();
+    let mut text = String::from("3EB0");
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02X}");
+    }
+    MessageId::new(text)
 }
 
 /// Who a message is for, under all addresses that are known: a LID and a phone number are one person.

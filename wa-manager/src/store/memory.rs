@@ -16,6 +16,7 @@ use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
 use crate::event::{EventRecord, NewEvent};
 use crate::ids::{AccountId, TenantId};
+use crate::trust::ReservationState;
 use crate::webhook::{WebhookId, WebhookRecord};
 
 /// For tests, and for managers that end with the process. A clone of everything is made for each commit: not for
@@ -271,12 +272,24 @@ impl ManagerStore for MemoryManagerStore {
         self.read(|tables| tables.events.front().map_or(tables.last_seq + 1, |event| event.seq))
     }
 
+    fn last_seq_before(&self, at: UnixMillis) -> StoreFuture<'_, u64> {
+        self.read(|tables| {
+            let before = tables.events.iter().take_while(|event| event.at < at).last();
+            before.map_or(0, |event| event.seq)
+        })
+    }
+
     fn trust(&self, account: &AccountId) -> StoreFuture<'_, Option<TrustRecord>> {
         self.read_kept(account, |kept| kept.trust.clone())
     }
 
     fn reservation(&self, account: &AccountId, id: &str) -> StoreFuture<'_, Option<ReservationRecord>> {
         self.read_kept(account, |kept| kept.reservations.get(id).cloned())
+    }
+
+    fn open_reservations(&self, account: &AccountId) -> StoreFuture<'_, Vec<ReservationRecord>> {
+        let is_open = |record: &&ReservationRecord| record.reservation.state == ReservationState::Reserved;
+        self.read_kept(account, |kept| kept.reservations.values().filter(is_open).cloned().collect())
     }
 
     fn sends(&self, account: &AccountId) -> StoreFuture<'_, Vec<SendRecord>> {

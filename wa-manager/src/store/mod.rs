@@ -20,7 +20,7 @@ pub(crate) mod tests;
 use std::fmt::Debug;
 use std::pin::Pin;
 
-use wa_types::{Jid, MessageId};
+use wa_types::{Jid, MessageId, UnixMillis};
 
 pub use self::changes::{Change, Changes};
 pub use self::error::ManagerStoreError;
@@ -30,6 +30,7 @@ pub use self::records::{
     PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 pub use self::sqlite::SqliteManagerStore;
+pub(crate) use self::sqlite::create_private;
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
 use crate::ids::{AccountId, TenantId};
@@ -91,6 +92,12 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// As [`Self::accounts`].
     fn first_seq(&self) -> StoreFuture<'_, u64>;
 
+    /// The number of the last event before the first one that is of this time or later; 0 if there is none before it.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn last_seq_before(&self, at: UnixMillis) -> StoreFuture<'_, u64>;
+
     /// What is remembered of an account for its limits.
     ///
     /// # Errors
@@ -102,6 +109,12 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// # Errors
     /// As [`Self::accounts`].
     fn reservation(&self, account: &AccountId, id: &str) -> StoreFuture<'_, Option<ReservationRecord>>;
+
+    /// What was counted for an account, and of which nobody knows what became of it.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn open_reservations(&self, account: &AccountId) -> StoreFuture<'_, Vec<ReservationRecord>>;
 
     /// The messages of an account that wait, in their order.
     ///

@@ -7,7 +7,9 @@ use serde_json::json;
 use wa_types::{Jid, MessageId, UnixMillis};
 
 use super::*;
-use crate::account::{AccountName, AccountSettings, AccountStatus, DesiredState, Reason, ReasonKind};
+use crate::account::{
+    AcceptedLink, AccountName, AccountSettings, AccountStatus, DesiredState, Reason, ReasonKind,
+};
 use crate::event::{EventKind, NewEvent};
 use crate::ids::{Epoch, EventId};
 use crate::trust::{TrustLevel, TrustState, Zone};
@@ -77,6 +79,10 @@ pub(crate) fn account(number: u8, name: &str) -> AccountRecord {
         updated_at: UnixMillis(2),
         last_active_at: Some(UnixMillis(3)),
         probation: Some(UnixMillis(4)),
+        accepted: Some(AcceptedLink {
+            jid: "628123456789:7@s.whatsapp.net".parse().unwrap(),
+            lid: Some("1234:7@lid".parse().unwrap()),
+        }),
         epoch: Epoch(4),
     }
 }

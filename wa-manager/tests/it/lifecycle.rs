@@ -4,7 +4,7 @@ use wa_manager::account::{DesiredState, ReasonKind};
 use wa_manager::event::EventKind;
 use wa_manager::{AccountPatch, AccountStatus, ManagerError, Unlink};
 
-use crate::scene::{Scene, key, linked, soon, stands};
+use crate::scene::{Scene, key, linked, settled, soon, stands};
 
 // R080, R088, R099, R100, R151: start and stop, without logout.
 // R023, R087, R115
@@ -115,6 +115,7 @@ async fn what_the_phone_unlinks_is_told_and_its_keys_are_gone() {
     let after = stands(&anna, AccountStatus::Error).await;
     assert_eq!(after.reason.unwrap().kind, ReasonKind::LoggedOut);
     assert!(!after.is_logged_in);
+    settled(&anna).await;
     assert!(!scene.key_file("anna").exists());
 }
 
@@ -164,4 +165,55 @@ async fn a_tenant_has_as_many_accounts_as_it_may() {
     let (one, two) = tokio::join!(scene.manager.create(spec()), scene.manager.create(spec()));
     let failed = [one, two].into_iter().filter_map(Result::err).collect::<Vec<_>>();
     assert!(matches!(failed.as_slice(), [ManagerError::QuotaExceeded { max: 1 }]));
+}
+
+// A store belongs to one account, whatever the template says.
+#[tokio::test]
+async fn no_two_accounts_have_one_store() {
+    let (server, directory) = (wa_test_server::TestServer::start().await, tempfile::TempDir::new().unwrap());
+    let store = wa_manager::store::SqliteManagerStore::open(directory.path().join("manager.db")).unwrap();
+    let template = wa_manager::PathTemplate::new(directory.path(), "{name}.db").unwrap();
+    let builder =
+        wa_manager::ClientManager::builder(std::sync::Arc::new(store), std::sync::Arc::new(template));
+    let manager = builder.client(crate::scene::client(&server)).build().await.unwrap();
+    let spec = |tenant: &str| wa_manager::AccountSpec {
+        tenant: wa_manager::TenantId::new(tenant),
+        name: Some("anna".parse().unwrap()),
+        ..wa_manager::AccountSpec::default()
+    };
+    let one = manager.create(spec("one")).await.unwrap();
+    let other = manager.create(spec("other")).await.unwrap_err();
+    assert_eq!(other.code(), "location");
+    manager.delete(&wa_manager::AccountKey::Id(one.id().clone()), Unlink::AtServer).await.unwrap();
+    manager.create(spec("other")).await.unwrap();
+}
+
+// Deleted by two at once, it is deleted; after the end of the manager nothing is.
+#[tokio::test]
+async fn a_deletion_says_what_it_did() {
+    let scene = linked(&["anna", "berta"]).await;
+    let anna = key("anna");
+    let delete = || scene.manager.delete(&anna, Unlink::AtServer);
+    let (first, second) = tokio::join!(delete(), delete());
+    first.unwrap();
+    second.unwrap();
+    scene.create("anna").await;
+    scene.manager.shutdown(std::time::Duration::from_secs(10)).await;
+    let late = scene.manager.delete(&key("berta"), Unlink::AtServer).await;
+    assert!(matches!(late, Err(ManagerError::Shutdown)), "{late:?}");
+    let scene = scene.restart().await;
+    assert!(scene.account("berta").snapshot().is_logged_in);
+}
+
+// The phone unlinks while nobody looks: the next start learns it.
+#[tokio::test]
+async fn what_was_unlinked_meanwhile_is_told_at_the_next_start() {
+    let scene = linked(&["anna"]).await;
+    let (anna, phone) = (scene.account("anna"), scene.phone("anna"));
+    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    assert!(phone.remove_device(&device));
+    anna.start().await.unwrap();
+    let after = stands(&anna, AccountStatus::Error).await;
+    assert_eq!(after.reason.unwrap().kind, ReasonKind::LoggedOut);
+    assert_eq!((after.is_logged_in, after.desired), (false, DesiredState::Stopped));
 }

@@ -13,7 +13,7 @@ use wa_manager::{Account, AccountId, AccountSpec, AccountStatus, ManagerError};
 use wa_test_server::{Phone, TestServer};
 use wa_types::UnixMillis;
 
-use crate::scene::{Scene, key, soon, stands};
+use crate::scene::{Scene, key, settled, soon, stands};
 
 /// The next update of this kind.
 async fn next<T>(ticket: &mut PairingTicket, wanted: impl Fn(PairingUpdate) -> Option<T>) -> T {
@@ -169,6 +169,7 @@ async fn a_link_that_is_dropped_at_once_is_unstable() {
     let after = stands(&anna, AccountStatus::Error).await;
     assert_eq!(after.reason.unwrap().kind, ReasonKind::UnstableLink);
     soon("the link to be gone", anna.reached(|snapshot| !snapshot.is_logged_in)).await.unwrap();
+    settled(&anna).await;
     assert!(!scene.key_file("anna").exists());
 }
 
@@ -306,4 +307,34 @@ async fn the_end_of_the_manager_ends_what_is_shown() {
     assert_eq!(scene.account("anna").status(), AccountStatus::Idle);
     assert!(!scene.key_file("anna").exists());
     assert_eq!(failure(&mut ticket).await, PairError::Cancelled);
+}
+
+// The phone lists the device, and the process ends before the first login: the next one makes it a link.
+#[tokio::test]
+async fn a_link_that_was_accepted_outlives_the_process() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    scene.server.faults().refuse_login(503, 1000);
+    scene.phone("anna").scan(&text).await.unwrap();
+    next(&mut ticket, |update| matches!(update, PairingUpdate::Accepted).then_some(())).await;
+    stands(&anna, AccountStatus::Authenticated).await;
+    assert!(!anna.snapshot().is_logged_in, "no login, no link");
+    let refused = anna.pair(PairRequest::qr()).await.unwrap_err();
+    assert_eq!(refused.code(), "already_linked", "its keys are not thrown away");
+
+    let scene = scene.restart().await;
+    scene.server.faults().refuse_login(503, 0);
+    let anna = scene.account("anna");
+    let mut events = scene.subscribe(&anna);
+    assert_eq!(soon("the account to be restored", scene.manager.restore()).await.started.len(), 1);
+    stands(&anna, AccountStatus::Ready).await;
+    loop {
+        let event = soon("the link to be told", events.next()).await.unwrap();
+        if event.kind == EventKind::AccountLinked {
+            break;
+        }
+    }
+    assert!(anna.snapshot().is_logged_in);
 }

@@ -166,3 +166,8 @@ pub(crate) async fn stands(account: &Account, status: AccountStatus) -> AccountS
     let what = format!("{} to be {status:?}", account.name());
     soon(&what, account.reached(|snapshot| snapshot.status == status)).await.unwrap()
 }
+
+/// Waits until the account has done what it told: it takes one command after the other.
+pub(crate) async fn settled(account: &Account) {
+    account.update(wa_manager::AccountPatch::default()).await.unwrap();
+}

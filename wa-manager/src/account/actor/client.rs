@@ -10,8 +10,8 @@ use wa_core::{Client, Events};
 use super::flaps::Standing;
 use super::standing::{Connection, of_store};
 use super::{Actor, Lost};
-use crate::account::{AccountStatus, DesiredState, Reason, ReasonKind};
-use crate::location::StoreKind;
+use crate::account::{AccountStatus, DesiredState, IdentityPolicy, Reason, ReasonKind};
+use crate::location::LocationError;
 use crate::manager::ManagerError;
 
 /// The client of a running account.
@@ -31,6 +31,9 @@ impl Actor {
         }
         self.restart_at = None;
         self.flaps.clear();
+        if self.record.jid.is_none() {
+            return self.stand(Standing::new(AccountStatus::Idle)).await;
+        }
         let reason = Reason::new(ReasonKind::OpeningStore);
         let changes = self.standing(Standing::because(AccountStatus::Loading, reason), DesiredState::Running);
         self.write(changes).await?;
@@ -54,6 +57,10 @@ impl Actor {
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
         let mut selection = Selection::default();
         selection.messages_per_chat = Some(u32::from(self.record.settings.sync_limit.get()));
+        builder = builder.identity_policy(match self.record.settings.identity_policy {
+            IdentityPolicy::AutoTrust => wa_core::IdentityPolicy::Trust,
+            IdentityPolicy::Hold => wa_core::IdentityPolicy::Hold,
+        });
         builder = builder.history_use(HistoryUse::Deliver).history_selection(selection);
         if let Some(guard) = self.link_guard() {
             builder = builder.link_guard(guard);
@@ -78,6 +85,7 @@ impl Actor {
     pub(super) async fn end_client(&mut self) {
         self.flaps.clear();
         self.restart_at = None;
+        self.answer_waiting();
         let Some(Running { client, events, .. }) = self.running.take() else { return };
         self.closing.spawn(async move {
             client.shutdown().await;
@@ -91,9 +99,18 @@ impl Actor {
 
     /// Where the account's keys are.
     pub(super) fn path(&self) -> Result<PathBuf, ManagerError> {
-        match &self.record.location {
-            Some(path) => Ok(PathBuf::from(path)),
-            None => self.shared.locate(&self.record, StoreKind::Protocol),
+        let place = match &self.record.location {
+            Some(place) => place.clone(),
+            None => {
+                let mut record = self.record.clone();
+                self.shared.settle_location(&mut record)?;
+                record.location.ok_or(LocationError::Missing { name: "phone" })?
+            }
+        };
+        if self.shared.places.is_of(&place, self.id()) {
+            Ok(PathBuf::from(place))
+        } else {
+            Err(LocationError::Taken.into())
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::gatekeeping::SendReply;
 use crate::account::{AccountSettings, AccountSnapshot, AccountStatus};
 use crate::manager::ManagerError;
-use crate::pairing::{PairRequest, PairingTicket};
+use crate::pairing::{PairRequest, PairingTicket, TicketCommand};
 use crate::sending::{Gate, SendRequest};
 
 /// Where an answer goes.
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Delete(Unlink, Reply<()>),
     /// It shall be linked to a phone.
     Pair(PairRequest, Reply<PairingTicket>),
+    /// Something is wanted of the attempt to link it that is under way.
+    Ticket(TicketCommand),
     /// It shall send a message.
     Send(Box<SendRequest>, SendReply),
     /// Something is asked of its limits or its outbox.

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::command::{AccountPatch, Command, CommandOutcome, Unlink};
 use super::flaps::Standing;
 use super::gatekeeping::gate_config;
+use super::linking::News;
 use super::{Actor, End, Lost};
 use crate::account::{AccountSnapshot, AccountStatus, DesiredState};
 use crate::event::EventKind;
@@ -29,6 +30,10 @@ impl Actor {
             }
             Command::Restart(reply) => {
                 let before = self.record.status;
+                if self.record.jid.is_none() {
+                    let _gone = reply.send(Err(ManagerError::NotLinked));
+                    return Ok(None);
+                }
                 self.end_client().await;
                 let outcome = self.start().await?;
                 let _gone = reply.send(outcome.map(|outcome| CommandOutcome { before, ..outcome }));
@@ -45,6 +50,7 @@ impl Actor {
             Command::Pair(request, reply) => {
                 let _gone = reply.send(self.pair(request).await?);
             }
+            Command::Ticket(command) => self.linking_news(News::Ticket(command)).await?,
             Command::Send(request, reply) => self.send(*request, reply).await?,
             Command::Gate(call) => {
                 call(&mut self.gate).await;
@@ -64,7 +70,11 @@ impl Actor {
             return Ok(Ok(CommandOutcome::new(before, before, false)));
         }
         if self.record.jid.is_none() {
-            return Ok(Err(ManagerError::NotLinked));
+            if self.record.accepted.is_none() {
+                return Ok(Err(ManagerError::NotLinked));
+            }
+            self.resume_accepted().await?;
+            return Ok(Ok(CommandOutcome::new(before, self.record.status, true)));
         }
         self.open().await?;
         Ok(Ok(CommandOutcome::new(before, self.record.status, true)))
@@ -89,7 +99,8 @@ impl Actor {
         }
         let was_linked = self.record.jid.is_some();
         let mut row = self.record.clone();
-        (row.jid, row.lid, row.reason, row.probation) = (None, None, None, None);
+        (row.jid, row.lid, row.accepted) = (None, None, None);
+        (row.reason, row.probation) = (None, None);
         (row.status, row.desired) = (AccountStatus::Idle, DesiredState::Stopped);
         let mut changes = self.changes(row);
         if was_linked {
@@ -100,6 +111,7 @@ impl Actor {
         }
         self.write(changes).await?;
         self.note_number();
+        self.remove_keys().await;
         let changed = was_linked || before != AccountStatus::Idle;
         Ok(Ok(CommandOutcome::new(before, AccountStatus::Idle, changed)))
     }
@@ -114,13 +126,15 @@ impl Actor {
         changes.push(Change::DeleteAccount(self.record.id.clone()));
         self.write(changes).await?;
         self.shared.numbers.set(self.id(), None);
+        self.remove_keys().await;
+        self.shared.places.give_up(self.id());
         Ok(Ok(()))
     }
 
-    /// Ends the link at the server, and removes the keys. On an error the account runs as it did.
+    /// Ends the link at the server; the keys are worthless then. On an error the account runs as it did.
     async fn unlink(&mut self, how: Unlink) -> Result<Result<(), ManagerError>, Lost> {
         self.cancel_linking().await?;
-        if self.record.jid.is_some() {
+        if self.record.jid.is_some() || self.record.accepted.is_some() {
             let was_running = self.running.is_some();
             if !was_running {
                 match self.connect().await {
@@ -143,7 +157,6 @@ impl Actor {
             }
         }
         self.end_client().await;
-        self.remove_keys().await;
         Ok(Ok(()))
     }
 

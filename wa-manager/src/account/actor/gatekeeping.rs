@@ -24,6 +24,9 @@ use crate::sending::{
     Start, signal_of, signal_of_quota,
 };
 
+/// How many requests wait for their limits with their callers.
+const DELAYED: usize = 1000;
+
 /// Where the answer to a request to send goes.
 pub(crate) type SendReply = oneshot::Sender<Result<SendOutcome, SendError>>;
 
@@ -119,6 +122,8 @@ impl Actor {
                 let longest = longest_wait(&request);
                 if asked.after(longest) < until {
                     let _gone = reply.send(Err(limit.into()));
+                } else if self.waiting.delayed.len() >= DELAYED {
+                    let _gone = reply.send(Err(SendError::QueueFull { limit: DELAYED }));
                 } else {
                     self.waiting.delayed.push(Delayed { at: until, until: asked, request, reply });
                 }
@@ -141,30 +146,64 @@ impl Actor {
 
     /// Gives a counted message to the client, which stores it before this returns: messages leave in this order.
     async fn hand_over(&mut self, reserved: Reserved, reply: Option<SendReply>) -> Result<(), Lost> {
-        let Reserved { id, to, message, deadline, .. } = reserved;
+        let Reserved { id, to, message, deadline, is_again, .. } = reserved;
+        if let Some(reply) = reply {
+            self.waiting.sent.entry(id.clone()).or_default().push(reply);
+        }
         let Some(running) = &self.running else {
-            // Counted, and not given to anybody.
-            if let Some(reply) = reply {
-                let _gone = reply.send(Err(SendError::Unknown { message_id: id }));
-            }
-            return Ok(());
+            // Given to nobody: it does not count.
+            return self.settle(&id, Fate::NeverLeft(wa_core::SendError::NotPaired)).await;
         };
+        let client = running.client.clone();
         let mut options = SendOptions::new().id(id.clone());
         if let Some(deadline) = deadline {
             options = options.deadline(deadline);
         }
-        if let Some(reply) = reply {
-            self.waiting.sent.entry(id.clone()).or_default().push(reply);
-        }
-        match running.client.enqueue(&to, message, options).await {
+        match client.enqueue(&to, message, options).await {
             Ok(_) => {
                 persist!(self, self.gate.handed_over(&id));
-                Ok(())
+                // Of one that the client had before, it may have told all that it will.
+                if is_again { self.look_up(&client, &id).await } else { Ok(()) }
             }
             Err(error) => {
                 let sent = Err(error);
                 // What the client did not store goes on waiting in the outbox, if it came from there.
                 self.settle(&id, Fate::of(&sent)).await
+            }
+        }
+    }
+
+    /// Asks the client what became of a message that it has.
+    async fn look_up(&mut self, client: &Client, id: &MessageId) -> Result<(), Lost> {
+        match client.sent_state(id).await {
+            Ok(Some(state)) => match Fate::of_state(&state) {
+                Some(fate) => self.settle(id, fate).await,
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// What was on its way when the last client ended, and of which nobody told the end.
+    async fn settle_open(&mut self) -> Result<(), Lost> {
+        let Some(client) = self.running.as_ref().map(|running| running.client.clone()) else { return Ok(()) };
+        let open = loop {
+            match self.shared.store.open_reservations(&self.record.id).await {
+                Ok(open) => break open,
+                Err(error) => self.wait_for_store(error).await?,
+            }
+        };
+        for record in open {
+            self.look_up(&client, &MessageId::new(record.reservation.id)).await?;
+        }
+        Ok(())
+    }
+
+    /// The client ends: whoever waits for a message learns that it may still leave.
+    pub(super) fn answer_waiting(&mut self) {
+        for (id, replies) in self.waiting.sent.drain() {
+            for reply in replies {
+                let _gone = reply.send(Err(SendError::Unknown { message_id: id.clone() }));
             }
         }
     }
@@ -209,6 +248,7 @@ impl Actor {
                 let server = self.running.as_ref().and_then(|running| running.client.server_time());
                 self.gate.set_own(self.record.jid.iter().chain(&self.record.lid).cloned());
                 persist!(self, self.gate.logged_in(server.map(UnixSeconds::to_millis)));
+                self.settle_open().await?;
                 self.ask_what_is_allowed();
             }
             Event::Send(update) => {
@@ -261,11 +301,12 @@ impl Actor {
         };
         let mut result = Some(settled.result);
         for reply in replies {
-            let result = match result.take() {
-                Some(result) => result,
-                None => Err(SendError::Unknown { message_id: id.clone() }),
+            // Errors cannot be told twice: the others learn that they have to look.
+            let told = match &result {
+                Some(Ok(receipt)) => Ok(receipt.clone()),
+                _ => result.take().unwrap_or_else(|| Err(SendError::Unknown { message_id: id.clone() })),
             };
-            let _gone = reply.send(result.map(SendOutcome::Sent));
+            let _gone = reply.send(told.map(SendOutcome::Sent));
         }
         if let (Some(person), Some(running)) = (settled.refused, &self.running) {
             let client = running.client.clone();

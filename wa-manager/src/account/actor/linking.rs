@@ -10,10 +10,10 @@ use wa_core::Event;
 use wa_core::client::{HookFuture, LinkGuard, PairCodeOptions, PasskeyAuthenticator};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::event::Paired;
-use wa_types::UnixMillis;
+use wa_types::{Jid, UnixMillis};
 
 use super::{Actor, Lost};
-use crate::account::{AccountStatus, DesiredState};
+use crate::account::{AcceptedLink, AccountStatus, DesiredState};
 use crate::event::{EventKind, NewEvent};
 use crate::ids::{AccountId, TicketId};
 use crate::manager::{ManagerError, Numbers};
@@ -70,7 +70,7 @@ impl Actor {
         &mut self,
         request: PairRequest,
     ) -> Result<Result<PairingTicket, ManagerError>, Lost> {
-        if self.record.jid.is_some() {
+        if self.record.jid.is_some() || self.record.accepted.is_some() {
             return Ok(Err(PairError::AlreadyLinked { account: None }.into()));
         }
         if let Some(phone) = &request.phone
@@ -119,6 +119,15 @@ impl Actor {
         Ok(Ok(ticket))
     }
 
+    /// Goes on with a link that a process before this one saw accepted: the next login makes it one.
+    pub(super) async fn resume_accepted(&mut self) -> Result<(), Lost> {
+        if let Some(AcceptedLink { jid, lid }) = self.record.accepted.clone() {
+            self.resume(jid, lid, None);
+            self.connect_to_link().await?;
+        }
+        Ok(())
+    }
+
     /// Goes on with the probation of a link that was made before.
     pub(super) fn resume_probation(&mut self) {
         let (Some(linked_at), Some(jid), None) = (self.record.probation, &self.record.jid, &self.linking)
@@ -126,10 +135,14 @@ impl Actor {
             return;
         };
         let (jid, lid) = (jid.clone(), self.record.lid.clone());
+        self.resume(jid, lid, Some(linked_at));
+    }
+
+    fn resume(&mut self, jid: Jid, lid: Option<Jid>, linked_at: Option<UnixMillis>) {
         let device = LinkedDevice { jid, lid, platform: None, business_name: None };
         let (id, now) = (TicketId::of(SystemRandom.array()), self.shared.clock.wall());
         let policy = self.shared.pairing.clone();
-        let attempt = Attempt::resume(id.clone(), policy, device, Some(linked_at), now);
+        let attempt = Attempt::resume(id.clone(), policy, device, linked_at, now);
         let (_nobody_asked, side) = PairingTicket::new(id, PairingMethod::Qr, attempt.ends_at());
         let subject = PairSubject {
             account: self.record.id.clone(),
@@ -258,7 +271,15 @@ impl Actor {
                     }
                     events.push(self.event(*kind, data.clone()));
                 }
+                Step::Accepted(device) => {
+                    row.accepted = Some(AcceptedLink { jid: device.jid.clone(), lid: device.lid.clone() });
+                    row.desired = DesiredState::Running;
+                }
+                // The phone lists the device: a later login still makes it a link.
+                Step::Done(Err(PairError::ConnectTimeout)) => {}
+                Step::Done(Err(_)) => row.accepted = None,
                 Step::Linked(device) => {
+                    row.accepted = None;
                     row.phone = device.phone().or(row.phone);
                     row.jid = Some(device.jid.clone());
                     row.lid.clone_from(&device.lid);
@@ -317,7 +338,9 @@ impl Actor {
                 self.linking = None;
                 if result.is_err() && self.record.jid.is_none() {
                     self.end_client().await;
-                    self.remove_keys().await;
+                    if self.record.accepted.is_none() {
+                        self.remove_keys().await;
+                    }
                 }
             }
             // Stored before.
@@ -354,6 +377,7 @@ impl Actor {
 
     /// Before the first phone accepted, an account is idle when nothing is tried.
     pub(super) const fn resting(&self) -> AccountStatus {
-        if self.record.jid.is_none() { AccountStatus::Idle } else { AccountStatus::Disconnected }
+        let is_linked = self.record.jid.is_some() || self.record.accepted.is_some();
+        if is_linked { AccountStatus::Disconnected } else { AccountStatus::Idle }
     }
 }

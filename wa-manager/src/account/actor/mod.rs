@@ -174,12 +174,15 @@ impl Actor {
     }
 
     async fn work(&mut self, begin: Begin, mailbox: &mut mpsc::Receiver<Command>) -> Result<End, Lost> {
-        self.publish();
+        self.after_gate();
         Box::pin(self.begin(begin)).await?;
         // What is done is boxed: an account that waits is small.
         loop {
-            let deadline = self.deadline();
-            let now = self.shared.clock.boot();
+            // However much comes in, what is due is due.
+            if self.deadline().is_some_and(|at| at <= self.shared.clock.boot()) {
+                Box::pin(self.on_time()).await?;
+            }
+            let (deadline, now) = (self.deadline(), self.shared.clock.boot());
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {
@@ -196,14 +199,15 @@ impl Actor {
                         if let Some(end) = Box::pin(self.obey(command)).await? {
                             return Ok(end);
                         }
+                        Box::pin(self.gate_status()).await?;
                     }
                     None => return Ok(End::Shutdown),
                 },
+                news = Linking::next(&mut self.linking) => Box::pin(self.linking_news(news)).await?,
                 input = Running::next(&mut self.running) => match input {
                     Input::Event(event) => Box::pin(self.on_event(event)).await?,
                     Input::Past(part) => Box::pin(self.take_past(part)).await?,
                 },
-                news = Linking::next(&mut self.linking) => Box::pin(self.linking_news(news)).await?,
                 lock = self.waiting.next_allowed() => Box::pin(self.allowed(lock)).await?,
                 health = self.publisher.health_changed() => Box::pin(self.linking_news(News::Health(health))).await?,
                 () = sleep_until(deadline, now) => Box::pin(self.on_time()).await?,
@@ -221,7 +225,10 @@ impl Actor {
                 }
                 Ok(())
             }
-            Begin::Again if self.record.desired == DesiredState::Running => self.open().await,
+            Begin::Again if self.record.accepted.is_some() => self.resume_accepted().await,
+            Begin::Again if self.record.desired == DesiredState::Running && self.record.jid.is_some() => {
+                self.open().await
+            }
             Begin::Again => self.stand(Standing::new(AccountStatus::Idle)).await,
             Begin::Quarantined => {
                 let reason = Reason::new(ReasonKind::Quarantined);
@@ -298,13 +305,13 @@ impl Actor {
     /// The phone or the server ended the link: the keys are worthless.
     async fn unlinked(&mut self, reason: Reason) -> Result<(), Lost> {
         self.end_client().await;
-        self.remove_keys().await;
         // Gone before it held: that is the reason, and told.
         let told = self.record.reason.clone().filter(|told| told.kind == ReasonKind::UnstableLink);
         let is_told = told.is_some();
         let reason = told.unwrap_or(reason);
         let mut row = self.record.clone();
-        (row.jid, row.lid, row.probation) = (None, None, None);
+        (row.jid, row.lid, row.probation, row.accepted) = (None, None, None, None);
+        row.desired = DesiredState::Stopped;
         (row.status, row.reason) = (AccountStatus::Error, Some(reason.clone()));
         let mut changes = self.changes(row);
         changes.push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason })));
@@ -313,6 +320,8 @@ impl Actor {
         }
         self.write(changes).await?;
         self.note_number();
+        // Only now: keys without a row are worth nothing, a row without keys would be a lie.
+        self.remove_keys().await;
         Ok(())
     }
 

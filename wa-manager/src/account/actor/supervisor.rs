@@ -27,7 +27,7 @@ pub(crate) async fn supervise(
     shared: Arc<Shared>,
     id: AccountId,
     snapshot: watch::Sender<AccountSnapshot>,
-    mut mailbox: mpsc::Receiver<Command>,
+    mailbox: &mut mpsc::Receiver<Command>,
     stop: CancellationToken,
 ) -> End {
     let mut crashes = Crashes::default();
@@ -46,7 +46,7 @@ pub(crate) async fn supervise(
         };
         let actor = Actor::new(Arc::clone(&shared), record, snapshot.clone(), gate, stop.clone());
         // After a panic the actor is gone with all that it had; only the mailbox stays, which has no state.
-        if let Ok(end) = AssertUnwindSafe(Box::pin(actor.run(begin, &mut mailbox))).catch_unwind().await {
+        if let Ok(end) = AssertUnwindSafe(Box::pin(actor.run(begin, mailbox))).catch_unwind().await {
             return end;
         }
         let is_too_often = crashes.add(shared.clock.boot());

@@ -1,7 +1,6 @@
 //! Codes on show in a SQLite file of their own, which several processes of one machine open.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use wa_types::UnixMillis;
 use super::PairingStore;
 use crate::ids::AccountId;
 use crate::pairing::view::PairingView;
-use crate::store::{ManagerStoreError, StoreFuture};
+use crate::store::{ManagerStoreError, StoreFuture, create_private};
 
 /// How long a call waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
@@ -64,15 +63,6 @@ impl SqlitePairingStore {
         };
         Box::pin(done)
     }
-}
-
-/// SQLite gives its side files the rights of this one.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }
 
 fn failed(error: rusqlite::Error) -> ManagerStoreError {

@@ -90,6 +90,7 @@ fn account() -> AccountRecord {
         updated_at: T,
         last_active_at: None,
         probation: None,
+        accepted: None,
         epoch: Epoch(1),
     }
 }

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wa_types::{Jid, MessageId};
+use wa_types::{Jid, MessageId, UnixMillis};
 
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
@@ -45,6 +45,8 @@ impl ManagerStore for Stubborn {
         events(query: EventQuery) -> Vec<EventRecord>;
         last_seq() -> u64;
         first_seq() -> u64;
+        last_seq_before(at: UnixMillis) -> u64;
+        open_reservations(account: &AccountId) -> Vec<ReservationRecord>;
         trust(account: &AccountId) -> Option<TrustRecord>;
         reservation(account: &AccountId, id: &str) -> Option<ReservationRecord>;
         sends(account: &AccountId) -> Vec<SendRecord>;

@@ -14,6 +14,7 @@ mod worker;
 mod write;
 
 use std::fmt;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension as _, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wa_types::{Jid, MessageId};
+use wa_types::{Jid, MessageId, UnixMillis};
 
 use self::worker::Worker;
 use super::changes::Changes;
@@ -53,6 +54,7 @@ impl SqliteManagerStore {
     /// [`ManagerStoreError::Corrupt`], [`ManagerStoreError::Io`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ManagerStoreError> {
         let path = path.as_ref().to_path_buf();
+        create_private(&path).map_err(ManagerStoreError::io)?;
         let connection = Connection::open(&path).map_err(failed)?;
         prepare(&connection)?;
         Ok(Self { worker: Worker::start(connection)?, path })
@@ -64,6 +66,15 @@ impl SqliteManagerStore {
     ) -> StoreFuture<'_, T> {
         Box::pin(self.worker.read(read))
     }
+}
+
+/// Makes the file for its owner alone, if there is none: it holds secrets. SQLite gives its side files the same rights.
+pub(crate) fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 fn prepare(connection: &Connection) -> Result<(), ManagerStoreError> {
@@ -146,6 +157,15 @@ impl ManagerStore for SqliteManagerStore {
         })
     }
 
+    fn last_seq_before(&self, at: UnixMillis) -> StoreFuture<'_, u64> {
+        self.query(move |connection| {
+            let sql = "SELECT coalesce((SELECT max(seq) FROM event WHERE seq < \
+                       coalesce((SELECT seq FROM event WHERE at >= ?1 ORDER BY seq LIMIT 1), 9223372036854775807)), 0)";
+            let at = i64::try_from(at.0).unwrap_or(i64::MAX);
+            one(connection, sql, params![at], |row| read::number(row, 0)).map(Option::unwrap_or_default)
+        })
+    }
+
     fn trust(&self, account: &AccountId) -> StoreFuture<'_, Option<TrustRecord>> {
         let account = account.clone();
         self.query(move |connection| {
@@ -161,6 +181,16 @@ impl ManagerStore for SqliteManagerStore {
         self.query(move |connection| {
             let sql = "SELECT state FROM reservation WHERE account = ?1 AND id = ?2";
             one(connection, sql, params![account.as_str(), id], |row| {
+                Ok(ReservationRecord { account: account.clone(), reservation: parsed(row, 0)? })
+            })
+        })
+    }
+
+    fn open_reservations(&self, account: &AccountId) -> StoreFuture<'_, Vec<ReservationRecord>> {
+        let account = account.clone();
+        self.query(move |connection| {
+            let sql = "SELECT state FROM reservation WHERE account = ?1 AND json_extract(state, '$.state') = 'Reserved'";
+            all(connection, sql, params![account.as_str()], |row| {
                 Ok(ReservationRecord { account: account.clone(), reservation: parsed(row, 0)? })
             })
         })

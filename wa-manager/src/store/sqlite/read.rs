@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use super::super::records::{ChatRecord, ContactRecord, DeadLetterRecord, SendRecord};
 use super::{named, parsed};
-use crate::account::{AccountName, AccountRecord};
+use crate::account::{AcceptedLink, AccountName, AccountRecord};
 use crate::event::EventRecord;
 use crate::ids::{AccountId, Epoch, EventId, TenantId};
 use crate::webhook::{WebhookId, WebhookRecord, WebhookSecret};
 
 pub(super) const ACCOUNT: &str = "id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, seq, \
-     version, settings, metadata, location, created_at, updated_at, last_active_at, probation, epoch";
+     version, settings, metadata, location, created_at, updated_at, last_active_at, probation, accepted, epoch";
 
 pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
     Ok(AccountRecord {
@@ -39,8 +39,17 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
         updated_at: time(row, 17)?,
         last_active_at: time_opt(row, 18)?,
         probation: time_opt(row, 19)?,
-        epoch: Epoch(number(row, 20)?),
+        accepted: if row.get_ref(20)? == ValueRef::Null { None } else { Some(accepted(row, 20)?) },
+        epoch: Epoch(number(row, 21)?),
     })
+}
+
+/// Two addresses with a blank between them; the second one may be missing.
+fn accepted(row: &Row<'_>, column: usize) -> rusqlite::Result<AcceptedLink> {
+    let text: String = row.get(column)?;
+    let (jid, lid) = text.split_once(' ').unwrap_or((&text, ""));
+    let read = |text: &str| Jid::from_str(text).map_err(|error| FromSqlError::Other(Box::new(error)));
+    Ok(AcceptedLink { jid: read(jid)?, lid: if lid.is_empty() { None } else { Some(read(lid)?) } })
 }
 
 pub(super) const EVENT: &str = "seq, account_seq, id, tenant, account, kind, at, data";

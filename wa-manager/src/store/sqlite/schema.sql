@@ -21,6 +21,7 @@ CREATE TABLE account (
     updated_at INTEGER NOT NULL,
     last_active_at INTEGER,
     probation INTEGER,
+    accepted TEXT,
     epoch INTEGER NOT NULL,
     UNIQUE (tenant, name)
 ) STRICT;

@@ -8,7 +8,7 @@ use super::super::changes::{Change, Changes};
 use super::super::error::ManagerStoreError;
 use super::super::records::{ContactRecord, DeadLetterRecord};
 use super::{failed, int, json, word};
-use crate::account::AccountRecord;
+use crate::account::{AcceptedLink, AccountRecord};
 use crate::event::{EventRecord, NewEvent};
 use crate::webhook::WebhookRecord;
 
@@ -169,6 +169,14 @@ const DELETE_ALL: [&str; 10] = [
     "DELETE FROM cursor WHERE account = ?1",
 ];
 
+/// Two addresses with a blank between them.
+fn accepted(link: &AcceptedLink) -> String {
+    match &link.lid {
+        Some(lid) => format!("{} {lid}", link.jid),
+        None => link.jid.to_string(),
+    }
+}
+
 fn put_account(connection: &Connection, account: AccountRecord) -> Done<()> {
     let sql = "SELECT 1 FROM account WHERE tenant = ?1 AND name = ?2 AND id <> ?3";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
@@ -178,12 +186,12 @@ fn put_account(connection: &Connection, account: AccountRecord) -> Done<()> {
     }
     let sql = "INSERT INTO account (id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, \
                version, settings, metadata, location, created_at, updated_at, last_active_at, \
-               probation, epoch) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
+               probation, accepted, epoch) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) \
                ON CONFLICT (id) DO UPDATE SET tenant = ?2, owner = ?3, name = ?4, display_name = ?5, phone = ?6, \
                jid = ?7, lid = ?8, desired = ?9, status = ?10, reason = ?11, version = ?12, settings = ?13, \
                metadata = ?14, location = ?15, created_at = ?16, updated_at = ?17, last_active_at = ?18, \
-               probation = ?19, epoch = ?20";
+               probation = ?19, accepted = ?20, epoch = ?21";
     let text = |jid: &Option<Jid>| jid.as_ref().map(Jid::to_string);
     let values = params![
         account.id.as_str(),
@@ -205,6 +213,7 @@ fn put_account(connection: &Connection, account: AccountRecord) -> Done<()> {
         int(account.updated_at.0),
         account.last_active_at.map(|at| int(at.0)),
         account.probation.map(|at| int(at.0)),
+        account.accepted.as_ref().map(accepted),
         int(account.epoch.0),
     ];
     connection

@@ -1,0 +1,39 @@
+//! Forgets what is old: events, and what requests and attempts led to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::store::{Change, Changes, ManagerStoreError};
+
+/// How often it is looked at.
+const EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Events that are not handed on yet are kept, and those of the last days: webhooks are tried for one.
+const LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+/// Forgets from time to time, until it is told to stop.
+pub(super) async fn keep_house(shared: Arc<Shared>, keep: Duration, stop: CancellationToken) {
+    loop {
+        if let Err(error) = forget(&shared, keep.max(LEAST)).await {
+            tracing::warn!(%error, "what is old could not be removed");
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn forget(shared: &Shared, keep: Duration) -> Result<(), ManagerStoreError> {
+    let now = shared.clock.wall();
+    let cut = wa_types::UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
+    let seq = shared.store.last_seq_before(cut).await?.min(shared.hub.published());
+    let mut changes = Changes::new();
+    if seq > 0 {
+        changes.push(Change::TrimEvents { seq });
+    }
+    changes.push(Change::TrimExpired { now: now.0 });
+    shared.store.commit(changes).await.map(drop)
+}
