@@ -22,17 +22,22 @@ pub struct ItemResult<T> {
 impl ClientManager {
     /// Starts these accounts; in the order of the keys, each with its own answer.
     pub async fn batch_start(&self, keys: &[AccountKey]) -> Vec<ItemResult<CommandOutcome>> {
-        self.each(keys, async |account| account.start().await).await
+        self.each(keys, |account| async move { account.start().await }).await
     }
 
     /// Stops these accounts.
     pub async fn batch_stop(&self, keys: &[AccountKey]) -> Vec<ItemResult<CommandOutcome>> {
-        self.each(keys, async |account| account.stop().await).await
+        self.each(keys, |account| async move { account.stop().await }).await
     }
 
     /// Deletes these accounts, with all that is kept of them.
     pub async fn batch_delete(&self, keys: &[AccountKey], how: Unlink) -> Vec<ItemResult<()>> {
-        self.each(keys, async |account| self.remove(&account, how).await).await
+        let manager = self.clone();
+        self.each(keys, move |account| {
+            let manager = manager.clone();
+            async move { manager.remove(&account, how).await }
+        })
+        .await
     }
 
     /// Stops all accounts of a tenant, and no others.
@@ -47,22 +52,24 @@ impl ClientManager {
         self.batch_stop(&keys).await
     }
 
-    async fn each<T>(
+    async fn each<T, F: Future<Output = Result<T, ManagerError>> + Send>(
         &self,
         keys: &[AccountKey],
-        work: impl AsyncFn(Account) -> Result<T, ManagerError>,
+        work: impl Fn(Account) -> F + Send,
     ) -> Vec<ItemResult<T>> {
-        let work = &work;
-        stream::iter(keys)
-            .map(|key| async move {
-                let result = match self.get(key) {
-                    Some(account) => work(account).await,
-                    None => Err(ManagerError::NotFound),
-                };
-                ItemResult { key: key.clone(), result }
+        let begun: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let (key, work) = (key.clone(), self.get(key).map(&work));
+                async move {
+                    let result = match work {
+                        Some(work) => work.await,
+                        None => Err(ManagerError::NotFound),
+                    };
+                    ItemResult { key, result }
+                }
             })
-            .buffered(AT_ONCE)
-            .collect()
-            .await
+            .collect();
+        stream::iter(begun).buffered(AT_ONCE).collect().await
     }
 }

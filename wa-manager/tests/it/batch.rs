@@ -56,3 +56,19 @@ async fn a_name_leads_to_an_account_of_its_tenant_only() {
     let board = scene.manager.all_statuses(Some(&TenantId::new("other"))).await.unwrap();
     assert!(board.accounts.is_empty());
 }
+
+// What a server spawns must be able to move between threads.
+#[tokio::test]
+async fn batches_run_in_tasks_of_their_own() {
+    let scene = Scene::new().await;
+    let manager = scene.manager.clone();
+    let task = tokio::spawn(async move {
+        let keys = [key("nobody")];
+        manager.batch_start(&keys).await.len()
+            + manager.batch_stop(&keys).await.len()
+            + manager.batch_delete(&keys, Unlink::AtServer).await.len()
+            + manager.stop_all(&TenantId::default()).await.len()
+            + manager.restore().await.started.len()
+    });
+    assert_eq!(task.await.unwrap(), 3);
+}
