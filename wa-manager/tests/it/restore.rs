@@ -36,7 +36,7 @@ async fn what_ran_runs_again() {
     }
 }
 
-// Acceptance: killed in each state; the row is the end of the event log.
+// Acceptance, for an account that was ready: killed; the row is the end of the event log.
 #[tokio::test]
 async fn what_a_killed_process_left_is_told_as_it_is() {
     let scene = linked(&["anna"]).await;
