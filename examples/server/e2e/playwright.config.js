@@ -18,6 +18,11 @@ export default defineConfig({
     locale: 'en-GB',
     permissions: ['clipboard-read', 'clipboard-write'],
     actionTimeout: 15_000,
+    launchOptions: {
+      // The system's own: WA_CHROMIUM names it. It asks nobody but the server, and runs as root, too.
+      executablePath: process.env.WA_CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-quic'],
+    },
     trace: 'retain-on-failure',
     screenshot: 'only-on-failure',
   },
