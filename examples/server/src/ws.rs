@@ -143,7 +143,7 @@ impl Socket {
                     }
                 }
             }
-            if !self.key.expires_at.is_none_or(|at| self.app.now() < at) {
+            if self.key.expires_at.is_some_and(|at| self.app.now() >= at) {
                 return self.close(close_code::POLICY, "the key has expired").await;
             }
         }
