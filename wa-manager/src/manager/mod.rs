@@ -242,14 +242,19 @@ impl ClientManager {
         Ok(StatusBoard { seq, accounts })
     }
 
-    /// What an account that is being linked shows, whichever process links it.
+    /// What an account that is being linked shows. Whoever heard that there is a code finds it here. Where another
+    /// process took the account over, it is asked of the pairing store.
     ///
     /// # Errors
     /// [`ManagerError::NotFound`], [`ManagerError::Store`].
     pub async fn pairing(&self, key: &AccountKey) -> Result<Option<PairingView>, ManagerError> {
-        let account = self.account(key)?;
-        let shared = &self.inner.shared;
-        Ok(shared.pairing_store.get(account.id(), shared.clock.wall()).await?)
+        let Inner { shared, registry, .. } = &*self.inner;
+        let entry = registry.get(key).ok_or(ManagerError::NotFound)?;
+        let now = shared.clock.wall();
+        match entry.end.get() {
+            None => Ok(entry.shown.borrow().clone().and_then(|view| view.at(now))),
+            Some(_) => Ok(shared.pairing_store.get(&entry.id, now).await?),
+        }
     }
 
     /// Deletes an account: unlinks it, and removes its keys and all that is kept of it. One that is not there is deleted.
@@ -360,19 +365,21 @@ impl Inner {
         }
         let (commands, mut mailbox) = mpsc::channel(COMMANDS);
         let (sender, snapshot) = watch::channel(AccountSnapshot::new(&record, self.new_trust(&record)));
+        let (show, shown) = watch::channel(None);
         let entry = Entry {
             id: record.id.clone(),
             tenant: record.tenant.clone(),
             name: record.name.clone(),
             commands,
             snapshot,
+            shown,
             end: Arc::default(),
         };
         let (registry, end) = (Arc::clone(&self.registry), Arc::clone(&entry.end));
         let (shared, stop, id) = (Arc::clone(&self.shared), self.stop.clone(), record.id);
         let entry = self.registry.insert(entry);
         self.tasks.spawn(async move {
-            let how = supervise(shared, id.clone(), sender, &mut mailbox, stop).await;
+            let how = supervise(shared, id.clone(), sender, show, &mut mailbox, stop).await;
             // Before the mailbox goes, so that whoever waits for an answer knows why there is none.
             let _only_once = end.set(how);
             if how == End::Deleted {

@@ -9,6 +9,7 @@ use super::{AccountKey, ManagerError};
 use crate::account::actor::{Command, End};
 use crate::account::{AccountName, AccountSnapshot};
 use crate::ids::{AccountId, TenantId};
+use crate::pairing::PairingView;
 
 /// What leads to an account's actor.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Entry {
     pub(crate) name: AccountName,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) snapshot: watch::Receiver<AccountSnapshot>,
+    /// What it shows to be scanned or typed, as long as its task runs.
+    pub(crate) shown: watch::Receiver<Option<PairingView>>,
     /// How its task ended, once it has.
     pub(crate) end: Arc<OnceLock<End>>,
 }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod crashes;
+mod errands;
 mod lifecycle;
 mod limits;
 mod messages;

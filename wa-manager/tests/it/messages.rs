@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use wa_core::Message;
 use wa_manager::account::{AccountSettings, IgnoreRules, SendOutcome};
-use wa_manager::event::{EventKind, EventRecord};
-use wa_manager::hub::EventStream;
+use wa_manager::event::EventKind;
 use wa_manager::sending::{Actor, SendError, SendRequest};
 use wa_manager::trust::{Admission, Lane, OnLimit, TrustLevel};
 use wa_manager::{Account, AccountPatch, AccountStatus};
 use wa_types::Jid;
 
-use crate::scene::{Scene, linked, soon, stands};
+use crate::scene::{Scene, linked, next, soon, stands};
 
 async fn ready(names: &[&str]) -> Scene {
     let scene = linked(names).await;
@@ -20,15 +19,6 @@ async fn ready(names: &[&str]) -> Scene {
         stands(&scene.account(name), AccountStatus::Ready).await;
     }
     scene
-}
-
-async fn next(events: &mut EventStream, kind: EventKind) -> std::sync::Arc<EventRecord> {
-    loop {
-        let event = soon(kind.wire(), events.next()).await.unwrap();
-        if event.kind == kind {
-            return event;
-        }
-    }
 }
 
 fn text(to: &Jid, text: &str) -> SendRequest {
@@ -146,59 +136,6 @@ async fn limits_are_set_by_hand_and_that_is_told() {
     assert!(anna.trust().reset_usage(operator(), "again".to_owned()).await.is_err(), "once a day");
     let changed = next(&mut events, EventKind::TrustChanged).await;
     assert!(changed.data.is_object());
-}
-
-// A stopped account sends nothing and counts nothing, and what may wait waits for its start.
-#[tokio::test]
-async fn a_stopped_account_counts_nothing_and_keeps_what_waits() {
-    let scene = ready(&["anna"]).await;
-    let (anna, berta) = (scene.account("anna"), scene.phone("berta"));
-    let mut events = scene.subscribe(&anna);
-    berta.send_text(scene.phone("anna").pn(), "hello").await.unwrap();
-    next(&mut events, EventKind::MessageReceived).await;
-    anna.stop().await.unwrap();
-    let refused = send(&anna, text(berta.pn(), "lost?")).await.unwrap_err();
-    assert!(matches!(refused, SendError::NotReady { .. }), "{refused:?}");
-    assert_eq!(anna.trust().view().await.unwrap().usage.sent_today, 0);
-    let waits = text(berta.pn(), "later").on_limit(OnLimit::Enqueue { deadline: Duration::from_secs(3600) });
-    assert!(matches!(send(&anna, waits).await.unwrap(), SendOutcome::Queued(_)));
-    anna.start().await.unwrap();
-    assert_eq!(soon("what waited", berta.message()).await.text(), Some("later"));
-    let sent = next(&mut events, EventKind::MessageSent).await;
-    assert_eq!(sent.data["lane"], "reply");
-}
-
-// 3.9: the end of the client between the server's yes and ours; the next one tells.
-#[tokio::test]
-async fn what_became_of_a_message_is_told_after_a_stop() {
-    let scene = ready(&["anna"]).await;
-    let (anna, berta) = (scene.account("anna"), scene.phone("berta"));
-    let mut events = scene.subscribe(&anna);
-    berta.send_text(scene.phone("anna").pn(), "hello").await.unwrap();
-    next(&mut events, EventKind::MessageReceived).await;
-    // No ack comes: whoever waits is told that it may arrive, when the client ends.
-    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
-    scene.server.faults_of(&device).dead_socket(true);
-    let sending = tokio::spawn({
-        let (anna, request) = (anna.clone(), text(berta.pn(), "arrives"));
-        async move { anna.send(request).await }
-    });
-    soon("the message to be counted", anna.reached(|snapshot| snapshot.trust.messages_sent_today == 1))
-        .await
-        .unwrap();
-    anna.stop().await.unwrap();
-    let unknown = soon("an answer", sending).await.unwrap().unwrap_err();
-    let SendError::Unknown { message_id } = unknown else { panic!("{unknown:?}") };
-    scene.server.faults_of(&device).dead_socket(false);
-    anna.start().await.unwrap();
-    let arrived = soon("the message", berta.message()).await;
-    assert_eq!((arrived.text(), &arrived.id), (Some("arrives"), &message_id));
-    let sent = next(&mut events, EventKind::MessageSent).await;
-    assert_eq!(sent.data["messageId"], message_id.as_str());
-    // Sent again under its id it is the same message, and answered at once.
-    let again = send(&anna, text(berta.pn(), "arrives").id(message_id.clone())).await.unwrap();
-    assert!(matches!(again, SendOutcome::Sent(receipt) if receipt.id == message_id));
-    assert_eq!(anna.snapshot().trust.messages_sent_today, 1);
 }
 
 // A stopped account sends nothing and counts nothing, and what may wait waits for its start.

@@ -16,6 +16,7 @@ use super::{Actor, Begin, Command, End};
 use crate::account::{AccountRecord, AccountSnapshot};
 use crate::ids::AccountId;
 use crate::manager::Shared;
+use crate::pairing::PairingView;
 use crate::sending::{Gate, GateOwner};
 use crate::store::ManagerStoreError;
 
@@ -27,6 +28,7 @@ pub(crate) async fn supervise(
     shared: Arc<Shared>,
     id: AccountId,
     snapshot: watch::Sender<AccountSnapshot>,
+    shown: watch::Sender<Option<PairingView>>,
     mailbox: &mut mpsc::Receiver<Command>,
     stop: CancellationToken,
 ) -> End {
@@ -44,7 +46,8 @@ pub(crate) async fn supervise(
                 continue;
             }
         };
-        let actor = Actor::new(Arc::clone(&shared), record, snapshot.clone(), gate, stop.clone());
+        let actor =
+            Actor::new(Arc::clone(&shared), record, snapshot.clone(), shown.clone(), gate, stop.clone());
         // After a panic the actor is gone with all that it had; only the mailbox stays, which has no state.
         if let Ok(end) = AssertUnwindSafe(Box::pin(actor.run(begin, mailbox))).catch_unwind().await {
             return end;
