@@ -8,6 +8,7 @@ mod history;
 mod lifecycle;
 mod limits;
 mod messages;
+mod numbers;
 mod pairing;
 mod pairing_codes;
 mod receiver;

@@ -113,6 +113,16 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
             let values = params![account.as_str(), chat.to_string()];
             run("DELETE FROM chat WHERE account = ?1 AND chat = ?2", values)?;
         }
+        Change::PutNumber(record) => {
+            let found = record.found.as_ref().map(json).transpose()?;
+            run(
+                "INSERT OR REPLACE INTO number (account, number, at, found) VALUES (?1, ?2, ?3, ?4)",
+                params![record.account.as_str(), record.number.as_str(), int(record.at.0), found],
+            )?;
+        }
+        Change::TrimNumbers { account, before } => {
+            run("DELETE FROM number WHERE account = ?1 AND at < ?2", params![account.as_str(), int(before)])?;
+        }
         Change::PutIdempotency(record) => {
             run(
                 "INSERT OR REPLACE INTO idempotency (tenant, key, outcome, until) VALUES (?1, ?2, ?3, ?4)",
@@ -157,7 +167,8 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
 }
 
 /// All that is kept of an account, but for its events.
-const DELETE_ALL: [&str; 10] = [
+const DELETE_ALL: [&str; 11] = [
+    "DELETE FROM number WHERE account = ?1",
     "DELETE FROM cursor WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",
     "DELETE FROM dead_letter WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",
     "DELETE FROM webhook WHERE account = ?1",
