@@ -183,13 +183,16 @@ impl Socket {
     async fn send_event(&mut self, event: &EventRecord) -> Result<(), Ended> {
         let Some(id) = &event.account else { return Ok(()) };
         if event.kind == EventKind::AccountDeleted {
+            let name = event.data["name"].as_str().and_then(|name| name.parse().ok());
+            if !name.is_some_and(|name| self.key.reaches(&name)) {
+                return Ok(());
+            }
             return self.send("whatsapp-deleted", event.seq, json!({ "accountId": id })).await;
         }
-        let Some(account) = self.app.manager.get(&AccountKey::Id(id.clone())) else { return Ok(()) };
-        if !self.key.reaches(account.name()) {
+        let snapshot = self.app.manager.account_after(event).await.map_err(|_| "the store failed")?;
+        let Some(snapshot) = snapshot.filter(|account| self.key.reaches(&account.name)) else {
             return Ok(());
-        }
-        let snapshot = account.snapshot();
+        };
         if event.kind == EventKind::PairingCode
             && self.key.may(Scope::Control)
             && let Ok(Some(view)) = self.app.manager.pairing(&AccountKey::Id(id.clone())).await
