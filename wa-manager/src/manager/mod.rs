@@ -311,6 +311,12 @@ impl ClientManager {
         self.inner.shared.hub.subscribe(filter, after)
     }
 
+    /// The number of the last event that subscribers were told of.
+    #[must_use]
+    pub fn last_event(&self) -> u64 {
+        self.inner.shared.hub.published()
+    }
+
     /// Events that were stored, the oldest first.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod batch;
 mod crashes;
 mod errands;
+mod history;
 mod lifecycle;
 mod limits;
 mod messages;

@@ -12,6 +12,7 @@
 //! | `linking` | links it to a phone |
 //! | `gatekeeping` | what it sends, within its limits |
 //! | `intake` | what comes to it |
+//! | `past` | asks the phone for old messages |
 //! | `supervisor` | starts an actor anew after a crash |
 
 /// A call of the gate that writes, as often as it takes: what happened cannot be taken back.
@@ -32,6 +33,7 @@ mod flaps;
 mod gatekeeping;
 mod intake;
 mod linking;
+mod past;
 mod standing;
 mod supervisor;
 
@@ -51,6 +53,7 @@ use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
 use self::intake::Input;
 use self::linking::{Linking, News};
+use self::past::Asking;
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
@@ -64,6 +67,7 @@ use crate::store::{Changes, ManagerStoreError};
 pub use command::{AccountPatch, CommandOutcome, Unlink};
 pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
+pub use past::{HistoryError, HistoryJob, HistoryRequest};
 pub use standing::ConnectionPolicy;
 pub(crate) use standing::closed;
 pub(crate) use supervisor::supervise;
@@ -113,6 +117,8 @@ pub(crate) struct Actor {
     waiting: Waiting,
     inbound: Inbound,
     linking: Option<Linking>,
+    /// A job that asks the phone for the past.
+    asking: Option<Asking>,
     /// Numbers of other accounts are refused.
     is_guarded: bool,
     /// What is shown to be scanned or typed, for this process.
@@ -158,6 +164,7 @@ impl Actor {
             waiting: Waiting::default(),
             inbound,
             linking: None,
+            asking: None,
             is_guarded: true,
             shown,
             publisher,
@@ -216,6 +223,7 @@ impl Actor {
                     Input::Event(event) => Box::pin(self.on_event(event)).await?,
                     Input::Past(part) => Box::pin(self.take_past(part)).await?,
                 },
+                told = Asking::next(&mut self.asking) => Box::pin(self.past_told(told)).await?,
                 lock = self.waiting.next_allowed() => Box::pin(self.allowed(lock)).await?,
                 health = self.publisher.health_changed() => Box::pin(self.linking_news(News::Health(health))).await?,
                 () = sleep_until(deadline, now) => Box::pin(self.on_time()).await?,
