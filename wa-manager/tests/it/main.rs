@@ -9,6 +9,7 @@ mod messages;
 mod pairing;
 mod pairing_codes;
 mod receiver;
+mod relink;
 mod restore;
 mod scene;
 mod status;

@@ -208,6 +208,13 @@ impl Actor {
         }
     }
 
+    /// Another number is linked: what was to be sent from the one before is not.
+    pub(super) fn answer_delayed(&mut self) {
+        for delayed in self.waiting.delayed.drain(..) {
+            let _gone = delayed.reply.send(Err(SendError::Cancelled));
+        }
+    }
+
     /// Sends what waits and may be sent.
     pub(super) async fn empty_outbox(&mut self) -> Result<(), Lost> {
         loop {
