@@ -9,6 +9,7 @@ use super::{AccountKey, ManagerError};
 use crate::account::actor::{Command, End};
 use crate::account::{AccountName, AccountSnapshot};
 use crate::ids::{AccountId, TenantId};
+use crate::store::ManagerStoreError;
 
 /// What leads to an account's actor.
 #[derive(Debug)]
@@ -18,18 +19,37 @@ pub(crate) struct Entry {
     pub(crate) name: AccountName,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) snapshot: watch::Receiver<AccountSnapshot>,
-    /// How its task ended, once it has.
-    pub(crate) end: Arc<OnceLock<End>>,
+    pub(crate) ending: Arc<Ending>,
+}
+
+/// Why nobody answers any more. It is said before the first one waits in vain.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    /// How the account's task ended, once it has, or is about to.
+    end: OnceLock<End>,
+    /// What cannot be read of it: it can only be deleted then.
+    damage: OnceLock<String>,
+}
+
+impl Ending {
+    /// The task ends so.
+    pub(crate) fn note(&self, end: &End) {
+        let _the_first_counts = match end {
+            End::Damaged(what) => self.damage.set(what.clone()).is_ok(),
+            end => self.end.set(end.clone()).is_ok(),
+        };
+    }
 }
 
 impl Entry {
     /// Why nobody answers.
     pub(crate) fn gone(&self) -> ManagerError {
-        match self.end.get() {
+        let damage = || Some(ManagerStoreError::Corrupt { what: self.ending.damage.get()?.clone() });
+        match self.ending.end.get() {
             Some(End::Deleted) => ManagerError::NotFound,
             Some(End::Shutdown) => ManagerError::Shutdown,
             Some(End::FenceLost) => ManagerError::FenceLost { account: self.id.clone() },
-            None => ManagerError::Crashed,
+            Some(End::Damaged(_)) | None => damage().map_or(ManagerError::Crashed, ManagerError::Store),
         }
     }
 }

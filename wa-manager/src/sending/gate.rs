@@ -119,6 +119,8 @@ pub struct Gate {
     pub(super) queue: Queue,
     /// What is stored may be newer than what is known here.
     is_stale: bool,
+    /// Another owner writes by now.
+    is_lost: bool,
     /// The number of the account's last event, until somebody asks.
     news: Option<u64>,
 }
@@ -172,6 +174,7 @@ impl Gate {
             ready_since: UnixMillis(0),
             queue,
             is_stale: false,
+            is_lost: false,
             news: None,
         };
         let mut step = gate.begin().await?;
@@ -350,6 +353,12 @@ impl Gate {
         self.news.take()
     }
 
+    /// Whether another owner writes by now: nothing can be done with this gate any more.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
     /// How far the account is trusted, and what was used, as others see it.
     pub fn snapshot(&mut self) -> TrustSnapshot {
         let now = self.now();
@@ -426,7 +435,9 @@ impl Gate {
         let Step { state, changes, now } = step;
         // Until the store has answered nobody knows which is true.
         self.is_stale = true;
-        let events = self.store.commit(changes).await?;
+        let events = self.store.commit(changes).await;
+        self.is_lost |= matches!(events, Err(ManagerStoreError::FenceLost { .. }));
+        let events = events?;
         self.is_stale = false;
         self.news = events.last().map(|event| event.account_seq).or(self.news);
         tell(&state.restrictions(now), &self.trust.state.restrictions(now));

@@ -11,7 +11,8 @@ use super::window::millis;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A locked account is not tried again before so long, each time longer.
-const LOCKS: [Duration; 3] = [Duration::from_secs(5 * 60), Duration::from_secs(15 * 60), Duration::from_secs(60 * 60)];
+const LOCKS: [Duration; 3] =
+    [Duration::from_secs(5 * 60), Duration::from_secs(15 * 60), Duration::from_secs(60 * 60)];
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Restrictions are believed a little longer than they say.

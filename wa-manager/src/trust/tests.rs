@@ -79,9 +79,8 @@ fn a_new_account_writes_to_three_strangers_a_day_with_pauses() {
 fn what_was_gated_is_so_until_it_is_settled() {
     let (table, mut state) = (table(), fresh());
     let terms = terms(&table);
-    let answer = |state: &mut TrustState, id: &str| {
-        state.reserve(&terms, id, &friend(1, T), None, T, 0).unwrap()
-    };
+    let answer =
+        |state: &mut TrustState, id: &str| state.reserve(&terms, id, &friend(1, T), None, T, 0).unwrap();
     let mut ungated = answer(&mut state, "1");
     state.set_strict(true);
     let mut gated = answer(&mut state, "2");

@@ -3,6 +3,8 @@
 
 mod batch;
 mod crashes;
+mod damage;
+mod fence;
 mod lifecycle;
 mod limits;
 mod messages;

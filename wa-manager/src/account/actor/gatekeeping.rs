@@ -14,7 +14,7 @@ use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::{Client, Event, SendOptions};
 use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
-use super::{Actor, Lost};
+use super::{Actor, End, Lost};
 use crate::account::AccountRecord;
 use crate::account::AccountStatus;
 use crate::event::EventKind;
@@ -383,6 +383,9 @@ impl Actor {
 
     /// Tells the gate where the account really stands: what is told of it may be late.
     pub(super) async fn gate_status(&mut self) -> Result<(), Lost> {
+        if self.gate.is_lost() {
+            return Err(self.lose(End::FenceLost));
+        }
         let is_ready = self.running.as_ref().is_some_and(|running| running.connection.is_ready());
         let status = match (is_ready, self.record.status) {
             (true, _) => AccountStatus::Ready,
