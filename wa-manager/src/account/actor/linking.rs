@@ -272,8 +272,8 @@ impl Actor {
                         row.probation = None;
                     }
                     let mut data = data.clone();
-                    if *kind == EventKind::AccountLinked {
-                        data["isAnotherNumber"] = json!(put_away.is_some());
+                    if let (EventKind::AccountLinked, Some(data)) = (kind, data.as_object_mut()) {
+                        data.insert("isAnotherNumber".to_owned(), json!(put_away.is_some()));
                     }
                     events.push(self.event(*kind, data));
                 }
