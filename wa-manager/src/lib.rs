@@ -11,6 +11,7 @@
 //! | [`keys`] | where the protocol keeps the accounts' keys |
 //! | [`location`] | where the stores of accounts are |
 //! | [`manager`] | [`ClientManager`]: all accounts |
+//! | [`media`] | files that accounts downloaded, kept where their settings say |
 //! | [`pairing`] | linking an account to its phone |
 //! | [`sending`] | what goes out: within the limits, once, or later |
 //! | [`sink`] | events to others, at least once and in order |
@@ -29,11 +30,13 @@ pub mod inbound;
 pub mod keys;
 pub mod location;
 pub mod manager;
+pub mod media;
 mod millis;
 pub mod pairing;
 pub mod sending;
 pub mod sink;
 pub mod store;
+mod text;
 pub mod trust;
 pub mod webhook;
 

@@ -1,7 +1,5 @@
 // What all tests share: a server of their own, a page that is signed in, and watchfulness over what no test may do.
 
-import { mkdir } from 'node:fs/promises';
-
 import { test as base, expect } from '@playwright/test';
 
 import { Server } from './server.js';
@@ -42,6 +40,18 @@ export const test = base.extend({
   },
 });
 
+/**
+ * Waits until every card says what its row says, by the numbers that order changes. What still moves is looked at again a
+ * second later: the server counts requests.
+ */
+export const agree = (app, server) => expect(async () => {
+  const { accounts } = await server.call('GET', '/whatsapp/sessions');
+  const rows = accounts.map(({ name, displayName, status, seq, version, phoneNumber }) => ({
+    name, displayName, status, seq: String(seq), version: String(version), phone: phoneNumber ? `+${phoneNumber}` : '',
+  }));
+  expect(await app.shown()).toEqual(rows);
+}).toPass({ intervals: [1000], timeout: 45_000 });
+
 /** The page as its users see it. */
 export class App {
   constructor(page, server) {
@@ -58,6 +68,16 @@ export class App {
 
   async connected() {
     await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'connected');
+  }
+
+  /** What the cards say. */
+  shown() {
+    return this.cards().evaluateAll((cards) => cards.map((card) => {
+      const text = (testid) => card.querySelector(`[data-testid="${testid}"]`).textContent;
+      const { name, status, seq, version } = card.dataset;
+      const phone = text('card-phone');
+      return { name, displayName: text('card-title'), status, seq, version, phone: phone.startsWith('+') ? phone : '' };
+    }));
   }
 
   card(name) {
@@ -97,7 +117,6 @@ export class App {
 
   /** Keeps a picture of the page for people. */
   async picture(name) {
-    await mkdir('screenshots', { recursive: true });
-    await this.page.screenshot({ path: `screenshots/${name}.png`, fullPage: true });
+    await this.page.screenshot({ path: `results/screenshots/${name}.png`, fullPage: true });
   }
 }

@@ -47,11 +47,17 @@ export class Server {
     await rm(this.#data, { recursive: true, force: true });
   }
 
+  /** Calls with a key of their own: the server counts requests by key. */
+  async caller() {
+    const { key } = await this.call('POST', '/keys', { scopes: ['admin'] });
+    return (method, path, body) => this.call(method, path, body, key);
+  }
+
   /** A REST call with the admin key. Fails on answers that are no success. */
-  async call(method, path, body) {
+  async call(method, path, body, key = this.key) {
     const response = await fetch(new URL(path, this.url), {
       method,
-      headers: { Authorization: `Bearer ${this.key}`, 'Content-Type': 'application/json' },
+      headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();
@@ -63,6 +69,17 @@ export class Server {
   async phones() {
     const { phones } = await this.call('GET', '/sandbox');
     return phones.map((phone) => (typeof phone === 'string' ? { name: phone, number: '' } : phone));
+  }
+
+  /** A phone scans what an account shows, as soon as it shows something. */
+  async scan(name, phone, call = this.call.bind(this)) {
+    for (;;) {
+      const { status } = await call('GET', `/whatsapp/session/${name}`);
+      if (status === 'qr') break;
+      if (status !== 'loading') throw new Error(`${name} is ${status}, and shows no QR code`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await call('POST', '/sandbox/scan', { name, phone: phone.name });
   }
 
   async #run(listen) {

@@ -37,6 +37,11 @@ export function createCards({ list, actions, selection, onSelect }) {
   };
 }
 
+/** One of six colours: the same for an account at all times. */
+function hueOf(id) {
+  return [...id].reduce((sum, character) => (sum * 31 + character.codePointAt(0)) % 65_521, 7) % 6;
+}
+
 function createCard({ id, actions, selection, onSelect }) {
   let account = null;
   const titleId = freshId('card');
@@ -97,9 +102,12 @@ function createCard({ id, actions, selection, onSelect }) {
       root.dataset.name = name;
       root.dataset.id = id;
       root.dataset.status = status;
+      root.dataset.seq = account.seq;
+      root.dataset.version = account.version;
       chosen.checked = selection.has(id);
       chosen.setAttribute('aria-label', t('card.select', { name: displayName }));
       setText(avatar, initial(displayName));
+      avatar.dataset.hue = hueOf(id);
       setText(title, displayName);
       title.title = name;
       setText(phone, account.phoneNumber ? `+${account.phoneNumber}` : t('card.noPhone'));

@@ -4,11 +4,18 @@ import { has, language, t } from './i18n.js';
 import { el } from './dom.js';
 import { wait } from './format.js';
 
+/** Codes whose details say more than our words: what WhatsApp answered, or what is wrong with a name. */
+const SAYS_MORE = new Set(['rejected', 'not_unlinked', 'invalid_name', 'invalid_phone']);
+/** Statuses of which there is no more to say, whatever the code. */
+const SAYS_ALL = new Set([401, 404, 429]);
+
 /** Title, detail and hints of a Problem, as texts. */
 export function describe(problem) {
   const known = [`problem.${problem.code}`, `problem.${problem.status}`].find(has);
   const title = known ? t(known) : problem.title || t('problem.unknown');
-  const detail = problem.detail && problem.detail !== title ? problem.detail : '';
+  // What our words say already is not said again in the server's.
+  const isSaid = known === `problem.${problem.code}` ? !SAYS_MORE.has(problem.code) : SAYS_ALL.has(problem.status);
+  const detail = !isSaid && problem.detail && problem.detail !== title ? problem.detail : '';
   const hints = problem.hints?.length ? problem.hints.map(String) : ownHints(problem);
   if (problem.retryAfter) hints.push(t('problem.retryAfter', { wait: wait(problem.retryAfter, language()) }));
   return { title, detail, hints };

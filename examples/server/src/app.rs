@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
 use wa_manager::ClientManager;
 use wa_manager::clock::Clock;
 
+use crate::idempotency::{Idempotency, once};
 use crate::keys::KeyStore;
 use crate::problem::Problem;
 use crate::rates::Rates;
@@ -25,13 +27,14 @@ pub(crate) struct App {
     pub(crate) keys: KeyStore,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rates: Rates,
+    pub(crate) idempotency: Idempotency,
     pub(crate) tickets: Tickets,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) sandbox: Option<Sandbox>,
 }
 
 /// The largest body of a request.
-const BODY: usize = 1 << 20;
+pub(crate) const BODY: usize = 1 << 20;
 
 /// The longest time that a request may take; events are waited for no longer than half of it.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
@@ -50,21 +53,27 @@ impl App {
         }
         let routes = routes
             .fallback(async || Problem::not_found())
-            .method_not_allowed_fallback(async || {
-                Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method", "not with this method")
-            })
-            .layer(middleware::from_fn(headers))
+            .layer(middleware::from_fn_with_state(Arc::clone(self), once))
             .layer(DefaultBodyLimit::max(BODY))
             .with_state(Arc::clone(self));
-        if base.is_empty() { routes } else { Router::new().nest(base, routes) }
+        let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes) };
+        routes.layer(middleware::from_fn(headers))
     }
 }
 
-/// What all answers have: the request's id, and what a browser must not do.
+/// What all answers have: the request's id, what a browser must not do, and words of ours when something is wrong.
 async fn headers(request: Request, next: Next) -> Response {
     const ID: HeaderName = HeaderName::from_static("x-request-id");
     let id = request.headers().get(ID).filter(|id| id.len() <= 128).cloned();
     let mut response = next.run(request).await;
+    let (status, kind) = (response.status(), response.headers().get(CONTENT_TYPE));
+    if status.is_client_error() && kind.is_none_or(|kind| !kind.as_bytes().ends_with(b"json")) {
+        let allowed = response.headers_mut().remove(ALLOW);
+        response = Problem::of_status(status).into_response();
+        if let Some(allowed) = allowed {
+            response.headers_mut().insert(ALLOW, allowed);
+        }
+    }
     let headers = response.headers_mut();
     if let Some(id) = id {
         headers.insert(ID, id);

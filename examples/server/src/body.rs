@@ -19,7 +19,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
             let status = rejection.into_response().status();
             if status == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(status, "too_large", "the body is larger than 1 MiB")
+                Problem::too_large()
             } else {
                 Problem::bad_request("the body could not be read")
             }

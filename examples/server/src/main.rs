@@ -13,12 +13,14 @@
 //! | `rest` | what can be asked and told |
 //! | `ws` | what happens, as it happens |
 //! | `qr`, `page` | pictures, and the page |
-//! | `sandbox` | a test server instead of the real service |
+//! | `idempotency` | the same request twice |
+//! | `sandbox`, `test_server` | a test server instead of the real service, in this process or in another |
 #![allow(clippy::print_stdout, reason = "a program says where it listens")]
 
 mod app;
 mod auth;
 mod body;
+mod idempotency;
 mod keys;
 mod options;
 mod page;
@@ -27,6 +29,7 @@ mod qr;
 mod rates;
 mod rest;
 mod sandbox;
+mod test_server;
 mod ws;
 
 use std::collections::BTreeSet;
@@ -41,11 +44,13 @@ use tracing_subscriber::EnvFilter;
 use wa_manager::clock::{Clock, SystemClock};
 use wa_manager::pairing::SqlitePairingStore;
 use wa_manager::store::SqliteManagerStore;
+use wa_manager::webhook::Reach;
 use wa_manager::{ClientManager, PathTemplate, TenantId};
 
 use crate::app::App;
+use crate::idempotency::Idempotency;
 use crate::keys::{Key, KeyStore, Scope};
-use crate::options::{Options, USAGE};
+use crate::options::{Backend, Options, USAGE};
 use crate::sandbox::Sandbox;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -77,7 +82,7 @@ async fn run(options: Options) -> Outcome<()> {
     std::fs::create_dir_all(&options.data)?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let sandbox = if options.is_sandbox { Some(Sandbox::start().await) } else { None };
+    let sandbox = if options.backend == Backend::Sandbox { Some(Sandbox::start().await) } else { None };
 
     let store = Arc::new(SqliteManagerStore::open(options.data.join("manager.db"))?);
     let places = Arc::new(PathTemplate::new(options.data.join("accounts"), "{tenant}/{name}.db")?);
@@ -86,15 +91,23 @@ async fn run(options: Options) -> Outcome<()> {
     if let Some(sandbox) = &sandbox {
         builder = builder.client(sandbox.client());
     }
+    if let Backend::TestServer(file) = &options.backend {
+        builder = builder.client(test_server::client(file)?);
+    }
+    if options.allows_private_webhooks {
+        builder = builder.webhooks(|webhooks| webhooks.reach(Reach { private: true, ..Reach::default() }));
+    }
     let manager = builder.build().await?;
 
     let keys = KeyStore::open(&options.data.join("keys.db"))?;
+    let idempotency = Idempotency::open(&options.data.join("answers.db"))?;
     let first = first_key(&keys, clock.wall().0).await?;
     let app = Arc::new(App {
         manager: manager.clone(),
         keys,
         clock,
-        rates: rates::Rates::default(),
+        rates: rates::Rates::new(options.per_minute),
+        idempotency,
         tickets: ws::Tickets::default(),
         metrics,
         sandbox,

@@ -3,13 +3,19 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::rates::PER_MINUTE;
+
 pub(crate) const USAGE: &str =
-    "usage: wa-server [--listen ADDRESS] [--data DIRECTORY] [--base PATH] [--sandbox]
+    "usage: wa-server [--listen ADDRESS] [--data DIRECTORY] [--base PATH] [--rate NUMBER] [--private-webhooks]
+                 [--sandbox | --test-server FILE]
 
   --listen ADDRESS   where to listen, 127.0.0.1:8080 unless given; port 0 takes a free one
   --data DIRECTORY   where everything is kept, ./wa-data unless given
   --base PATH        what all paths begin with, nothing unless given
-  --sandbox          a test server with simulated phones instead of the real service";
+  --rate NUMBER      requests a minute that a key may make, 60 unless given
+  --private-webhooks webhooks may go to hosts of this machine and its networks
+  --sandbox          a test server with simulated phones instead of the real service
+  --test-server FILE the test server that wrote this file: `wa-test-server --json > FILE`";
 
 /// What the command line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +23,21 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     pub(crate) data: PathBuf,
     pub(crate) base: String,
-    pub(crate) is_sandbox: bool,
+    pub(crate) per_minute: u32,
+    pub(crate) allows_private_webhooks: bool,
+    pub(crate) backend: Backend,
+}
+
+/// What accounts connect to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// The real service.
+    #[default]
+    Service,
+    /// A test server in this process.
+    Sandbox,
+    /// A test server in another process, which this file describes.
+    TestServer(PathBuf),
 }
 
 /// What is wrong with the command line.
@@ -31,6 +51,8 @@ pub(crate) enum OptionError {
     Address(String),
     #[error("--base wants a path that begins with / and does not end with one, not {0}")]
     Base(String),
+    #[error("--rate wants a number from 1 to 60000, not {0}")]
+    Rate(String),
 }
 
 impl Options {
@@ -39,7 +61,9 @@ impl Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data: PathBuf::from("wa-data"),
             base: String::new(),
-            is_sandbox: false,
+            per_minute: PER_MINUTE,
+            allows_private_webhooks: false,
+            backend: Backend::Service,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -57,7 +81,14 @@ impl Options {
                     }
                     options.base = text;
                 }
-                "--sandbox" => options.is_sandbox = true,
+                "--rate" => {
+                    let text = value("--rate")?;
+                    let rate = text.parse().ok().filter(|rate| (1..=60_000).contains(rate));
+                    options.per_minute = rate.ok_or(OptionError::Rate(text))?;
+                }
+                "--private-webhooks" => options.allows_private_webhooks = true,
+                "--sandbox" => options.backend = Backend::Sandbox,
+                "--test-server" => options.backend = Backend::TestServer(value("--test-server")?.into()),
                 _ => return Err(OptionError::Unknown(argument)),
             }
         }
@@ -76,8 +107,12 @@ mod tests {
     #[test]
     fn each_option_is_taken_and_each_mistake_named() {
         let options = parse("--sandbox --listen 0.0.0.0:0 --data /tmp/x --base /wa").unwrap();
-        assert!(options.is_sandbox);
+        assert_eq!((options.backend, options.per_minute), (Backend::Sandbox, 60));
         assert_eq!((options.listen.port(), options.base.as_str()), (0, "/wa"));
+        let options = parse("--rate 600 --private-webhooks --test-server t.json").unwrap();
+        assert_eq!((options.per_minute, options.allows_private_webhooks), (600, true));
+        assert_eq!(options.backend, Backend::TestServer("t.json".into()));
+        assert_eq!(parse("--rate 0"), Err(OptionError::Rate("0".to_owned())));
         assert_eq!(parse("--port 1"), Err(OptionError::Unknown("--port".to_owned())));
         assert_eq!(parse("--data"), Err(OptionError::ValueMissing("--data")));
         assert_eq!(parse("--listen here"), Err(OptionError::Address("here".to_owned())));

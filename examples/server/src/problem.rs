@@ -47,7 +47,30 @@ impl Problem {
             .after(Some(retry_after))
     }
 
-    fn internal(error: &dyn std::error::Error) -> Self {
+    pub(crate) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 1 MiB")
+    }
+
+    /// Nobody knows whether it was done.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "interrupted", "the work was cut off; look, and try again")
+    }
+
+    /// What a framework answered without words of ours.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        let code = match status {
+            StatusCode::NOT_FOUND => return Self::not_found(),
+            StatusCode::METHOD_NOT_ALLOWED => "method",
+            StatusCode::PAYLOAD_TOO_LARGE => return Self::too_large(),
+            StatusCode::UPGRADE_REQUIRED => "upgrade",
+            status if status.is_server_error() => "internal",
+            _ => "bad_request",
+        };
+        Self::new(status, code, "the request cannot be understood so")
+    }
+
+    /// A store failed.
+    pub(crate) fn store(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "the store failed; try again")
     }
@@ -112,7 +135,7 @@ impl From<ManagerError> for Problem {
             ManagerError::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             ManagerError::NotUnlinked(_) => StatusCode::BAD_GATEWAY,
             ManagerError::QuotaExceeded { .. } => StatusCode::FORBIDDEN,
-            error => return Self::internal(&error),
+            error => return Self::store(&error),
         };
         Self::new(status, code, detail)
     }
@@ -165,7 +188,7 @@ impl From<ControlError> for Problem {
                 Self::new(StatusCode::CONFLICT, "already_reset", detail).with("resetsAt", resets_at.0)
             }
             ControlError::Gone => Self::not_found(),
-            error => Self::internal(&error),
+            error => Self::store(&error),
         }
     }
 }
@@ -181,7 +204,7 @@ impl From<WebhookError> for Problem {
             WebhookError::Headers => "webhook_headers",
             WebhookError::Secrets => "webhook_secrets",
             WebhookError::TooMany => return Self::new(StatusCode::FORBIDDEN, "webhook_too_many", detail),
-            error => return Self::internal(&error),
+            error => return Self::store(&error),
         };
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }

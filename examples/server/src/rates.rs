@@ -1,4 +1,4 @@
-//! How many requests a key may make: so many at once, and so many a minute in the long run.
+//! How many requests a key may make: so many at once, and so many a minute in the long run. Requirements: manager.md, 4.6.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,34 +6,66 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Requests a minute, and at once.
-const PER_MINUTE: u32 = 60;
-/// The same where codes are made.
-const PAIRING_PER_MINUTE: u32 = 30;
+/// Requests a minute unless the command line says another number.
+pub(crate) const PER_MINUTE: u32 = 60;
+/// Where codes are made: half of it.
+const PAIRING_SHARE: u32 = 2;
+/// Where a host takes in what came, in the minutes of a long past above all: R059.
+const INTAKE_PER_MINUTE: u32 = 500;
 
-/// Nobody has more keys than this in use; the oldest are forgotten, which only gives them a full bucket.
+/// Nobody has more keys than this in use; buckets that are full again are forgotten.
 const REMEMBERED: usize = 10_000;
 
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Usual,
+    Pairing,
+    Intake,
+}
+
+impl Kind {
+    fn of(path: &str) -> Self {
+        if path.ends_with("/pairing") || path.contains("/pairing/") {
+            Self::Pairing
+        } else if path.ends_with("/whatsapp/events") {
+            Self::Intake
+        } else {
+            Self::Usual
+        }
+    }
+}
+
 /// When the buckets are full again, by key and kind of request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rates {
-    full_at: Mutex<HashMap<(String, bool), Duration>>,
+    per_minute: u32,
+    full_at: Mutex<HashMap<(String, Kind), Duration>>,
 }
 
 impl Rates {
+    /// So many requests a minute for each key.
+    pub(crate) fn new(per_minute: u32) -> Self {
+        Self { per_minute, full_at: Mutex::default() }
+    }
+
     /// Counts a request. Fails with the time to wait.
     pub(crate) fn take(&self, key: &str, path: &str, now: Duration) -> Result<(), Duration> {
-        let is_pairing = path.ends_with("/pairing") || path.contains("/pairing/");
-        let per_minute = if is_pairing { PAIRING_PER_MINUTE } else { PER_MINUTE };
-        let (each, burst) = (MINUTE / per_minute, MINUTE);
+        let kind = Kind::of(path);
+        let per_minute = match kind {
+            Kind::Usual => self.per_minute,
+            Kind::Pairing => (self.per_minute / PAIRING_SHARE).max(1),
+            Kind::Intake => self.per_minute.max(INTAKE_PER_MINUTE),
+        };
+        let each = MINUTE / per_minute;
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if full_at.len() >= REMEMBERED {
             full_at.retain(|_, at| *at > now);
         }
-        let at = full_at.entry((key.to_owned(), is_pairing)).or_insert(now);
+        let at = full_at.entry((key.to_owned(), kind)).or_insert(now);
         let next = (*at).max(now) + each;
-        if next > now + burst {
-            return Err(next - now - burst);
+        if next > now + MINUTE {
+            return Err(next - now - MINUTE);
         }
         *at = next;
         Ok(())
@@ -44,20 +76,26 @@ impl Rates {
 mod tests {
     use super::*;
 
+    /// R059: what a host takes in has a rate of its own.
     #[test]
     fn so_many_at_once_and_then_one_after_the_other() {
-        let rates = Rates::default();
+        let rates = Rates::new(PER_MINUTE);
         let start = Duration::from_secs(1000);
+        let take = |path, now| rates.take("a", path, now);
         for _ in 0..60 {
-            rates.take("a", "/whatsapp/sessions", start).unwrap();
+            take("/whatsapp/sessions", start).unwrap();
         }
-        assert_eq!(rates.take("a", "/whatsapp/sessions", start), Err(Duration::from_secs(1)));
+        assert_eq!(take("/whatsapp/sessions", start), Err(Duration::from_secs(1)));
         rates.take("b", "/whatsapp/sessions", start).unwrap();
-        rates.take("a", "/whatsapp/session/x/pairing", start).unwrap();
-        rates.take("a", "/whatsapp/sessions", start + Duration::from_secs(1)).unwrap();
+        take("/whatsapp/session/x/pairing", start).unwrap();
+        take("/whatsapp/sessions", start + Duration::from_secs(1)).unwrap();
         for _ in 0..29 {
-            rates.take("a", "/whatsapp/session/x/pairing", start).unwrap();
+            take("/whatsapp/session/x/pairing", start).unwrap();
         }
-        assert!(rates.take("a", "/whatsapp/session/x/pairing/refresh", start).is_err());
+        assert!(take("/whatsapp/session/x/pairing/refresh", start).is_err());
+        for _ in 0..500 {
+            take("/whatsapp/events", start).unwrap();
+        }
+        assert!(take("/whatsapp/events", start).is_err());
     }
 }

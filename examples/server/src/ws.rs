@@ -1,6 +1,6 @@
 //! What happens, as it happens. Requirements: manager.md, 4.7.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use axum::routing::{get, post};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::{EventFilter, StreamError};
-use wa_manager::{AccountKey, AccountSnapshot};
+use wa_manager::{AccountId, AccountKey, AccountName, AccountSnapshot};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -36,6 +36,10 @@ const LONGEST: usize = 4096;
 const SLOWEST: Duration = Duration::from_secs(20);
 /// Whoever is silent for this long is gone; clients ping more often.
 const SILENCE: Duration = Duration::from_secs(90);
+/// Whoever is so many events late is told how everything is now instead of each of them.
+const BEHIND: u64 = 500;
+/// Figures are told no more often.
+const USAGE: Duration = Duration::from_secs(1);
 
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/ws", get(open)).route("/ws/ticket", post(ticket))
@@ -89,7 +93,7 @@ async fn open(
     let key = app.tickets.redeem(&ticket, app.clock.boot()).ok_or_else(Problem::unauthorized)?;
     let upgrade = upgrade.max_message_size(LONGEST).max_frame_size(LONGEST);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let socket = Socket { app, key, socket };
+        let socket = Socket { app, key, socket, wishes: Wishes::default(), usage: BTreeSet::new() };
         if let Err(why) = socket.serve().await {
             tracing::debug!(why, "a socket ended");
         }
@@ -100,6 +104,19 @@ struct Socket {
     app: Arc<App>,
     key: Arc<Key>,
     socket: WebSocket,
+    wishes: Wishes,
+    /// Accounts whose figures changed since they were told.
+    usage: BTreeSet<AccountId>,
+}
+
+/// What a client wants to hear.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Wishes {
+    /// Messages too.
+    messages: bool,
+    /// Of these accounts only; of all that the key reaches if there are none.
+    accounts: BTreeSet<AccountName>,
 }
 
 /// What a client says.
@@ -111,31 +128,48 @@ enum Said {
     Resume {
         seq: u64,
     },
+    /// In place of what it wished before.
+    Subscribe(Wishes),
 }
 
 type Ended = &'static str;
 
 impl Socket {
     async fn serve(mut self) -> Result<(), Ended> {
-        let mut seq = self.send_all().await?;
         let filter = EventFilter { tenant: Some(self.key.tenant.clone()), ..EventFilter::default() };
+        let mut seq = self.send_all(None).await?;
         let mut events = self.app.manager.subscribe(filter.clone(), Some(seq));
+        let mut figures = interval(USAGE);
         loop {
             tokio::select! {
                 event = events.next() => match event {
-                    Ok(event) => self.send_event(&event).await?,
+                    Ok(event) if event.seq + BEHIND < self.app.manager.last_event() => {
+                        // Too slow to be told one after the other: all of it as it is now, and on from there.
+                        seq = self.send_all(Some(seq)).await?;
+                        events = self.app.manager.subscribe(filter.clone(), Some(seq));
+                    }
+                    Ok(event) => {
+                        self.send_event(&event).await?;
+                        seq = event.seq;
+                    }
                     Err(StreamError::Lagged { .. }) => {
-                        // Too late for what was trimmed: all of it as it is now, and on from there.
-                        seq = self.send_all().await?;
+                        seq = self.send_all(Some(seq)).await?;
                         events = self.app.manager.subscribe(filter.clone(), Some(seq));
                     }
                     Err(_) => return self.close(close_code::AWAY, "the server ends").await,
                 },
+                _ = figures.tick(), if !self.usage.is_empty() => self.send_usage(seq).await?,
                 said = timeout(SILENCE, self.socket.next()) => {
                     let said = said.map_err(|_| "silent for too long")?;
                     let message = said.ok_or("closed")?.map_err(|_| "the connection failed")?;
                     match self.hear(message).await? {
-                        Some(Said::Resume { seq }) => {
+                        Some(Said::Resume { seq: from }) => {
+                            seq = from;
+                            events = self.app.manager.subscribe(filter.clone(), Some(from));
+                        }
+                        Some(Said::Subscribe(wishes)) => {
+                            self.wishes = wishes;
+                            seq = self.send_all(None).await?;
                             events = self.app.manager.subscribe(filter.clone(), Some(seq));
                         }
                         Some(Said::Ping) => self.send("pong", 0, Value::Null).await?,
@@ -143,10 +177,15 @@ impl Socket {
                     }
                 }
             }
-            if !self.key.expires_at.is_none_or(|at| self.app.now() < at) {
-                return self.close(close_code::POLICY, "the key has expired").await;
+            if !self.is_still_good() {
+                return self.close(close_code::POLICY, "the key is no longer good").await;
             }
         }
+    }
+
+    /// A key that expired, or was removed, hears nothing more.
+    fn is_still_good(&self) -> bool {
+        self.key.expires_at.is_none_or(|at| self.app.now() < at) && self.app.keys.has(&self.key.id)
     }
 
     async fn hear(&mut self, message: Message) -> Result<Option<Said>, Ended> {
@@ -167,15 +206,28 @@ impl Socket {
         }
     }
 
-    /// All accounts as they are. Gives back the number from which events go on.
-    async fn send_all(&mut self) -> Result<u64, Ended> {
+    fn is_wanted(&self, account: &AccountName) -> bool {
+        self.key.reaches(account)
+            && (self.wishes.accounts.is_empty() || self.wishes.accounts.contains(account))
+    }
+
+    /// All accounts as they are. Gives back the number from which events go on. Whoever missed events is told from where
+    /// to where: `GET /whatsapp/events` has them.
+    async fn send_all(&mut self, heard: Option<u64>) -> Result<u64, Ended> {
         let board =
             self.app.manager.all_statuses(Some(&self.key.tenant)).await.map_err(|_| "the store failed")?;
-        let mut accounts = Vec::new();
-        for account in board.accounts.iter().filter(|account| self.key.reaches(&account.name)) {
-            accounts.push(update(&self.app, &self.key, account).await);
+        let mut wanted = board.accounts;
+        wanted.retain(|account| self.is_wanted(&account.name));
+        let (app, key) = (Arc::clone(&self.app), Arc::clone(&self.key));
+        let mut accounts = Vec::with_capacity(wanted.len());
+        for account in &wanted {
+            accounts.push(update(&app, &key, account).await);
         }
-        let data = json!({ "seq": board.seq, "accounts": accounts });
+        let mut data = json!({ "seq": board.seq, "accounts": accounts });
+        if let (Some(heard), Some(data)) = (heard, data.as_object_mut()) {
+            data.insert("missed".to_owned(), json!({ "after": heard, "upTo": board.seq }));
+        }
+        self.usage.clear();
         self.send("whatsapp-all-statuses", board.seq, data).await?;
         Ok(board.seq)
     }
@@ -183,23 +235,70 @@ impl Socket {
     async fn send_event(&mut self, event: &EventRecord) -> Result<(), Ended> {
         let Some(id) = &event.account else { return Ok(()) };
         if event.kind == EventKind::AccountDeleted {
-            return self.send("whatsapp-deleted", event.seq, json!({ "accountId": id })).await;
+            return self.send_deleted(event, id).await;
         }
         let Some(account) = self.app.manager.get(&AccountKey::Id(id.clone())) else { return Ok(()) };
-        if !self.key.reaches(account.name()) {
+        if !self.is_wanted(account.name()) {
             return Ok(());
         }
-        let snapshot = account.snapshot();
-        if event.kind == EventKind::PairingCode
-            && self.key.may(Scope::Control)
+        match frame(event.kind) {
+            Frame::Message if self.wishes.messages => {
+                let data = json!({ "accountId": id, "type": event.kind, "data": event.data });
+                self.send("whatsapp-message", event.seq, data).await?;
+            }
+            Frame::Message | Frame::None => {}
+            Frame::Status => {
+                let snapshot = account.snapshot();
+                if event.kind == EventKind::PairingCode {
+                    self.send_code(event, id).await?;
+                }
+                if event.kind == EventKind::AccountRestriction {
+                    let data = json!({ "accountId": id, "restriction": event.data });
+                    self.send("whatsapp-restriction", event.seq, data).await?;
+                }
+                let data = update(&self.app, &self.key, &snapshot).await;
+                self.send("whatsapp-status", event.seq, data).await?;
+            }
+        }
+        if event.kind == EventKind::MessageSent {
+            self.usage.insert(id.clone());
+        }
+        Ok(())
+    }
+
+    /// Only keys for all accounts are told: the account's name is gone, and with it who reached it.
+    async fn send_deleted(&mut self, event: &EventRecord, id: &AccountId) -> Result<(), Ended> {
+        if !self.key.accounts.is_empty() || !self.wishes.accounts.is_empty() {
+            return self.send_all(None).await.map(|_| ());
+        }
+        self.send("whatsapp-deleted", event.seq, json!({ "accountId": id })).await
+    }
+
+    async fn send_code(&mut self, event: &EventRecord, id: &AccountId) -> Result<(), Ended> {
+        if self.key.may(Scope::Control)
             && let Ok(Some(view)) = self.app.manager.pairing(&AccountKey::Id(id.clone())).await
             && let Some(code) = view.code
         {
             let data = json!({ "accountId": id, "code": code.text.expose(), "expiresAt": code.expires_at.0 });
             self.send("whatsapp-pairing-code", event.seq, data).await?;
         }
-        let data = update(&self.app, &self.key, &snapshot).await;
-        self.send("whatsapp-status", event.seq, data).await
+        Ok(())
+    }
+
+    /// What was sent, at most once a second.
+    async fn send_usage(&mut self, seq: u64) -> Result<(), Ended> {
+        for id in std::mem::take(&mut self.usage) {
+            let Some(account) = self.app.manager.get(&AccountKey::Id(id)) else { continue };
+            let AccountSnapshot { id, trust, .. } = account.snapshot();
+            let data = json!({
+                "accountId": id,
+                "trustLevel": trust.trust_level,
+                "dailyLimit": trust.daily_limit,
+                "messagesSentToday": trust.messages_sent_today,
+            });
+            self.send("whatsapp-usage", seq, data).await?;
+        }
+        Ok(())
     }
 
     async fn send(&mut self, event: &str, seq: u64, data: Value) -> Result<(), Ended> {
@@ -212,6 +311,44 @@ impl Socket {
         let frame = CloseFrame { code, reason: reason.into() };
         let _gone = timeout(SLOWEST, self.socket.send(Message::Close(Some(frame)))).await;
         Err(reason)
+    }
+}
+
+/// What of an event is told.
+enum Frame {
+    /// How the account stands.
+    Status,
+    /// To those who want messages.
+    Message,
+    None,
+}
+
+fn frame(kind: EventKind) -> Frame {
+    use EventKind as K;
+    match kind {
+        K::AccountStatus
+        | K::AccountCreated
+        | K::AccountUpdated
+        | K::AccountLinked
+        | K::AccountLinkConfirmed
+        | K::AccountUnlinked
+        | K::AccountRestriction
+        | K::TrustChanged
+        | K::PairingStarted
+        | K::PairingQr
+        | K::PairingCode
+        | K::PairingCodeExpired
+        | K::PairingDegraded
+        | K::PairingFailed => Frame::Status,
+        K::MessageReceived
+        | K::MessageSent
+        | K::MessageAck
+        | K::MessageFailed
+        | K::MessageUndecryptable
+        | K::Reaction
+        | K::SendQueued
+        | K::SendExpired => Frame::Message,
+        _ => Frame::None,
     }
 }
 

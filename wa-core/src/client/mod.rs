@@ -95,6 +95,7 @@ use crate::driver::requester::Asker;
 use crate::driver::sync::view::Said;
 use crate::error::{CallError, ReconnectError};
 use crate::event::MessageReceived;
+use crate::message::MessageKey;
 use crate::noise::client_payload::ClientVersion;
 use crate::stanza::iq::IqRequest;
 use crate::wire::Node;
@@ -137,11 +138,24 @@ impl Client {
     /// # Errors
     /// [`CallError`]; reading receipts is worth a retry once connected.
     pub async fn mark_read(&self, messages: &[&MessageReceived]) -> Result<(), CallError> {
+        let keys: Vec<MessageKey> = messages.iter().map(|message| MessageKey::from(*message)).collect();
+        self.mark_keys_read(&keys).await
+    }
+
+    /// [`Self::mark_read`] for messages of which no more is kept than who wrote them where.
+    ///
+    /// # Errors
+    /// As [`Self::mark_read`]; [`CallError::AuthorMissing`] when one of a group does not name its author.
+    pub async fn mark_keys_read(&self, messages: &[MessageKey]) -> Result<(), CallError> {
         // A receipt is about one chat and one author. Nobody waits for a receipt about our own messages.
         let mut read: BTreeMap<(Jid, Jid), Vec<MessageId>> = BTreeMap::new();
         for message in messages.iter().filter(|message| !message.from_me) {
-            let author = (message.chat.clone(), message.sender.to_user());
-            read.entry(author).or_default().push(message.id.clone());
+            let author = match &message.sender {
+                Some(sender) => sender.to_user(),
+                None if message.chat.is_user() => message.chat.to_user(),
+                None => return Err(CallError::AuthorMissing),
+            };
+            read.entry((message.chat.clone(), author)).or_default().push(message.id.clone());
         }
         for ((chat, sender), ids) in read {
             self.call(|reply| Job::MarkRead { chat, sender, ids, reply }).await??;

@@ -125,6 +125,10 @@ impl Account {
         self.ticket(|reply| TicketCommand::Cancel { reply }).await
     }
 
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
     async fn ticket(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<(), PairError>>) -> TicketCommand,

@@ -8,9 +8,11 @@
 //! | `record` | the row in the store, and what others see of it |
 //! | `actor` | the task that runs it |
 //! | `handle` | what a host holds of it |
+//! | `errands` | what it does besides sending |
 //! | `limits` | its limits and its outbox, as a host sees and sets them |
 
 pub(crate) mod actor;
+mod errands;
 mod handle;
 mod limits;
 mod name;
@@ -19,6 +21,8 @@ mod settings;
 mod status;
 
 pub use actor::{AccountPatch, CommandOutcome, ConnectionPolicy, SendOutcome, Unlink};
+pub(crate) use errands::Errand;
+pub use errands::ErrandError;
 pub use handle::Account;
 pub use limits::{OutboxHandle, TrustHandle, TrustView};
 pub use name::{AccountName, NameError};

@@ -15,6 +15,7 @@
 //! | `pipeline` | [`Inbound`]: one item from the client to the store |
 //! | `item` | the client's durable events, as plain values |
 //! | `data` | what the event of a message holds |
+//! | `message` | [`InboundMessage`]: what an event tells of a message, to answer it |
 //! | `provision` | contacts and chats |
 //! | `provider` | [`ProviderSelector`]: the host's word on who serves a message |
 //! | `past` | what the phone's history says about persons |
@@ -24,6 +25,7 @@
 mod data;
 mod error;
 mod item;
+mod message;
 mod outcome;
 mod past;
 mod pipeline;
@@ -35,6 +37,7 @@ mod tests;
 pub use self::data::{MAX_RAW, MAX_TEXT};
 pub use self::error::{InboundError, Stage};
 pub use self::item::{Item, Received, What};
+pub use self::message::{InboundMessage, NotAMessage};
 pub use self::outcome::{Counts, Outcome, Skip};
 pub use self::past::Past;
 pub use self::pipeline::Inbound;

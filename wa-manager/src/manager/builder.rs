@@ -22,6 +22,7 @@ use crate::ids::{Epoch, EventId};
 use crate::inbound::{FixedProvider, ProviderSelector};
 use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
+use crate::media::{MediaStore, MediaStores};
 use crate::pairing::{MemoryPairingStore, PairLimiter, PairingPolicy, PairingStore};
 use crate::store::{Changes, ManagerStore, ManagerStoreError};
 use crate::trust::{TrustPolicy, Zone};
@@ -39,6 +40,7 @@ pub struct ManagerBuilder {
     pairing: PairingPolicy,
     pairing_store: Arc<dyn PairingStore>,
     selector: Arc<dyn ProviderSelector>,
+    objects: Option<Arc<dyn MediaStore>>,
     trust: TrustPolicy,
     zone: Zone,
     starts: Starts,
@@ -75,6 +77,7 @@ impl ManagerBuilder {
             pairing: PairingPolicy::default(),
             pairing_store: Arc::new(MemoryPairingStore::default()),
             selector: Arc::new(FixedProvider::default()),
+            objects: None,
             trust: TrustPolicy::default(),
             zone: Zone::utc(),
             starts: Starts::default(),
@@ -128,6 +131,12 @@ impl ManagerBuilder {
     /// Says who serves what comes in. By default nobody in particular.
     pub fn provider_selector(mut self, selector: Arc<dyn ProviderSelector>) -> Self {
         self.selector = selector;
+        self
+    }
+
+    /// Where files go of accounts whose `storageMode` is `s3`: an object store of yours. Without it their downloads fail.
+    pub fn media_store(mut self, store: Arc<dyn MediaStore>) -> Self {
+        self.objects = Some(store);
         self
     }
 
@@ -199,6 +208,7 @@ impl ManagerBuilder {
             numbers: Arc::default(),
             places: Places::default(),
             selector: self.selector,
+            media: MediaStores::new(self.objects),
             table: self.trust.table(),
             zone: self.zone,
         });

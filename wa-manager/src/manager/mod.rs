@@ -242,14 +242,20 @@ impl ClientManager {
         Ok(StatusBoard { seq, accounts })
     }
 
-    /// What an account that is being linked shows, whichever process links it.
+    /// What an account that is being linked shows. Whoever heard that there is a code finds it here. Where another
+    /// process took the account over, it is asked of the pairing store.
     ///
     /// # Errors
     /// [`ManagerError::NotFound`], [`ManagerError::Store`].
     pub async fn pairing(&self, key: &AccountKey) -> Result<Option<PairingView>, ManagerError> {
-        let account = self.account(key)?;
-        let shared = &self.inner.shared;
-        Ok(shared.pairing_store.get(account.id(), shared.clock.wall()).await?)
+        let Inner { shared, registry, .. } = &*self.inner;
+        let entry = registry.get(key).ok_or(ManagerError::NotFound)?;
+        let now = shared.clock.wall();
+        if entry.ending.is_noted() {
+            Ok(shared.pairing_store.get(&entry.id, now).await?)
+        } else {
+            Ok(entry.shown.borrow().clone().and_then(|view| view.at(now)))
+        }
     }
 
     /// Deletes an account: unlinks it, and removes its keys and all that is kept of it. One that is not there is deleted.
@@ -281,6 +287,12 @@ impl ClientManager {
     #[must_use]
     pub fn subscribe(&self, filter: EventFilter, after: Option<u64>) -> EventStream {
         self.inner.shared.hub.subscribe(filter, after)
+    }
+
+    /// The number of the last event that subscribers were told of.
+    #[must_use]
+    pub fn last_event(&self) -> u64 {
+        self.inner.shared.hub.published()
     }
 
     /// Events that were stored, the oldest first.
@@ -354,19 +366,21 @@ impl Inner {
         }
         let (commands, mut mailbox) = mpsc::channel(COMMANDS);
         let (sender, snapshot) = watch::channel(AccountSnapshot::new(&record, self.new_trust(&record)));
+        let (show, shown) = watch::channel(None);
         let entry = Entry {
             id: record.id.clone(),
             tenant: record.tenant.clone(),
             name: record.name.clone(),
             commands,
             snapshot,
+            shown,
             ending: Arc::default(),
         };
         let (registry, ending) = (Arc::clone(&self.registry), Arc::clone(&entry.ending));
         let (shared, stop, id) = (Arc::clone(&self.shared), self.stop.clone(), record.id);
         let entry = self.registry.insert(entry);
         self.tasks.spawn(async move {
-            let how = supervise(shared, id.clone(), sender.clone(), &mut mailbox, stop, &ending).await;
+            let how = supervise(shared, id.clone(), sender.clone(), show, &mut mailbox, stop, &ending).await;
             if how == End::FenceLost {
                 // Nothing is written any more: this is for those who look at this process.
                 sender.send_modify(|shown| {

@@ -9,6 +9,7 @@ use super::{AccountKey, ManagerError};
 use crate::account::actor::{Command, End};
 use crate::account::{AccountName, AccountSnapshot};
 use crate::ids::{AccountId, TenantId};
+use crate::pairing::PairingView;
 use crate::store::ManagerStoreError;
 
 /// What leads to an account's actor.
@@ -19,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) name: AccountName,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) snapshot: watch::Receiver<AccountSnapshot>,
+    /// What it shows to be scanned or typed, as long as its task runs.
+    pub(crate) shown: watch::Receiver<Option<PairingView>>,
     pub(crate) ending: Arc<Ending>,
 }
 
@@ -32,6 +35,11 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
+    /// Whether the task has ended, or is about to.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.end.get().is_some()
+    }
+
     /// The task ends so.
     pub(crate) fn note(&self, end: &End) {
         let _the_first_counts = match end {

@@ -1,5 +1,6 @@
 //! What all accounts of a manager share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::ids::EventId;
 use crate::inbound::ProviderSelector;
 use crate::keys::KeyStores;
 use crate::location::{LocationError, StoreKey, StoreKind, StoreLocator};
+use crate::media::{MediaHome, MediaStores};
 use crate::pairing::{PairLimiter, PairingPolicy, PairingStore};
 use crate::store::{Change, Changes, ManagerStore};
 use crate::trust::{TrustTable, Zone};
@@ -39,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) places: Places,
     pub(crate) selector: Arc<dyn ProviderSelector>,
+    pub(crate) media: MediaStores,
     pub(crate) table: TrustTable,
     /// The zone of accounts that name none.
     pub(crate) zone: Zone,
@@ -93,6 +96,13 @@ impl Shared {
         }
         record.location = Some(path);
         Ok(())
+    }
+
+    /// Where an account's files are: beside its keys.
+    pub(crate) fn media_home(&self, record: &AccountRecord) -> Option<MediaHome> {
+        let mut directory = OsString::from(record.location.as_ref()?);
+        directory.push(".media");
+        Some(MediaHome { account: record.id.clone(), directory: directory.into() })
     }
 
     /// The zone of an account.

@@ -4,6 +4,7 @@
 mod batch;
 mod crashes;
 mod damage;
+mod errands;
 mod fence;
 mod lifecycle;
 mod limits;

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use wa_core::Message;
 use wa_manager::account::{AccountSettings, IgnoreRules, SendOutcome};
-use wa_manager::event::{EventKind, EventRecord};
-use wa_manager::hub::EventStream;
+use wa_manager::event::EventKind;
 use wa_manager::sending::{Actor, SendError, SendRequest};
 use wa_manager::trust::{Admission, Lane, OnLimit, TrustLevel};
 use wa_manager::{Account, AccountPatch, AccountStatus};
 use wa_types::Jid;
 
-use crate::scene::{Scene, linked, soon, stands};
+use crate::scene::{Scene, linked, next, soon, stands};
 
 async fn ready(names: &[&str]) -> Scene {
     let scene = linked(names).await;
@@ -20,15 +19,6 @@ async fn ready(names: &[&str]) -> Scene {
         stands(&scene.account(name), AccountStatus::Ready).await;
     }
     scene
-}
-
-async fn next(events: &mut EventStream, kind: EventKind) -> std::sync::Arc<EventRecord> {
-    loop {
-        let event = soon(kind.wire(), events.next()).await.unwrap();
-        if event.kind == kind {
-            return event;
-        }
-    }
 }
 
 fn text(to: &Jid, text: &str) -> SendRequest {

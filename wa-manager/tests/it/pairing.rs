@@ -101,6 +101,37 @@ async fn an_account_is_linked_by_qr() {
     assert_eq!(told, expected);
 }
 
+// R027, R039, R055: whoever hears of a code finds it, and finds none once it is told that there is none.
+#[tokio::test]
+async fn what_is_told_of_a_pairing_is_shown_by_then() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let mut events = scene.subscribe(&anna);
+    let phone = scene.phone("anna");
+    let _ticket = anna.pair(PairRequest::both(number(&phone))).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&AccountStatus::Ready) {
+        let event = soon("the link to be told", events.next()).await.unwrap();
+        let view = scene.manager.pairing(&key("anna")).await.unwrap();
+        match event.kind {
+            EventKind::PairingQr => assert!(view.unwrap().qr.is_some()),
+            EventKind::PairingCode => {
+                let code = view.unwrap().code.unwrap();
+                phone.enter_code(code.text.expose()).await.unwrap();
+            }
+            EventKind::AccountStatus => {
+                let status = AccountStatus::from_wire(event.data["status"].as_str().unwrap()).unwrap();
+                seen.push(status);
+                assert!(
+                    status != AccountStatus::Authenticated || view.is_none_or(|view| view.code.is_none())
+                );
+            }
+            _ => {}
+        }
+    }
+    assert!(seen.contains(&AccountStatus::Pairing), "{seen:?}");
+}
+
 // R039, R043, R048, R050, R141: by code, beside the QR code on one connection.
 // R023, R049, R081
 #[tokio::test]

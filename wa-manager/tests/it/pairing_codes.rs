@@ -15,7 +15,7 @@ use wa_manager::{AccountId, AccountStatus, ManagerError};
 use wa_test_server::Phone;
 use wa_types::{PhoneNumber, UnixMillis};
 
-use crate::scene::{Scene, soon, stands};
+use crate::scene::{Scene, key, soon, stands};
 
 /// The next update of this kind; others before it are passed over.
 async fn next<T>(ticket: &mut PairingTicket, wanted: impl Fn(&PairingUpdate) -> Option<T>) -> T {
@@ -271,6 +271,8 @@ async fn an_outage_of_the_pairing_store_stops_no_pairing() {
     let phone = scene.phone("anna");
     let mut ticket = anna.pair(PairRequest::code(number(&phone))).await.unwrap();
     let shown = code(&mut ticket).await;
+    let view = scene.manager.pairing(&key("anna")).await.unwrap().unwrap();
+    assert_eq!(view.code.unwrap().text.expose(), shown, "the process that shows it needs no store");
     loop {
         let event = soon("the outage to be told", events.next()).await.unwrap();
         if event.kind == EventKind::PairingDegraded {

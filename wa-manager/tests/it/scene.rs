@@ -186,6 +186,16 @@ async fn link(server: &TestServer, path: &str, phone: &str) -> (wa_types::Jid, O
     device.unwrap()
 }
 
+/// The next event of this kind.
+pub(crate) async fn next(events: &mut EventStream, kind: EventKind) -> Arc<EventRecord> {
+    loop {
+        let event = soon(kind.wire(), events.next()).await.unwrap();
+        if event.kind == kind {
+            return event;
+        }
+    }
+}
+
 /// Waits until the account stands so.
 pub(crate) async fn stands(account: &Account, status: AccountStatus) -> AccountSnapshot {
     let what = format!("{} to be {status:?}", account.name());

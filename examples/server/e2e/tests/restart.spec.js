@@ -1,24 +1,6 @@
 // The server goes away and comes back: the page says so, and shows the truth again.
 
-import { expect, test } from '../fixtures.js';
-
-/** What the server says of each account. */
-async function truth(server) {
-  const { accounts } = await server.call('GET', '/whatsapp/sessions');
-  return accounts.map(({ name, displayName, status }) => ({ name, displayName, status }));
-}
-
-/** What the page shows of each account. */
-const shown = (page) => page.getByTestId('card').evaluateAll((cards) => cards.map((card) => ({
-  name: card.dataset.name,
-  displayName: card.querySelector('[data-testid="card-title"]').textContent,
-  status: card.dataset.status,
-})));
-
-/** Waits until both say the same. What is still moving is looked at again, a second apart: the server counts requests. */
-const agree = (page, server) => expect(async () => {
-  expect(await shown(page)).toEqual(await truth(server));
-}).toPass({ intervals: [1000], timeout: 45_000 });
+import { agree, expect, test } from '../fixtures.js';
 
 for (const signal of ['SIGTERM', 'SIGKILL']) {
   // R032, R079, R158, R180
@@ -32,7 +14,7 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
     await expect(app.card('spare').getByTestId('card-title')).toHaveText('Spare phone');
     await app.act('shop', 'stop');
     await app.stands('shop', 'idle');
-    await agree(page, server);
+    await agree(app, server);
 
     await server.stop({ signal });
     await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'waiting');
@@ -49,11 +31,11 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
     await expect(app.card('shop').getByTestId('card-title')).toHaveText('Shop 2');
     await expect(app.card('spare')).toHaveCount(0);
     await app.stands('shop', 'idle');
-    await agree(page, server);
+    await agree(app, server);
 
     await page.reload();
     await app.signIn();
-    await agree(page, server);
+    await agree(app, server);
     await app.picture(`after-restart-${signal}`);
   });
 }

@@ -37,9 +37,13 @@ test('a problem is told in words, with hints and the wait', () => {
   const told = describe({ status: 429, code: 'rate_limited', detail: 'by the phone', retryAfter: 3600, hints: [] });
   assert.deepEqual(told, {
     title: 'It was tried too often.',
-    detail: 'by the phone',
+    detail: '',
     hints: ['Trying sooner makes the wait longer.', 'Try again in 60 minutes.'],
   });
+  assert.equal(describe({ status: 502, code: 'rejected', detail: 'the server refused with code 403' }).detail,
+    'the server refused with code 403');
+  assert.equal(describe({ status: 403, code: 'forbidden', detail: 'needs the scope send' }).detail, 'needs the scope send');
+  assert.equal(describe({ status: 401, code: 'unauthorized', detail: 'no key' }).detail, '');
   assert.equal(describe({ status: 401, code: 'unauthorized' }).title, 'The API key is not valid.');
   assert.equal(describe({ status: 418, code: 'teapot', title: 'A teapot' }).title, 'A teapot');
   setLanguage('id');

@@ -103,7 +103,7 @@ export function openAdd(session) {
     panel = createLinkPanel(session, snapshot.id, { ...options, onDone: () => dialog.close() });
     dialog.setTitle(t('link.title', { name: snapshot.displayName }));
     dialog.setContent(panel.root);
-    panel.root.focus();
+    panel.root.focus({ preventScroll: true });
   }
 
   const dialog = openDialog({

@@ -11,7 +11,8 @@ export function field({ label, hint, input, after = null }) {
   errorBox.hidden = true;
   input.setAttribute('aria-describedby', `${hint ? `${id}-hint ` : ''}${id}-error`);
   return {
-    root: el('div', { class: 'field' }, el('label', { for: id }, label), input, after, hintBox, errorBox),
+    root: el('div', { class: 'field' },
+      el('div', { class: 'label' }, el('label', { for: id }, label), after), input, hintBox, errorBox),
     input,
     setError(text) {
       errorBox.textContent = text;

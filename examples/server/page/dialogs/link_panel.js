@@ -88,9 +88,13 @@ export function createLinkPanel(session, id, { method: first, asked: askedFirst 
     type: 'button', class: 'primary', testid: 'link-done', on: { click: onDone },
   }, t('dialog.done'));
 
+  const shown = el('div', { class: 'shown' }, canvas, codeBox, timer);
+  const here = el('div', { class: 'side' }, shown, startForm);
+  const there = el('div', { class: 'side' }, help, sandbox?.root);
   const root = el('div', { class: 'link', testid: 'link-panel', tabIndex: -1 },
-    status, hints, offline, problems, methods.root, el('div', { class: 'shown' }, canvas, codeBox, timer), startForm, help,
-    sandbox?.root, el('div', { class: 'buttons' }, refreshButton, cancelButton, doneButton));
+    status, hints, offline, problems, methods.root,
+    el('div', { class: 'sides' }, here, there),
+    el('div', { class: 'buttons' }, refreshButton, cancelButton, doneButton));
 
   function button(testid, text, work) {
     const it = el('button', {
@@ -171,8 +175,9 @@ export function createLinkPanel(session, id, { method: first, asked: askedFirst 
     show(offline, !session.isConnected());
     const isOver = ['linked', 'gone', 'accepted'].includes(view.phase);
     show(methods.root, !isOver);
-    show(help, !isOver);
-    if (sandbox) show(sandbox.root, !isOver);
+    show(there, !isOver);
+    show(here, Boolean(view.qr || view.code || view.canStart));
+    show(shown, Boolean(view.qr || view.code));
     sandbox?.update(method);
 
     drawn = redraw(view.qr, drawn);
@@ -201,7 +206,7 @@ export function createLinkPanel(session, id, { method: first, asked: askedFirst 
   /** What had the focus may be hidden by now. */
   function keepFocus() {
     if (root.isConnected && document.activeElement === document.body) {
-      (doneButton.hidden ? root : doneButton).focus();
+      (doneButton.hidden ? root : doneButton).focus({ preventScroll: true });
     }
   }
 

@@ -68,6 +68,11 @@ impl KeyStore {
         keys
     }
 
+    /// Whether a key of this id is there.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.keys().values().any(|key| key.id == id)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.keys().is_empty()
     }

@@ -91,7 +91,6 @@ pub(crate) fn id() -> String {
 
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
-        tracing::error!(%error, "the keys cannot be written");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "the keys cannot be written; try again")
+        Self::store(&error)
     }
 }

@@ -18,6 +18,7 @@ use wa_types::{Jid, MessageId};
 use crate::app::{App, LONGEST};
 use crate::auth::Caller;
 use crate::body::Json;
+use crate::idempotency;
 use crate::keys::Scope;
 use crate::problem::Problem;
 
@@ -70,10 +71,7 @@ pub(crate) async fn send(
     let mut request = SendRequest::new(address(&body.to)?, Message::text(body.content.text))
         .on_limit(on_limit)
         .deadline(deadline);
-    if let Some(key) = headers.get("idempotency-key") {
-        let key = key.to_str().ok().filter(|key| (1..=256).contains(&key.len()));
-        let key =
-            key.ok_or_else(|| Problem::bad_request("Idempotency-Key wants 1 to 256 visible characters"))?;
+    if let Some(key) = idempotency::key(&headers)? {
         request = request.idempotency_key(format!("{name}/{key}"));
     }
     match account.send(request).await {

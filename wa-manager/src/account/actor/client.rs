@@ -128,6 +128,15 @@ impl Actor {
         }
     }
 
+    /// Removes the files that the account fetched.
+    pub(super) async fn remove_media(&self) {
+        if let Some(home) = self.shared.media_home(&self.record)
+            && let Err(error) = self.shared.media.delete_all(&home).await
+        {
+            tracing::warn!(account = %self.record.id, %error, "files of a deleted account could not be removed");
+        }
+    }
+
     /// Removes the account's keys, which are worthless. What cannot be removed now is found worthless at the next start.
     pub(super) async fn remove_keys(&mut self) {
         while self.closing.join_next().await.is_some() {}

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 
 use super::gatekeeping::SendReply;
-use crate::account::{AccountSettings, AccountSnapshot, AccountStatus};
+use crate::account::{AccountSettings, AccountSnapshot, AccountStatus, Errand};
 use crate::manager::ManagerError;
 use crate::pairing::{PairRequest, PairingTicket, TicketCommand};
 use crate::sending::{Gate, SendRequest};
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Ticket(TicketCommand),
     /// It shall send a message.
     Send(Box<SendRequest>, SendReply),
+    /// Something is wanted that its task need not do itself.
+    Errand(oneshot::Sender<Errand>),
     /// Something is asked of its limits or its outbox.
     Gate(GateCall),
     /// It is set otherwise.

@@ -10,7 +10,7 @@ use super::flaps::Standing;
 use super::gatekeeping::gate_config;
 use super::linking::News;
 use super::{Actor, End, Lost};
-use crate::account::{AccountSnapshot, AccountStatus, DesiredState};
+use crate::account::{AccountSnapshot, AccountStatus, DesiredState, Errand};
 use crate::event::EventKind;
 use crate::manager::ManagerError;
 use crate::store::{Change, ManagerStoreError};
@@ -52,6 +52,9 @@ impl Actor {
             }
             Command::Ticket(command) => self.linking_news(News::Ticket(command)).await?,
             Command::Send(request, reply) => self.send(*request, reply).await?,
+            Command::Errand(reply) => {
+                let _gone = reply.send(self.errand());
+            }
             Command::Gate(call) => {
                 call(&mut self.gate).await;
                 self.after_gate();
@@ -62,6 +65,18 @@ impl Actor {
             }
         }
         Ok(None)
+    }
+
+    /// What the account has for an errand of somebody else's.
+    fn errand(&self) -> Errand {
+        let ready = self.running.as_ref().filter(|running| running.connection.is_ready());
+        let client = ready.map(|running| running.client.clone()).ok_or(match self.record.status {
+            // What is told of it may be late.
+            AccountStatus::Ready => AccountStatus::Disconnected,
+            status => status,
+        });
+        let home = self.shared.media_home(&self.record);
+        Errand { client, stores: self.shared.media.clone(), home }
     }
 
     async fn start(&mut self) -> Result<Result<CommandOutcome, ManagerError>, Lost> {
@@ -126,6 +141,7 @@ impl Actor {
         changes.push(Change::DeleteAccount(self.record.id.clone()));
         self.write(changes).await?;
         self.shared.numbers.set(self.id(), None);
+        self.remove_media().await;
         self.remove_keys().await;
         self.shared.places.give_up(self.id());
         Ok(Ok(()))

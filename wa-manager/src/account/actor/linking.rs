@@ -242,10 +242,14 @@ impl Actor {
         Ok(())
     }
 
-    /// Does what the attempt says: what is stored first, in one commit, then the rest in its order.
+    /// Does what the attempt says: shows first, so that whoever hears of a code finds it; then what is stored, in one
+    /// commit; then the rest in its order.
     async fn steps(&mut self, steps: Vec<Step>) -> Result<(), Lost> {
         let mut rounds = VecDeque::from([steps]);
         while let Some(steps) = rounds.pop_front() {
+            if steps.contains(&Step::Show) {
+                self.show();
+            }
             self.store_steps(&steps).await?;
             for step in steps {
                 if let Some(more) = self.step(step).await? {
@@ -254,6 +258,14 @@ impl Actor {
             }
         }
         Ok(())
+    }
+
+    /// Shows what is to be scanned or typed now, or nothing any more.
+    fn show(&self) {
+        let Some(linking) = &self.linking else { return };
+        let view = linking.attempt.view();
+        self.shown.send_replace(view.clone());
+        self.publisher.publish(view);
     }
 
     async fn store_steps(&mut self, steps: &[Step]) -> Result<(), Lost> {
@@ -356,7 +368,6 @@ impl Actor {
             }
             Step::Accepted(device) => linking.subject.phone = device.phone(),
             Step::Tell(update) => linking.side.tell(update),
-            Step::Show => self.publisher.publish(linking.attempt.view()),
             Step::Note(note) => match self.shared.limiter.note(&linking.subject, &note).await {
                 Ok(_) => {}
                 Err(error) => tracing::error!(account = %self.record.id, %error, "a limit was not noted"),
@@ -374,7 +385,7 @@ impl Actor {
                     }
                 }
             }
-            // Stored before.
+            // Shown or stored before.
             _ => {}
         }
         Ok(None)

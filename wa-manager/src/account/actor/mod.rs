@@ -59,7 +59,7 @@ use crate::event::{EventKind, NewEvent};
 use crate::ids::AccountId;
 use crate::inbound::Inbound;
 use crate::manager::{Ending, Shared};
-use crate::pairing::ViewPublisher;
+use crate::pairing::{PairingView, ViewPublisher};
 use crate::sending::Gate;
 use crate::store::{Changes, ManagerStoreError};
 
@@ -119,6 +119,9 @@ pub(crate) struct Actor {
     linking: Option<Linking>,
     /// Numbers of other accounts are refused.
     is_guarded: bool,
+    /// What is shown to be scanned or typed, for this process.
+    shown: watch::Sender<Option<PairingView>>,
+    /// The same for other processes.
     publisher: ViewPublisher,
     /// Writes what the publisher has; ends with it.
     writer: JoinSet<()>,
@@ -137,11 +140,13 @@ impl Actor {
         shared: Arc<Shared>,
         record: AccountRecord,
         snapshot: watch::Sender<AccountSnapshot>,
+        shown: watch::Sender<Option<PairingView>>,
         gate: Gate,
         stop: CancellationToken,
-        left: Left,
-        ending: Arc<Ending>,
+        (left, ending): (Left, Arc<Ending>),
     ) -> Self {
+        // What an actor before this one showed leads nowhere.
+        shown.send_replace(None);
         let (store, clock) = (Arc::clone(&shared.pairing_store), Arc::clone(&shared.clock));
         let (publisher, writing) = ViewPublisher::new(store, clock, record.id.clone());
         let mut writer = JoinSet::new();
@@ -162,6 +167,7 @@ impl Actor {
             inbound,
             linking: None,
             is_guarded: true,
+            shown,
             publisher,
             writer,
             stop,
@@ -175,6 +181,7 @@ impl Actor {
             Ok(end) | Err(Lost(end)) => end,
         };
         self.end_client().await;
+        self.shown.send_replace(None);
         // What is shown no more is written before the actor is gone.
         let Self { publisher, mut writer, .. } = self;
         if end == End::FenceLost {

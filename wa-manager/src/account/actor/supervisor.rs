@@ -18,6 +18,7 @@ use super::{Actor, Begin, Command, End};
 use crate::account::{AccountRecord, AccountSnapshot};
 use crate::ids::AccountId;
 use crate::manager::{Ending, Shared};
+use crate::pairing::PairingView;
 use crate::sending::{Gate, GateOwner};
 use crate::store::ManagerStoreError;
 
@@ -29,6 +30,7 @@ pub(crate) async fn supervise(
     shared: Arc<Shared>,
     id: AccountId,
     snapshot: watch::Sender<AccountSnapshot>,
+    shown: watch::Sender<Option<PairingView>>,
     mailbox: &mut mpsc::Receiver<Command>,
     stop: CancellationToken,
     ending: &Arc<Ending>,
@@ -53,9 +55,9 @@ pub(crate) async fn supervise(
                 continue;
             }
         };
-        let (shown, left_to) = (snapshot.clone(), Arc::clone(&left));
-        let actor =
-            Actor::new(Arc::clone(&shared), record, shown, gate, stop.clone(), left_to, Arc::clone(ending));
+        let beyond = (Arc::clone(&left), Arc::clone(ending));
+        let (seen, shown) = (snapshot.clone(), shown.clone());
+        let actor = Actor::new(Arc::clone(&shared), record, seen, shown, gate, stop.clone(), beyond);
         // After a panic the actor is gone with all that it had; only the mailbox stays, which has no state.
         match AssertUnwindSafe(Box::pin(actor.run(begin, mailbox))).catch_unwind().await {
             Ok(End::Damaged(what)) => return damaged(what).stand(mailbox, &stop, ending).await,

@@ -1,0 +1,134 @@
+// What is shown is what is stored: through storms of changes, and over connections that are slow or drop.
+
+import { App, READY, agree, expect, test } from '../fixtures.js';
+import { hold } from '../wire.js';
+
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+
+/** Accounts that are made, linked, renamed, set, stopped, started, linked anew and deleted, all at the same time. */
+async function storm(server, phones) {
+  // The server counts requests by key: each account has one of its own.
+  const calls = await Promise.all(NAMES.map(() => server.caller()));
+  await Promise.all(NAMES.map(async (name, at) => {
+    const call = calls[at];
+    const path = `/whatsapp/session/${name}`;
+    await call('POST', '/whatsapp/session', { name, displayName: `Before ${name}` });
+    for (let round = 1; round <= 5; round += 1) {
+      await call('PUT', path, { displayName: `${name} ${round}`, settings: { syncLimit: round * 10 } });
+      await call('POST', `${path}/pairing`, { method: 'qr' });
+      if (round < 5) await call('POST', `${path}/pairing/cancel`);
+    }
+    if (phones[at]) {
+      await server.scan(name, phones[at], call);
+      for (let round = 1; round <= 5; round += 1) {
+        await call('POST', `${path}/stop`);
+        await call('POST', `${path}/start`);
+      }
+    } else if (at % 2) {
+      await call('DELETE', path);
+    }
+  }));
+}
+
+// R079, R113, R116, R117, R158, R180: after a storm of changes, every card is its row, number by number.
+test('after a storm of changes the cards are what is stored', async ({ app, page, server, context }) => {
+  const phones = await server.phones();
+  const other = new App(await context.newPage(), server);
+  await other.signIn();
+  await storm(server, phones.slice(0, 3));
+  for (const shown of [app, other]) {
+    for (const name of NAMES.slice(0, 3)) await shown.stands(name, 'ready', READY);
+    await agree(shown, server);
+    await expect(shown.cards()).toHaveCount(5);
+  }
+  await app.picture('after-a-storm');
+});
+
+// R032, R158: what a slow connection held back is not shown over newer news, and what was lost is asked for again.
+test('a connection that stalls and drops leads to the truth, not to old cards', async ({ page, server }) => {
+  const wire = await hold(page);
+  const app = new App(page, server);
+  await app.signIn();
+  await server.call('POST', '/whatsapp/session', { name: 'kept', displayName: 'Kept' });
+  await server.call('POST', '/whatsapp/session', { name: 'gone', displayName: 'Gone' });
+  await expect(app.cards()).toHaveCount(2);
+
+  wire.slow();
+  await server.call('PUT', '/whatsapp/session/kept', { displayName: 'Renamed' });
+  await server.call('DELETE', '/whatsapp/session/gone');
+  await server.call('POST', '/whatsapp/session', { name: 'new', displayName: 'New' });
+  await expect.poll(() => wire.held).toBeGreaterThan(2);
+  await expect(app.card('kept').getByTestId('card-title')).toHaveText('Kept');
+  // What was on its way is lost. Nobody says what it was: the page begins with everything anew.
+  await wire.cut();
+  await expect.poll(() => wire.opened).toBe(2);
+  await app.connected();
+  await expect(app.card('kept').getByTestId('card-title')).toHaveText('Renamed');
+  await expect(app.card('gone')).toHaveCount(0);
+  await expect(app.card('new')).toBeVisible();
+  await agree(app, server);
+
+  // What comes late comes in order, and the last of it holds.
+  wire.slow();
+  for (const displayName of ['One', 'Two', 'Three']) {
+    await server.call('PUT', '/whatsapp/session/kept', { displayName });
+  }
+  await expect.poll(() => wire.held).toBeGreaterThan(2);
+  wire.flow();
+  await expect(app.card('kept').getByTestId('card-title')).toHaveText('Three');
+  await agree(app, server);
+});
+
+// R158, R180: frames that come twice, or after newer ones, change nothing.
+test('old news is not shown over newer', async ({ page, server }) => {
+  const frames = [];
+  const wire = await hold(page);
+  wire.change = (frame) => {
+    frames.push(frame);
+    return frame;
+  };
+  const app = new App(page, server);
+  await app.signIn();
+  const [phone] = await server.phones();
+  await app.link('shop', phone);
+  await agree(app, server);
+  const before = frames.filter(({ event }) => event === 'whatsapp-status');
+  expect(before.length).toBeGreaterThan(3);
+  for (const { event, data, seq } of before) wire.tell(event, data, seq);
+  await server.call('PUT', '/whatsapp/session/shop', { displayName: 'The last word' });
+  await expect(app.card('shop').getByTestId('card-title')).toHaveText('The last word');
+  await app.stands('shop', 'ready');
+  await agree(app, server);
+});
+
+// R055, R126: what has expired is not shown, not even as pixels; a new one is.
+test('a QR code that expires is blanked, and a new one is asked for', async ({ page, server }) => {
+  const wire = await hold(page);
+  let isShort = true;
+  wire.change = (frame) => {
+    if (isShort && frame.data.qrExpiresAt) frame.data.qrExpiresAt = frame.ts + 3000;
+    return frame;
+  };
+  const app = new App(page, server);
+  await app.signIn();
+  await page.getByTestId('add').click();
+  await page.getByTestId('add-display-name').fill('Slow');
+  await page.getByTestId('add-submit').click();
+  const panel = page.getByTestId('link-panel');
+  const qr = page.getByTestId('link-qr');
+  await expect(panel).toHaveAttribute('data-phase', 'shown-qr');
+  await expect.poll(() => qr.evaluate((canvas) => canvas.width)).toBeGreaterThan(20);
+  await expect(page.getByTestId('link-timer')).toHaveText(/^Expires in 0:0[0-3]$/);
+
+  await expect(panel).toHaveAttribute('data-phase', 'expired');
+  await expect(qr).toBeHidden();
+  expect(await qr.evaluate((canvas) => [canvas.width, canvas.height])).toEqual([1, 1]);
+  await expect(page.getByTestId('link-timer')).toBeHidden();
+  await expect(page.getByTestId('link-status')).toHaveText('The code has expired.');
+  await app.picture('qr-expired');
+
+  isShort = false;
+  await page.getByTestId('link-refresh').click();
+  await expect(panel).toHaveAttribute('data-phase', 'shown-qr');
+  await expect(page.getByTestId('link-timer')).toHaveText(/^Expires in (0:[2-5]\d|1:00)$/);
+});
