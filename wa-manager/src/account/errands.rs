@@ -6,7 +6,7 @@ use wa_core::event::Typing;
 use wa_core::{CallError, Client, Message};
 use wa_types::Jid;
 
-use super::actor::{Command, SendOutcome};
+use super::actor::{Command, HistoryError, HistoryJob, HistoryRequest, SendOutcome};
 use super::{Account, AccountStatus};
 use crate::inbound::InboundMessage;
 use crate::media::{DownloadError, MediaFile, MediaHome, MediaStores, fetch};
@@ -89,6 +89,18 @@ impl Account {
         let home = home.ok_or(DownloadError::NoPlace)?;
         let mode = self.snapshot().settings.storage_mode;
         Box::pin(fetch(&stores, home, mode, client, message)).await
+    }
+
+    /// Asks the phone for older messages than are known, chat by chat. They come with `history.progress` events, a page
+    /// each, which name the job; the last one says how it ended: `done` or `failed`.
+    ///
+    /// # Errors
+    /// [`HistoryError`]. A phone that does not answer is told by the job's last event.
+    pub async fn sync_history(&self, request: HistoryRequest) -> Result<HistoryJob, HistoryError> {
+        let gone = || HistoryError::NotReady { status: AccountStatus::Idle };
+        let (reply, answer) = oneshot::channel();
+        self.entry().commands.send(Command::History(request, reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// The client, if the account is ready.

@@ -20,7 +20,10 @@ mod record;
 mod settings;
 mod status;
 
-pub use actor::{AccountPatch, CommandOutcome, ConnectionPolicy, SendOutcome, Unlink};
+pub use actor::{
+    AccountPatch, CommandOutcome, ConnectionPolicy, HistoryError, HistoryJob, HistoryRequest, SendOutcome,
+    Unlink,
+};
 pub(crate) use errands::Errand;
 pub use errands::ErrandError;
 pub use handle::Account;

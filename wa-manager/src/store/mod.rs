@@ -27,7 +27,7 @@ pub use self::error::ManagerStoreError;
 pub use self::memory::MemoryManagerStore;
 pub use self::records::{
     ChatKind, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    OldestMessage, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 pub use self::sqlite::SqliteManagerStore;
 pub(crate) use self::sqlite::create_private;

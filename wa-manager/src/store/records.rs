@@ -124,6 +124,22 @@ pub struct ChatRecord {
     pub created_at: UnixMillis,
     /// When something was written in it last.
     pub last_message_at: Option<UnixMillis>,
+    /// The oldest message of it that is known: older ones are asked for from there.
+    pub oldest: Option<OldestMessage>,
+}
+
+/// The oldest message of a chat that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "a part of a row: stores read and write all of it")]
+pub struct OldestMessage {
+    /// Its id.
+    #[serde(with = "crate::text::of_id")]
+    pub id: MessageId,
+    /// Whether our own account wrote it.
+    pub from_me: bool,
+    /// When the server took it.
+    #[serde(with = "crate::millis")]
+    pub at: UnixMillis,
 }
 
 /// What a key that came with a request led to, so that the request does nothing when it comes again.

@@ -249,6 +249,7 @@ fn chat(user: &str, last: Option<u64>) -> ChatRecord {
         contact: Some(7),
         created_at: UnixMillis(1),
         last_message_at: last.map(UnixMillis),
+        oldest: last.map(|at| OldestMessage { id: "AB".into(), from_me: true, at: UnixMillis(at) }),
     }
 }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 
 use super::gatekeeping::SendReply;
+use super::past::{HistoryError, HistoryJob, HistoryRequest};
 use crate::account::{AccountSettings, AccountSnapshot, AccountStatus, Errand};
 use crate::manager::ManagerError;
 use crate::pairing::{PairRequest, PairingTicket, TicketCommand};
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Ticket(TicketCommand),
     /// It shall send a message.
     Send(Box<SendRequest>, SendReply),
+    /// It shall ask its phone for old messages.
+    History(HistoryRequest, oneshot::Sender<Result<HistoryJob, HistoryError>>),
     /// Something is wanted that its task need not do itself.
     Errand(oneshot::Sender<Errand>),
     /// Something is asked of its limits or its outbox.

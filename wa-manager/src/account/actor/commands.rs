@@ -52,6 +52,9 @@ impl Actor {
             }
             Command::Ticket(command) => self.linking_news(News::Ticket(command)).await?,
             Command::Send(request, reply) => self.send(*request, reply).await?,
+            Command::History(request, reply) => {
+                let _gone = reply.send(self.sync_history(request).await);
+            }
             Command::Errand(reply) => {
                 let _gone = reply.send(self.errand());
             }

@@ -10,7 +10,7 @@ use wa_core::event::CallSignal;
 use super::client::Running;
 use super::{Actor, End, Lost};
 use crate::event::EventKind;
-use crate::inbound::{InboundError, Item, Past};
+use crate::inbound::{InboundError, Item, Past, oldest_of};
 use crate::store::Changes;
 
 /// What comes from an account's client.
@@ -105,6 +105,9 @@ impl Actor {
     pub(super) async fn take_past(&mut self, part: HistoryPart) -> Result<(), Lost> {
         let persons = Past::of(&part.batch);
         persist!(self, self.gate.note_past(&persons));
+        for (chat, oldest) in oldest_of(&part.batch) {
+            persist!(self, self.gate.note_oldest(&chat, Some(oldest)));
+        }
         let data =
             json!({ "chunk": part.chunk_order, "percent": part.progress, "records": part.batch.items.len() });
         self.tell(EventKind::HistoryProgress, data).await

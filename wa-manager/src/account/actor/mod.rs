@@ -12,6 +12,7 @@
 //! | `linking` | links it to a phone |
 //! | `gatekeeping` | what it sends, within its limits |
 //! | `intake` | what comes to it |
+//! | `past` | asks the phone for old messages |
 //! | `supervisor` | starts an actor anew after a crash |
 //! | `damaged` | stands for an actor whose account cannot be read |
 
@@ -34,6 +35,7 @@ mod flaps;
 mod gatekeeping;
 mod intake;
 mod linking;
+mod past;
 mod standing;
 mod supervisor;
 
@@ -53,6 +55,7 @@ use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
 use self::intake::Input;
 use self::linking::{Linking, News};
+use self::past::Asking;
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
@@ -66,6 +69,7 @@ use crate::store::{Changes, ManagerStoreError};
 pub use command::{AccountPatch, CommandOutcome, Unlink};
 pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
+pub use past::{HistoryError, HistoryJob, HistoryRequest};
 pub use standing::ConnectionPolicy;
 pub(crate) use standing::closed;
 pub(crate) use supervisor::supervise;
@@ -117,6 +121,8 @@ pub(crate) struct Actor {
     waiting: Waiting,
     inbound: Inbound,
     linking: Option<Linking>,
+    /// A job that asks the phone for the past.
+    asking: Option<Asking>,
     /// Numbers of other accounts are refused.
     is_guarded: bool,
     /// What is shown to be scanned or typed, for this process.
@@ -166,6 +172,7 @@ impl Actor {
             waiting: Waiting::default(),
             inbound,
             linking: None,
+            asking: None,
             is_guarded: true,
             shown,
             publisher,
@@ -230,6 +237,7 @@ impl Actor {
                     Input::Event(event) => Box::pin(self.on_event(event)).await?,
                     Input::Past(part) => Box::pin(self.take_past(part)).await?,
                 },
+                told = Asking::next(&mut self.asking) => Box::pin(self.past_told(told)).await?,
                 lock = self.waiting.next_allowed() => Box::pin(self.allowed(lock)).await?,
                 health = self.publisher.health_changed() => Box::pin(self.linking_news(News::Health(health))).await?,
                 () = sleep_until(deadline, now) => Box::pin(self.on_time()).await?,

@@ -160,7 +160,7 @@ pub(super) fn contact(row: &Row<'_>) -> rusqlite::Result<ContactRecord> {
     })
 }
 
-pub(super) const CHAT: &str = "account, chat, kind, contact, created_at, last_message_at";
+pub(super) const CHAT: &str = "account, chat, kind, contact, created_at, last_message_at, oldest";
 
 pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRecord> {
     Ok(ChatRecord {
@@ -170,6 +170,10 @@ pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRecord> {
         contact: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
         created_at: time(row, 4)?,
         last_message_at: time_opt(row, 5)?,
+        oldest: match row.get_ref(6)? {
+            ValueRef::Null => None,
+            _ => Some(super::parsed(row, 6)?),
+        },
     })
 }
 

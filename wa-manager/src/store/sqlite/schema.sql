@@ -87,6 +87,8 @@ CREATE TABLE chat (
     contact INTEGER,
     created_at INTEGER NOT NULL,
     last_message_at INTEGER,
+    -- JSON; the anchor from which the phone is asked for older messages.
+    oldest TEXT,
     PRIMARY KEY (account, chat)
 ) STRICT;
 CREATE INDEX chat_recent ON chat (account, last_message_at DESC, chat);

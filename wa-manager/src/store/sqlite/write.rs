@@ -101,15 +101,16 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
         }
         Change::PutChat(chat) => {
             run(
-                "INSERT OR REPLACE INTO chat (account, chat, kind, contact, created_at, last_message_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO chat (account, chat, kind, contact, created_at, last_message_at, oldest) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![
                     chat.account.as_str(),
                     chat.chat.to_string(),
                     word(&chat.kind)?,
                     chat.contact.map(int),
                     int(chat.created_at.0),
-                    chat.last_message_at.map(|at| int(at.0))
+                    chat.last_message_at.map(|at| int(at.0)),
+                    chat.oldest.as_ref().map(json).transpose()?
                 ],
             )?;
         }
