@@ -126,6 +126,11 @@ impl Damaged<'_> {
         self.shared.store.commit(changes).await?;
         self.shared.hub.notify();
         self.shared.numbers.set(self.id, None);
+        if let Some(home) = self.shared.media_home(&record)
+            && let Err(error) = self.shared.media.delete_all(&home).await
+        {
+            tracing::warn!(account = %self.id, %error, "files of a deleted account could not be removed");
+        }
         if let Some(place) = place
             && let Err(error) = self.shared.keys.remove(place).await
         {

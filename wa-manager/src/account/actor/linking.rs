@@ -322,6 +322,7 @@ impl Actor {
         self.note_number();
         if is_another {
             self.answer_delayed();
+            self.remove_media().await;
             persist!(self, self.gate.reread());
         }
         Ok(())
