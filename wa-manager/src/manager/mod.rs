@@ -41,15 +41,15 @@ pub use builder::{ManagerBuilder, Starts};
 pub use error::ManagerError;
 pub(crate) use numbers::Numbers;
 pub(crate) use places::Places;
-pub(crate) use registry::Entry;
 use registry::Registry;
+pub(crate) use registry::{Ending, Entry};
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 
 use crate::account::actor::{End, Unlink, supervise};
 use crate::account::{
     Account, AccountName, AccountRecord, AccountSettings, AccountSnapshot, AccountStatus, DesiredState,
-    TrustSnapshot,
+    Reason, ReasonKind, TrustSnapshot,
 };
 use crate::event::{EventKind, EventRecord};
 use crate::hub::{EventFilter, EventStream};
@@ -274,9 +274,10 @@ impl ClientManager {
         let Inner { shared, registry, .. } = &*self.inner;
         let entry = registry.get(key).ok_or(ManagerError::NotFound)?;
         let now = shared.clock.wall();
-        match entry.end.get() {
-            None => Ok(entry.shown.borrow().clone().and_then(|view| view.at(now))),
-            Some(_) => Ok(shared.pairing_store.get(&entry.id, now).await?),
+        if entry.ending.is_noted() {
+            Ok(shared.pairing_store.get(&entry.id, now).await?)
+        } else {
+            Ok(entry.shown.borrow().clone().and_then(|view| view.at(now)))
         }
     }
 
@@ -396,15 +397,22 @@ impl Inner {
             commands,
             snapshot,
             shown,
-            end: Arc::default(),
+            ending: Arc::default(),
         };
-        let (registry, end) = (Arc::clone(&self.registry), Arc::clone(&entry.end));
+        let (registry, ending) = (Arc::clone(&self.registry), Arc::clone(&entry.ending));
         let (shared, stop, id) = (Arc::clone(&self.shared), self.stop.clone(), record.id);
         let entry = self.registry.insert(entry);
         self.tasks.spawn(async move {
-            let how = supervise(shared, id.clone(), sender, show, &mut mailbox, stop).await;
+            let how = supervise(shared, id.clone(), sender.clone(), show, &mut mailbox, stop, &ending).await;
+            if how == End::FenceLost {
+                // Nothing is written any more: this is for those who look at this process.
+                sender.send_modify(|shown| {
+                    let reason = Reason::new(ReasonKind::FenceLost);
+                    (shown.status, shown.reason) = (AccountStatus::Error, Some(reason));
+                });
+            }
             // Before the mailbox goes, so that whoever waits for an answer knows why there is none.
-            let _only_once = end.set(how);
+            ending.note(&how);
             if how == End::Deleted {
                 registry.remove(&id);
             }

@@ -3,7 +3,9 @@
 
 mod batch;
 mod crashes;
+mod damage;
 mod errands;
+mod fence;
 mod history;
 mod lifecycle;
 mod limits;
@@ -11,6 +13,7 @@ mod messages;
 mod pairing;
 mod pairing_codes;
 mod receiver;
+mod relink;
 mod restore;
 mod scene;
 mod status;

@@ -14,7 +14,7 @@ use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::{Client, Event, SendOptions};
 use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
-use super::{Actor, Lost};
+use super::{Actor, End, Lost};
 use crate::account::AccountRecord;
 use crate::account::AccountStatus;
 use crate::event::EventKind;
@@ -208,6 +208,13 @@ impl Actor {
         }
     }
 
+    /// Another number is linked: what was to be sent from the one before is not.
+    pub(super) fn answer_delayed(&mut self) {
+        for delayed in self.waiting.delayed.drain(..) {
+            let _gone = delayed.reply.send(Err(SendError::Cancelled));
+        }
+    }
+
     /// Sends what waits and may be sent.
     pub(super) async fn empty_outbox(&mut self) -> Result<(), Lost> {
         loop {
@@ -376,6 +383,9 @@ impl Actor {
 
     /// Tells the gate where the account really stands: what is told of it may be late.
     pub(super) async fn gate_status(&mut self) -> Result<(), Lost> {
+        if self.gate.is_lost() {
+            return Err(self.lose(End::FenceLost));
+        }
         let is_ready = self.running.as_ref().is_some_and(|running| running.connection.is_ready());
         let status = match (is_ready, self.record.status) {
             (true, _) => AccountStatus::Ready,
