@@ -32,8 +32,12 @@ pub enum Change {
     },
     /// Makes an account, or replaces it. The store keeps `seq`: what a record says of it is ignored.
     PutAccount(Box<AccountRecord>),
-    /// Removes an account and all that is kept of it, with its webhooks, but for its events.
+    /// Removes an account and all that is kept of it, with its webhooks, its events, and those of them that are dead
+    /// letters of anybody. What tells its deletion stays.
     DeleteAccount(AccountId),
+    /// Removes what is kept of the number that an account was linked to: persons, chats, what waits, what was counted.
+    /// Its row, its limits, its events and its webhooks stay.
+    ForgetNumber(AccountId),
     /// Adds an event, which gets its numbers; one whose id is there is not added again.
     PushEvent(Box<NewEvent>),
     /// Removes the events up to this number.

@@ -14,7 +14,7 @@ use super::records::{
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
-use crate::event::{EventRecord, NewEvent};
+use crate::event::{EventKind, EventRecord, NewEvent};
 use crate::ids::{AccountId, TenantId};
 use crate::trust::ReservationState;
 use crate::webhook::{WebhookId, WebhookRecord};
@@ -119,6 +119,17 @@ impl Tables {
                     let of_it = self.webhooks.iter().filter(|hook| hook.account.as_ref() == Some(&account));
                     for id in of_it.map(|hook| hook.id.clone()).collect::<Vec<_>>() {
                         self.delete_webhook(&id);
+                    }
+                    let is_of_it = |event: &EventRecord| {
+                        event.account.as_ref() == Some(&account) && event.kind != EventKind::AccountDeleted
+                    };
+                    self.events.retain(|event| !is_of_it(event));
+                    self.dead_letters.retain(|_, letter| !is_of_it(&letter.event));
+                }
+                Change::ForgetNumber(account) => {
+                    if let Some(kept) = self.kept.get_mut(&account) {
+                        let trust = kept.trust.take();
+                        *kept = Kept { trust, ..Kept::default() };
                     }
                 }
                 Change::PushEvent(event) => pushed.extend(self.push_event(*event)),

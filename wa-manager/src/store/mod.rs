@@ -63,7 +63,8 @@ pub struct EventQuery {
 ///   numbers. The events of an account are numbered without gaps, and its row's `seq` is the last of them.
 /// - **Dropping is safe.** A commit whose future is dropped after its first poll happens in full or not at all.
 pub trait ManagerStore: Send + Sync + Debug {
-    /// All accounts, in the order in which they were made.
+    /// All accounts, in the order in which they were made. One that cannot be read in full is among them with what can,
+    /// standing at [`StoreCorrupt`](crate::account::ReasonKind::StoreCorrupt): it is not to be written back.
     ///
     /// # Errors
     /// Any [`ManagerStoreError`]; so with all reads.
@@ -72,7 +73,8 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// One account.
     ///
     /// # Errors
-    /// As [`Self::accounts`].
+    /// As [`Self::accounts`]; [`ManagerStoreError::Corrupt`] for one that cannot be read in full. So with all that is
+    /// kept of it.
     fn account(&self, id: &AccountId) -> StoreFuture<'_, Option<AccountRecord>>;
 
     /// Events, the oldest first.

@@ -3,7 +3,9 @@
 
 mod batch;
 mod crashes;
+mod damage;
 mod errands;
+mod fence;
 mod history;
 mod lifecycle;
 mod limits;
@@ -12,6 +14,7 @@ mod numbers;
 mod pairing;
 mod pairing_codes;
 mod receiver;
+mod relink;
 mod restore;
 mod scene;
 mod status;

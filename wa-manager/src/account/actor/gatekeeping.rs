@@ -15,7 +15,7 @@ use wa_core::{Client, Event, SendOptions};
 use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
 use super::numbers::Checking;
-use super::{Actor, Lost};
+use super::{Actor, End, Lost};
 use crate::account::AccountRecord;
 use crate::account::AccountStatus;
 use crate::event::EventKind;
@@ -224,6 +224,13 @@ impl Actor {
             for reply in replies {
                 let _gone = reply.send(Err(SendError::Unknown { message_id: id.clone() }));
             }
+        }
+    }
+
+    /// Another number is linked: what was to be sent from the one before is not.
+    pub(super) fn answer_delayed(&mut self) {
+        for delayed in self.waiting.delayed.drain(..) {
+            let _gone = delayed.reply.send(Err(SendError::Cancelled));
         }
     }
 
@@ -463,6 +470,9 @@ impl Actor {
 
     /// Tells the gate where the account really stands: what is told of it may be late.
     pub(super) async fn gate_status(&mut self) -> Result<(), Lost> {
+        if self.gate.is_lost() {
+            return Err(self.lose(End::FenceLost));
+        }
         let is_ready = self.running.as_ref().is_some_and(|running| running.connection.is_ready());
         let status = match (is_ready, self.record.status) {
             (true, _) => AccountStatus::Ready,

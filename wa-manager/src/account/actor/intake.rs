@@ -53,7 +53,7 @@ impl Actor {
             while let Err(error) = self.inbound.handle(&mut self.gate, &item, &ignore, Changes::new()).await {
                 match error {
                     InboundError::Store(error) => self.wait_for_store(error).await?,
-                    InboundError::UnknownAccount => return Err(Lost(End::FenceLost)),
+                    InboundError::UnknownAccount => return Err(self.lose(End::FenceLost)),
                     // Told as failed, and stored.
                     _ => break,
                 }

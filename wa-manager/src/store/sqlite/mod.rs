@@ -110,7 +110,7 @@ impl ManagerStore for SqliteManagerStore {
     fn accounts(&self) -> StoreFuture<'_, Vec<AccountRecord>> {
         self.query(|connection| {
             let sql = format!("SELECT {} FROM account ORDER BY number", read::ACCOUNT);
-            all(connection, &sql, params![], read::account)
+            all(connection, &sql, params![], read::account_if_damaged)
         })
     }
 
@@ -118,7 +118,12 @@ impl ManagerStore for SqliteManagerStore {
         let id = id.clone();
         self.query(move |connection| {
             let sql = format!("SELECT {} FROM account WHERE id = ?1", read::ACCOUNT);
-            one(connection, &sql, params![id.as_str()], read::account)
+            let read = one(connection, &sql, params![id.as_str()], read::account);
+            let Err(ManagerStoreError::Corrupt { what }) = read else { return read };
+            // With the names of what is damaged.
+            let left = one(connection, &sql, params![id.as_str()], read::account_if_damaged)?;
+            let named = left.and_then(|left| left.reason?.detail);
+            Err(ManagerStoreError::Corrupt { what: named.unwrap_or(what) })
         })
     }
 
@@ -189,7 +194,8 @@ impl ManagerStore for SqliteManagerStore {
     fn open_reservations(&self, account: &AccountId) -> StoreFuture<'_, Vec<ReservationRecord>> {
         let account = account.clone();
         self.query(move |connection| {
-            let sql = "SELECT state FROM reservation WHERE account = ?1 AND json_extract(state, '$.state') = 'Reserved'";
+            let sql = "SELECT state FROM reservation WHERE account = ?1 AND \
+                       CASE WHEN json_valid(state) THEN json_extract(state, '$.state') = 'Reserved' END";
             all(connection, sql, params![account.as_str()], |row| {
                 Ok(ReservationRecord { account: account.clone(), reservation: parsed(row, 0)? })
             })
@@ -310,7 +316,13 @@ impl ManagerStore for SqliteManagerStore {
     fn webhooks(&self) -> StoreFuture<'_, Vec<WebhookRecord>> {
         self.query(|connection| {
             let sql = format!("SELECT {} FROM webhook ORDER BY number", read::WEBHOOK);
-            all(connection, &sql, params![], read::webhook)
+            let webhook = |row: &Row<'_>| {
+                // One damaged webhook keeps nobody from the others.
+                Ok(read::webhook(row)
+                    .inspect_err(|error| tracing::error!(%error, "a webhook is damaged"))
+                    .ok())
+            };
+            Ok(all(connection, &sql, params![], webhook)?.into_iter().flatten().collect())
         })
     }
 

@@ -45,6 +45,11 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
                 run(sql, params![account.as_str()])?;
             }
         }
+        Change::ForgetNumber(account) => {
+            for sql in FORGET_NUMBER {
+                run(sql, params![account.as_str()])?;
+            }
+        }
         Change::PushEvent(_) => {}
         Change::TrimEvents { seq } => {
             run("DELETE FROM event WHERE seq <= ?1", params![int(seq)])?;
@@ -166,9 +171,20 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
     Ok(())
 }
 
-/// All that is kept of an account, but for its events.
-const DELETE_ALL: [&str; 11] = [
+/// What is kept of the number that an account was linked to.
+const FORGET_NUMBER: [&str; 5] = [
     "DELETE FROM number WHERE account = ?1",
+    "DELETE FROM reservation WHERE account = ?1",
+    "DELETE FROM send WHERE account = ?1",
+    "DELETE FROM contact WHERE account = ?1",
+    "DELETE FROM chat WHERE account = ?1",
+];
+
+/// All that is kept of an account, but for what tells its deletion.
+const DELETE_ALL: [&str; 13] = [
+    "DELETE FROM number WHERE account = ?1",
+    "DELETE FROM event WHERE account = ?1 AND kind <> 'account.deleted'",
+    "DELETE FROM dead_letter WHERE account = ?1 AND kind <> 'account.deleted'",
     "DELETE FROM cursor WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",
     "DELETE FROM dead_letter WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",
     "DELETE FROM webhook WHERE account = ?1",
