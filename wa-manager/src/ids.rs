@@ -25,6 +25,11 @@ pub struct EventId(String);
 #[serde(transparent)]
 pub struct TicketId(String);
 
+/// Something that an account does for a while: a random UUID.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(String);
+
 /// Which life of its owner may write an account's rows. It grows with each owner; on one machine it counts starts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -96,6 +101,20 @@ impl TicketId {
     }
 }
 
+impl JobId {
+    /// A new one, of these random bytes.
+    #[must_use]
+    pub fn of(random: [u8; 16]) -> Self {
+        Self(uuid(random))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl TenantId {
     /// The tenant of this name.
     pub fn new(name: impl Into<String>) -> Self {
@@ -122,6 +141,12 @@ impl fmt::Display for AccountId {
 }
 
 impl fmt::Display for TicketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

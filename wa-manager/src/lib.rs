@@ -44,6 +44,6 @@ pub use account::{
     Account, AccountName, AccountPatch, AccountSettings, AccountSnapshot, AccountStatus, CommandOutcome,
     NameError, Unlink,
 };
-pub use ids::{AccountId, Epoch, EventId, TenantId, TicketId};
+pub use ids::{AccountId, Epoch, EventId, JobId, TenantId, TicketId};
 pub use location::{LocationError, PathTemplate, StoreKey, StoreKind, StoreLocator};
 pub use manager::{AccountKey, AccountSpec, ClientManager, ManagerBuilder, ManagerError};

@@ -20,7 +20,10 @@ mod record;
 mod settings;
 mod status;
 
-pub use actor::{AccountPatch, CommandOutcome, ConnectionPolicy, SendOutcome, Unlink};
+pub use actor::{
+    AccountPatch, CheckError, CommandOutcome, ConnectionPolicy, HistoryError, HistoryJob, HistoryRequest,
+    NumberStatus, SendOutcome, Unlink,
+};
 pub(crate) use errands::Errand;
 pub use errands::ErrandError;
 pub use handle::Account;

@@ -40,6 +40,7 @@ pub use self::item::{Item, Received, What};
 pub use self::message::{InboundMessage, NotAMessage};
 pub use self::outcome::{Counts, Outcome, Skip};
 pub use self::past::Past;
+pub(crate) use self::past::oldest_of;
 pub use self::pipeline::Inbound;
 pub use self::provider::{
     FixedProvider, HookError, InboundContext, Provider, ProviderFuture, ProviderSelector,

@@ -14,7 +14,7 @@ use super::error::{InboundError, Stage};
 use super::item::{Item, Received, What};
 use super::outcome::{Counts, Outcome, Skip};
 use super::provider::{InboundContext, Provider, ProviderSelector};
-use super::provision::person_of;
+use super::provision::{older, person_of};
 use crate::account::IgnoreRules;
 use crate::contacts::Addresses;
 use crate::event::EventKind;
@@ -249,6 +249,10 @@ impl Gate {
                 contact: contact.or(first.contact),
                 created_at: first.created_at.min(second.created_at),
                 last_message_at: first.last_message_at.max(second.last_message_at),
+                oldest: match second.oldest {
+                    Some(second) => older(first.oldest, second),
+                    None => first.oldest,
+                },
                 ..first
             })));
         }

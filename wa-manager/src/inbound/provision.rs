@@ -10,7 +10,7 @@ use crate::contacts::{self, Addresses, Known};
 use crate::event::{EventKind, NewEvent};
 use crate::ids::EventId;
 use crate::sending::{Gate, Step};
-use crate::store::{Change, ChatKind, ChatRecord};
+use crate::store::{Change, ChatKind, ChatRecord, OldestMessage};
 
 /// Who a message is with or from: the other one of a direct chat, the writer in a group. Nobody for our own messages
 /// to many, and for channels.
@@ -25,6 +25,11 @@ pub(super) fn person_of(received: &Received, kind: ChatKind) -> Addresses {
         _ if received.from_me => Addresses::default(),
         _ => Addresses::of([Some(&received.sender), received.sender_alt.as_ref()].into_iter().flatten()),
     }
+}
+
+/// The older one of two.
+pub(super) fn older(known: Option<OldestMessage>, other: OldestMessage) -> Option<OldestMessage> {
+    Some(known.filter(|known| known.at <= other.at).unwrap_or(other))
 }
 
 impl Gate {
@@ -106,9 +111,16 @@ impl Gate {
             contact,
             created_at: step.now,
             last_message_at: None,
+            oldest: None,
         });
         let last_message_at = chat.last_message_at.max(Some(at));
-        let chat = ChatRecord { contact: contact.or(chat.contact), last_message_at, ..chat };
+        let first = OldestMessage {
+            id: received.id.clone(),
+            from_me: received.from_me,
+            at: received.timestamp.to_millis(),
+        };
+        let oldest = older(chat.oldest.clone(), first);
+        let chat = ChatRecord { contact: contact.or(chat.contact), last_message_at, oldest, ..chat };
         if is_new {
             let data =
                 json!({ "chat": chat.chat.to_string(), "chatKind": chat.kind, "contactId": chat.contact });

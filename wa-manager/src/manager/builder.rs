@@ -14,7 +14,7 @@ use super::housekeeping::keep_house;
 use super::shared::{Configure, Shared};
 use super::{ClientManager, Inner, ManagerError, Places, Registry};
 use crate::account::actor::ConnectionPolicy;
-use crate::account::{AccountRecord, AccountStatus};
+use crate::account::{AccountRecord, AccountStatus, Reason, ReasonKind};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{EventKind, NewEvent};
 use crate::hub::Hub;
@@ -24,7 +24,7 @@ use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
 use crate::media::{MediaStore, MediaStores};
 use crate::pairing::{MemoryPairingStore, PairLimiter, PairingPolicy, PairingStore};
-use crate::store::{Changes, ManagerStore};
+use crate::store::{Changes, ManagerStore, ManagerStoreError};
 use crate::trust::{TrustPolicy, Zone};
 use crate::webhook::{Webhooks, WebhooksBuilder};
 
@@ -244,6 +244,12 @@ async fn take_over(store: &dyn ManagerStore, clock: &dyn Clock) -> Result<Vec<Ac
     let mut changes = Changes::new();
     let now = clock.wall();
     for record in &mut accounts {
+        // What cannot be read is not written.
+        if let Some(Reason { kind: ReasonKind::StoreCorrupt, .. }) = &record.reason
+            && matches!(store.account(&record.id).await, Err(ManagerStoreError::Corrupt { .. }))
+        {
+            continue;
+        }
         record.epoch = Epoch(record.epoch.0 + 1);
         let before = record.status;
         let is_over =

@@ -41,15 +41,15 @@ pub use builder::{ManagerBuilder, Starts};
 pub use error::ManagerError;
 pub(crate) use numbers::Numbers;
 pub(crate) use places::Places;
-pub(crate) use registry::Entry;
 use registry::Registry;
+pub(crate) use registry::{Ending, Entry};
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 
 use crate::account::actor::{End, Unlink, supervise};
 use crate::account::{
     Account, AccountName, AccountRecord, AccountSettings, AccountSnapshot, AccountStatus, DesiredState,
-    TrustSnapshot,
+    Reason, ReasonKind, TrustSnapshot,
 };
 use crate::event::{EventKind, EventRecord};
 use crate::hub::{EventFilter, EventStream};
@@ -59,6 +59,9 @@ use crate::pairing::PairingView;
 use crate::store::{Changes, EventQuery, ManagerStore};
 use crate::trust::{TrustLevel, TrustState};
 use crate::webhook::Webhooks;
+
+/// What an actor committed is shown in this time, unless somebody else wrote it.
+const SHOWN_SOON: Duration = Duration::from_secs(1);
 
 /// How many commands wait for an account.
 const COMMANDS: usize = 64;
@@ -206,8 +209,10 @@ impl ClientManager {
             }
         };
         record.seq = events.last().map_or(0, |event| event.account_seq);
+        let account = Account::new(self.inner.adopt(record));
+        // Whoever hears of it finds it.
         shared.hub.notify();
-        Ok(Account::new(self.inner.adopt(record)))
+        Ok(account)
     }
 
     /// An account.
@@ -229,17 +234,35 @@ impl ClientManager {
     /// # Errors
     /// [`ManagerError::Store`].
     pub async fn all_statuses(&self, tenant: Option<&TenantId>) -> Result<StatusBoard, ManagerError> {
-        let Inner { shared, registry, .. } = &*self.inner;
+        let store = &self.inner.shared.store;
         // In this order: what is committed in between is in the rows, and comes as events, too.
-        let seq = shared.store.last_seq().await?;
-        let rows = shared.store.accounts().await?;
-        let mut accounts = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().filter(|row| tenant.is_none_or(|tenant| row.tenant == *tenant)) {
-            let Some(entry) = registry.get(&AccountKey::Id(row.id.clone())) else { continue };
-            let trust = entry.snapshot.borrow().trust.clone();
-            accounts.push(AccountSnapshot::new(&row, trust));
-        }
+        let seq = store.last_seq().await?;
+        let rows = store.accounts().await?;
+        let is_wanted = |row: &AccountRecord| tenant.is_none_or(|tenant| row.tenant == *tenant);
+        let accounts = rows.into_iter().filter(is_wanted).map(|row| self.inner.show(&row)).collect();
         Ok(StatusBoard { seq, accounts })
+    }
+
+    /// The account of an event, as it was at this event or has been since, so that who shows accounts by their events
+    /// never shows one as it was before. `None` for events of no account, and once the account is deleted.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`].
+    ///
+    /// Cancel safe.
+    pub async fn account_after(&self, event: &EventRecord) -> Result<Option<AccountSnapshot>, ManagerError> {
+        let Some(id) = &event.account else { return Ok(None) };
+        let Inner { shared, registry, .. } = &*self.inner;
+        // Events are heard when they are committed; the actor shows what it committed a moment later.
+        if let Some(entry) = registry.get(&AccountKey::Id(id.clone())) {
+            let mut snapshot = entry.snapshot.clone();
+            let is_there = |shown: &AccountSnapshot| shown.seq >= event.account_seq;
+            if let Ok(Ok(shown)) = timeout(SHOWN_SOON, snapshot.wait_for(is_there)).await {
+                return Ok(Some(shown.clone()));
+            }
+        }
+        // Made just now, or not told by its actor.
+        Ok(shared.store.account(id).await?.map(|row| self.inner.show(&row)))
     }
 
     /// What an account that is being linked shows. Whoever heard that there is a code finds it here. Where another
@@ -251,9 +274,10 @@ impl ClientManager {
         let Inner { shared, registry, .. } = &*self.inner;
         let entry = registry.get(key).ok_or(ManagerError::NotFound)?;
         let now = shared.clock.wall();
-        match entry.end.get() {
-            None => Ok(entry.shown.borrow().clone().and_then(|view| view.at(now))),
-            Some(_) => Ok(shared.pairing_store.get(&entry.id, now).await?),
+        if entry.ending.is_noted() {
+            Ok(shared.pairing_store.get(&entry.id, now).await?)
+        } else {
+            Ok(entry.shown.borrow().clone().and_then(|view| view.at(now)))
         }
     }
 
@@ -373,20 +397,37 @@ impl Inner {
             commands,
             snapshot,
             shown,
-            end: Arc::default(),
+            ending: Arc::default(),
         };
-        let (registry, end) = (Arc::clone(&self.registry), Arc::clone(&entry.end));
+        let (registry, ending) = (Arc::clone(&self.registry), Arc::clone(&entry.ending));
         let (shared, stop, id) = (Arc::clone(&self.shared), self.stop.clone(), record.id);
         let entry = self.registry.insert(entry);
         self.tasks.spawn(async move {
-            let how = supervise(shared, id.clone(), sender, show, &mut mailbox, stop).await;
+            let how = supervise(shared, id.clone(), sender.clone(), show, &mut mailbox, stop, &ending).await;
+            if how == End::FenceLost {
+                // Nothing is written any more: this is for those who look at this process.
+                sender.send_modify(|shown| {
+                    let reason = Reason::new(ReasonKind::FenceLost);
+                    (shown.status, shown.reason) = (AccountStatus::Error, Some(reason));
+                });
+            }
             // Before the mailbox goes, so that whoever waits for an answer knows why there is none.
-            let _only_once = end.set(how);
+            ending.note(&how);
             if how == End::Deleted {
                 registry.remove(&id);
             }
         });
         entry
+    }
+
+    /// A row, as it is shown.
+    fn show(&self, row: &AccountRecord) -> AccountSnapshot {
+        let trust = match self.registry.get(&AccountKey::Id(row.id.clone())) {
+            Some(entry) => entry.snapshot.borrow().trust.clone(),
+            // Made just now.
+            None => self.new_trust(row),
+        };
+        AccountSnapshot::new(row, trust)
     }
 
     /// What a new account is trusted; what is stored is shown as soon as its actor has read it.

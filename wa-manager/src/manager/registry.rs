@@ -10,6 +10,7 @@ use crate::account::actor::{Command, End};
 use crate::account::{AccountName, AccountSnapshot};
 use crate::ids::{AccountId, TenantId};
 use crate::pairing::PairingView;
+use crate::store::ManagerStoreError;
 
 /// What leads to an account's actor.
 #[derive(Debug)]
@@ -21,18 +22,42 @@ pub(crate) struct Entry {
     pub(crate) snapshot: watch::Receiver<AccountSnapshot>,
     /// What it shows to be scanned or typed, as long as its task runs.
     pub(crate) shown: watch::Receiver<Option<PairingView>>,
-    /// How its task ended, once it has.
-    pub(crate) end: Arc<OnceLock<End>>,
+    pub(crate) ending: Arc<Ending>,
+}
+
+/// Why nobody answers any more. It is said before the first one waits in vain.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    /// How the account's task ended, once it has, or is about to.
+    end: OnceLock<End>,
+    /// What cannot be read of it: it can only be deleted then.
+    damage: OnceLock<String>,
+}
+
+impl Ending {
+    /// Whether the task has ended, or is about to.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.end.get().is_some()
+    }
+
+    /// The task ends so.
+    pub(crate) fn note(&self, end: &End) {
+        let _the_first_counts = match end {
+            End::Damaged(what) => self.damage.set(what.clone()).is_ok(),
+            end => self.end.set(end.clone()).is_ok(),
+        };
+    }
 }
 
 impl Entry {
     /// Why nobody answers.
     pub(crate) fn gone(&self) -> ManagerError {
-        match self.end.get() {
+        let damage = || Some(ManagerStoreError::Corrupt { what: self.ending.damage.get()?.clone() });
+        match self.ending.end.get() {
             Some(End::Deleted) => ManagerError::NotFound,
             Some(End::Shutdown) => ManagerError::Shutdown,
             Some(End::FenceLost) => ManagerError::FenceLost { account: self.id.clone() },
-            None => ManagerError::Crashed,
+            Some(End::Damaged(_)) | None => damage().map_or(ManagerError::Crashed, ManagerError::Store),
         }
     }
 }

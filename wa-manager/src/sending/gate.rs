@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use wa_core::crypto::Random;
 use wa_types::{Jid, UnixMillis};
 
+use super::error::SendError;
 use super::queue::Queue;
 use crate::account::{AccountStatus, TrustSnapshot};
 use crate::clock::Clock;
@@ -25,6 +26,9 @@ const HISTORY_WAIT: Duration = Duration::from_secs(30 * 60);
 
 /// What was counted is remembered so long, for messages whose fate is told late.
 const KEEP_RESERVATIONS: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+
+/// What the server said of phone numbers is believed so long.
+pub(crate) const KEEP_NUMBERS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Of how long a link counts as an old one.
 const OLD_LINK: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -118,6 +122,8 @@ pub struct Gate {
     pub(super) queue: Queue,
     /// What is stored may be newer than what is known here.
     is_stale: bool,
+    /// Another owner writes by now.
+    is_lost: bool,
     /// The number of the account's last event, until somebody asks.
     news: Option<u64>,
 }
@@ -171,6 +177,7 @@ impl Gate {
             ready_since: UnixMillis(0),
             queue,
             is_stale: false,
+            is_lost: false,
             news: None,
         };
         let mut step = gate.begin().await?;
@@ -218,9 +225,15 @@ impl Gate {
     /// [`ManagerStoreError`].
     pub async fn logged_in(&mut self, server: Option<UnixMillis>) -> Result<(), ManagerStoreError> {
         let (wall, boot) = (self.clock.wall(), self.clock.boot());
+        let first = server.filter(|server| !self.has_time && *server < self.trust.state.last());
+        if let Some(server) = first {
+            self.begin_earlier(server).await?;
+        }
         let skew = self.time.set(server.unwrap_or(wall), boot);
         self.has_time = true;
         let mut step = self.begin().await?;
+        step.state.let_in();
+        step.state.set_holder(&self.own);
         let told = skew.map(|skew| match skew {
             ClockSkew::Back(by) => ("back", by),
             ClockSkew::Forward(by) => ("forward", by),
@@ -230,8 +243,74 @@ impl Gate {
         }
         let before = step.now.0.saturating_sub(millis(KEEP_RESERVATIONS));
         let account = self.owner.account.clone();
-        step.changes.push(Change::TrimReservations { account, before });
+        step.changes.push(Change::TrimReservations { account: account.clone(), before });
+        let before = step.now.0.saturating_sub(millis(KEEP_NUMBERS));
+        step.changes.push(Change::TrimNumbers { account, before });
         step.changes.push(Change::TrimExpired { now: step.now.0 });
+        self.commit(step).await
+    }
+
+    /// The clock was ahead when the account was made. Where nothing was counted since, it begins now; otherwise what was
+    /// counted stays counted, and time goes on when it has caught up.
+    async fn begin_earlier(&mut self, server: UnixMillis) -> Result<(), ManagerStoreError> {
+        let mut step = self.begin().await?;
+        step.state.begin_earlier(server, &self.config.zone);
+        self.commit(step).await?;
+        self.time = TrustClock::new(self.trust.state.last());
+        Ok(())
+    }
+
+    /// The server wants to hear nothing of the account before this: it is banned for a while, or locked. No client of it
+    /// connects before.
+    pub fn barred_until(&mut self) -> Option<UnixMillis> {
+        let now = self.now();
+        self.trust.state.barred_until(now)
+    }
+
+    /// The account is linked to the number with these addresses. When its limits are those of another number, `changes`
+    /// puts them away, with the contacts, the chats, what waited and what was counted; after its commit, [`Self::reread`]
+    /// is to be called. Whether it is so.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`]: nothing was added.
+    pub async fn link(&mut self, own: &[Jid], changes: &mut Changes) -> Result<bool, ManagerStoreError> {
+        // What is stored decides.
+        let before = self.begin().await?;
+        if !before.state.is_of_another(own) {
+            return Ok(false);
+        }
+        let account = self.owner.account.clone();
+        let state = before.state.of_another(own, before.now, &self.config.zone);
+        let mut text_key = [0; 32];
+        self.random.fill(&mut text_key);
+        let mut anew = Step { now: before.now, state, changes: Changes::new() };
+        let waited: Vec<_> = self.queue.iter().map(|record| (record.id.clone(), record.lane)).collect();
+        for (id, lane) in waited {
+            let code = SendError::Cancelled.code();
+            let data = json!({ "messageId": id.as_str(), "lane": lane.as_str(), "code": code, "mayHaveArrived": false });
+            self.push(&mut anew, EventKind::MessageFailed, data);
+        }
+        let (from, to) = (before.state.level().number(), anew.state.level().number());
+        let data = json!({ "from": from, "to": to, "cause": "another_number" });
+        self.push(&mut anew, EventKind::TrustChanged, data);
+        anew.changes.push(Change::ForgetNumber(account.clone()));
+        anew.changes.put_trust(TrustRecord { account, state: anew.state, text_key });
+        for change in anew.changes {
+            changes.push(change);
+        }
+        Ok(true)
+    }
+
+    /// Takes over what is stored, after somebody else than this gate wrote it; time is not known until the next login.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`]: say it again.
+    pub async fn reread(&mut self) -> Result<(), ManagerStoreError> {
+        (self.is_stale, self.has_time) = (true, false);
+        let before = self.trust.state.restrictions(self.trust.state.last());
+        let step = self.begin().await?;
+        self.time = TrustClock::new(step.state.last());
+        tell(&step.state.restrictions(step.now), &before);
         self.commit(step).await
     }
 
@@ -277,6 +356,12 @@ impl Gate {
     /// to be told, and the account's row has this number now.
     pub const fn take_news(&mut self) -> Option<u64> {
         self.news.take()
+    }
+
+    /// Whether another owner writes by now: nothing can be done with this gate any more.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        self.is_lost
     }
 
     /// How far the account is trusted, and what was used, as others see it.
@@ -355,7 +440,9 @@ impl Gate {
         let Step { state, changes, now } = step;
         // Until the store has answered nobody knows which is true.
         self.is_stale = true;
-        let events = self.store.commit(changes).await?;
+        let events = self.store.commit(changes).await;
+        self.is_lost |= matches!(events, Err(ManagerStoreError::FenceLost { .. }));
+        let events = events?;
         self.is_stale = false;
         self.news = events.last().map(|event| event.account_seq).or(self.news);
         tell(&state.restrictions(now), &self.trust.state.restrictions(now));

@@ -3,8 +3,8 @@
 use wa_types::{Jid, MessageId};
 
 use super::records::{
-    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, PairLimitRecord,
-    ReservationRecord, SendRecord, TrustRecord,
+    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, NumberRecord,
+    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use crate::account::AccountRecord;
 use crate::event::NewEvent;
@@ -32,8 +32,12 @@ pub enum Change {
     },
     /// Makes an account, or replaces it. The store keeps `seq`: what a record says of it is ignored.
     PutAccount(Box<AccountRecord>),
-    /// Removes an account and all that is kept of it, with its webhooks, but for its events.
+    /// Removes an account and all that is kept of it, with its webhooks, its events, and those of them that are dead
+    /// letters of anybody. What tells its deletion stays.
     DeleteAccount(AccountId),
+    /// Removes what is kept of the number that an account was linked to: persons, chats, what waits, what was counted.
+    /// Its row, its limits, its events and its webhooks stay.
+    ForgetNumber(AccountId),
     /// Adds an event, which gets its numbers; one whose id is there is not added again.
     PushEvent(Box<NewEvent>),
     /// Removes the events up to this number.
@@ -78,6 +82,15 @@ pub enum Change {
         account: AccountId,
         /// Its address.
         chat: Jid,
+    },
+    /// Writes what the server said of a phone number.
+    PutNumber(Box<NumberRecord>),
+    /// Forgets what was said of phone numbers before a time.
+    TrimNumbers {
+        /// The account.
+        account: AccountId,
+        /// In milliseconds since 1970.
+        before: u64,
     },
     /// Remembers what a request led to.
     PutIdempotency(Box<IdempotencyRecord>),

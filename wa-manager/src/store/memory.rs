@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 use super::changes::{Change, Changes};
 use super::error::ManagerStoreError;
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
-use crate::event::{EventRecord, NewEvent};
+use crate::event::{EventKind, EventRecord, NewEvent};
 use crate::ids::{AccountId, TenantId};
 use crate::trust::ReservationState;
 use crate::webhook::{WebhookId, WebhookRecord};
@@ -50,6 +50,7 @@ struct Kept {
     sends: BTreeMap<u64, SendRecord>,
     contacts: BTreeMap<u64, ContactRecord>,
     chats: HashMap<Jid, ChatRecord>,
+    numbers: HashMap<PhoneNumber, NumberRecord>,
 }
 
 impl MemoryManagerStore {
@@ -119,6 +120,17 @@ impl Tables {
                     for id in of_it.map(|hook| hook.id.clone()).collect::<Vec<_>>() {
                         self.delete_webhook(&id);
                     }
+                    let is_of_it = |event: &EventRecord| {
+                        event.account.as_ref() == Some(&account) && event.kind != EventKind::AccountDeleted
+                    };
+                    self.events.retain(|event| !is_of_it(event));
+                    self.dead_letters.retain(|_, letter| !is_of_it(&letter.event));
+                }
+                Change::ForgetNumber(account) => {
+                    if let Some(kept) = self.kept.get_mut(&account) {
+                        let trust = kept.trust.take();
+                        *kept = Kept { trust, ..Kept::default() };
+                    }
                 }
                 Change::PushEvent(event) => pushed.extend(self.push_event(*event)),
                 Change::TrimEvents { seq } => self.events.retain(|event| event.seq > seq),
@@ -151,6 +163,12 @@ impl Tables {
                 }
                 Change::DeleteChat { account, chat } => {
                     self.kept(&account).chats.remove(&chat);
+                }
+                Change::PutNumber(record) => {
+                    self.kept(&record.account).numbers.insert(record.number.clone(), *record);
+                }
+                Change::TrimNumbers { account, before } => {
+                    self.kept(&account).numbers.retain(|_, record| record.at.0 >= before);
                 }
                 Change::PutIdempotency(record) => {
                     self.idempotency.insert((record.tenant.clone(), record.key.clone()), *record);
@@ -324,6 +342,12 @@ impl ManagerStore for MemoryManagerStore {
             chats.sort_by(|a, b| (b.last_message_at, &a.chat).cmp(&(a.last_message_at, &b.chat)));
             chats.truncate(limit);
             chats
+        })
+    }
+
+    fn numbers(&self, account: &AccountId, numbers: Vec<PhoneNumber>) -> StoreFuture<'_, Vec<NumberRecord>> {
+        self.read_kept(account, |kept| {
+            numbers.iter().filter_map(|number| kept.numbers.get(number).cloned()).collect()
         })
     }
 

@@ -20,14 +20,15 @@ pub(crate) mod tests;
 use std::fmt::Debug;
 use std::pin::Pin;
 
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 pub use self::changes::{Change, Changes};
 pub use self::error::ManagerStoreError;
 pub use self::memory::MemoryManagerStore;
 pub use self::records::{
-    ChatKind, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    ChatKind, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, FoundNumber,
+    IdempotencyRecord, NumberRecord, OldestMessage, PairLimitRecord, ReservationRecord, SendRecord,
+    TrustRecord,
 };
 pub use self::sqlite::SqliteManagerStore;
 pub(crate) use self::sqlite::create_private;
@@ -62,7 +63,8 @@ pub struct EventQuery {
 ///   numbers. The events of an account are numbered without gaps, and its row's `seq` is the last of them.
 /// - **Dropping is safe.** A commit whose future is dropped after its first poll happens in full or not at all.
 pub trait ManagerStore: Send + Sync + Debug {
-    /// All accounts, in the order in which they were made.
+    /// All accounts, in the order in which they were made. One that cannot be read in full is among them with what can,
+    /// standing at [`StoreCorrupt`](crate::account::ReasonKind::StoreCorrupt): it is not to be written back.
     ///
     /// # Errors
     /// Any [`ManagerStoreError`]; so with all reads.
@@ -71,7 +73,8 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// One account.
     ///
     /// # Errors
-    /// As [`Self::accounts`].
+    /// As [`Self::accounts`]; [`ManagerStoreError::Corrupt`] for one that cannot be read in full. So with all that is
+    /// kept of it.
     fn account(&self, id: &AccountId) -> StoreFuture<'_, Option<AccountRecord>>;
 
     /// Events, the oldest first.
@@ -151,6 +154,12 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// # Errors
     /// As [`Self::accounts`].
     fn chats(&self, account: &AccountId, limit: usize) -> StoreFuture<'_, Vec<ChatRecord>>;
+
+    /// What is known of these phone numbers, in no order.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn numbers(&self, account: &AccountId, numbers: Vec<PhoneNumber>) -> StoreFuture<'_, Vec<NumberRecord>>;
 
     /// What a request led to, if that is known.
     ///

@@ -42,7 +42,8 @@ on_each! {
     nothing_of_a_commit_that_fails_is_there,
     names_are_one_of_their_own_within_a_tenant,
     whoever_is_no_longer_the_owner_writes_nothing,
-    a_deleted_account_leaves_its_events_only,
+    a_deleted_account_leaves_what_tells_its_deletion_only,
+    what_is_kept_of_a_number_is_forgotten_and_the_rest_stays,
     an_address_leads_to_one_person,
     an_event_that_comes_again_is_not_added_again,
     what_waits_is_kept_in_its_order,
@@ -248,6 +249,7 @@ fn chat(user: &str, last: Option<u64>) -> ChatRecord {
         contact: Some(7),
         created_at: UnixMillis(1),
         last_message_at: last.map(UnixMillis),
+        oldest: last.map(|at| OldestMessage { id: "AB".into(), from_me: true, at: UnixMillis(at) }),
     }
 }
 
@@ -256,7 +258,8 @@ fn trust() -> TrustRecord {
     TrustRecord { account: id(1), state, text_key: [9; 32] }
 }
 
-async fn a_deleted_account_leaves_its_events_only(store: &dyn ManagerStore) {
+// R090
+async fn a_deleted_account_leaves_what_tells_its_deletion_only(store: &dyn ManagerStore) {
     with_accounts(store).await;
     let cursor = CursorRecord { endpoint: "hook".into(), account: Some(id(1)), seq: 1 };
     put(
@@ -268,17 +271,59 @@ async fn a_deleted_account_leaves_its_events_only(store: &dyn ManagerStore) {
             Change::PutTrust(Box::new(trust())),
             Change::PutCursor(Box::new(cursor)),
             Change::PushEvent(Box::new(event(1, Some(id(1))))),
-            Change::DeleteAccount(id(1)),
+            Change::PushEvent(Box::new(event(2, Some(id(2))))),
         ],
     )
     .await;
+    let query = EventQuery { limit: 9, ..EventQuery::default() };
+    let events = store.events(query.clone()).await.unwrap();
+    // A webhook of the whole tenant did not take them.
+    let letters = events.iter().map(|event| DeadLetterRecord {
+        endpoint: "tenant".into(),
+        event: event.clone(),
+        tries: 3,
+        reason: "404".into(),
+        at: UnixMillis(9),
+        is_replayed: false,
+    });
+    put(store, letters.map(|letter| Change::PutDeadLetter(Box::new(letter)))).await;
+    let told = NewEvent { kind: EventKind::AccountDeleted, ..event(3, Some(id(1))) };
+    put(store, [Change::PushEvent(Box::new(told)), Change::DeleteAccount(id(1))]).await;
+    let left = store.events(query).await.unwrap();
+    let left: Vec<_> = left.iter().map(|event| (event.seq, event.account_seq, event.kind)).collect();
+    assert_eq!(left, [(2, 1, EventKind::AccountStatus), (3, 2, EventKind::AccountDeleted)]);
+    let query = DeadLetterQuery { limit: 9, ..DeadLetterQuery::default() };
+    let letters = store.dead_letters("tenant", query).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.event.seq).collect::<Vec<_>>(), [2]);
     assert_eq!(store.account(&id(1)).await.unwrap(), None);
     assert_eq!(store.sends(&id(1)).await.unwrap(), []);
     assert_eq!(store.contacts(&id(1), 0, 9).await.unwrap(), []);
     assert_eq!(store.chats(&id(1), 9).await.unwrap(), []);
     assert_eq!(store.trust(&id(1)).await.unwrap(), None);
     assert_eq!(store.cursors("hook").await.unwrap(), []);
-    assert_eq!(store.last_seq().await.unwrap(), 1);
+    assert_eq!(store.last_seq().await.unwrap(), 3);
+}
+
+async fn what_is_kept_of_a_number_is_forgotten_and_the_rest_stays(store: &dyn ManagerStore) {
+    with_accounts(store).await;
+    put(
+        store,
+        [
+            Change::PutSend(Box::new(send(1, "A"))),
+            Change::PutContact(Box::new(contact(1, Some("1"), None))),
+            Change::PutChat(Box::new(chat("1", None))),
+            Change::PutTrust(Box::new(trust())),
+            Change::PushEvent(Box::new(event(1, Some(id(1))))),
+            Change::ForgetNumber(id(1)),
+        ],
+    )
+    .await;
+    assert_eq!(store.sends(&id(1)).await.unwrap(), []);
+    assert_eq!(store.contacts(&id(1), 0, 9).await.unwrap(), []);
+    assert_eq!(store.chats(&id(1), 9).await.unwrap(), []);
+    assert_eq!(store.trust(&id(1)).await.unwrap(), Some(trust()));
+    assert_eq!(store.account(&id(1)).await.unwrap().unwrap().seq, 1);
+    assert_eq!(store.events(EventQuery { limit: 9, ..EventQuery::default() }).await.unwrap().len(), 1);
 }
 
 async fn an_address_leads_to_one_person(store: &dyn ManagerStore) {

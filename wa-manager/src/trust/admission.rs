@@ -222,9 +222,11 @@ impl TrustState {
             Lane::Status => self.posts.add(now, 1, DAY),
             _ => self.pace.take(now, pace(level, terms, now)),
         }
+        self.has_counted = true;
+        let is_gated = lane.is_counted() && (lane.is_gated() || self.is_strict);
         if lane.is_counted() {
             self.usage.sent += 1;
-            self.usage.gated += u32::from(lane.is_gated() || self.is_strict);
+            self.usage.gated += u32::from(is_gated);
             if lane != Lane::Reply {
                 self.hour.add(now, 1, HOUR);
             }
@@ -255,6 +257,7 @@ impl TrustState {
             count,
             person,
             is_new_group: matches!(deed, Deed::CreateGroup { .. }),
+            is_gated,
             settled_at: None,
             code: None,
         })
@@ -267,6 +270,8 @@ impl TrustState {
         }
         reservation.state = state;
         match state {
+            // What is looked up is no message.
+            ReservationState::Sent | ReservationState::Refused if reservation.lane == Lane::Lookup => {}
             ReservationState::Sent => self.record.sent = self.record.sent.saturating_add(1),
             ReservationState::Refused => {
                 self.record.sent = self.record.sent.saturating_add(1);
@@ -281,7 +286,8 @@ impl TrustState {
         let Reservation { lane, at, .. } = *reservation;
         if lane.is_counted() && reservation.day == self.day {
             self.usage.sent = self.usage.sent.saturating_sub(1);
-            if lane.is_gated() || self.is_strict {
+            // As it was counted, whatever is set by now.
+            if reservation.is_gated {
                 self.usage.gated = self.usage.gated.saturating_sub(1);
             }
             if lane == Lane::Reply {

@@ -9,6 +9,10 @@ use super::table::TrustLevel;
 use super::window::millis;
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// A locked account is not tried again before so long, each time longer.
+const LOCKS: [Duration; 3] =
+    [Duration::from_secs(5 * 60), Duration::from_secs(15 * 60), Duration::from_secs(60 * 60)];
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Restrictions are believed a little longer than they say.
@@ -127,6 +131,7 @@ impl TrustState {
             Signal::Banned { until, .. } if until.0 == self.record.banned_until => {}
             Signal::Banned { code, until } => {
                 self.record.banned_until = until.0;
+                self.record.barred_until = until.after(MARGIN).0;
                 if let Some(lane) = code.lane() {
                     let until = now.after(MONTH).0.max(until.0);
                     self.restrict(RestrictionKind::LaneClosed(lane), Some(until), Some(code.0));
@@ -138,6 +143,10 @@ impl TrustState {
                 self.was_restricted(now, MONTH);
             }
             Signal::Locked => {
+                let [.., longest] = LOCKS;
+                let wait = LOCKS.get(self.record.locks as usize).copied().unwrap_or(longest);
+                self.record.locks = self.record.locks.saturating_add(1);
+                self.record.barred_until = now.after(wait).0;
                 self.level = TrustLevel::HELD.number();
                 self.was_restricted(now, Duration::ZERO);
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wa_types::UnixMillis;
+use wa_types::{Jid, UnixMillis};
 
 use super::day::{DayKey, Zone};
 use super::lane::Lane;
@@ -22,6 +22,10 @@ pub struct TrustState {
     pub(super) level: u8,
     /// Since when the account is managed.
     pub(super) since: u64,
+    /// Whose limits these are: the addresses of the number that is linked, as far as they were told.
+    pub(super) holder: Vec<String>,
+    /// Whether anything was ever counted.
+    pub(super) has_counted: bool,
     /// The limit that the user set; none follows the level.
     pub(super) daily_limit: Option<u32>,
     /// Whether the daily limit gates answers, too.
@@ -132,6 +136,10 @@ pub(super) struct Record {
     pub(super) failed: u32,
     /// When something was sent or received last.
     pub(super) active: u64,
+    /// The server wants to hear nothing of the account before.
+    pub(super) barred_until: u64,
+    /// How often it was refused as locked or banned since its last login.
+    pub(super) locks: u32,
 }
 
 /// Something that the server forbids, or that follows from what it said.
@@ -197,6 +205,8 @@ pub struct Reservation {
     pub(super) person: Option<u64>,
     /// Whether a group is made.
     pub(super) is_new_group: bool,
+    /// Whether the daily limit gated it when it was counted.
+    pub(super) is_gated: bool,
     /// When the server took it, in milliseconds since 1970.
     pub settled_at: Option<u64>,
     /// The server's code, where it refused it with one.
@@ -267,6 +277,8 @@ impl TrustState {
         Self {
             level: level.number(),
             since: now.0,
+            holder: Vec::new(),
+            has_counted: false,
             daily_limit: None,
             is_strict: false,
             last: now.0,
@@ -293,6 +305,64 @@ impl TrustState {
             is_paused: false,
             record: Record { active: now.0, ..Record::default() },
         }
+    }
+
+    /// Whether these are the limits of another number than the one with these addresses: one that shares no address with
+    /// it. A number that moved to another SIM keeps its LID, and so its limits.
+    #[must_use]
+    pub fn is_of_another(&self, own: &[Jid]) -> bool {
+        let is_ours = |own: &Jid| self.holder.contains(&own.to_user().to_string());
+        !self.holder.is_empty() && !own.is_empty() && !own.iter().any(is_ours)
+    }
+
+    /// These are the limits of the number with these addresses.
+    pub fn set_holder(&mut self, own: &[Jid]) {
+        if self.is_of_another(own) {
+            self.holder.clear();
+        }
+        for address in own.iter().map(|own| own.to_user().to_string()) {
+            if !self.holder.contains(&address) {
+                self.holder.push(address);
+            }
+        }
+        // Two are in use at a time; the oldest ones say nothing any more.
+        let old = self.holder.len().saturating_sub(4);
+        self.holder.drain(..old);
+    }
+
+    /// The limits of another number that is linked to the account from now on: nothing of what was used, and nothing that
+    /// the server said, is about it. What people set stays.
+    #[must_use]
+    pub fn of_another(&self, own: &[Jid], now: UnixMillis, zone: &Zone) -> Self {
+        let mut state = Self {
+            daily_limit: self.daily_limit,
+            is_strict: self.is_strict,
+            is_paused: self.is_paused,
+            ..Self::new(TrustLevel::NEW, now, zone)
+        };
+        state.set_holder(own);
+        state.await_history();
+        state
+    }
+
+    /// The account was made when the clock was ahead, and nothing was counted since: it is managed from now on.
+    pub fn begin_earlier(&mut self, now: UnixMillis, zone: &Zone) {
+        if self.has_counted || now.0 >= self.last {
+            return;
+        }
+        (self.last, self.since, self.record.active) = (now.0, now.0, now.0);
+        (self.day, self.day_began) = (zone.day(now), zone.day_start(now).0);
+    }
+
+    /// The server wants to hear nothing of the account before this.
+    #[must_use]
+    pub fn barred_until(&self, now: UnixMillis) -> Option<UnixMillis> {
+        (now.0 < self.record.barred_until).then_some(UnixMillis(self.record.barred_until))
+    }
+
+    /// The server let the account in: it is not locked.
+    pub const fn let_in(&mut self) {
+        (self.record.barred_until, self.record.locks) = (0, 0);
     }
 
     /// How far the account is trusted.

@@ -74,6 +74,82 @@ fn a_new_account_writes_to_three_strangers_a_day_with_pauses() {
     ));
 }
 
+// What is taken back is what was counted, whatever is set by then.
+#[test]
+fn what_was_gated_is_so_until_it_is_settled() {
+    let (table, mut state) = (table(), fresh());
+    let terms = terms(&table);
+    let answer =
+        |state: &mut TrustState, id: &str| state.reserve(&terms, id, &friend(1, T), None, T, 0).unwrap();
+    let mut ungated = answer(&mut state, "1");
+    state.set_strict(true);
+    let mut gated = answer(&mut state, "2");
+    let used = |state: &TrustState| {
+        let usage = state.usage(&table, &Zone::UTC, T);
+        (usage.sent_today, usage.gated_today)
+    };
+    assert_eq!(used(&state), (2, 1));
+    state.settle(&mut ungated, ReservationState::Released);
+    assert_eq!(used(&state), (1, 1));
+    state.set_strict(false);
+    state.settle(&mut gated, ReservationState::Released);
+    assert_eq!(used(&state), (0, 0));
+}
+
+// 3.8: the clock was ahead when the account was made.
+#[test]
+fn an_account_that_was_made_in_the_future_begins_now_unless_something_was_counted() {
+    let (table, year) = (table(), DAY * 365);
+    let terms = terms(&table);
+    let made = || TrustState::new(TrustLevel::NEW, T.after(year), &Zone::UTC);
+    let mut state = made();
+    state.begin_earlier(T, &Zone::UTC);
+    assert_eq!(state, fresh());
+    let mut used = made();
+    used.reserve(&terms, "1", &stranger(1), None, T.after(year), 0).unwrap();
+    let before = used.clone();
+    used.begin_earlier(T, &Zone::UTC);
+    assert_eq!(used, before, "what was counted stays counted");
+}
+
+// 402, 403, 406: nothing is heard before the server's time, or the table's.
+#[test]
+fn a_banned_or_locked_account_is_barred_for_a_while_and_longer_each_time() {
+    let mut state = fresh();
+    assert_eq!(state.barred_until(T), None);
+    for minutes in [5, 15, 60, 60] {
+        state.heed(Signal::Locked, T, 0);
+        let until = T.after(MINUTE * minutes);
+        assert_eq!(state.barred_until(T), Some(until));
+        assert_eq!(state.barred_until(until), None);
+    }
+    state.let_in();
+    assert_eq!(state.barred_until(T), None);
+    state.heed(Signal::Locked, T, 0);
+    assert_eq!(state.barred_until(T), Some(T.after(MINUTE * 5)), "from the beginning");
+    state.heed(Signal::Banned { code: BanCode(101), until: T.after(HOUR) }, T, 0);
+    assert_eq!(state.barred_until(T), Some(T.after(HOUR + MINUTE * 10)));
+}
+
+#[test]
+fn limits_are_of_the_number_that_shares_an_address() {
+    let jid = |text: &str| text.parse::<wa_types::Jid>().unwrap();
+    let (old, new, lid) = (jid("1:7@s.whatsapp.net"), jid("2:9@s.whatsapp.net"), jid("77:7@lid"));
+    let mut state = fresh();
+    assert!(!state.is_of_another(std::slice::from_ref(&old)), "nobody's yet");
+    state.set_holder(&[old, lid.clone()]);
+    assert!(!state.is_of_another(&[new.clone(), lid.clone()]), "it has another SIM");
+    assert!(state.is_of_another(std::slice::from_ref(&new)));
+    assert!(!state.is_of_another(&[]));
+    state.set_holder(&[new.clone(), lid]);
+    assert!(!state.is_of_another(std::slice::from_ref(&new)));
+    let another = jid("3:1@s.whatsapp.net");
+    state.set_paused(true);
+    state.heed(Signal::Capped, T, 0);
+    let anew = state.of_another(std::slice::from_ref(&another), T, &Zone::UTC);
+    assert!(anew.is_paused() && anew.restrictions(T).is_empty() && !anew.is_of_another(&[another]));
+}
+
 #[test]
 fn who_does_not_answer_is_left_alone() {
     let (table, state) = (table(), fresh());

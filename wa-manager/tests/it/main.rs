@@ -3,13 +3,18 @@
 
 mod batch;
 mod crashes;
+mod damage;
 mod errands;
+mod fence;
+mod history;
 mod lifecycle;
 mod limits;
 mod messages;
+mod numbers;
 mod pairing;
 mod pairing_codes;
 mod receiver;
+mod relink;
 mod restore;
 mod scene;
 mod status;

@@ -11,6 +11,7 @@ use wa_core::{Client, Event};
 use wa_manager::account::AccountRecord;
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::{EventFilter, EventStream};
+use wa_manager::pairing::{PairRequest, PairingUpdate};
 use wa_manager::store::{Changes, EventQuery, ManagerStore, SqliteManagerStore};
 use wa_manager::{
     Account, AccountKey, AccountName, AccountSnapshot, AccountSpec, AccountStatus, ClientManager,
@@ -99,8 +100,32 @@ pub(crate) fn key(name: &str) -> AccountKey {
 
 pub(crate) fn builder(server: &TestServer, directory: &TempDir) -> ManagerBuilder {
     let store = SqliteManagerStore::open(directory.path().join("manager.db")).unwrap();
+    builder_on(Arc::new(store), server, directory)
+}
+
+/// The same on a store that the test keeps an eye on.
+pub(crate) fn builder_on(
+    store: Arc<dyn ManagerStore>,
+    server: &TestServer,
+    directory: &TempDir,
+) -> ManagerBuilder {
     let template = PathTemplate::new(directory.path(), "{tenant}/{name}.db").unwrap();
-    ClientManager::builder(Arc::new(store), Arc::new(template)).client(client(server))
+    ClientManager::builder(store, Arc::new(template)).client(client(server))
+}
+
+/// Links an account to the phone of this name, by QR code.
+pub(crate) async fn link_to(scene: &Scene, account: &Account, phone: &str) {
+    let mut ticket = account.pair(PairRequest::qr()).await.unwrap();
+    loop {
+        match soon("a link", ticket.next()).await.expect("the ticket ended") {
+            PairingUpdate::Qr(shown) => {
+                scene.phone(phone).scan(shown.text.expose()).await.unwrap();
+            }
+            PairingUpdate::Linked(_) => return,
+            PairingUpdate::Failed(error) => panic!("{error:?}"),
+            _ => {}
+        }
+    }
 }
 
 /// How clients reach the server.

@@ -97,6 +97,15 @@ test('codes live as long as the account is being linked', () => {
   assert.equal(store.get('a1').link.pairingCode, null);
 });
 
+// R123: what happens without a change of the status moves the number and the last activity on, and never back.
+test('figures move on, never back', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot({ status: 'ready', seq: 5 })]);
+  store.takeFrame(frame('whatsapp-usage', { accountId: 'a1', lastActiveAt: 900, accountSeq: 8 }));
+  store.takeFrame(frame('whatsapp-usage', { accountId: 'a1', accountSeq: 7 }));
+  assert.deepEqual([store.get('a1').seq, store.get('a1').lastActiveAt], [8, 900]);
+});
+
 test('usage and restrictions change nothing else', () => {
   const store = createStore();
   store.takeSnapshots([snapshot({ status: 'ready' })]);

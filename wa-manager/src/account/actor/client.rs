@@ -1,6 +1,7 @@
 //! Opens and ends the protocol's client of an account.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::timeout;
 use wa_core::client::{HistoryReader, HistoryUse};
@@ -21,6 +22,17 @@ pub(super) struct Running {
     pub(super) connection: Connection,
     /// The past that the phone sends.
     pub(super) past: Option<HistoryReader>,
+}
+
+/// The client that an actor runs, which outlives a crash of the actor: it has the account's store open.
+pub(super) type Left = Arc<Mutex<Option<Client>>>;
+
+/// Ends the client that a crashed actor left, so that the next one finds the store closed.
+pub(super) async fn end_left(left: &Left) {
+    let client = left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(client) = client {
+        client.shutdown().await;
+    }
 }
 
 impl Actor {
@@ -74,6 +86,7 @@ impl Actor {
             error => Reason::new(ReasonKind::Internal).detail(error.to_string()),
         })?;
         let connection = Connection::new(self.shared.connection, self.shared.clock.boot());
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
         let past = client.history().reader();
         self.gate.set_own([&self.record.jid, &self.record.lid].into_iter().flatten().cloned());
         self.gate.client_is_new();
@@ -87,6 +100,7 @@ impl Actor {
         self.restart_at = None;
         self.answer_waiting();
         let Some(Running { client, events, .. }) = self.running.take() else { return };
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.closing.spawn(async move {
             client.shutdown().await;
             drop(events);

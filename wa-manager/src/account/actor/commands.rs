@@ -13,7 +13,7 @@ use super::{Actor, End, Lost};
 use crate::account::{AccountSnapshot, AccountStatus, DesiredState, Errand};
 use crate::event::EventKind;
 use crate::manager::ManagerError;
-use crate::store::Change;
+use crate::store::{Change, ManagerStoreError};
 
 /// How long the server has to hear that a device is to be unlinked.
 const UNLINK: Duration = Duration::from_secs(10);
@@ -52,6 +52,10 @@ impl Actor {
             }
             Command::Ticket(command) => self.linking_news(News::Ticket(command)).await?,
             Command::Send(request, reply) => self.send(*request, reply).await?,
+            Command::History(request, reply) => {
+                let _gone = reply.send(self.sync_history(request).await);
+            }
+            Command::Numbers(numbers, reply) => self.check_numbers(numbers, reply).await,
             Command::Errand(reply) => {
                 let _gone = reply.send(self.errand());
             }
@@ -61,7 +65,7 @@ impl Actor {
                 self.empty_outbox().await?;
             }
             Command::Update(patch, reply) => {
-                let _gone = reply.send(self.update(patch).await);
+                let _gone = reply.send(self.update(patch).await?);
             }
         }
         Ok(None)
@@ -193,10 +197,10 @@ impl Actor {
         }
     }
 
-    async fn update(&mut self, patch: AccountPatch) -> Result<AccountSnapshot, ManagerError> {
+    async fn update(&mut self, patch: AccountPatch) -> Result<Result<AccountSnapshot, ManagerError>, Lost> {
         let current = self.record.version;
         if patch.version.is_some_and(|version| version != current) {
-            return Err(ManagerError::VersionConflict { current });
+            return Ok(Err(ManagerError::VersionConflict { current }));
         }
         let mut row = self.record.clone();
         row.display_name = patch.display_name.unwrap_or(row.display_name);
@@ -210,11 +214,15 @@ impl Actor {
                 json!({ "displayName": row.display_name, "settings": row.settings, "version": row.version });
             let mut changes = self.changes(row);
             changes.push_event(self.event(EventKind::AccountUpdated, data));
-            self.commit(changes).await?;
+            match self.commit(changes).await {
+                Ok(()) => {}
+                Err(ManagerStoreError::FenceLost { .. }) => return Err(self.lose(End::FenceLost)),
+                Err(error) => return Ok(Err(error.into())),
+            }
+            // It is set: what follows from it is done as often as it takes.
             let config = gate_config(&self.shared, &self.record);
-            self.gate.configure(config).await?;
-            self.after_gate();
+            persist!(self, self.gate.configure(config.clone()));
         }
-        Ok(AccountSnapshot::new(&self.record, self.gate.snapshot()))
+        Ok(Ok(AccountSnapshot::new(&self.record, self.gate.snapshot())))
     }
 }

@@ -9,8 +9,9 @@ use wa_core::event::CallSignal;
 
 use super::client::Running;
 use super::{Actor, End, Lost};
+use crate::account::IdentityPolicy;
 use crate::event::EventKind;
-use crate::inbound::{InboundError, Item, Past};
+use crate::inbound::{InboundError, Item, Past, oldest_of};
 use crate::store::Changes;
 
 /// What comes from an account's client.
@@ -52,7 +53,7 @@ impl Actor {
             while let Err(error) = self.inbound.handle(&mut self.gate, &item, &ignore, Changes::new()).await {
                 match error {
                     InboundError::Store(error) => self.wait_for_store(error).await?,
-                    InboundError::UnknownAccount => return Err(Lost(End::FenceLost)),
+                    InboundError::UnknownAccount => return Err(self.lose(End::FenceLost)),
                     // Told as failed, and stored.
                     _ => break,
                 }
@@ -77,6 +78,11 @@ impl Actor {
                     "error": message.error.to_string(),
                 });
                 self.tell(EventKind::MessageUndecryptable, data).await
+            }
+            Event::IdentityChanged { device } => {
+                let trusted = self.record.settings.identity_policy == IdentityPolicy::AutoTrust;
+                let data = json!({ "device": device.to_string(), "isTrusted": trusted });
+                self.tell(EventKind::IdentityChanged, data).await
             }
             Event::GroupChanged(changed) => {
                 let data = json!({
@@ -105,6 +111,9 @@ impl Actor {
     pub(super) async fn take_past(&mut self, part: HistoryPart) -> Result<(), Lost> {
         let persons = Past::of(&part.batch);
         persist!(self, self.gate.note_past(&persons));
+        for (chat, oldest) in oldest_of(&part.batch) {
+            persist!(self, self.gate.note_oldest(&chat, Some(oldest)));
+        }
         let data =
             json!({ "chunk": part.chunk_order, "percent": part.progress, "records": part.batch.items.len() });
         self.tell(EventKind::HistoryProgress, data).await

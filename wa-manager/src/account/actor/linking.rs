@@ -21,6 +21,7 @@ use crate::pairing::{
     Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod,
     PairingSlot, PairingTicket, Step, StoreHealth, TicketCommand, TicketSide,
 };
+use crate::store::Changes;
 
 /// An attempt that is under way, or a link in its probation.
 pub(super) struct Linking {
@@ -270,6 +271,7 @@ impl Actor {
     async fn store_steps(&mut self, steps: &[Step]) -> Result<(), Lost> {
         let mut row = self.record.clone();
         let mut events: Vec<NewEvent> = Vec::new();
+        let put_away = self.put_away(steps).await?;
         for step in steps {
             match step {
                 Step::Status(status, reason) => {
@@ -281,7 +283,11 @@ impl Actor {
                     if *kind == EventKind::AccountLinkConfirmed {
                         row.probation = None;
                     }
-                    events.push(self.event(*kind, data.clone()));
+                    let mut data = data.clone();
+                    if let (EventKind::AccountLinked, Some(data)) = (kind, data.as_object_mut()) {
+                        data.insert("isAnotherNumber".to_owned(), json!(put_away.is_some()));
+                    }
+                    events.push(self.event(*kind, data));
                 }
                 Step::Accepted(device) => {
                     row.accepted = Some(AcceptedLink { jid: device.jid.clone(), lid: device.lid.clone() });
@@ -308,9 +314,35 @@ impl Actor {
         for event in events {
             changes.push_event(event);
         }
+        let is_another = put_away.is_some();
+        for change in put_away.into_iter().flatten() {
+            changes.push(change);
+        }
         self.write(changes).await?;
         self.note_number();
+        if is_another {
+            self.answer_delayed();
+            self.remove_media().await;
+            persist!(self, self.gate.reread());
+        }
         Ok(())
+    }
+
+    /// What puts away what is kept of the number before, if these steps link another one.
+    async fn put_away(&mut self, steps: &[Step]) -> Result<Option<Changes>, Lost> {
+        let linked = steps.iter().find_map(|step| match step {
+            Step::Linked(device) => Some(device),
+            _ => None,
+        });
+        let Some(device) = linked else { return Ok(None) };
+        let own: Vec<Jid> = [Some(&device.jid), device.lid.as_ref()].into_iter().flatten().cloned().collect();
+        let mut changes = Changes::new();
+        loop {
+            match self.gate.link(&own, &mut changes).await {
+                Ok(is_another) => return Ok(is_another.then_some(changes)),
+                Err(error) => self.wait_for_store(error).await?,
+            }
+        }
     }
 
     /// Does one step. What follows from it at once is given back.

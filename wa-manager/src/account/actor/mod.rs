@@ -12,7 +12,10 @@
 //! | `linking` | links it to a phone |
 //! | `gatekeeping` | what it sends, within its limits |
 //! | `intake` | what comes to it |
+//! | `numbers` | finds out which phone numbers have an account |
+//! | `past` | asks the phone for old messages |
 //! | `supervisor` | starts an actor anew after a crash |
+//! | `damaged` | stands for an actor whose account cannot be read |
 
 /// A call of the gate that writes, as often as it takes: what happened cannot be taken back.
 macro_rules! persist {
@@ -28,10 +31,13 @@ mod client;
 mod command;
 mod commands;
 mod crashes;
+mod damaged;
 mod flaps;
 mod gatekeeping;
 mod intake;
 mod linking;
+mod numbers;
+mod past;
 mod standing;
 mod supervisor;
 
@@ -46,24 +52,27 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wa_core::Event;
 
-use self::client::Running;
+use self::client::{Left, Running};
 use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
 use self::intake::Input;
 use self::linking::{Linking, News};
+use self::past::Asking;
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
 use crate::ids::AccountId;
 use crate::inbound::Inbound;
-use crate::manager::Shared;
+use crate::manager::{Ending, Shared};
 use crate::pairing::{PairingView, ViewPublisher};
-use crate::sending::Gate;
+use crate::sending::{Gate, Questions};
 use crate::store::{Changes, ManagerStoreError};
 
 pub use command::{AccountPatch, CommandOutcome, Unlink};
 pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
+pub use numbers::{CheckError, NumberStatus};
+pub use past::{HistoryError, HistoryJob, HistoryRequest};
 pub use standing::ConnectionPolicy;
 pub(crate) use standing::closed;
 pub(crate) use supervisor::supervise;
@@ -75,7 +84,7 @@ const WRITE_AGAIN: Duration = Duration::from_secs(1);
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
 /// How an actor ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     /// Its account was deleted.
     Deleted,
@@ -83,6 +92,8 @@ pub(crate) enum End {
     Shutdown,
     /// Somebody else owns the account.
     FenceLost,
+    /// What the store has of it cannot be read: this.
+    Damaged(String),
 }
 
 /// Why an actor begins.
@@ -111,8 +122,12 @@ pub(crate) struct Actor {
     /// Where the gate believes that the account stands.
     gate_stands: AccountStatus,
     waiting: Waiting,
+    /// Which questions the server refuses for now.
+    questions: Questions,
     inbound: Inbound,
     linking: Option<Linking>,
+    /// A job that asks the phone for the past.
+    asking: Option<Asking>,
     /// Numbers of other accounts are refused.
     is_guarded: bool,
     /// What is shown to be scanned or typed, for this process.
@@ -122,10 +137,13 @@ pub(crate) struct Actor {
     /// Writes what the publisher has; ends with it.
     writer: JoinSet<()>,
     stop: CancellationToken,
+    /// The client that runs, for whoever ends it after a crash.
+    left: Left,
+    ending: Arc<Ending>,
 }
 
 /// A step could not be written, and never will be by this actor.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Lost(End);
 
 impl Actor {
@@ -136,6 +154,7 @@ impl Actor {
         shown: watch::Sender<Option<PairingView>>,
         gate: Gate,
         stop: CancellationToken,
+        (left, ending): (Left, Arc<Ending>),
     ) -> Self {
         // What an actor before this one showed leads nowhere.
         shown.send_replace(None);
@@ -156,13 +175,17 @@ impl Actor {
             gate,
             gate_stands: AccountStatus::Idle,
             waiting: Waiting::default(),
+            questions: Questions::default(),
             inbound,
             linking: None,
+            asking: None,
             is_guarded: true,
             shown,
             publisher,
             writer,
             stop,
+            left,
+            ending,
         }
     }
 
@@ -174,6 +197,10 @@ impl Actor {
         self.shown.send_replace(None);
         // What is shown no more is written before the actor is gone.
         let Self { publisher, mut writer, .. } = self;
+        if end == End::FenceLost {
+            // What is shown is the other owner's.
+            return end;
+        }
         drop(publisher);
         if timeout(LAST_WRITE, writer.join_next()).await.is_err() {
             tracing::warn!("what was shown of a pairing is left until it expires");
@@ -216,6 +243,7 @@ impl Actor {
                     Input::Event(event) => Box::pin(self.on_event(event)).await?,
                     Input::Past(part) => Box::pin(self.take_past(part)).await?,
                 },
+                told = Asking::next(&mut self.asking) => Box::pin(self.past_told(told)).await?,
                 lock = self.waiting.next_allowed() => Box::pin(self.allowed(lock)).await?,
                 health = self.publisher.health_changed() => Box::pin(self.linking_news(News::Health(health))).await?,
                 () = sleep_until(deadline, now) => Box::pin(self.on_time()).await?,
@@ -406,14 +434,21 @@ impl Actor {
     /// The manager's store failed: waits a moment before the same is tried again, unless that is of no use.
     async fn wait_for_store(&mut self, error: ManagerStoreError) -> Result<(), Lost> {
         match error {
-            ManagerStoreError::FenceLost { .. } => return Err(Lost(End::FenceLost)),
-            ManagerStoreError::Closed => return Err(Lost(End::Shutdown)),
+            ManagerStoreError::FenceLost { .. } => return Err(self.lose(End::FenceLost)),
+            ManagerStoreError::Closed => return Err(self.lose(End::Shutdown)),
+            ManagerStoreError::Corrupt { what } => return Err(self.lose(End::Damaged(what))),
             error => tracing::error!(account = %self.record.id, %error, "the manager's store failed"),
         }
         tokio::select! {
-            () = self.stop.cancelled() => Err(Lost(End::Shutdown)),
+            () = self.stop.cancelled() => Err(self.lose(End::Shutdown)),
             () = tokio::time::sleep(WRITE_AGAIN) => Ok(()),
         }
+    }
+
+    /// The actor ends so. It is noted before anybody who waits for an answer finds that there is none.
+    fn lose(&self, end: End) -> Lost {
+        self.ending.note(&end);
+        Lost(end)
     }
 
     /// When it is this time of day, by the clock that does not jump.

@@ -10,12 +10,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wa_core::crypto::SystemRandom;
 
+use super::client::{Left, end_left};
 use super::crashes::Crashes;
+use super::damaged::Damaged;
 use super::gatekeeping::gate_config;
 use super::{Actor, Begin, Command, End};
 use crate::account::{AccountRecord, AccountSnapshot};
 use crate::ids::AccountId;
-use crate::manager::Shared;
+use crate::manager::{Ending, Shared};
 use crate::pairing::PairingView;
 use crate::sending::{Gate, GateOwner};
 use crate::store::ManagerStoreError;
@@ -23,7 +25,7 @@ use crate::store::ManagerStoreError;
 /// A crashed account is started again so much later.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Runs the account until it is deleted, or the manager ends.
+/// Runs the account until it is deleted, or the manager ends; why it ends is noted at once.
 pub(crate) async fn supervise(
     shared: Arc<Shared>,
     id: AccountId,
@@ -31,13 +33,20 @@ pub(crate) async fn supervise(
     shown: watch::Sender<Option<PairingView>>,
     mailbox: &mut mpsc::Receiver<Command>,
     stop: CancellationToken,
+    ending: &Arc<Ending>,
 ) -> End {
     let mut crashes = Crashes::default();
     let mut begin = Begin::Fresh;
+    let left = Left::default();
+    let damaged = |what| Damaged { shared: &shared, id: &id, snapshot: &snapshot, what };
     loop {
         let (record, gate) = match read(&shared, &id).await {
             Ok(Some(read)) => read,
             Ok(None) => return End::Deleted,
+            Err(ManagerStoreError::FenceLost { .. }) => return End::FenceLost,
+            Err(ManagerStoreError::Corrupt { what }) => {
+                return damaged(what).stand(mailbox, &stop, ending).await;
+            }
             Err(error) => {
                 tracing::error!(account = %id, %error, "the manager's store failed");
                 if wait(&stop).await {
@@ -46,11 +55,14 @@ pub(crate) async fn supervise(
                 continue;
             }
         };
-        let actor =
-            Actor::new(Arc::clone(&shared), record, snapshot.clone(), shown.clone(), gate, stop.clone());
+        let beyond = (Arc::clone(&left), Arc::clone(ending));
+        let (seen, shown) = (snapshot.clone(), shown.clone());
+        let actor = Actor::new(Arc::clone(&shared), record, seen, shown, gate, stop.clone(), beyond);
         // After a panic the actor is gone with all that it had; only the mailbox stays, which has no state.
-        if let Ok(end) = AssertUnwindSafe(Box::pin(actor.run(begin, mailbox))).catch_unwind().await {
-            return end;
+        match AssertUnwindSafe(Box::pin(actor.run(begin, mailbox))).catch_unwind().await {
+            Ok(End::Damaged(what)) => return damaged(what).stand(mailbox, &stop, ending).await,
+            Ok(end) => return end,
+            Err(_) => end_left(&left).await,
         }
         let is_too_often = crashes.add(shared.clock.boot());
         tracing::error!(account = %id, is_too_often, "the account crashed");

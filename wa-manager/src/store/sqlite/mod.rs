@@ -18,18 +18,18 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::types::FromSqlError;
+use rusqlite::types::{FromSqlError, ValueRef};
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension as _, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 use self::worker::Worker;
 use super::changes::Changes;
 use super::error::ManagerStoreError;
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
@@ -110,7 +110,7 @@ impl ManagerStore for SqliteManagerStore {
     fn accounts(&self) -> StoreFuture<'_, Vec<AccountRecord>> {
         self.query(|connection| {
             let sql = format!("SELECT {} FROM account ORDER BY number", read::ACCOUNT);
-            all(connection, &sql, params![], read::account)
+            all(connection, &sql, params![], read::account_if_damaged)
         })
     }
 
@@ -118,7 +118,12 @@ impl ManagerStore for SqliteManagerStore {
         let id = id.clone();
         self.query(move |connection| {
             let sql = format!("SELECT {} FROM account WHERE id = ?1", read::ACCOUNT);
-            one(connection, &sql, params![id.as_str()], read::account)
+            let read = one(connection, &sql, params![id.as_str()], read::account);
+            let Err(ManagerStoreError::Corrupt { what }) = read else { return read };
+            // With the names of what is damaged.
+            let left = one(connection, &sql, params![id.as_str()], read::account_if_damaged)?;
+            let named = left.and_then(|left| left.reason?.detail);
+            Err(ManagerStoreError::Corrupt { what: named.unwrap_or(what) })
         })
     }
 
@@ -189,7 +194,8 @@ impl ManagerStore for SqliteManagerStore {
     fn open_reservations(&self, account: &AccountId) -> StoreFuture<'_, Vec<ReservationRecord>> {
         let account = account.clone();
         self.query(move |connection| {
-            let sql = "SELECT state FROM reservation WHERE account = ?1 AND json_extract(state, '$.state') = 'Reserved'";
+            let sql = "SELECT state FROM reservation WHERE account = ?1 AND \
+                       CASE WHEN json_valid(state) THEN json_extract(state, '$.state') = 'Reserved' END";
             all(connection, sql, params![account.as_str()], |row| {
                 Ok(ReservationRecord { account: account.clone(), reservation: parsed(row, 0)? })
             })
@@ -253,6 +259,26 @@ impl ManagerStore for SqliteManagerStore {
         })
     }
 
+    fn numbers(&self, account: &AccountId, numbers: Vec<PhoneNumber>) -> StoreFuture<'_, Vec<NumberRecord>> {
+        let account = account.clone();
+        self.query(move |connection| {
+            let sql = "SELECT at, found FROM number WHERE account = ?1 AND number = ?2";
+            let mut known = Vec::new();
+            for number in numbers {
+                let found = one(connection, sql, params![account.as_str(), number.as_str()], |row| {
+                    let found = match row.get_ref(1)? {
+                        ValueRef::Null => None,
+                        _ => Some(parsed(row, 1)?),
+                    };
+                    let (account, number) = (account.clone(), number.clone());
+                    Ok(NumberRecord { account, number, found, at: read::time(row, 0)? })
+                });
+                known.extend(found?);
+            }
+            Ok(known)
+        })
+    }
+
     fn idempotency(&self, tenant: &TenantId, key: &str) -> StoreFuture<'_, Option<IdempotencyRecord>> {
         let (tenant, key) = (tenant.clone(), key.to_owned());
         self.query(move |connection| {
@@ -290,7 +316,13 @@ impl ManagerStore for SqliteManagerStore {
     fn webhooks(&self) -> StoreFuture<'_, Vec<WebhookRecord>> {
         self.query(|connection| {
             let sql = format!("SELECT {} FROM webhook ORDER BY number", read::WEBHOOK);
-            all(connection, &sql, params![], read::webhook)
+            let webhook = |row: &Row<'_>| {
+                // One damaged webhook keeps nobody from the others.
+                Ok(read::webhook(row)
+                    .inspect_err(|error| tracing::error!(%error, "a webhook is damaged"))
+                    .ok())
+            };
+            Ok(all(connection, &sql, params![], webhook)?.into_iter().flatten().collect())
         })
     }
 

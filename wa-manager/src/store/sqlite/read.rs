@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::super::records::{ChatRecord, ContactRecord, DeadLetterRecord, SendRecord};
 use super::{named, parsed};
-use crate::account::{AcceptedLink, AccountName, AccountRecord};
+use crate::account::{AcceptedLink, AccountName, AccountRecord, AccountStatus, Reason, ReasonKind};
 use crate::event::EventRecord;
 use crate::ids::{AccountId, Epoch, EventId, TenantId};
 use crate::webhook::{WebhookId, WebhookRecord, WebhookSecret};
@@ -44,6 +44,65 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
     })
 }
 
+/// The same, or what can be read of it: then it stands as damaged, and its reason names the columns.
+pub(super) fn account_if_damaged(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
+    account(row).or_else(|_| {
+        let id: String = row.get(0)?;
+        let name = text::<AccountName>(row, 3);
+        let is_reason_damaged = row.get_ref(10)? != ValueRef::Null && parsed::<Reason>(row, 10).is_err();
+        let status = named::<AccountStatus>(row, 9);
+        let named_so = name.is_ok();
+        let name = name.or_else(|_| {
+            let start: String = id.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+            AccountName::new(format!("damaged-{start}")).map_err(|error| FromSqlError::Other(error.into()))
+        })?;
+        let settings = parsed(row, 13);
+        let metadata = parsed(row, 14);
+        let accepted =
+            if row.get_ref(20)? == ValueRef::Null { Ok(None) } else { accepted(row, 20).map(Some) };
+        let (phone, jid, lid) = (text_opt(row, 5), text_opt(row, 6), text_opt(row, 7));
+        let desired = named(row, 8);
+        let columns = [
+            ("name", !named_so),
+            ("status", status.is_err()),
+            ("reason", is_reason_damaged),
+            ("phone", phone.is_err()),
+            ("jid", jid.is_err()),
+            ("lid", lid.is_err()),
+            ("desired", desired.is_err()),
+            ("settings", settings.is_err()),
+            ("metadata", metadata.is_err()),
+            ("accepted", accepted.is_err()),
+        ];
+        let damaged: Vec<_> = columns.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect();
+        let detail = format!("the account's row: {}", damaged.join(", "));
+        Ok(AccountRecord {
+            id: AccountId::stored(id),
+            tenant: TenantId::new(row.get::<_, String>(1)?),
+            owner: row.get(2)?,
+            name,
+            display_name: row.get(4)?,
+            phone: phone.unwrap_or_default(),
+            jid: jid.unwrap_or_default(),
+            lid: lid.unwrap_or_default(),
+            desired: desired.unwrap_or_default(),
+            status: AccountStatus::Error,
+            reason: Some(Reason::new(ReasonKind::StoreCorrupt).detail(detail)),
+            seq: number(row, 11)?,
+            version: number(row, 12)?,
+            settings: settings.unwrap_or_default(),
+            metadata: metadata.unwrap_or_default(),
+            location: row.get(15)?,
+            created_at: time(row, 16)?,
+            updated_at: time(row, 17)?,
+            last_active_at: time_opt(row, 18)?,
+            probation: time_opt(row, 19)?,
+            accepted: accepted.unwrap_or_default(),
+            epoch: Epoch(number(row, 21)?),
+        })
+    })
+}
+
 /// Two addresses with a blank between them; the second one may be missing.
 fn accepted(row: &Row<'_>, column: usize) -> rusqlite::Result<AcceptedLink> {
     let text: String = row.get(column)?;
@@ -63,7 +122,11 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
         account: row.get::<_, Option<String>>(4)?.map(AccountId::stored),
         kind: named(row, 5)?,
         at: time(row, 6)?,
-        data: parsed(row, 7)?,
+        // One damaged event keeps nobody from the others.
+        data: parsed(row, 7).unwrap_or_else(|error| {
+            tracing::error!(%error, "what an event says is damaged");
+            serde_json::Value::Null
+        }),
     })
 }
 
@@ -97,7 +160,7 @@ pub(super) fn contact(row: &Row<'_>) -> rusqlite::Result<ContactRecord> {
     })
 }
 
-pub(super) const CHAT: &str = "account, chat, kind, contact, created_at, last_message_at";
+pub(super) const CHAT: &str = "account, chat, kind, contact, created_at, last_message_at, oldest";
 
 pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRecord> {
     Ok(ChatRecord {
@@ -107,6 +170,10 @@ pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRecord> {
         contact: row.get::<_, Option<i64>>(3)?.map(i64::unsigned_abs),
         created_at: time(row, 4)?,
         last_message_at: time_opt(row, 5)?,
+        oldest: match row.get_ref(6)? {
+            ValueRef::Null => None,
+            _ => Some(super::parsed(row, 6)?),
+        },
     })
 }
 

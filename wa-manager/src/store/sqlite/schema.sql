@@ -87,9 +87,20 @@ CREATE TABLE chat (
     contact INTEGER,
     created_at INTEGER NOT NULL,
     last_message_at INTEGER,
+    -- JSON; the anchor from which the phone is asked for older messages.
+    oldest TEXT,
     PRIMARY KEY (account, chat)
 ) STRICT;
 CREATE INDEX chat_recent ON chat (account, last_message_at DESC, chat);
+
+CREATE TABLE number (
+    account TEXT NOT NULL,
+    number TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    -- JSON; null for a number without an account.
+    found TEXT,
+    PRIMARY KEY (account, number)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE idempotency (
     tenant TEXT NOT NULL,

@@ -45,6 +45,11 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
                 run(sql, params![account.as_str()])?;
             }
         }
+        Change::ForgetNumber(account) => {
+            for sql in FORGET_NUMBER {
+                run(sql, params![account.as_str()])?;
+            }
+        }
         Change::PushEvent(_) => {}
         Change::TrimEvents { seq } => {
             run("DELETE FROM event WHERE seq <= ?1", params![int(seq)])?;
@@ -96,21 +101,32 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
         }
         Change::PutChat(chat) => {
             run(
-                "INSERT OR REPLACE INTO chat (account, chat, kind, contact, created_at, last_message_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO chat (account, chat, kind, contact, created_at, last_message_at, oldest) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![
                     chat.account.as_str(),
                     chat.chat.to_string(),
                     word(&chat.kind)?,
                     chat.contact.map(int),
                     int(chat.created_at.0),
-                    chat.last_message_at.map(|at| int(at.0))
+                    chat.last_message_at.map(|at| int(at.0)),
+                    chat.oldest.as_ref().map(json).transpose()?
                 ],
             )?;
         }
         Change::DeleteChat { account, chat } => {
             let values = params![account.as_str(), chat.to_string()];
             run("DELETE FROM chat WHERE account = ?1 AND chat = ?2", values)?;
+        }
+        Change::PutNumber(record) => {
+            let found = record.found.as_ref().map(json).transpose()?;
+            run(
+                "INSERT OR REPLACE INTO number (account, number, at, found) VALUES (?1, ?2, ?3, ?4)",
+                params![record.account.as_str(), record.number.as_str(), int(record.at.0), found],
+            )?;
+        }
+        Change::TrimNumbers { account, before } => {
+            run("DELETE FROM number WHERE account = ?1 AND at < ?2", params![account.as_str(), int(before)])?;
         }
         Change::PutIdempotency(record) => {
             run(
@@ -155,8 +171,20 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
     Ok(())
 }
 
-/// All that is kept of an account, but for its events.
-const DELETE_ALL: [&str; 10] = [
+/// What is kept of the number that an account was linked to.
+const FORGET_NUMBER: [&str; 5] = [
+    "DELETE FROM number WHERE account = ?1",
+    "DELETE FROM reservation WHERE account = ?1",
+    "DELETE FROM send WHERE account = ?1",
+    "DELETE FROM contact WHERE account = ?1",
+    "DELETE FROM chat WHERE account = ?1",
+];
+
+/// All that is kept of an account, but for what tells its deletion.
+const DELETE_ALL: [&str; 13] = [
+    "DELETE FROM number WHERE account = ?1",
+    "DELETE FROM event WHERE account = ?1 AND kind <> 'account.deleted'",
+    "DELETE FROM dead_letter WHERE account = ?1 AND kind <> 'account.deleted'",
     "DELETE FROM cursor WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",
     "DELETE FROM dead_letter WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",
     "DELETE FROM webhook WHERE account = ?1",

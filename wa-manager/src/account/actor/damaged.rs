@@ -1,0 +1,167 @@
+//! Stands for an actor whose account cannot be read from the store: it is shown as such, and can be deleted. The other
+//! accounts run on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use wa_core::Client;
+
+use super::{Command, End, Unlink};
+use crate::account::{AccountRecord, AccountSnapshot, AccountStatus, Reason, ReasonKind};
+use crate::event::EventKind;
+use crate::ids::AccountId;
+use crate::manager::{Ending, ManagerError, Shared};
+use crate::sending::SendError;
+use crate::store::{Change, ManagerStoreError};
+
+/// How long the server has to hear that a device is to be unlinked.
+const UNLINK: Duration = Duration::from_secs(10);
+
+/// An account of which something cannot be read.
+pub(super) struct Damaged<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) id: &'a AccountId,
+    pub(super) snapshot: &'a watch::Sender<AccountSnapshot>,
+    /// What cannot be read.
+    pub(super) what: String,
+}
+
+impl Damaged<'_> {
+    /// Answers until the account is deleted, or the manager ends.
+    pub(super) async fn stand(
+        self,
+        mailbox: &mut mpsc::Receiver<Command>,
+        stop: &CancellationToken,
+        ending: &Ending,
+    ) -> End {
+        tracing::error!(account = %self.id, what = self.what, "what is stored of the account is damaged");
+        ending.note(&End::Damaged(self.what.clone()));
+        self.show();
+        if let Err(error) = self.tell().await {
+            tracing::error!(account = %self.id, %error, "the manager's store failed");
+        }
+        while let Some(Some(command)) = stop.run_until_cancelled(mailbox.recv()).await {
+            match command {
+                Command::Delete(how, reply) => {
+                    let deleted = self.delete(how).await;
+                    let is_deleted = deleted.is_ok();
+                    let _gone = reply.send(deleted);
+                    if is_deleted {
+                        return End::Deleted;
+                    }
+                }
+                Command::Send(_, reply) => {
+                    let _gone = reply.send(Err(SendError::Store(self.error())));
+                }
+                // Who asked finds out from `ending`.
+                _ => {}
+            }
+        }
+        End::Shutdown
+    }
+
+    fn error(&self) -> ManagerStoreError {
+        ManagerStoreError::Corrupt { what: self.what.clone() }
+    }
+
+    fn reason(&self) -> Reason {
+        Reason::new(ReasonKind::StoreCorrupt).detail(self.what.clone())
+    }
+
+    fn show(&self) {
+        self.snapshot.send_modify(|shown| {
+            (shown.status, shown.reason) = (AccountStatus::Error, Some(self.reason()));
+        });
+    }
+
+    /// Stores where the account stands, if its row can be read; its row is left as it is otherwise.
+    async fn tell(&self) -> Result<(), ManagerStoreError> {
+        let Some(record) = self.record().await? else { return Ok(()) };
+        let mut changes = self.shared.fenced(&record);
+        if let Ok(Some(mut row)) = self.shared.store.account(self.id).await {
+            if row.status == AccountStatus::Error && row.reason.as_ref() == Some(&self.reason()) {
+                return Ok(());
+            }
+            (row.status, row.reason) = (AccountStatus::Error, Some(self.reason()));
+            row.updated_at = self.shared.clock.wall();
+            changes.put_account(row);
+        }
+        let data =
+            json!({ "before": record.status, "status": AccountStatus::Error, "reason": self.reason() });
+        changes.push_event(self.shared.event(&record, EventKind::AccountStatus, data));
+        let events = self.shared.store.commit(changes).await?;
+        if let Some(event) = events.last() {
+            self.snapshot.send_modify(|shown| shown.seq = event.account_seq);
+        }
+        self.shared.hub.notify();
+        Ok(())
+    }
+
+    /// What can be read of its row.
+    async fn record(&self) -> Result<Option<AccountRecord>, ManagerStoreError> {
+        let rows = self.shared.store.accounts().await?;
+        Ok(rows.into_iter().find(|row| row.id == *self.id))
+    }
+
+    async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {
+        let Some(record) = self.record().await? else { return Ok(()) };
+        let place = record.location.as_ref().filter(|place| self.shared.places.is_of(place, self.id));
+        let place = place.map(Path::new);
+        if let Some(place) = place
+            && (record.jid.is_some() || record.accepted.is_some())
+        {
+            let told = self.unlink(&record, place).await;
+            if how == Unlink::AtServer {
+                told?;
+            }
+        }
+        let mut changes = self.shared.fenced(&record);
+        let data = json!({ "name": record.name.as_str() });
+        changes.push_event(self.shared.event(&record, EventKind::AccountDeleted, data));
+        changes.push(Change::DeleteAccount(self.id.clone()));
+        self.shared.store.commit(changes).await?;
+        self.shared.hub.notify();
+        self.shared.numbers.set(self.id, None);
+        if let Some(home) = self.shared.media_home(&record)
+            && let Err(error) = self.shared.media.delete_all(&home).await
+        {
+            tracing::warn!(account = %self.id, %error, "files of a deleted account could not be removed");
+        }
+        if let Some(place) = place
+            && let Err(error) = self.shared.keys.remove(place).await
+        {
+            tracing::warn!(account = %self.id, %error, "the keys could not be removed");
+        }
+        self.shared.places.give_up(self.id);
+        Ok(())
+    }
+
+    /// Connects for nothing but this.
+    async fn unlink(&self, record: &AccountRecord, place: &Path) -> Result<(), ManagerError> {
+        let not_unlinked = |why: String| ManagerError::NotUnlinked(why);
+        let store = self.shared.keys.open(place).await?;
+        let builder = Client::builder(store).alias(self.id.as_str()).confirm_by_hand();
+        let builder = (self.shared.configure)(builder, record);
+        let (client, mut events) =
+            builder.connect().await.map_err(|error| not_unlinked(error.to_string()))?;
+        let unlinked = async {
+            if client.ready().await {
+                client.logout().await.map_err(|error| not_unlinked(error.to_string()))
+            } else {
+                Err(not_unlinked("there is no connection".to_owned()))
+            }
+        };
+        // A client whose events nobody reads waits.
+        let reading = async { while events.next().await.is_some() {} };
+        let told = tokio::select! {
+            told = timeout(UNLINK, unlinked) => told,
+            () = reading => Ok(Err(not_unlinked("there is no connection".to_owned()))),
+        };
+        client.shutdown().await;
+        told.unwrap_or_else(|_| Err(not_unlinked("the server did not answer in time".to_owned())))
+    }
+}

@@ -1,0 +1,120 @@
+//! Old messages that the phone is asked for.
+
+use std::time::Duration;
+
+use wa_manager::account::{AccountSettings, HistoryError, HistoryJob, HistoryRequest, SyncLimit};
+use wa_manager::event::EventKind;
+use wa_manager::hub::EventStream;
+use wa_manager::{Account, AccountPatch, AccountStatus};
+use wa_proto::common::MessageKey;
+use wa_proto::e2e::Message;
+use wa_proto::history_sync::{Conversation, HistorySyncMsg};
+use wa_proto::web::WebMessageInfo;
+use wa_test_server::{Past, Phone};
+use wa_types::Jid;
+
+use crate::scene::{Scene, linked, next, soon, stands};
+
+fn old(chat: &Jid, id: &str, at: u64) -> HistorySyncMsg {
+    let key = MessageKey {
+        remote_jid: Some(chat.to_string()),
+        from_me: Some(false),
+        id: Some(id.to_owned()),
+        participant: None,
+    };
+    let message = Message { conversation: Some(format!("text of {id}")), ..Message::default() };
+    let info = WebMessageInfo {
+        key,
+        message: Some(Box::new(message)),
+        message_timestamp: Some(at),
+        ..WebMessageInfo::default()
+    };
+    HistorySyncMsg { message: Some(info), msg_order_id: None }
+}
+
+/// A phone with a past of so many messages before the one of this id.
+fn with_past(phone: &Phone, chat: &Jid, newest: &str, count: u64) {
+    let ids = (0..count).map(|number| format!("OLD{number}"));
+    let mut messages = vec![old(chat, newest, 1_700_000_000)];
+    messages.extend(ids.zip(1..).map(|(id, number)| old(chat, &id, 1_600_000_000 - number)));
+    let chat = Conversation { id: chat.to_string(), messages, ..Conversation::default() };
+    phone.set_past(Past::new(vec![chat]));
+}
+
+async fn ready(limit: u16) -> (Scene, Account, String, EventStream) {
+    let scene = linked(&["anna"]).await;
+    let anna = scene.account("anna");
+    let settings =
+        AccountSettings { sync_limit: SyncLimit::new(limit).unwrap(), ..AccountSettings::default() };
+    anna.update(AccountPatch { settings: Some(settings), ..AccountPatch::default() }).await.unwrap();
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let mut events = scene.subscribe(&anna);
+    let own = scene.phone("anna").pn().clone();
+    scene.phone("berta").send_text(&own, "hello").await.unwrap();
+    let newest =
+        next(&mut events, EventKind::MessageReceived).await.data["messageId"].as_str().unwrap().into();
+    (scene, anna, newest, events)
+}
+
+/// The texts of a job's messages, and how it ended.
+async fn of_job(events: &mut EventStream, job: &HistoryJob) -> (Vec<String>, serde_json::Value) {
+    let mut texts = Vec::new();
+    loop {
+        let event = next(events, EventKind::HistoryProgress).await;
+        assert_eq!(event.data["jobId"], job.id.as_str());
+        if event.data["state"] != "running" {
+            assert_eq!(event.data["messages"], texts.len());
+            return (texts, event.data.clone());
+        }
+        let items = event.data["items"].as_array().unwrap();
+        texts.extend(items.iter().map(|item| item["text"].as_str().unwrap().to_owned()));
+    }
+}
+
+/// R102, R107: up to the limit, page by page, and later on from there; to the end of what there is.
+#[tokio::test]
+async fn old_messages_come_up_to_the_limit_and_go_on_from_there() {
+    let (scene, anna, newest, mut events) = ready(60).await;
+    let berta = scene.phone("berta").pn().clone();
+    with_past(&scene.phone("anna"), &berta, &newest, 75);
+    // More than the setting allows is not asked for.
+    let request = HistoryRequest { limit: Some(SyncLimit::new(500).unwrap()), ..HistoryRequest::default() };
+    let job = anna.sync_history(request.clone()).await.unwrap();
+    assert_eq!((job.chats, job.limit), (1, 60));
+    let (texts, end) = of_job(&mut events, &job).await;
+    assert_eq!((texts.len(), &end["state"], &end["chatsDone"]), (60, &"done".into(), &1.into()));
+    assert_eq!((texts[0].as_str(), texts[59].as_str()), ("text of OLD0", "text of OLD59"));
+    let job = anna.sync_history(request.clone()).await.unwrap();
+    let (texts, _) = of_job(&mut events, &job).await;
+    assert_eq!((texts.len(), texts[0].as_str()), (15, "text of OLD60"));
+    let unknown = HistoryRequest { chats: vec![Jid::pn("628999")], ..request };
+    let refused = anna.sync_history(unknown).await.unwrap_err();
+    assert!(matches!(refused, HistoryError::UnknownChat { .. }), "{refused:?}");
+}
+
+/// R102: one job at a time; without a phone it fails, and without a connection none begins.
+#[tokio::test]
+async fn a_phone_that_is_silent_ends_the_job() {
+    let (scene, anna, newest, mut events) = ready(50).await;
+    let berta = scene.phone("berta").pn().clone();
+    with_past(&scene.phone("anna"), &berta, &newest, 5);
+    scene.phone("anna").silence_history();
+    let forever = Duration::from_secs(3600);
+    let job =
+        anna.sync_history(HistoryRequest { within: forever, ..HistoryRequest::default() }).await.unwrap();
+    let busy = anna.sync_history(HistoryRequest::default()).await.unwrap_err();
+    assert!(matches!(&busy, HistoryError::Busy { job: other } if *other == job.id), "{busy:?}");
+    soon("the stop", anna.stop()).await.unwrap();
+    let (texts, end) = of_job(&mut events, &job).await;
+    assert!(texts.is_empty());
+    assert_eq!((&end["state"], &end["error"]), (&"failed".into(), &"not_connected".into()));
+    let refused = anna.sync_history(HistoryRequest::default()).await.unwrap_err();
+    assert!(matches!(refused, HistoryError::NotReady { status: AccountStatus::Idle }), "{refused:?}");
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let soon_over = HistoryRequest { within: Duration::from_millis(10), ..HistoryRequest::default() };
+    let job = anna.sync_history(soon_over).await.unwrap();
+    let (_, end) = of_job(&mut events, &job).await;
+    assert_eq!((&end["state"], &end["error"]), (&"failed".into(), &"phone_silent".into()));
+}
