@@ -123,7 +123,7 @@ struct Wishes {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 enum Said {
-    Ping,
+    Ping {},
     /// Everything after this number again.
     Resume {
         seq: u64,
@@ -173,7 +173,7 @@ impl Socket {
                             seq = self.send_all(None).await?;
                             events = self.app.manager.subscribe(filter.clone(), Some(seq));
                         }
-                        Some(Said::Ping) => self.send("pong", 0, Value::Null).await?,
+                        Some(Said::Ping {}) => self.send("pong", 0, Value::Null).await?,
                         None => {}
                     }
                 }

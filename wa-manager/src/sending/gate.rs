@@ -27,6 +27,9 @@ const HISTORY_WAIT: Duration = Duration::from_secs(30 * 60);
 /// What was counted is remembered so long, for messages whose fate is told late.
 const KEEP_RESERVATIONS: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 
+/// What the server said of phone numbers is believed so long.
+pub(crate) const KEEP_NUMBERS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Of how long a link counts as an old one.
 const OLD_LINK: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -240,7 +243,9 @@ impl Gate {
         }
         let before = step.now.0.saturating_sub(millis(KEEP_RESERVATIONS));
         let account = self.owner.account.clone();
-        step.changes.push(Change::TrimReservations { account, before });
+        step.changes.push(Change::TrimReservations { account: account.clone(), before });
+        let before = step.now.0.saturating_sub(millis(KEEP_NUMBERS));
+        step.changes.push(Change::TrimNumbers { account, before });
         step.changes.push(Change::TrimExpired { now: step.now.0 });
         self.commit(step).await
     }

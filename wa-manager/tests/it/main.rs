@@ -10,6 +10,7 @@ mod history;
 mod lifecycle;
 mod limits;
 mod messages;
+mod numbers;
 mod pairing;
 mod pairing_codes;
 mod receiver;

@@ -9,6 +9,7 @@ use wa_core::event::CallSignal;
 
 use super::client::Running;
 use super::{Actor, End, Lost};
+use crate::account::IdentityPolicy;
 use crate::event::EventKind;
 use crate::inbound::{InboundError, Item, Past, oldest_of};
 use crate::store::Changes;
@@ -77,6 +78,11 @@ impl Actor {
                     "error": message.error.to_string(),
                 });
                 self.tell(EventKind::MessageUndecryptable, data).await
+            }
+            Event::IdentityChanged { device } => {
+                let trusted = self.record.settings.identity_policy == IdentityPolicy::AutoTrust;
+                let data = json!({ "device": device.to_string(), "isTrusted": trusted });
+                self.tell(EventKind::IdentityChanged, data).await
             }
             Event::GroupChanged(changed) => {
                 let data = json!({
