@@ -108,7 +108,7 @@ pub(super) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig
     GateConfig {
         table: shared.table.clone(),
         zone: shared.zone(record).clone(),
-        tenant_cap: None,
+        tenant_cap: shared.quotas.of(&record.tenant).daily_cap,
         is_strict: record.settings.strict_daily_limit,
         counts_texts: true,
         start: Start::default(),
@@ -288,8 +288,12 @@ impl Actor {
         }
         let now = self.gate.now();
         if let Some(signal) = signal_of(event, now) {
-            if matches!(signal, Signal::TimeLocked { .. }) {
-                self.ask_later(Question::TimeLock, LOCK_AGAIN);
+            match signal {
+                Signal::TimeLocked { .. } => self.ask_later(Question::TimeLock, LOCK_AGAIN),
+                Signal::TimeLockOver if self.waiting.refused.is_empty() => {
+                    self.waiting.ask_at.remove(&Question::TimeLock);
+                }
+                _ => {}
             }
             persist!(self, self.gate.heed(signal));
         }
