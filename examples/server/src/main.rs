@@ -113,10 +113,10 @@ async fn run(options: Options) -> Outcome<()> {
         sandbox,
     });
     let listener = TcpListener::bind(options.listen).await?;
-    println!("listening on http://{}{}", listener.local_addr()?, options.base);
     if let Some(key) = first {
         println!("admin key: {key}");
     }
+    println!("listening on http://{}{}", listener.local_addr()?, options.base);
     let restoring = tokio::spawn({
         let manager = manager.clone();
         async move {

@@ -123,7 +123,7 @@ struct Wishes {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 enum Said {
-    Ping,
+    Ping {},
     /// Everything after this number again.
     Resume {
         seq: u64,
@@ -173,7 +173,7 @@ impl Socket {
                             seq = self.send_all(None).await?;
                             events = self.app.manager.subscribe(filter.clone(), Some(seq));
                         }
-                        Some(Said::Ping) => self.send("pong", 0, Value::Null).await?,
+                        Some(Said::Ping {}) => self.send("pong", 0, Value::Null).await?,
                         None => {}
                     }
                 }
@@ -366,6 +366,8 @@ async fn update(app: &App, key: &Key, account: &AccountSnapshot) -> Value {
         "isLoggedIn": account.is_logged_in,
         "battery": account.battery,
         "restriction": account.trust.restrictions.first(),
+        "restrictions": account.trust.restrictions,
+        "resetsAt": account.trust.resets_at,
         "trustLevel": account.trust.trust_level,
         "dailyLimit": account.trust.daily_limit,
         "messagesSentToday": account.trust.messages_sent_today,
