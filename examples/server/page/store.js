@@ -108,7 +108,9 @@ export function createStore() {
     },
     'whatsapp-restriction'(data) {
       const known = accounts.get(data.accountId);
-      if (known) accounts.set(known.id, { ...known, trust: { ...known.trust, ...limits(data) } });
+      // That one ended is told, too; what is left then comes with the next status.
+      if (!known || data.restriction?.active === false) return;
+      accounts.set(known.id, { ...known, trust: { ...known.trust, ...limits(data) } });
     },
   };
 

@@ -366,6 +366,8 @@ async fn update(app: &App, key: &Key, account: &AccountSnapshot) -> Value {
         "isLoggedIn": account.is_logged_in,
         "battery": account.battery,
         "restriction": account.trust.restrictions.first(),
+        "restrictions": account.trust.restrictions,
+        "resetsAt": account.trust.resets_at,
         "trustLevel": account.trust.trust_level,
         "dailyLimit": account.trust.daily_limit,
         "messagesSentToday": account.trust.messages_sent_today,

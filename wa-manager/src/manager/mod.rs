@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `builder` | what a manager is made of |
 //! | `registry` | which accounts there are |
+//! | `list` | accounts, some at a time |
+//! | `quota` | what tenants may have |
 //! | `batch` | the same for many accounts |
 //! | `restore` | what ran before a restart runs again |
 //! | `shared` | what all accounts share |
@@ -16,8 +18,10 @@ mod batch;
 mod builder;
 mod error;
 mod housekeeping;
+mod list;
 mod numbers;
 mod places;
+mod quota;
 mod registry;
 mod restore;
 mod shared;
@@ -39,8 +43,11 @@ use wa_types::PhoneNumber;
 pub use batch::ItemResult;
 pub use builder::{ManagerBuilder, Starts};
 pub use error::ManagerError;
+pub use list::{ListFilter, Page};
 pub(crate) use numbers::Numbers;
 pub(crate) use places::Places;
+pub(crate) use quota::Quotas;
+pub use quota::TenantQuota;
 use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
 pub use restore::RestoreReport;
@@ -55,7 +62,7 @@ use crate::event::{EventKind, EventRecord};
 use crate::hub::{EventFilter, EventStream};
 use crate::ids::{AccountId, Epoch, TenantId};
 use crate::location::StoreLocator;
-use crate::pairing::PairingView;
+use crate::pairing::{PairRequest, PairingTicket, PairingView};
 use crate::store::{Changes, EventQuery, ManagerStore};
 use crate::trust::{TrustLevel, TrustState};
 use crate::webhook::Webhooks;
@@ -79,7 +86,6 @@ struct Inner {
     shared: Arc<Shared>,
     registry: Arc<Registry>,
     starts: Starts,
-    max_accounts: Option<usize>,
     /// One account is made at a time, so that two do not both find room.
     creating: tokio::sync::Mutex<()>,
     tasks: TaskTracker,
@@ -150,7 +156,7 @@ impl ClientManager {
         ManagerBuilder::new(store, locator)
     }
 
-    /// Makes an account. It is not linked, and not started.
+    /// Makes an account. It is not linked, and not started; [`Self::create_and_pair`] links it at once.
     ///
     /// # Errors
     /// [`ManagerError::AlreadyExists`], [`ManagerError::QuotaExceeded`], [`ManagerError::Location`],
@@ -158,7 +164,7 @@ impl ClientManager {
     pub async fn create(&self, spec: AccountSpec) -> Result<Account, ManagerError> {
         let Inner { shared, registry, .. } = &*self.inner;
         let _one_at_a_time = self.inner.creating.lock().await;
-        if let Some(max) = self.inner.max_accounts
+        if let Some(max) = shared.quotas.of(&spec.tenant).max_accounts
             && registry.count(&spec.tenant) >= max
         {
             return Err(ManagerError::QuotaExceeded { max });
@@ -213,6 +219,27 @@ impl ClientManager {
         // Whoever hears of it finds it.
         shared.hub.notify();
         Ok(account)
+    }
+
+    /// Makes an account, and begins to link it. An account that cannot begin to be linked is not made.
+    ///
+    /// # Errors
+    /// As [`Self::create`] and [`Account::pair`].
+    pub async fn create_and_pair(
+        &self,
+        spec: AccountSpec,
+        request: PairRequest,
+    ) -> Result<(Account, PairingTicket), ManagerError> {
+        let account = self.create(spec).await?;
+        match account.pair(request).await {
+            Ok(ticket) => Ok((account, ticket)),
+            Err(error) => {
+                if let Err(error) = self.remove(&account, Unlink::IfReachable).await {
+                    tracing::warn!(account = %account.id(), %error, "an account that was not linked stays");
+                }
+                Err(error)
+            }
+        }
     }
 
     /// An account.

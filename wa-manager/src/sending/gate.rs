@@ -367,7 +367,13 @@ impl Gate {
     /// How far the account is trusted, and what was used, as others see it.
     pub fn snapshot(&mut self) -> TrustSnapshot {
         let now = self.now();
-        TrustSnapshot::new(&self.trust.state, &self.config.table, &self.config.zone, now)
+        let shown = TrustSnapshot::new(&self.trust.state, &self.config.table, &self.config.zone, now);
+        TrustSnapshot { daily_limit: self.capped(shown.daily_limit), ..shown }
+    }
+
+    /// The least of a daily limit and what the tenant allows.
+    pub(super) fn capped(&self, limit: u32) -> u32 {
+        self.config.tenant_cap.map_or(limit, |cap| cap.min(limit))
     }
 
     pub(super) const fn terms(&self) -> Terms<'_> {

@@ -9,6 +9,7 @@ mod fence;
 mod history;
 mod lifecycle;
 mod limits;
+mod list;
 mod messages;
 mod numbers;
 mod pairing;

@@ -63,13 +63,15 @@ pub(super) struct Waiting {
     ask_at: BTreeMap<Question, Duration>,
     /// Who was refused while the time lock could not be asked for.
     refused: Vec<u64>,
+    /// How often the server told its time lock by itself: an answer may be older.
+    lock_told: u64,
 }
 
 /// What the server says that it allows.
 #[derive(Debug)]
 pub(super) enum Allowed {
-    /// Its time lock, with those who were refused for it.
-    TimeLock(Vec<u64>, Result<ReachoutTimelock, CallError>),
+    /// Its time lock, with those who were refused for it, and how often it had been told by itself.
+    TimeLock(Vec<u64>, u64, Result<ReachoutTimelock, CallError>),
     /// Its quota of new chats.
     NewChats(Result<NewChatQuota, CallError>),
     /// Which numbers have an account.
@@ -108,7 +110,7 @@ pub(super) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig
     GateConfig {
         table: shared.table.clone(),
         zone: shared.zone(record).clone(),
-        tenant_cap: None,
+        tenant_cap: shared.quotas.of(&record.tenant).daily_cap,
         is_strict: record.settings.strict_daily_limit,
         counts_texts: true,
         start: Start::default(),
@@ -288,8 +290,15 @@ impl Actor {
         }
         let now = self.gate.now();
         if let Some(signal) = signal_of(event, now) {
-            if matches!(signal, Signal::TimeLocked { .. }) {
-                self.ask_later(Question::TimeLock, LOCK_AGAIN);
+            if matches!(signal, Signal::TimeLocked { .. } | Signal::TimeLockOver) {
+                self.waiting.lock_told += 1;
+            }
+            match signal {
+                Signal::TimeLocked { .. } => self.ask_later(Question::TimeLock, LOCK_AGAIN),
+                Signal::TimeLockOver if self.waiting.refused.is_empty() => {
+                    self.waiting.ask_at.remove(&Question::TimeLock);
+                }
+                _ => {}
             }
             persist!(self, self.gate.heed(signal));
         }
@@ -361,8 +370,9 @@ impl Actor {
         match question {
             Question::TimeLock => {
                 let refused = std::mem::take(&mut self.waiting.refused);
+                let told = self.waiting.lock_told;
                 self.waiting.ask(async move {
-                    Allowed::TimeLock(refused, client.account().reachout_timelock().await)
+                    Allowed::TimeLock(refused, told, client.account().reachout_timelock().await)
                 });
             }
             Question::NewChats => {
@@ -381,9 +391,13 @@ impl Actor {
     pub(super) async fn allowed(&mut self, allowed: Allowed) -> Result<(), Lost> {
         let now = self.shared.clock.boot();
         match allowed {
-            Allowed::TimeLock(refused, answer) => {
+            Allowed::TimeLock(refused, told, answer) => {
                 self.questions.note(Question::TimeLock, &answer, now);
                 match answer {
+                    Ok(_) if told != self.waiting.lock_told => {
+                        self.waiting.refused.extend(refused);
+                        self.ask_what_is_allowed(Question::TimeLock);
+                    }
                     Ok(lock) => {
                         if lock.is_active {
                             self.ask_later(Question::TimeLock, LOCK_AGAIN);
