@@ -6,6 +6,7 @@
 //! | [`account`] | one account: name, settings, where it stands |
 //! | [`clock`] | what time it is |
 //! | [`event`] | what happened, stored and delivered at least once |
+//! | [`figures`] | what is counted and measured, for a recorder |
 //! | [`hub`] | events to subscribers in this process |
 //! | [`inbound`] | what comes in: classified, ignored, or told, with contact and chat |
 //! | [`keys`] | where the protocol keeps the accounts' keys |
@@ -24,6 +25,7 @@ pub mod account;
 pub mod clock;
 mod contacts;
 pub mod event;
+pub mod figures;
 pub mod hub;
 mod ids;
 pub mod inbound;

@@ -17,6 +17,7 @@ use crate::account::actor::ConnectionPolicy;
 use crate::account::{AccountRecord, AccountStatus, Reason, ReasonKind};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{EventKind, NewEvent};
+use crate::figures;
 use crate::hub::Hub;
 use crate::ids::{Epoch, EventId, TenantId};
 use crate::inbound::{FixedProvider, ProviderSelector};
@@ -190,11 +191,13 @@ impl ManagerBuilder {
     /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown.
     pub async fn build(self) -> Result<ClientManager, ManagerError> {
         self.pairing_store.check().await.map_err(ManagerError::PairingStore)?;
+        let began = self.clock.boot();
         let accounts = take_over(&*self.store, &*self.clock).await?;
+        figures::claimed(self.clock.boot().saturating_sub(began));
         let (hub, tail) = Hub::new(Arc::clone(&self.store), Hub::CAPACITY).await?;
         let (stop, stop_hub) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, hub_task) = (TaskTracker::new(), TaskTracker::new());
-        hub_task.spawn(tail.run(stop_hub.clone()));
+        hub_task.spawn(tail.timed(Arc::clone(&self.clock)).run(stop_hub.clone()));
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         let (webhooks, delivery) = (self.webhooks)(Webhooks::builder(store, hub.clone(), clock)).build();
         hub_task.spawn(delivery.run(stop_hub.clone()));

@@ -59,6 +59,7 @@ use crate::account::{
     Reason, ReasonKind, TrustSnapshot,
 };
 use crate::event::{EventKind, EventRecord};
+use crate::figures;
 use crate::hub::{EventFilter, EventStream};
 use crate::ids::{AccountId, Epoch, TenantId};
 use crate::location::StoreLocator;
@@ -432,6 +433,7 @@ impl Inner {
         self.tasks.spawn(async move {
             let how = supervise(shared, id.clone(), sender.clone(), show, &mut mailbox, stop, &ending).await;
             if how == End::FenceLost {
+                figures::fence_lost();
                 // Nothing is written any more: this is for those who look at this process.
                 sender.send_modify(|shown| {
                     let reason = Reason::new(ReasonKind::FenceLost);

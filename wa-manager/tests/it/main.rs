@@ -6,6 +6,7 @@ mod crashes;
 mod damage;
 mod errands;
 mod fence;
+mod figures;
 mod history;
 mod lifecycle;
 mod limits;

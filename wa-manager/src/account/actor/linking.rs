@@ -15,6 +15,7 @@ use wa_types::{Jid, UnixMillis};
 use super::{Actor, Lost};
 use crate::account::{AcceptedLink, AccountStatus, DesiredState};
 use crate::event::{EventKind, NewEvent};
+use crate::figures;
 use crate::ids::{AccountId, TicketId};
 use crate::manager::{ManagerError, Numbers};
 use crate::pairing::{
@@ -314,6 +315,11 @@ impl Actor {
         for event in events {
             changes.push_event(event);
         }
+        if let Some(linking) = &self.linking
+            && steps.iter().any(|step| matches!(step, Step::Linked(_)))
+        {
+            figures::paired(linking.attempt.method(), "linked");
+        }
         let is_another = put_away.is_some();
         for change in put_away.into_iter().flatten() {
             changes.push(change);
@@ -378,6 +384,9 @@ impl Actor {
                 return Ok(Some(linking.attempt.on_unstable(retry_after, now)));
             }
             Step::Done(result) => {
+                if let (Some(linking), Err(error)) = (&self.linking, &result) {
+                    figures::paired(linking.attempt.method(), error.code());
+                }
                 self.linking = None;
                 if result.is_err() && self.record.jid.is_none() {
                     self.end_client().await;

@@ -51,6 +51,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wa_core::Event;
+use wa_core::connection::CloseReason;
 
 use self::client::{Left, Running};
 use self::flaps::{Flaps, Standing};
@@ -61,6 +62,7 @@ use self::past::Asking;
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
+use crate::figures::{self, Tally};
 use crate::ids::AccountId;
 use crate::inbound::Inbound;
 use crate::manager::{Ending, Shared};
@@ -116,6 +118,7 @@ pub(crate) struct Actor {
     /// Clients that are ending.
     closing: JoinSet<()>,
     flaps: Flaps,
+    tally: Tally,
     /// When the client is started again by itself.
     restart_at: Option<Duration>,
     gate: Gate,
@@ -171,6 +174,7 @@ impl Actor {
             running: None,
             closing: JoinSet::new(),
             flaps,
+            tally: Tally::default(),
             restart_at: None,
             gate,
             gate_stands: AccountStatus::Idle,
@@ -280,6 +284,11 @@ impl Actor {
         };
         let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
         let Some(running) = &mut self.running else { return Ok(()) };
+        if let Event::Disconnected { reason, .. } = &event
+            && !matches!(reason, CloseReason::RestartRequired)
+        {
+            figures::reconnects(closed(reason).kind);
+        }
         let turn = running.connection.on_event(&event, now, wall);
         self.take(&event).await?;
         self.linking_event(&event).await?;
@@ -423,6 +432,7 @@ impl Actor {
 
     /// Shows the account as it is.
     fn publish(&mut self) {
+        self.tally.stands(self.record.status, self.shared.clock.boot());
         let snapshot = AccountSnapshot::new(&self.record, self.gate.snapshot());
         self.snapshot.send_if_modified(|shown| {
             let is_new = *shown != snapshot;
