@@ -18,6 +18,7 @@
 //! | [`sink`] | events to others, at least once and in order |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
+//! | [`vault`] | secrets at rest |
 //! | [`webhook`] | events to URLs |
 #![deny(clippy::disallowed_methods)]
 
@@ -40,6 +41,7 @@ pub mod sink;
 pub mod store;
 mod text;
 pub mod trust;
+pub mod vault;
 pub mod webhook;
 
 pub use account::{

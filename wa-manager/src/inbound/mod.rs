@@ -43,5 +43,6 @@ pub use self::past::Past;
 pub(crate) use self::past::oldest_of;
 pub use self::pipeline::Inbound;
 pub use self::provider::{
-    FixedProvider, HookError, InboundContext, Provider, ProviderFuture, ProviderSelector,
+    ContactProvisioner, FixedProvider, HookError, InboundContext, Provider, ProviderFuture, ProviderSelector,
+    ProvisionFuture,
 };

@@ -9,11 +9,11 @@ use tracing::warn;
 use wa_core::event::LostReason;
 use wa_types::{Jid, MessageId};
 
-use super::data::{Around, event_of};
+use super::data::{Around, Host, event_of};
 use super::error::{InboundError, Stage};
 use super::item::{Item, Received, What};
 use super::outcome::{Counts, Outcome, Skip};
-use super::provider::{InboundContext, Provider, ProviderSelector};
+use super::provider::{ContactProvisioner, HookError, InboundContext, Provider, ProviderSelector};
 use super::provision::{older, person_of};
 use crate::account::IgnoreRules;
 use crate::contacts::Addresses;
@@ -28,6 +28,7 @@ const HOOK_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Inbound {
     selector: Arc<dyn ProviderSelector>,
+    provisioner: Option<Arc<dyn ContactProvisioner>>,
     counts: Counts,
 }
 
@@ -35,7 +36,13 @@ impl Inbound {
     /// With the host's word on who serves what.
     #[must_use]
     pub fn new(selector: Arc<dyn ProviderSelector>) -> Self {
-        Self { selector, counts: Counts::default() }
+        Self { selector, provisioner: None, counts: Counts::default() }
+    }
+
+    /// With contacts and chats of the host's own.
+    #[must_use]
+    pub fn with_provisioner(self, provisioner: Option<Arc<dyn ContactProvisioner>>) -> Self {
+        Self { provisioner, ..self }
     }
 
     /// How much came in, and what became of it, since this was made.
@@ -91,7 +98,7 @@ impl Inbound {
         };
         if let Some(stage) = lost {
             let mut step = gate.begin().await.map_err(InboundError::of_store)?;
-            tell(gate, &mut step, received, &Around { kind, contact: None, provider: None });
+            tell(gate, &mut step, received, &Around::new(kind));
             store(gate, step, extra).await?;
             return Ok(Outcome::Failed(stage));
         }
@@ -104,7 +111,7 @@ impl Inbound {
         }
         warn!(stage = failed.stage().as_str(), "a message is told without contact and chat");
         let mut step = gate.begin().await.map_err(InboundError::of_store)?;
-        tell(gate, &mut step, received, &Around { kind, contact: None, provider: None });
+        tell(gate, &mut step, received, &Around::new(kind));
         let data = json!({
             "messageId": received.id.as_str(),
             "chat": received.chat.to_string(),
@@ -124,10 +131,12 @@ impl Inbound {
         kind: ChatKind,
         extra: &Changes,
     ) -> Result<(), InboundError> {
-        let provider = self.select(gate, received, kind).await?;
+        let context = context(gate, received, kind);
+        let provider = self.select(&context).await?;
+        let host = self.host(&context).await?;
         let mut step = gate.begin().await.map_err(InboundError::of_store)?;
         let contact = gate.provision(&mut step, received, kind).await?;
-        tell(gate, &mut step, received, &Around { kind, contact, provider: Some(&provider) });
+        tell(gate, &mut step, received, &Around { kind, contact, provider: Some(&provider), host });
         for change in extra.iter() {
             step.changes.push(change.clone());
         }
@@ -141,25 +150,35 @@ impl Inbound {
         })
     }
 
-    async fn select(
-        &self,
-        gate: &Gate,
-        received: &Received,
-        kind: ChatKind,
-    ) -> Result<Provider, InboundError> {
-        let Addresses { pn, lid } = person_of(received, kind);
-        let context = InboundContext {
-            tenant: gate.owner.tenant.clone(),
-            account: gate.owner.account.clone(),
-            chat: received.chat.clone(),
-            kind,
-            phone: pn,
-            lid,
-            name: received.push_name.clone(),
-            from_me: received.from_me,
-        };
-        let selected = timeout(HOOK_LIMIT, self.selector.select(&context)).await;
+    async fn select(&self, context: &InboundContext) -> Result<Provider, InboundError> {
+        let selected = timeout(HOOK_LIMIT, self.selector.select(context)).await;
         selected.map_err(|_| InboundError::ProviderTimeout)?.map_err(InboundError::Provider)
+    }
+
+    /// The host's names for contact and chat.
+    async fn host(&self, context: &InboundContext) -> Result<Host, InboundError> {
+        let Some(provisioner) = &self.provisioner else { return Ok(Host::default()) };
+        let late = |_| HookError::new("no answer in ten seconds");
+        let contact = timeout(HOOK_LIMIT, provisioner.get_or_create_contact(context)).await;
+        let contact = contact.map_err(late).and_then(|answer| answer).map_err(InboundError::HostContact)?;
+        let chat = timeout(HOOK_LIMIT, provisioner.get_or_create_chat(context)).await;
+        let chat = chat.map_err(late).and_then(|answer| answer).map_err(InboundError::HostChat)?;
+        Ok(Host { contact, chat })
+    }
+}
+
+/// What hooks are told of a message.
+fn context(gate: &Gate, received: &Received, kind: ChatKind) -> InboundContext {
+    let Addresses { pn, lid } = person_of(received, kind);
+    InboundContext {
+        tenant: gate.owner.tenant.clone(),
+        account: gate.owner.account.clone(),
+        chat: received.chat.clone(),
+        kind,
+        phone: pn,
+        lid,
+        name: received.push_name.clone(),
+        from_me: received.from_me,
     }
 }
 

@@ -12,7 +12,7 @@ use wa_core::crypto::{Random as _, SystemRandom};
 
 use super::housekeeping::keep_house;
 use super::shared::{Configure, Shared};
-use super::{ClientManager, Inner, ManagerError, Places, Quotas, Registry, TenantQuota};
+use super::{ClientManager, Inner, ManagerError, Places, Quotas, Registry, Release, TenantQuota};
 use crate::account::actor::ConnectionPolicy;
 use crate::account::{AccountRecord, AccountStatus, Reason, ReasonKind};
 use crate::clock::{Clock, SystemClock};
@@ -20,7 +20,7 @@ use crate::event::{EventKind, NewEvent};
 use crate::figures;
 use crate::hub::Hub;
 use crate::ids::{Epoch, EventId, TenantId};
-use crate::inbound::{FixedProvider, ProviderSelector};
+use crate::inbound::{ContactProvisioner, FixedProvider, ProviderSelector};
 use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
 use crate::media::{MediaStore, MediaStores};
@@ -41,6 +41,7 @@ pub struct ManagerBuilder {
     pairing: PairingPolicy,
     pairing_store: Arc<dyn PairingStore>,
     selector: Arc<dyn ProviderSelector>,
+    provisioner: Option<Arc<dyn ContactProvisioner>>,
     objects: Option<Arc<dyn MediaStore>>,
     trust: TrustPolicy,
     zone: Zone,
@@ -78,6 +79,7 @@ impl ManagerBuilder {
             pairing: PairingPolicy::default(),
             pairing_store: Arc::new(MemoryPairingStore::default()),
             selector: Arc::new(FixedProvider::default()),
+            provisioner: None,
             objects: None,
             trust: TrustPolicy::default(),
             zone: Zone::utc(),
@@ -132,6 +134,12 @@ impl ManagerBuilder {
     /// Says who serves what comes in. By default nobody in particular.
     pub fn provider_selector(mut self, selector: Arc<dyn ProviderSelector>) -> Self {
         self.selector = selector;
+        self
+    }
+
+    /// Keeps contacts and chats of yours, beside the manager's own. By default nobody does.
+    pub fn provisioner(mut self, provisioner: Arc<dyn ContactProvisioner>) -> Self {
+        self.provisioner = Some(provisioner);
         self
     }
 
@@ -218,7 +226,9 @@ impl ManagerBuilder {
             numbers: Arc::default(),
             places: Places::default(),
             selector: self.selector,
+            provisioner: self.provisioner,
             media: MediaStores::new(self.objects),
+            release: Release::default(),
             quotas: self.quotas,
             table: self.trust.table(),
             zone: self.zone,

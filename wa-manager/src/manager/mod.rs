@@ -11,6 +11,7 @@
 //! | `shared` | what all accounts share |
 //! | `housekeeping` | forgets what is old |
 //! | `numbers` | which account is linked to which number |
+//! | `release` | whether the server serves this release |
 //! | `places` | which account has its store where |
 //! | `error` | [`ManagerError`] |
 
@@ -23,6 +24,7 @@ mod numbers;
 mod places;
 mod quota;
 mod registry;
+mod release;
 mod restore;
 mod shared;
 
@@ -50,6 +52,7 @@ pub(crate) use quota::Quotas;
 pub use quota::TenantQuota;
 use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
+pub(crate) use release::Release;
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 

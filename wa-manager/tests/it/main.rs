@@ -19,5 +19,6 @@ mod receiver;
 mod relink;
 mod restore;
 mod scene;
+mod signals;
 mod status;
 mod webhooks;

@@ -140,18 +140,23 @@ impl Actor {
         self.resume(jid, lid, Some(linked_at));
     }
 
+    /// What the limiter knows the account by.
+    pub(super) fn subject(&self) -> PairSubject {
+        PairSubject {
+            account: self.record.id.clone(),
+            tenant: self.record.tenant.clone(),
+            phone: self.record.phone.clone(),
+            egress: None,
+        }
+    }
+
     fn resume(&mut self, jid: Jid, lid: Option<Jid>, linked_at: Option<UnixMillis>) {
         let device = LinkedDevice { jid, lid, platform: None, business_name: None };
         let (id, now) = (TicketId::of(SystemRandom.array()), self.shared.clock.wall());
         let policy = self.shared.pairing.clone();
         let attempt = Attempt::resume(id.clone(), policy, device, linked_at, now);
         let (_nobody_asked, side) = PairingTicket::new(id, PairingMethod::Qr, attempt.ends_at());
-        let subject = PairSubject {
-            account: self.record.id.clone(),
-            tenant: self.record.tenant.clone(),
-            phone: self.record.phone.clone(),
-            egress: None,
-        };
+        let subject = self.subject();
         self.linking = Some(Linking { attempt, side, subject, _slot: None, asking: JoinSet::new() });
     }
 

@@ -12,6 +12,7 @@
 //! | `linking` | links it to a phone |
 //! | `gatekeeping` | what it sends, within its limits |
 //! | `intake` | what comes to it |
+//! | `locked` | how soon a locked account may be tried again |
 //! | `numbers` | finds out which phone numbers have an account |
 //! | `past` | asks the phone for old messages |
 //! | `supervisor` | starts an actor anew after a crash |
@@ -36,6 +37,7 @@ mod flaps;
 mod gatekeeping;
 mod intake;
 mod linking;
+mod locked;
 mod numbers;
 mod past;
 mod standing;
@@ -58,6 +60,7 @@ use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
 use self::intake::Input;
 use self::linking::{Linking, News};
+use self::locked::Locked;
 use self::past::Asking;
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
@@ -84,6 +87,9 @@ const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long the last write of what a pairing shows may take.
 const LAST_WRITE: Duration = Duration::from_secs(2);
+
+/// An unlinking so soon after a restriction is no accident.
+const AFTER_RESTRICTION: Duration = Duration::from_secs(15 * 60);
 
 /// How an actor ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +125,7 @@ pub(crate) struct Actor {
     closing: JoinSet<()>,
     flaps: Flaps,
     tally: Tally,
+    locked: Locked,
     /// When the client is started again by itself.
     restart_at: Option<Duration>,
     gate: Gate,
@@ -165,7 +172,7 @@ impl Actor {
         let (publisher, writing) = ViewPublisher::new(store, clock, record.id.clone());
         let mut writer = JoinSet::new();
         writer.spawn(writing);
-        let inbound = Inbound::new(Arc::clone(&shared.selector));
+        let inbound = Inbound::new(Arc::clone(&shared.selector)).with_provisioner(shared.provisioner.clone());
         let flaps = Flaps::new(shared.connection.flap_window);
         Self {
             shared,
@@ -175,6 +182,7 @@ impl Actor {
             closing: JoinSet::new(),
             flaps,
             tally: Tally::default(),
+            locked: Locked::default(),
             restart_at: None,
             gate,
             gate_stands: AccountStatus::Idle,
@@ -258,6 +266,11 @@ impl Actor {
     async fn begin(&mut self, begin: Begin) -> Result<(), Lost> {
         match begin {
             Begin::Fresh => {
+                if self.record.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::AccountLocked)
+                {
+                    let ago = self.shared.clock.wall().since(self.record.updated_at);
+                    self.locked.note(self.shared.clock.boot().saturating_sub(ago));
+                }
                 let retry_at = self.record.reason.as_ref().and_then(|reason| reason.retry_at);
                 if self.record.desired == DesiredState::Running && self.record.status == AccountStatus::Error
                 {
@@ -284,6 +297,13 @@ impl Actor {
         };
         let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
         let Some(running) = &mut self.running else { return Ok(()) };
+        match &event {
+            Event::Connected => self.shared.release.note_served(),
+            Event::Closed { reason: CloseReason::VersionRefused { .. } } => {
+                self.shared.release.note_refused(now)
+            }
+            _ => {}
+        }
         if let Event::Disconnected { reason, .. } = &event
             && !matches!(reason, CloseReason::RestartRequired)
         {
@@ -339,6 +359,9 @@ impl Actor {
             }
             Turn::End(standing) => {
                 self.end_client().await;
+                if standing.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::AccountLocked) {
+                    self.locked.note(self.shared.clock.boot());
+                }
                 let retry_at = standing.reason.as_ref().and_then(|reason| reason.retry_at);
                 self.restart_at = retry_at.map(|at| self.boot_time(at));
                 self.stand(standing).await
@@ -359,7 +382,13 @@ impl Actor {
         row.desired = DesiredState::Stopped;
         (row.status, row.reason) = (AccountStatus::Error, Some(reason.clone()));
         let mut changes = self.changes(row);
-        changes.push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason })));
+        let is_after = self.gate.was_restricted_within(AFTER_RESTRICTION);
+        let cause = if is_after { "after_restriction" } else { "unknown" };
+        changes
+            .push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason, "cause": cause })));
+        if is_after {
+            self.shared.limiter.restricted(&self.subject()).await;
+        }
         if !is_told {
             changes.push_event(self.status_event(AccountStatus::Error, Some(&reason)));
         }
