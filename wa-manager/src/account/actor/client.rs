@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::timeout;
-use wa_core::client::{HistoryReader, HistoryUse};
+use wa_core::client::{HistoryReader, HistoryUse, ReconnectPolicy};
 use wa_core::history::Selection;
 use wa_core::{Client, Events};
 
 use super::flaps::Standing;
+use super::intake::Taking;
 use super::standing::{Connection, of_store};
 use super::{Actor, Lost};
 use crate::account::{AccountStatus, DesiredState, IdentityPolicy, Reason, ReasonKind};
@@ -22,6 +24,15 @@ pub(super) struct Running {
     pub(super) connection: Connection,
     /// The past that the phone sends.
     pub(super) past: Option<HistoryReader>,
+}
+
+/// When a connection comes back. Requirements: manager.md, 4.2, 5.5.
+fn reconnects() -> ReconnectPolicy {
+    let minute = Duration::from_secs(60);
+    let mut policy = ReconnectPolicy::default();
+    (policy.longest_pause, policy.stable_after) = (minute * 5, minute * 5);
+    (policy.after_replaced, policy.conflict_within) = (minute / 2, minute * 10);
+    policy
 }
 
 /// The client that an actor runs, which outlives a crash of the actor: it has the account's store open.
@@ -80,7 +91,7 @@ impl Actor {
         if let Some(authenticator) = self.authenticator() {
             builder = builder.passkey_authenticator(authenticator);
         }
-        let builder = (self.shared.configure)(builder, &self.record);
+        let builder = (self.shared.configure)(builder.reconnect(reconnects()), &self.record);
         let (client, events) = builder.connect().await.map_err(|error| match error {
             wa_core::StartError::Store(error) => of_store(&error),
             error => Reason::new(ReasonKind::Internal).detail(error.to_string()),
@@ -99,6 +110,8 @@ impl Actor {
         self.flaps.clear();
         self.restart_at = None;
         self.answer_waiting();
+        // What is not confirmed comes again.
+        self.taking = Taking::default();
         let Some(Running { client, events, .. }) = self.running.take() else { return };
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.closing.spawn(async move {
