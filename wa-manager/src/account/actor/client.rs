@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use wa_core::client::{HistoryReader, HistoryUse, ReconnectPolicy};
 use wa_core::history::Selection;
 use wa_core::{Client, Events};
+use wa_store::{Store, StoreError};
 
 use super::flaps::Standing;
 use super::intake::Taking;
@@ -33,6 +34,17 @@ fn reconnects() -> ReconnectPolicy {
     (policy.longest_pause, policy.stable_after) = (minute * 5, minute * 5);
     (policy.after_replaced, policy.conflict_within) = (minute / 2, minute * 10);
     policy
+}
+
+/// An account that the server locked is linked all the same, whatever its store says: somebody tries whether it still is.
+async fn unlock(store: &dyn Store) -> Result<(), StoreError> {
+    let Some(mut account) = store.account().await?.filter(|account| account.logged_out) else {
+        return Ok(());
+    };
+    let mut changes = wa_store::Changes::new();
+    account.logged_out = false;
+    changes.put_account(account);
+    store.commit(changes).await
 }
 
 /// The client that an actor runs, which outlives a crash of the actor: it has the account's store open.
@@ -77,6 +89,9 @@ impl Actor {
         let path =
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
         let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
+        if self.gate.is_locked() {
+            unlock(&*store).await.map_err(|error| of_store(&error))?;
+        }
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
         let mut selection = Selection::default();
         selection.messages_per_chat = Some(u32::from(self.record.settings.sync_limit.get()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde_json::json;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use wa_core::Event;
 use wa_core::client::{HistoryPart, HistoryState};
 use wa_core::event::{CallSignal, InboxNumber};
@@ -164,9 +164,9 @@ impl Actor {
     /// Takes in what the client decrypted and has not told yet: its keys, and with them all that it keeps, are about to
     /// go. A hook of the host that takes longer costs contact and chat.
     pub(super) async fn drain(&mut self) -> Result<(), Lost> {
-        let end = Instant::now() + DRAIN;
+        let end = self.shared.clock.boot() + DRAIN;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
+            let left = end.saturating_sub(self.shared.clock.boot());
             if self.taking.asked.is_some() {
                 let answer = timeout(left, Taking::next(&mut self.taking)).await;
                 self.answered(answer.unwrap_or(Err(InboundError::ProviderTimeout))).await?;

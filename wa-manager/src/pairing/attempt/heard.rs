@@ -59,9 +59,9 @@ impl<'a> Heard<'a> {
             }
             Event::LoggedOut { reason } => match closed(reason) {
                 // Locked and banned accounts are still linked.
-                Reason { kind: kind @ (ReasonKind::AccountLocked | ReasonKind::AccountBanned), code, .. } => {
-                    Self::Closed { is_timeout: false, kind, code }
-                }
+                Reason {
+                    kind: kind @ (ReasonKind::AccountLocked | ReasonKind::AccountBanned), code, ..
+                } => Self::Closed { is_timeout: false, kind, code },
                 _ => Self::LoggedOut,
             },
             _ => return None,
