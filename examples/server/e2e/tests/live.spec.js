@@ -101,6 +101,18 @@ test('old news is not shown over newer', async ({ page, server }) => {
   await agree(app, server);
 });
 
+// R123, R158, R180: messages change no status, and are seen on the card all the same.
+test('what is received is activity, and the card follows its row', async ({ app, server }) => {
+  const [mine, theirs] = await server.phones();
+  await app.link('shop', mine);
+  await expect(app.card('shop').getByTestId('card-active')).toHaveText('Not active yet');
+  for (const text of ['Halo', 'Masih buka?', 'Terima kasih']) {
+    await server.call('POST', '/sandbox/write', { phone: theirs.name, to: mine.number, text });
+  }
+  await expect(app.card('shop').getByTestId('card-active')).toHaveText('Last active this minute');
+  await agree(app, server);
+});
+
 // R055, R126: what has expired is not shown, not even as pixels; the next one is.
 test('a QR code that expires is blanked, and the next one is shown', async ({ page, server }) => {
   const wire = await hold(page);
