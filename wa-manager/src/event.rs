@@ -118,6 +118,8 @@ kinds! {
     MessageUndecryptable = "message.undecryptable",
     /// Something that came could not be taken in.
     InboundFailed = "inbound.failed",
+    /// Somebody's phone has another identity key: it was reinstalled, or is another phone.
+    IdentityChanged = "identity.changed",
     /// Somebody reacted.
     Reaction = "reaction",
     /// A group changed.

@@ -2,7 +2,7 @@
 
 import { test as base, expect } from '@playwright/test';
 
-import { Server } from './server.js';
+import { Server, World } from './server.js';
 
 export { expect };
 
@@ -10,14 +10,7 @@ export { expect };
 export const READY = { timeout: 60_000 };
 
 export const test = base.extend({
-  server: async ({}, use, testInfo) => {
-    const server = await Server.start();
-    await use(server);
-    await server.remove();
-    if (testInfo.status !== testInfo.expectedStatus) {
-      await testInfo.attach('server.log', { body: server.log.join('\n'), contentType: 'text/plain' });
-    }
-  },
+  server: async ({}, use, testInfo) => serve(await Server.start(), use, testInfo),
 
   /** The browser's page; at the end it must have had no fault, broken no policy and asked nobody else. */
   page: async ({ page, server }, use) => {
@@ -51,6 +44,24 @@ export const agree = (app, server) => expect(async () => {
   }));
   expect(await app.shown()).toEqual(rows);
 }).toPass({ intervals: [1000], timeout: 45_000 });
+
+/** The same, with a test server that stays while the other one is started again, and that can go wrong. */
+export const outside = test.extend({
+  world: async ({}, use) => {
+    const world = await World.start();
+    await use(world);
+    await world.remove();
+  },
+  server: async ({ world }, use, testInfo) => serve(await Server.start(['--test-server', world.file]), use, testInfo),
+});
+
+async function serve(server, use, testInfo) {
+  await use(server);
+  await server.remove();
+  if (testInfo.status !== testInfo.expectedStatus) {
+    await testInfo.attach('server.log', { body: server.log.join('\n'), contentType: 'text/plain' });
+  }
+}
 
 /** The page as its users see it. */
 export class App {
@@ -117,6 +128,7 @@ export class App {
 
   /** Keeps a picture of the page for people. */
   async picture(name) {
-    await this.page.screenshot({ path: `results/screenshots/${name}.png`, fullPage: true });
+    const fullPage = await this.page.locator('dialog[open]').count() === 0;
+    await this.page.screenshot({ path: `results/screenshots/${name}.png`, fullPage, animations: 'disabled' });
   }
 }

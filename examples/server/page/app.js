@@ -140,7 +140,6 @@ function createSession(api, phones) {
       url.searchParams.set('ticket', ticket);
       return url;
     },
-    lastSeq: store.seq,
     onFrame(frame) {
       hearTime(frame.ts);
       store.takeFrame(frame);

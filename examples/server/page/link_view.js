@@ -7,7 +7,7 @@ export const LINKING = new Set(['loading', 'qr', 'pairing']);
  * What to show of an account at this time. `method` (`qr` or `code`) is what the user looks at, `asked` the method of
  * the attempt that was asked for, if there is one.
  *
- * `phase` is one of `choose`, `waiting`, `shown-qr`, `shown-code`, `expired`, `accepted`, `linked`, `failed`, `gone`.
+ * `phase` is one of `choose`, `waiting`, `shown-qr`, `shown-code`, `expired-qr`, `expired-code`, `accepted`, `linked`, `failed`, `gone`.
  */
 export function linkView(account, { method, asked }, now) {
   if (!account) return { ...NOTHING, phase: 'gone' };
@@ -25,10 +25,13 @@ export function linkView(account, { method, asked }, now) {
   const going = { ...NOTHING, canCancel: true };
   if (shown.text && (shown.until === null || now < shown.until)) {
     const left = shown.until === null ? null : shown.until - now;
-    return { ...going, phase: `shown-${method}`, [method]: shown.text, left, canRefresh: true };
+    return { ...going, phase: `shown-${method}`, [method]: shown.text, left };
   }
   if (asked && asked !== method) return { ...going, phase: 'choose', canStart: true };
-  return { ...going, phase: shown.text ? 'expired' : 'waiting', canRefresh: Boolean(shown.text) };
+  const isDue = method === 'code' && status === 'pairing';
+  if (!shown.text && !isDue) return { ...going, phase: 'waiting' };
+  // The next QR code comes by itself; a code is made when somebody asks for it.
+  return { ...going, phase: `expired-${method}`, canRefresh: method === 'code' };
 }
 
 const NOTHING = Object.freeze({

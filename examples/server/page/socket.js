@@ -1,4 +1,5 @@
-// The WebSocket of live changes: connects, comes back by itself, notices when nobody answers any more.
+// The WebSocket of live changes: connects, comes back by itself, notices when nobody answers any more. Each connection
+// begins with all accounts as they are, so that nothing has to be asked for again.
 
 const DELAYS = [500, 1000, 2000, 5000, 10_000, 15_000];
 const PING_EVERY = 20_000;
@@ -9,12 +10,11 @@ const SILENCE_LIMIT = 45_000;
  *
  * - `ticket`: asks for a ticket; its Problem with status 401 or 403 ends everything, through `onRefused`.
  * - `address`: makes the address of a ticket.
- * - `lastSeq`: the number of the last frame that was taken in.
  * - `onFrame`, `onState`: `onState` hears `connecting`, `connected` (once the first frame came: what is shown is true),
  *   and `waiting` with the time of the next attempt.
  */
 export function createSocket({
-  ticket, address, lastSeq, onFrame, onState, onRefused, WebSocket = globalThis.WebSocket, random = Math.random,
+  ticket, address, onFrame, onState, onRefused, WebSocket = globalThis.WebSocket, random = Math.random,
 }) {
   let socket = null;
   let attempt = 0;
@@ -49,9 +49,6 @@ export function createSocket({
     let isTrue = false;
     heardAt = Date.now();
     pingTimer = setInterval(() => look(opened), PING_EVERY);
-    opened.addEventListener('open', () => {
-      if (lastSeq() > 0) opened.send(JSON.stringify({ type: 'resume', seq: lastSeq() }));
-    });
     opened.addEventListener('message', ({ data }) => {
       if (socket !== opened) return;
       heardAt = Date.now();

@@ -103,11 +103,14 @@ export function createStore() {
       const known = accounts.get(data.accountId);
       if (!known) return;
       const lastActiveAt = data.lastActiveAt ?? known.lastActiveAt;
-      accounts.set(known.id, { ...known, lastActiveAt, trust: { ...known.trust, ...limits(data) } });
+      const seq = Math.max(known.seq, data.accountSeq ?? known.seq);
+      accounts.set(known.id, { ...known, lastActiveAt, seq, trust: { ...known.trust, ...limits(data) } });
     },
     'whatsapp-restriction'(data) {
       const known = accounts.get(data.accountId);
-      if (known) accounts.set(known.id, { ...known, trust: { ...known.trust, ...limits(data) } });
+      // That one ended is told, too; what is left then comes with the next status.
+      if (!known || data.restriction?.active === false) return;
+      accounts.set(known.id, { ...known, trust: { ...known.trust, ...limits(data) } });
     },
   };
 
@@ -116,7 +119,7 @@ export function createStore() {
     all: () => [...accounts.values()],
     get: (id) => accounts.get(id),
     byName: (name) => [...accounts.values()].find((account) => account.name === name),
-    /** The number of the last frame: what comes later is asked for after a loss of the connection. */
+    /** The number of the last change that was heard of. */
     seq: () => seq,
     /** Whether something of an account is not known for sure, and has to be asked for. */
     isStale: () => [...accounts.values()].some((account) => account.staleMark > 0),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use wa_manager::ManagerError;
 use wa_manager::pairing::PairError;
 use wa_manager::sending::{ControlError, SendError};
+use wa_manager::trust::LimitSource;
 use wa_manager::webhook::WebhookError;
 use wa_types::UnixMillis;
 
@@ -170,6 +171,23 @@ impl Problem {
         let mut problem = Self::new(status, error.code(), error.to_string()).after(error.retry_after(now));
         if let Some(until) = error.until() {
             problem = problem.with("until", until.0);
+        }
+        match error {
+            SendError::Limited(info) => {
+                problem = problem
+                    .with("lane", info.lane.as_str())
+                    .with("scope", info.scope.as_str())
+                    .with("limit", info.limit)
+                    .with("used", info.used)
+                    .with("resetsAt", info.retry_at.map(|at| at.0))
+                    .with("source", if info.source == LimitSource::Own { "own" } else { "server" });
+            }
+            SendError::Restricted { kind, server_code, .. } => {
+                problem = problem.with("kind", kind.as_str()).with("serverCode", *server_code);
+            }
+            SendError::Refused { server_code } => problem = problem.with("serverCode", *server_code),
+            SendError::Unknown { message_id } => problem = problem.with("id", message_id.as_str()),
+            _ => {}
         }
         problem
     }

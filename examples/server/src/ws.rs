@@ -123,7 +123,7 @@ struct Wishes {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
 enum Said {
-    Ping,
+    Ping {},
     /// Everything after this number again.
     Resume {
         seq: u64,
@@ -164,15 +164,16 @@ impl Socket {
                     let message = said.ok_or("closed")?.map_err(|_| "the connection failed")?;
                     match self.hear(message).await? {
                         Some(Said::Resume { seq: from }) => {
-                            seq = from;
-                            events = self.app.manager.subscribe(filter.clone(), Some(from));
+                            // What is yet to come is not passed over, whatever a client remembers of another database.
+                            seq = seq.min(from);
+                            events = self.app.manager.subscribe(filter.clone(), Some(seq));
                         }
                         Some(Said::Subscribe(wishes)) => {
                             self.wishes = wishes;
                             seq = self.send_all(None).await?;
                             events = self.app.manager.subscribe(filter.clone(), Some(seq));
                         }
-                        Some(Said::Ping) => self.send("pong", 0, Value::Null).await?,
+                        Some(Said::Ping {}) => self.send("pong", 0, Value::Null).await?,
                         None => {}
                     }
                 }
@@ -237,18 +238,17 @@ impl Socket {
         if event.kind == EventKind::AccountDeleted {
             return self.send_deleted(event, id).await;
         }
-        let Some(account) = self.app.manager.get(&AccountKey::Id(id.clone())) else { return Ok(()) };
-        if !self.is_wanted(account.name()) {
-            return Ok(());
-        }
+        let snapshot = self.app.manager.account_after(event).await.map_err(|_| "the store failed")?;
+        let Some(snapshot) = snapshot.filter(|account| self.is_wanted(&account.name)) else { return Ok(()) };
         match frame(event.kind) {
-            Frame::Message if self.wishes.messages => {
-                let data = json!({ "accountId": id, "type": event.kind, "data": event.data });
-                self.send("whatsapp-message", event.seq, data).await?;
+            Frame::Message | Frame::None => {
+                if self.wishes.messages && matches!(frame(event.kind), Frame::Message) {
+                    let data = json!({ "accountId": id, "type": event.kind, "data": event.data });
+                    self.send("whatsapp-message", event.seq, data).await?;
+                }
+                self.usage.insert(id.clone());
             }
-            Frame::Message | Frame::None => {}
             Frame::Status => {
-                let snapshot = account.snapshot();
                 if event.kind == EventKind::PairingCode {
                     self.send_code(event, id).await?;
                 }
@@ -259,9 +259,6 @@ impl Socket {
                 let data = update(&self.app, &self.key, &snapshot).await;
                 self.send("whatsapp-status", event.seq, data).await?;
             }
-        }
-        if event.kind == EventKind::MessageSent {
-            self.usage.insert(id.clone());
         }
         Ok(())
     }
@@ -285,16 +282,18 @@ impl Socket {
         Ok(())
     }
 
-    /// What was sent, at most once a second.
+    /// What happened that changes figures only, at most once a second.
     async fn send_usage(&mut self, seq: u64) -> Result<(), Ended> {
         for id in std::mem::take(&mut self.usage) {
             let Some(account) = self.app.manager.get(&AccountKey::Id(id)) else { continue };
-            let AccountSnapshot { id, trust, .. } = account.snapshot();
+            let AccountSnapshot { id, trust, last_active_at, seq: account_seq, .. } = account.snapshot();
             let data = json!({
                 "accountId": id,
                 "trustLevel": trust.trust_level,
                 "dailyLimit": trust.daily_limit,
                 "messagesSentToday": trust.messages_sent_today,
+                "lastActiveAt": last_active_at,
+                "accountSeq": account_seq,
             });
             self.send("whatsapp-usage", seq, data).await?;
         }
@@ -367,6 +366,8 @@ async fn update(app: &App, key: &Key, account: &AccountSnapshot) -> Value {
         "isLoggedIn": account.is_logged_in,
         "battery": account.battery,
         "restriction": account.trust.restrictions.first(),
+        "restrictions": account.trust.restrictions,
+        "resetsAt": account.trust.resets_at,
         "trustLevel": account.trust.trust_level,
         "dailyLimit": account.trust.daily_limit,
         "messagesSentToday": account.trust.messages_sent_today,

@@ -4,9 +4,11 @@
 use tokio::sync::oneshot;
 use wa_core::event::Typing;
 use wa_core::{CallError, Client, Message};
-use wa_types::Jid;
+use wa_types::{Jid, PhoneNumber};
 
-use super::actor::{Command, HistoryError, HistoryJob, HistoryRequest, SendOutcome};
+use super::actor::{
+    CheckError, Command, HistoryError, HistoryJob, HistoryRequest, NumberStatus, SendOutcome,
+};
 use super::{Account, AccountStatus};
 use crate::inbound::InboundMessage;
 use crate::media::{DownloadError, MediaFile, MediaHome, MediaStores, fetch};
@@ -89,6 +91,19 @@ impl Account {
         let home = home.ok_or(DownloadError::NoPlace)?;
         let mode = self.snapshot().settings.storage_mode;
         Box::pin(fetch(&stores, home, mode, client, message)).await
+    }
+
+    /// Which of these phone numbers have an account, in their order. What was asked within a week is known; at most 20
+    /// others are asked for, within the account's budget for that, which is counted before the server is asked.
+    ///
+    /// # Errors
+    /// [`CheckError`]. Dropping the future gives the answer up; it is counted, and known the next time.
+    pub async fn check_numbers(&self, numbers: &[PhoneNumber]) -> Result<Vec<NumberStatus>, CheckError> {
+        let gone = || SendError::NotReady { status: AccountStatus::Idle };
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Numbers(numbers.to_vec(), reply);
+        self.entry().commands.send(command).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// Asks the phone for older messages than are known, chat by chat. They come with `history.progress` events, a page

@@ -21,8 +21,8 @@ mod settings;
 mod status;
 
 pub use actor::{
-    AccountPatch, CommandOutcome, ConnectionPolicy, HistoryError, HistoryJob, HistoryRequest, SendOutcome,
-    Unlink,
+    AccountPatch, CheckError, CommandOutcome, ConnectionPolicy, HistoryError, HistoryJob, HistoryRequest,
+    NumberStatus, SendOutcome, Unlink,
 };
 pub(crate) use errands::Errand;
 pub use errands::ErrandError;

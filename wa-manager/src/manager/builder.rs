@@ -12,13 +12,13 @@ use wa_core::crypto::{Random as _, SystemRandom};
 
 use super::housekeeping::keep_house;
 use super::shared::{Configure, Shared};
-use super::{ClientManager, Inner, ManagerError, Places, Registry};
+use super::{ClientManager, Inner, ManagerError, Places, Quotas, Registry, TenantQuota};
 use crate::account::actor::ConnectionPolicy;
 use crate::account::{AccountRecord, AccountStatus, Reason, ReasonKind};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{EventKind, NewEvent};
 use crate::hub::Hub;
-use crate::ids::{Epoch, EventId};
+use crate::ids::{Epoch, EventId, TenantId};
 use crate::inbound::{FixedProvider, ProviderSelector};
 use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
@@ -44,7 +44,7 @@ pub struct ManagerBuilder {
     trust: TrustPolicy,
     zone: Zone,
     starts: Starts,
-    max_accounts: Option<usize>,
+    quotas: Quotas,
     keep_events: Duration,
     webhooks: Box<dyn FnOnce(WebhooksBuilder) -> WebhooksBuilder + Send>,
 }
@@ -81,7 +81,7 @@ impl ManagerBuilder {
             trust: TrustPolicy::default(),
             zone: Zone::utc(),
             starts: Starts::default(),
-            max_accounts: None,
+            quotas: Quotas::default(),
             keep_events: Duration::from_secs(30 * 24 * 60 * 60),
             webhooks: Box::new(|builder| builder),
         }
@@ -158,9 +158,16 @@ impl ManagerBuilder {
         self
     }
 
-    /// How many accounts a tenant may have; as many as it likes unless set.
-    pub const fn max_accounts(mut self, count: usize) -> Self {
-        self.max_accounts = Some(count);
+    /// How many accounts a tenant may have; as many as it likes unless set. The same for all: [`Self::tenant_quota`] tells
+    /// them apart.
+    pub fn max_accounts(self, count: usize) -> Self {
+        self.tenant_quota(move |_| TenantQuota { max_accounts: Some(count), ..TenantQuota::default() })
+    }
+
+    /// What each tenant may have; all they like unless set. It is asked when an account is made, started with the manager,
+    /// or changed; it must return at once.
+    pub fn tenant_quota(mut self, quota: impl Fn(&TenantId) -> TenantQuota + Send + Sync + 'static) -> Self {
+        self.quotas = Quotas::new(quota);
         self
     }
 
@@ -209,6 +216,7 @@ impl ManagerBuilder {
             places: Places::default(),
             selector: self.selector,
             media: MediaStores::new(self.objects),
+            quotas: self.quotas,
             table: self.trust.table(),
             zone: self.zone,
         });
@@ -217,7 +225,6 @@ impl ManagerBuilder {
             shared,
             registry: Arc::new(Registry::default()),
             starts: self.starts,
-            max_accounts: self.max_accounts,
             creating: tokio::sync::Mutex::new(()),
             tasks,
             stop,

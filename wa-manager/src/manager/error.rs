@@ -55,6 +55,9 @@ pub enum ManagerError {
         /// How many.
         max: usize,
     },
+    /// This is no place in a list: begin anew.
+    #[error("this is no place in a list")]
+    InvalidCursor,
     /// Another owner took the account over.
     #[error("the account {account} has another owner")]
     FenceLost {
@@ -93,6 +96,7 @@ impl ManagerError {
             Self::Location(_) => "location",
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::InvalidCursor => "invalid_cursor",
             Self::FenceLost { .. } => "fence_lost",
             Self::Pair(error) => error.code(),
             Self::PairingStore(_) => "pairing_store",

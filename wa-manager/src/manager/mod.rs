@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `builder` | what a manager is made of |
 //! | `registry` | which accounts there are |
+//! | `list` | accounts, some at a time |
+//! | `quota` | what tenants may have |
 //! | `batch` | the same for many accounts |
 //! | `restore` | what ran before a restart runs again |
 //! | `shared` | what all accounts share |
@@ -16,8 +18,10 @@ mod batch;
 mod builder;
 mod error;
 mod housekeeping;
+mod list;
 mod numbers;
 mod places;
+mod quota;
 mod registry;
 mod restore;
 mod shared;
@@ -39,8 +43,11 @@ use wa_types::PhoneNumber;
 pub use batch::ItemResult;
 pub use builder::{ManagerBuilder, Starts};
 pub use error::ManagerError;
+pub use list::{ListFilter, Page};
 pub(crate) use numbers::Numbers;
 pub(crate) use places::Places;
+pub(crate) use quota::Quotas;
+pub use quota::TenantQuota;
 use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
 pub use restore::RestoreReport;
@@ -55,10 +62,13 @@ use crate::event::{EventKind, EventRecord};
 use crate::hub::{EventFilter, EventStream};
 use crate::ids::{AccountId, Epoch, TenantId};
 use crate::location::StoreLocator;
-use crate::pairing::PairingView;
+use crate::pairing::{PairRequest, PairingTicket, PairingView};
 use crate::store::{Changes, EventQuery, ManagerStore};
 use crate::trust::{TrustLevel, TrustState};
 use crate::webhook::Webhooks;
+
+/// What an actor committed is shown in this time, unless somebody else wrote it.
+const SHOWN_SOON: Duration = Duration::from_secs(1);
 
 /// How many commands wait for an account.
 const COMMANDS: usize = 64;
@@ -76,7 +86,6 @@ struct Inner {
     shared: Arc<Shared>,
     registry: Arc<Registry>,
     starts: Starts,
-    max_accounts: Option<usize>,
     /// One account is made at a time, so that two do not both find room.
     creating: tokio::sync::Mutex<()>,
     tasks: TaskTracker,
@@ -147,7 +156,7 @@ impl ClientManager {
         ManagerBuilder::new(store, locator)
     }
 
-    /// Makes an account. It is not linked, and not started.
+    /// Makes an account. It is not linked, and not started; [`Self::create_and_pair`] links it at once.
     ///
     /// # Errors
     /// [`ManagerError::AlreadyExists`], [`ManagerError::QuotaExceeded`], [`ManagerError::Location`],
@@ -155,7 +164,7 @@ impl ClientManager {
     pub async fn create(&self, spec: AccountSpec) -> Result<Account, ManagerError> {
         let Inner { shared, registry, .. } = &*self.inner;
         let _one_at_a_time = self.inner.creating.lock().await;
-        if let Some(max) = self.inner.max_accounts
+        if let Some(max) = shared.quotas.of(&spec.tenant).max_accounts
             && registry.count(&spec.tenant) >= max
         {
             return Err(ManagerError::QuotaExceeded { max });
@@ -206,8 +215,31 @@ impl ClientManager {
             }
         };
         record.seq = events.last().map_or(0, |event| event.account_seq);
+        let account = Account::new(self.inner.adopt(record));
+        // Whoever hears of it finds it.
         shared.hub.notify();
-        Ok(Account::new(self.inner.adopt(record)))
+        Ok(account)
+    }
+
+    /// Makes an account, and begins to link it. An account that cannot begin to be linked is not made.
+    ///
+    /// # Errors
+    /// As [`Self::create`] and [`Account::pair`].
+    pub async fn create_and_pair(
+        &self,
+        spec: AccountSpec,
+        request: PairRequest,
+    ) -> Result<(Account, PairingTicket), ManagerError> {
+        let account = self.create(spec).await?;
+        match account.pair(request).await {
+            Ok(ticket) => Ok((account, ticket)),
+            Err(error) => {
+                if let Err(error) = self.remove(&account, Unlink::IfReachable).await {
+                    tracing::warn!(account = %account.id(), %error, "an account that was not linked stays");
+                }
+                Err(error)
+            }
+        }
     }
 
     /// An account.
@@ -229,17 +261,35 @@ impl ClientManager {
     /// # Errors
     /// [`ManagerError::Store`].
     pub async fn all_statuses(&self, tenant: Option<&TenantId>) -> Result<StatusBoard, ManagerError> {
-        let Inner { shared, registry, .. } = &*self.inner;
+        let store = &self.inner.shared.store;
         // In this order: what is committed in between is in the rows, and comes as events, too.
-        let seq = shared.store.last_seq().await?;
-        let rows = shared.store.accounts().await?;
-        let mut accounts = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().filter(|row| tenant.is_none_or(|tenant| row.tenant == *tenant)) {
-            let Some(entry) = registry.get(&AccountKey::Id(row.id.clone())) else { continue };
-            let trust = entry.snapshot.borrow().trust.clone();
-            accounts.push(AccountSnapshot::new(&row, trust));
-        }
+        let seq = store.last_seq().await?;
+        let rows = store.accounts().await?;
+        let is_wanted = |row: &AccountRecord| tenant.is_none_or(|tenant| row.tenant == *tenant);
+        let accounts = rows.into_iter().filter(is_wanted).map(|row| self.inner.show(&row)).collect();
         Ok(StatusBoard { seq, accounts })
+    }
+
+    /// The account of an event, as it was at this event or has been since, so that who shows accounts by their events
+    /// never shows one as it was before. `None` for events of no account, and once the account is deleted.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`].
+    ///
+    /// Cancel safe.
+    pub async fn account_after(&self, event: &EventRecord) -> Result<Option<AccountSnapshot>, ManagerError> {
+        let Some(id) = &event.account else { return Ok(None) };
+        let Inner { shared, registry, .. } = &*self.inner;
+        // Events are heard when they are committed; the actor shows what it committed a moment later.
+        if let Some(entry) = registry.get(&AccountKey::Id(id.clone())) {
+            let mut snapshot = entry.snapshot.clone();
+            let is_there = |shown: &AccountSnapshot| shown.seq >= event.account_seq;
+            if let Ok(Ok(shown)) = timeout(SHOWN_SOON, snapshot.wait_for(is_there)).await {
+                return Ok(Some(shown.clone()));
+            }
+        }
+        // Made just now, or not told by its actor.
+        Ok(shared.store.account(id).await?.map(|row| self.inner.show(&row)))
     }
 
     /// What an account that is being linked shows. Whoever heard that there is a code finds it here. Where another
@@ -402,6 +452,16 @@ impl Inner {
             }
         });
         entry
+    }
+
+    /// A row, as it is shown.
+    fn show(&self, row: &AccountRecord) -> AccountSnapshot {
+        let trust = match self.registry.get(&AccountKey::Id(row.id.clone())) {
+            Some(entry) => entry.snapshot.borrow().trust.clone(),
+            // Made just now.
+            None => self.new_trust(row),
+        };
+        AccountSnapshot::new(row, trust)
     }
 
     /// What a new account is trusted; what is stored is shown as soon as its actor has read it.

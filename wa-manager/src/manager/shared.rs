@@ -8,7 +8,7 @@ use serde_json::Value;
 use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
-use super::{ManagerError, Numbers, Places};
+use super::{ManagerError, Numbers, Places, Quotas};
 use crate::account::AccountRecord;
 use crate::account::actor::ConnectionPolicy;
 use crate::clock::Clock;
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) selector: Arc<dyn ProviderSelector>,
     pub(crate) media: MediaStores,
+    pub(crate) quotas: Quotas,
     pub(crate) table: TrustTable,
     /// The zone of accounts that name none.
     pub(crate) zone: Zone,

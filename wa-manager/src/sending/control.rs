@@ -78,7 +78,8 @@ impl Gate {
     /// What was used, and what is left.
     pub fn usage(&mut self) -> Usage {
         let now = self.now();
-        self.trust.state.usage(&self.config.table, &self.config.zone, now)
+        let usage = self.trust.state.usage(&self.config.table, &self.config.zone, now);
+        Usage { daily_limit: self.capped(usage.daily_limit), ..usage }
     }
 
     /// What the server forbids now.

@@ -27,6 +27,9 @@ const HISTORY_WAIT: Duration = Duration::from_secs(30 * 60);
 /// What was counted is remembered so long, for messages whose fate is told late.
 const KEEP_RESERVATIONS: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 
+/// What the server said of phone numbers is believed so long.
+pub(crate) const KEEP_NUMBERS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Of how long a link counts as an old one.
 const OLD_LINK: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -240,7 +243,9 @@ impl Gate {
         }
         let before = step.now.0.saturating_sub(millis(KEEP_RESERVATIONS));
         let account = self.owner.account.clone();
-        step.changes.push(Change::TrimReservations { account, before });
+        step.changes.push(Change::TrimReservations { account: account.clone(), before });
+        let before = step.now.0.saturating_sub(millis(KEEP_NUMBERS));
+        step.changes.push(Change::TrimNumbers { account, before });
         step.changes.push(Change::TrimExpired { now: step.now.0 });
         self.commit(step).await
     }
@@ -368,7 +373,13 @@ impl Gate {
     /// How far the account is trusted, and what was used, as others see it.
     pub fn snapshot(&mut self) -> TrustSnapshot {
         let now = self.now();
-        TrustSnapshot::new(&self.trust.state, &self.config.table, &self.config.zone, now)
+        let shown = TrustSnapshot::new(&self.trust.state, &self.config.table, &self.config.zone, now);
+        TrustSnapshot { daily_limit: self.capped(shown.daily_limit), ..shown }
+    }
+
+    /// The least of a daily limit and what the tenant allows.
+    pub(super) fn capped(&self, limit: u32) -> u32 {
+        self.config.tenant_cap.map_or(limit, |cap| cap.min(limit))
     }
 
     pub(super) const fn terms(&self) -> Terms<'_> {

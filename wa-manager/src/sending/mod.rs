@@ -23,6 +23,7 @@
 //! | `control` | levels, limits, resets, by hand |
 //! | `heed` | what the server's signals lead to |
 //! | `signals` | the client's events as signals |
+//! | `questions` | questions that the server was asked too often |
 //! | `deed` | what a message is for the limits |
 //! | `request` | what is asked for, and what comes of it |
 //! | `error` | [`SendError`] |
@@ -34,6 +35,7 @@ mod error;
 mod gate;
 mod heed;
 mod outbox;
+mod questions;
 mod queue;
 mod request;
 mod settle;
@@ -44,9 +46,10 @@ pub(crate) mod tests;
 pub use self::control::{Actor, ControlError};
 pub(crate) use self::deed::text_of;
 pub use self::error::SendError;
-pub(crate) use self::gate::Step;
 pub use self::gate::{Gate, GateConfig, GateOwner, Start};
+pub(crate) use self::gate::{KEEP_NUMBERS, Step};
 pub use self::outbox::{Next, QueuedSend};
+pub(crate) use self::questions::{Question, Questions};
 pub use self::request::{Decision, Queued, Recipient, Reserved, SendReceipt, SendRequest};
 pub use self::settle::{Fate, Settled};
 pub use self::signals::{signal_of, signal_of_quota};

@@ -3,8 +3,8 @@
 use wa_types::{Jid, MessageId};
 
 use super::records::{
-    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, PairLimitRecord,
-    ReservationRecord, SendRecord, TrustRecord,
+    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, NumberRecord,
+    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use crate::account::AccountRecord;
 use crate::event::NewEvent;
@@ -82,6 +82,15 @@ pub enum Change {
         account: AccountId,
         /// Its address.
         chat: Jid,
+    },
+    /// Writes what the server said of a phone number.
+    PutNumber(Box<NumberRecord>),
+    /// Forgets what was said of phone numbers before a time.
+    TrimNumbers {
+        /// The account.
+        account: AccountId,
+        /// In milliseconds since 1970.
+        before: u64,
     },
     /// Remembers what a request led to.
     PutIdempotency(Box<IdempotencyRecord>),

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 use super::changes::{Change, Changes};
 use super::error::ManagerStoreError;
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
@@ -50,6 +50,7 @@ struct Kept {
     sends: BTreeMap<u64, SendRecord>,
     contacts: BTreeMap<u64, ContactRecord>,
     chats: HashMap<Jid, ChatRecord>,
+    numbers: HashMap<PhoneNumber, NumberRecord>,
 }
 
 impl MemoryManagerStore {
@@ -162,6 +163,12 @@ impl Tables {
                 }
                 Change::DeleteChat { account, chat } => {
                     self.kept(&account).chats.remove(&chat);
+                }
+                Change::PutNumber(record) => {
+                    self.kept(&record.account).numbers.insert(record.number.clone(), *record);
+                }
+                Change::TrimNumbers { account, before } => {
+                    self.kept(&account).numbers.retain(|_, record| record.at.0 >= before);
                 }
                 Change::PutIdempotency(record) => {
                     self.idempotency.insert((record.tenant.clone(), record.key.clone()), *record);
@@ -339,6 +346,12 @@ impl ManagerStore for MemoryManagerStore {
             chats.sort_by(|a, b| (b.last_message_at, &a.chat).cmp(&(a.last_message_at, &b.chat)));
             chats.truncate(limit);
             chats
+        })
+    }
+
+    fn numbers(&self, account: &AccountId, numbers: Vec<PhoneNumber>) -> StoreFuture<'_, Vec<NumberRecord>> {
+        self.read_kept(account, |kept| {
+            numbers.iter().filter_map(|number| kept.numbers.get(number).cloned()).collect()
         })
     }
 

@@ -20,14 +20,15 @@ pub(crate) mod tests;
 use std::fmt::Debug;
 use std::pin::Pin;
 
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 pub use self::changes::{Change, Changes};
 pub use self::error::ManagerStoreError;
 pub use self::memory::MemoryManagerStore;
 pub use self::records::{
-    ChatKind, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    OldestMessage, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    ChatKind, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, FoundNumber,
+    IdempotencyRecord, NumberRecord, OldestMessage, PairLimitRecord, ReservationRecord, SendRecord,
+    TrustRecord,
 };
 pub use self::sqlite::SqliteManagerStore;
 pub(crate) use self::sqlite::create_private;
@@ -159,6 +160,12 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// # Errors
     /// As [`Self::accounts`].
     fn chats(&self, account: &AccountId, limit: usize) -> StoreFuture<'_, Vec<ChatRecord>>;
+
+    /// What is known of these phone numbers, in no order.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn numbers(&self, account: &AccountId, numbers: Vec<PhoneNumber>) -> StoreFuture<'_, Vec<NumberRecord>>;
 
     /// What a request led to, if that is known.
     ///

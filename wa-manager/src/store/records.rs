@@ -1,7 +1,7 @@
 //! What the manager keeps besides accounts and events.
 
 use serde::{Deserialize, Serialize};
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 use crate::event::EventRecord;
 use crate::ids::{AccountId, TenantId};
@@ -140,6 +140,32 @@ pub struct OldestMessage {
     /// When the server took it.
     #[serde(with = "crate::millis")]
     pub at: UnixMillis,
+}
+
+/// What the server said of a phone number that was looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct NumberRecord {
+    /// The account that asked.
+    pub account: AccountId,
+    /// The number.
+    pub number: PhoneNumber,
+    /// Its account; none when it has none.
+    pub found: Option<FoundNumber>,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// The account of a phone number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "a part of a row: stores read and write all of it")]
+pub struct FoundNumber {
+    /// Its address.
+    pub jid: String,
+    /// Its other address.
+    pub lid: Option<String>,
+    /// Whether it is a verified business.
+    pub is_business: bool,
 }
 
 /// What a key that came with a request led to, so that the request does nothing when it comes again.

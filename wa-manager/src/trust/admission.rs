@@ -270,6 +270,8 @@ impl TrustState {
         }
         reservation.state = state;
         match state {
+            // What is looked up is no message.
+            ReservationState::Sent | ReservationState::Refused if reservation.lane == Lane::Lookup => {}
             ReservationState::Sent => self.record.sent = self.record.sent.saturating_add(1),
             ReservationState::Refused => {
                 self.record.sent = self.record.sent.saturating_add(1);

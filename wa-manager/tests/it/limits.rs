@@ -1,16 +1,19 @@
 //! What the server says about an account, and the time that it says it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use wa_core::Message;
+use wa_core::wire::Node;
 use wa_manager::AccountStatus;
 use wa_manager::event::EventKind;
 use wa_manager::sending::{SendError, SendRequest};
 use wa_manager::trust::RestrictionKind;
-use wa_types::UnixMillis;
+use wa_test_server::Direction;
+use wa_types::{Jid, UnixMillis};
 
-use crate::scene::{linked, soon, stands};
+use crate::scene::{HandClock, Scene, linked, linked_with, next, settled, soon, stands};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -53,4 +56,65 @@ async fn days_are_those_of_the_servers_clock() {
     stands(&anna, AccountStatus::Ready).await;
     let later = before + u64::try_from((shift - DAY).as_millis()).unwrap();
     soon("the server's day", anna.reached(|snapshot| snapshot.trust.resets_at > later)).await.unwrap();
+}
+
+/// How often the server was asked for its time lock.
+fn asked(scene: &Scene, device: &Jid) -> usize {
+    fn is_it(node: &Node) -> bool {
+        let id = node.get("query_id").is_some_and(|id| id.to_text() == "23983697327930364");
+        id || node.nodes().iter().any(is_it)
+    }
+    let nodes = scene.server.nodes_of(device);
+    nodes.iter().filter(|(direction, node)| *direction == Direction::FromClient && is_it(node)).count()
+}
+
+/// 3.1: while the time lock is on it is asked for each six hours, and no longer once it is off.
+#[tokio::test]
+async fn an_active_time_lock_is_asked_for_again() {
+    let clock = Arc::new(HandClock::default());
+    let scene = linked_with(&["anna"], |builder| builder.clock(clock.clone())).await;
+    let (anna, phone) = (scene.account("anna"), scene.phone("anna"));
+    phone.set_timelock(Some(4_000_000_000));
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let is_locked = |snapshot: &wa_manager::AccountSnapshot| !snapshot.trust.restrictions.is_empty();
+    soon("the time lock", anna.reached(is_locked)).await.unwrap();
+    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    let number = |number: &str| [number.parse().unwrap()];
+    // An answer to a later question shows that those before it were answered.
+    anna.check_numbers(&number("628110000001")).await.unwrap();
+    let at_login = asked(&scene, &device);
+    let mark = scene.server.mark();
+    clock.pass(Duration::from_secs(6 * 60 * 60));
+    settled(&anna).await;
+    let question =
+        |node: &Node| node.tag == "iq" && node.get("xmlns").is_some_and(|ns| ns.to_text() == "w:mex");
+    soon("a question", scene.server.wait_for_after(mark, &device, Direction::FromClient, question)).await;
+    anna.check_numbers(&number("628110000002")).await.unwrap();
+    phone.set_timelock(None);
+    soon("the end of the time lock", anna.reached(|snapshot| !is_locked(snapshot))).await.unwrap();
+    let before = asked(&scene, &device);
+    assert_eq!(before, at_login + 1);
+    clock.pass(Duration::from_secs(6 * 60 * 60));
+    settled(&anna).await;
+    anna.check_numbers(&number("628110000003")).await.unwrap();
+    assert_eq!(asked(&scene, &device), before);
+}
+
+/// R025: another identity key is taken, and told.
+#[tokio::test]
+async fn another_identity_is_told() {
+    let scene = linked(&["anna"]).await;
+    let (anna, berta) = (scene.account("anna"), scene.phone("berta"));
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let mut events = scene.subscribe(&anna);
+    let own = scene.phone("anna").pn().clone();
+    berta.send_text(&own, "before").await.unwrap();
+    next(&mut events, EventKind::MessageReceived).await;
+    berta.reinstall();
+    berta.send_text(&own, "after").await.unwrap();
+    let changed = next(&mut events, EventKind::IdentityChanged).await;
+    assert_eq!(changed.data["isTrusted"], true);
+    assert_eq!(next(&mut events, EventKind::MessageReceived).await.data["text"], "after");
 }

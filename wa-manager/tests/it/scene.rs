@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use wa_core::client::ClientBuilder;
 use wa_core::{Client, Event};
 use wa_manager::account::AccountRecord;
+use wa_manager::clock::{Clock, SystemClock};
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::{EventFilter, EventStream};
 use wa_manager::pairing::{PairRequest, PairingUpdate};
@@ -18,6 +20,7 @@ use wa_manager::{
     ManagerBuilder, PathTemplate, TenantId,
 };
 use wa_test_server::{Phone, TestServer};
+use wa_types::UnixMillis;
 
 /// Whoever waits longer waits for something that does not come.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -184,6 +187,33 @@ async fn link(server: &TestServer, path: &str, phone: &str) -> (wa_types::Jid, O
     }
     client.shutdown().await;
     device.unwrap()
+}
+
+/// The machine's clocks, further on by what passed by hand.
+#[derive(Debug, Default)]
+pub(crate) struct HandClock {
+    clock: SystemClock,
+    passed: AtomicU64,
+}
+
+impl HandClock {
+    pub(crate) fn pass(&self, time: Duration) {
+        self.passed.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::from_millis(self.passed.load(Ordering::SeqCst))
+    }
+}
+
+impl Clock for HandClock {
+    fn wall(&self) -> UnixMillis {
+        self.clock.wall().after(self.passed())
+    }
+
+    fn boot(&self) -> Duration {
+        self.clock.boot() + self.passed()
+    }
 }
 
 /// The next event of this kind.

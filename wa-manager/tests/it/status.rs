@@ -1,10 +1,14 @@
 //! Status that is true.
 
-use wa_manager::AccountStatus;
+use std::collections::HashMap;
+
+use tokio::task::JoinSet;
 use wa_manager::account::{ConnectionPolicy, ReasonKind};
 use wa_manager::event::EventKind;
+use wa_manager::hub::EventFilter;
+use wa_manager::{AccountName, AccountPatch, AccountSpec, AccountStatus, Unlink};
 
-use crate::scene::{linked, linked_with, soon, stands};
+use crate::scene::{Scene, key, linked, linked_with, soon, stands};
 
 // R057, R115-R117: each change is stored, numbered and told, in order.
 // R025, R035
@@ -48,4 +52,48 @@ async fn a_store_that_is_open_elsewhere_is_told() {
     drop(elsewhere);
     assert!(anna.start().await.unwrap().changed);
     stands(&anna, AccountStatus::Ready).await;
+}
+
+// R116, R158, R180: whoever shows accounts by their events shows each as it is at its event, and misses none that is new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_hears_of_an_account_finds_it_as_it_is() {
+    const ACCOUNTS: usize = 24;
+    const ROUNDS: usize = 20;
+    let scene = Scene::new().await;
+    let mut events = scene.manager.subscribe(EventFilter::default(), Some(0));
+    let manager = scene.manager.clone();
+    let mut storm = JoinSet::new();
+    for number in 0..ACCOUNTS {
+        let manager = manager.clone();
+        storm.spawn(async move {
+            let name = AccountName::new(format!("account-{number}")).unwrap();
+            let spec = AccountSpec { name: Some(name), ..AccountSpec::default() };
+            let account = manager.create(spec).await.unwrap();
+            for round in 0..ROUNDS {
+                let patch =
+                    AccountPatch { display_name: Some(format!("Round {round}")), ..AccountPatch::default() };
+                account.update(patch).await.unwrap();
+            }
+        });
+    }
+    let mut heard = HashMap::new();
+    loop {
+        let event = soon("an event", events.next()).await.unwrap();
+        let shown = scene.manager.account_after(&event).await.unwrap().expect("it is there");
+        assert!(shown.seq >= event.account_seq, "{} before {}", shown.seq, event.account_seq);
+        heard.insert(shown.id.clone(), (shown.seq, shown.display_name));
+        while let Some(done) = storm.try_join_next() {
+            done.unwrap();
+        }
+        if storm.is_empty() && event.seq == scene.manager.all_statuses(None).await.unwrap().seq {
+            break;
+        }
+    }
+    for shown in scene.manager.all_statuses(None).await.unwrap().accounts {
+        assert_eq!(heard.remove(&shown.id), Some((shown.seq, shown.display_name)));
+    }
+    assert!(heard.is_empty());
+    scene.manager.delete(&key("account-0"), Unlink::AtServer).await.unwrap();
+    let gone = soon("the last event", events.next()).await.unwrap();
+    assert_eq!(scene.manager.account_after(&gone).await.unwrap(), None);
 }

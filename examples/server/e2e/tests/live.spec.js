@@ -101,8 +101,20 @@ test('old news is not shown over newer', async ({ page, server }) => {
   await agree(app, server);
 });
 
-// R055, R126: what has expired is not shown, not even as pixels; a new one is.
-test('a QR code that expires is blanked, and a new one is asked for', async ({ page, server }) => {
+// R123, R158, R180: messages change no status, and are seen on the card all the same.
+test('what is received is activity, and the card follows its row', async ({ app, server }) => {
+  const [mine, theirs] = await server.phones();
+  await app.link('shop', mine);
+  await expect(app.card('shop').getByTestId('card-active')).toHaveText('Not active yet');
+  for (const text of ['Halo', 'Masih buka?', 'Terima kasih']) {
+    await server.call('POST', '/sandbox/write', { phone: theirs.name, to: mine.number, text });
+  }
+  await expect(app.card('shop').getByTestId('card-active')).toHaveText('Last active this minute');
+  await agree(app, server);
+});
+
+// R055, R126: what has expired is not shown, not even as pixels; the next one is.
+test('a QR code that expires is blanked, and the next one is shown', async ({ page, server }) => {
   const wire = await hold(page);
   let isShort = true;
   wire.change = (frame) => {
@@ -120,15 +132,44 @@ test('a QR code that expires is blanked, and a new one is asked for', async ({ p
   await expect.poll(() => qr.evaluate((canvas) => canvas.width)).toBeGreaterThan(20);
   await expect(page.getByTestId('link-timer')).toHaveText(/^Expires in 0:0[0-3]$/);
 
-  await expect(panel).toHaveAttribute('data-phase', 'expired');
+  await expect(panel).toHaveAttribute('data-phase', 'expired-qr');
   await expect(qr).toBeHidden();
   expect(await qr.evaluate((canvas) => [canvas.width, canvas.height])).toEqual([1, 1]);
   await expect(page.getByTestId('link-timer')).toBeHidden();
-  await expect(page.getByTestId('link-status')).toHaveText('The code has expired.');
+  await expect(page.getByTestId('link-status')).toHaveText(/expired/);
   await app.picture('qr-expired');
 
   isShort = false;
-  await page.getByTestId('link-refresh').click();
+  await server.call('PUT', '/whatsapp/session/slow', { displayName: 'Not so slow' });
   await expect(panel).toHaveAttribute('data-phase', 'shown-qr');
   await expect(page.getByTestId('link-timer')).toHaveText(/^Expires in (0:[2-5]\d|1:00)$/);
+  await expect.poll(() => qr.evaluate((canvas) => canvas.width)).toBeGreaterThan(20);
+});
+
+// R042, R055, R127: a code that expired is gone, and a new one is made when somebody asks for it.
+test('a code that expires is blanked, and a new one can be asked for', async ({ page, server }) => {
+  const wire = await hold(page);
+  wire.change = (frame) => {
+    if (frame.data.codeExpiresAt) frame.data.codeExpiresAt = frame.ts + 2000;
+    if (frame.event === 'whatsapp-pairing-code') frame.data.expiresAt = frame.ts + 2000;
+    return frame;
+  };
+  const app = new App(page, server);
+  await app.signIn();
+  const [phone] = await server.phones();
+  await page.getByTestId('add').click();
+  await page.getByTestId('add-display-name').fill('Slow');
+  await page.getByTestId('add-method-code').check();
+  await page.getByTestId('add-phone').fill(phone.number);
+  await page.getByTestId('add-submit').click();
+  await expect(page.getByTestId('link-code')).toHaveText(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/);
+  await expect(page.getByTestId('link-refresh')).toBeHidden();
+
+  await expect(page.getByTestId('link-panel')).toHaveAttribute('data-phase', 'expired-code');
+  await expect(page.getByTestId('link-code')).toBeEmpty();
+  await expect(page.getByTestId('link-code')).toBeHidden();
+  // The server knows that it has not expired yet, and that a second one would count against the number.
+  await page.getByTestId('link-refresh').click();
+  await expect(page.getByTestId('problem')).toHaveAttribute('data-code', 'code_outstanding');
+  await app.picture('code-expired');
 });

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use wa_manager::account::AccountSettings;
 use wa_manager::pairing::{PairError, PairRequest};
 use wa_manager::{
-    AccountName, AccountPatch, AccountSnapshot, AccountSpec, AccountStatus, CommandOutcome, Unlink,
+    AccountName, AccountPatch, AccountSnapshot, AccountSpec, AccountStatus, CommandOutcome, ManagerError,
+    Unlink,
 };
 use wa_types::PhoneNumber;
 
@@ -199,8 +200,10 @@ pub(crate) async fn remove(
     caller.may(Scope::Delete)?;
     let Query(Force { force }) = force.map_err(|error| Problem::bad_request(error.body_text()))?;
     let key = caller.key_of(&name)?;
-    app.manager.delete(&key, unlink(force)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    match app.manager.delete(&key, unlink(force)).await {
+        Ok(()) | Err(ManagerError::NotFound) => Ok(StatusCode::NO_CONTENT), // the second time, too
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) const fn unlink(force: bool) -> Unlink {

@@ -6,7 +6,10 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 
 use super::gatekeeping::SendReply;
+use super::numbers::CheckReply;
 use super::past::{HistoryError, HistoryJob, HistoryRequest};
+use wa_types::PhoneNumber;
+
 use crate::account::{AccountSettings, AccountSnapshot, AccountStatus, Errand};
 use crate::manager::ManagerError;
 use crate::pairing::{PairRequest, PairingTicket, TicketCommand};
@@ -39,6 +42,8 @@ pub(crate) enum Command {
     Send(Box<SendRequest>, SendReply),
     /// It shall ask its phone for old messages.
     History(HistoryRequest, oneshot::Sender<Result<HistoryJob, HistoryError>>),
+    /// It shall find out which numbers have an account.
+    Numbers(Vec<PhoneNumber>, CheckReply),
     /// Something is wanted that its task need not do itself.
     Errand(oneshot::Sender<Errand>),
     /// Something is asked of its limits or its outbox.

@@ -59,6 +59,7 @@ impl Actor {
             Command::History(request, reply) => {
                 let _gone = reply.send(self.sync_history(request).await);
             }
+            Command::Numbers(numbers, reply) => self.check_numbers(numbers, reply).await,
             Command::Errand(reply) => {
                 let _gone = reply.send(self.errand());
             }

@@ -1,31 +1,39 @@
 //! What an account sends, and what it hears of it: through its gate. Requirements: manager.md, section 3.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use wa_core::client::{NewChatQuota, ReachoutTimelock};
+use wa_core::client::{NewChatQuota, NumberLookup, ReachoutTimelock};
 use wa_core::error::CallError;
 use wa_core::event::Receipt;
 use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::{Client, Event, SendOptions};
 use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
+use super::numbers::Checking;
 use super::{Actor, End, Lost};
 use crate::account::AccountRecord;
 use crate::account::AccountStatus;
 use crate::event::EventKind;
 use crate::manager::Shared;
 use crate::sending::{
-    Decision, Fate, GateConfig, Next, Queued, Recipient, Reserved, SendError, SendReceipt, SendRequest,
-    Start, signal_of, signal_of_quota,
+    Decision, Fate, GateConfig, Next, Question, Queued, Recipient, Reserved, SendError, SendReceipt,
+    SendRequest, Start, signal_of, signal_of_quota,
 };
+use crate::trust::Signal;
 
 /// How many requests wait for their limits with their callers.
 const DELAYED: usize = 1000;
+
+/// While the server's time lock is on, it is asked for again so often.
+const LOCK_AGAIN: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// The server's quota of new chats is asked for again so often, where there is one.
+const QUOTA_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// Where the answer to a request to send goes.
 pub(crate) type SendReply = oneshot::Sender<Result<SendOutcome, SendError>>;
@@ -49,17 +57,25 @@ pub(super) struct Waiting {
     delayed: Vec<Delayed>,
     /// When the outbox is to be looked at.
     outbox_at: Option<UnixMillis>,
-    /// Questions to the server about what it allows.
+    /// Questions to the server that are under way.
     questions: JoinSet<Allowed>,
+    /// When the server is asked again what it allows, by the clock that does not jump.
+    ask_at: BTreeMap<Question, Duration>,
+    /// Who was refused while the time lock could not be asked for.
+    refused: Vec<u64>,
+    /// How often the server told its time lock by itself: an answer may be older.
+    lock_told: u64,
 }
 
 /// What the server says that it allows.
 #[derive(Debug)]
 pub(super) enum Allowed {
-    /// Its time lock, with who was refused for it.
-    TimeLock(Option<u64>, Result<ReachoutTimelock, CallError>),
+    /// Its time lock, with those who were refused for it, and how often it had been told by itself.
+    TimeLock(Vec<u64>, u64, Result<ReachoutTimelock, CallError>),
     /// Its quota of new chats.
     NewChats(Result<NewChatQuota, CallError>),
+    /// Which numbers have an account.
+    Numbers(Box<Checking>, Result<Vec<NumberLookup>, CallError>),
 }
 
 #[derive(Debug)]
@@ -72,6 +88,11 @@ struct Delayed {
 }
 
 impl Waiting {
+    /// Asks the server something; the answer comes with [`Self::next_allowed`].
+    pub(super) fn ask(&mut self, question: impl Future<Output = Allowed> + Send + 'static) {
+        self.questions.spawn(question);
+    }
+
     /// The server's next answer about what it allows.
     ///
     /// Cancel safe.
@@ -89,7 +110,7 @@ pub(super) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig
     GateConfig {
         table: shared.table.clone(),
         zone: shared.zone(record).clone(),
-        tenant_cap: None,
+        tenant_cap: shared.quotas.of(&record.tenant).daily_cap,
         is_strict: record.settings.strict_daily_limit,
         counts_texts: true,
         start: Start::default(),
@@ -256,7 +277,8 @@ impl Actor {
                 self.gate.set_own(self.record.jid.iter().chain(&self.record.lid).cloned());
                 persist!(self, self.gate.logged_in(server.map(UnixSeconds::to_millis)));
                 self.settle_open().await?;
-                self.ask_what_is_allowed();
+                self.ask_what_is_allowed(Question::TimeLock);
+                self.ask_what_is_allowed(Question::NewChats);
             }
             Event::Send(update) => {
                 if let Some(fate) = Fate::of_state(&update.state) {
@@ -268,6 +290,16 @@ impl Actor {
         }
         let now = self.gate.now();
         if let Some(signal) = signal_of(event, now) {
+            if matches!(signal, Signal::TimeLocked { .. } | Signal::TimeLockOver) {
+                self.waiting.lock_told += 1;
+            }
+            match signal {
+                Signal::TimeLocked { .. } => self.ask_later(Question::TimeLock, LOCK_AGAIN),
+                Signal::TimeLockOver if self.waiting.refused.is_empty() => {
+                    self.waiting.ask_at.remove(&Question::TimeLock);
+                }
+                _ => {}
+            }
             persist!(self, self.gate.heed(signal));
         }
         Ok(())
@@ -315,47 +347,115 @@ impl Actor {
             };
             let _gone = reply.send(told.map(SendOutcome::Sent));
         }
-        if let (Some(person), Some(running)) = (settled.refused, &self.running) {
-            let client = running.client.clone();
-            self.waiting.questions.spawn(async move {
-                Allowed::TimeLock(Some(person), client.account().reachout_timelock().await)
-            });
+        if let Some(person) = settled.refused {
+            self.waiting.refused.push(person);
+            self.ask_what_is_allowed(Question::TimeLock);
         }
         // What waits may have waited for this.
         self.waiting.outbox_at = Some(self.gate.now());
         Ok(())
     }
 
-    /// Asks the server for its time lock and its quota, after a login; later it tells by itself when they change.
-    fn ask_what_is_allowed(&mut self) {
+    /// Asks the server what it allows: after a login, after a refusal, and again while that is worth knowing; it tells by
+    /// itself when it changes. When the server had enough of such questions, later.
+    fn ask_what_is_allowed(&mut self, question: Question) {
         let Some(running) = &self.running else { return };
-        let (first, second) = (running.client.clone(), running.client.clone());
-        let questions = &mut self.waiting.questions;
-        questions.spawn(async move { Allowed::TimeLock(None, first.account().reachout_timelock().await) });
-        questions.spawn(async move { Allowed::NewChats(second.account().new_chat_quota().await) });
+        let now = self.shared.clock.boot();
+        if let Some(until) = self.questions.closed_until(question, now) {
+            self.waiting.ask_at.insert(question, until);
+            return;
+        }
+        self.waiting.ask_at.remove(&question);
+        let client = running.client.clone();
+        match question {
+            Question::TimeLock => {
+                let refused = std::mem::take(&mut self.waiting.refused);
+                let told = self.waiting.lock_told;
+                self.waiting.ask(async move {
+                    Allowed::TimeLock(refused, told, client.account().reachout_timelock().await)
+                });
+            }
+            Question::NewChats => {
+                self.waiting.ask(async move { Allowed::NewChats(client.account().new_chat_quota().await) });
+            }
+            // Only when somebody wants to know.
+            Question::Numbers => {}
+        }
+    }
+
+    fn ask_later(&mut self, question: Question, after: Duration) {
+        self.waiting.ask_at.insert(question, self.shared.clock.boot() + after);
     }
 
     /// The server answered what it allows.
     pub(super) async fn allowed(&mut self, allowed: Allowed) -> Result<(), Lost> {
-        let failed = match allowed {
-            Allowed::TimeLock(refused, Ok(lock)) => {
-                persist!(self, self.gate.heed_time_lock(&lock, refused));
-                return Ok(());
-            }
-            Allowed::NewChats(Ok(quota)) => {
-                let now = self.gate.now();
-                if let Some(signal) = signal_of_quota(&quota, now) {
-                    persist!(self, self.gate.heed(signal));
+        let now = self.shared.clock.boot();
+        match allowed {
+            Allowed::TimeLock(refused, told, answer) => {
+                self.questions.note(Question::TimeLock, &answer, now);
+                match answer {
+                    Ok(_) if told != self.waiting.lock_told => {
+                        self.waiting.refused.extend(refused);
+                        self.ask_what_is_allowed(Question::TimeLock);
+                    }
+                    Ok(lock) => {
+                        if lock.is_active {
+                            self.ask_later(Question::TimeLock, LOCK_AGAIN);
+                        }
+                        // At least once, with nobody.
+                        persist!(self, self.gate.heed_time_lock(&lock, refused.first().copied()));
+                        for person in refused.iter().skip(1) {
+                            persist!(self, self.gate.heed_time_lock(&lock, Some(*person)));
+                        }
+                    }
+                    Err(error) => {
+                        // They are refused until it is known why.
+                        self.waiting.refused.extend(refused);
+                        self.not_answered(Question::TimeLock, &error, now);
+                    }
                 }
-                return Ok(());
             }
-            Allowed::TimeLock(_, Err(error)) | Allowed::NewChats(Err(error)) => error,
-        };
-        tracing::debug!(account = %self.record.id, error = %failed, "what the server allows is not known");
+            Allowed::NewChats(answer) => {
+                self.questions.note(Question::NewChats, &answer, now);
+                match answer {
+                    Ok(quota) => {
+                        let time = self.gate.now();
+                        if let Some(signal) = signal_of_quota(&quota, time) {
+                            self.ask_later(Question::NewChats, QUOTA_AGAIN);
+                            persist!(self, self.gate.heed(signal));
+                        }
+                    }
+                    Err(error) => self.not_answered(Question::NewChats, &error, now),
+                }
+            }
+            Allowed::Numbers(checking, answer) => return self.numbers_told(*checking, answer).await,
+        }
         Ok(())
     }
 
+    /// What was closed is asked again when it opens; all else at the next login.
+    fn not_answered(&mut self, question: Question, error: &CallError, now: Duration) {
+        if let Some(until) = self.questions.closed_until(question, now) {
+            self.waiting.ask_at.insert(question, until);
+        }
+        tracing::debug!(account = %self.record.id, %error, "what the server allows is not known");
+    }
+
     pub(super) async fn gate_time(&mut self) -> Result<(), Lost> {
+        let boot = self.shared.clock.boot();
+        let due: Vec<Question> = self
+            .waiting
+            .ask_at
+            .iter()
+            .filter(|(_, at)| **at <= boot)
+            .map(|(question, _)| *question)
+            .collect();
+        for question in due {
+            self.waiting.ask_at.remove(&question);
+            if self.running.as_ref().is_some_and(|running| running.connection.is_ready()) {
+                self.ask_what_is_allowed(question);
+            }
+        }
         let now = self.gate.now();
         let delayed = std::mem::take(&mut self.waiting.delayed);
         for Delayed { at, until, request, reply } in delayed {
@@ -376,9 +476,10 @@ impl Actor {
     /// When something is to be sent, by the clock that does not jump.
     pub(super) fn gate_deadline(&mut self) -> Option<Duration> {
         let delayed = self.waiting.delayed.iter().map(|delayed| delayed.at);
-        let at = delayed.chain(self.waiting.outbox_at).min()?;
+        let at = delayed.chain(self.waiting.outbox_at).min();
         // The gate's time is the server's, and not the wall clock's.
-        Some(self.shared.clock.boot() + at.since(self.gate.now()))
+        let at = at.map(|at| self.shared.clock.boot() + at.since(self.gate.now()));
+        at.into_iter().chain(self.waiting.ask_at.values().copied()).min()
     }
 
     /// Tells the gate where the account really stands: what is told of it may be late.

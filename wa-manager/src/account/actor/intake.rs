@@ -14,7 +14,7 @@ use wa_core::event::{CallSignal, InboxNumber};
 
 use super::client::Running;
 use super::{Actor, End, Lost};
-use crate::account::IgnoreRules;
+use crate::account::{IdentityPolicy, IgnoreRules};
 use crate::event::EventKind;
 use crate::inbound::{Answer, InboundError, Item, Past, group_json, oldest_of};
 use crate::store::Changes;
@@ -192,6 +192,11 @@ impl Actor {
                     "error": message.error.to_string(),
                 });
                 self.tell(EventKind::MessageUndecryptable, data).await
+            }
+            Event::IdentityChanged { device } => {
+                let trusted = self.record.settings.identity_policy == IdentityPolicy::AutoTrust;
+                let data = json!({ "device": device.to_string(), "isTrusted": trusted });
+                self.tell(EventKind::IdentityChanged, data).await
             }
             Event::GroupChanged(changed) => {
                 let data = group_json(changed);

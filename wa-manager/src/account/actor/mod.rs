@@ -12,6 +12,7 @@
 //! | `linking` | links it to a phone |
 //! | `gatekeeping` | what it sends, within its limits |
 //! | `intake` | what comes to it |
+//! | `numbers` | finds out which phone numbers have an account |
 //! | `past` | asks the phone for old messages |
 //! | `supervisor` | starts an actor anew after a crash |
 //! | `damaged` | stands for an actor whose account cannot be read |
@@ -35,6 +36,7 @@ mod flaps;
 mod gatekeeping;
 mod intake;
 mod linking;
+mod numbers;
 mod past;
 mod standing;
 mod supervisor;
@@ -63,12 +65,13 @@ use crate::ids::AccountId;
 use crate::inbound::Inbound;
 use crate::manager::{Ending, Shared};
 use crate::pairing::{PairingView, ViewPublisher};
-use crate::sending::Gate;
+use crate::sending::{Gate, Questions};
 use crate::store::{Changes, ManagerStoreError};
 
 pub use command::{AccountPatch, CommandOutcome, Unlink};
 pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
+pub use numbers::{CheckError, NumberStatus};
 pub use past::{HistoryError, HistoryJob, HistoryRequest};
 pub use standing::ConnectionPolicy;
 pub(crate) use standing::closed;
@@ -122,6 +125,8 @@ pub(crate) struct Actor {
     /// Where the gate believes that the account stands.
     gate_stands: AccountStatus,
     waiting: Waiting,
+    /// Which questions the server refuses for now.
+    questions: Questions,
     inbound: Inbound,
     taking: Taking,
     linking: Option<Linking>,
@@ -174,6 +179,7 @@ impl Actor {
             gate,
             gate_stands: AccountStatus::Idle,
             waiting: Waiting::default(),
+            questions: Questions::default(),
             inbound,
             taking: Taking::default(),
             linking: None,

@@ -4,14 +4,14 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
 use crate::ids::{AccountId, EventId, TenantId};
 use crate::store::{
     Change, Changes, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, EventQuery,
-    IdempotencyRecord, ManagerStore, ManagerStoreError, MemoryManagerStore, PairLimitRecord,
+    IdempotencyRecord, ManagerStore, ManagerStoreError, MemoryManagerStore, NumberRecord, PairLimitRecord,
     ReservationRecord, SendRecord, StoreFuture, TrustRecord,
 };
 use crate::webhook::WebhookRecord;
@@ -56,6 +56,7 @@ impl ManagerStore for Stubborn {
         contacts(account: &AccountId, from: u64, limit: usize) -> Vec<ContactRecord>;
         chat(account: &AccountId, chat: &Jid) -> Option<ChatRecord>;
         chats(account: &AccountId, limit: usize) -> Vec<ChatRecord>;
+        numbers(account: &AccountId, numbers: Vec<PhoneNumber>) -> Vec<NumberRecord>;
         idempotency(tenant: &TenantId, key: &str) -> Option<IdempotencyRecord>;
         pair_limit(key: &str) -> Option<PairLimitRecord>;
         cursors(endpoint: &str) -> Vec<CursorRecord>;

@@ -18,18 +18,18 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::types::FromSqlError;
+use rusqlite::types::{FromSqlError, ValueRef};
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension as _, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 use self::worker::Worker;
 use super::changes::Changes;
 use super::error::ManagerStoreError;
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
@@ -264,6 +264,26 @@ impl ManagerStore for SqliteManagerStore {
             );
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             all(connection, &sql, params![account.as_str(), limit], read::chat)
+        })
+    }
+
+    fn numbers(&self, account: &AccountId, numbers: Vec<PhoneNumber>) -> StoreFuture<'_, Vec<NumberRecord>> {
+        let account = account.clone();
+        self.query(move |connection| {
+            let sql = "SELECT at, found FROM number WHERE account = ?1 AND number = ?2";
+            let mut known = Vec::new();
+            for number in numbers {
+                let found = one(connection, sql, params![account.as_str(), number.as_str()], |row| {
+                    let found = match row.get_ref(1)? {
+                        ValueRef::Null => None,
+                        _ => Some(parsed(row, 1)?),
+                    };
+                    let (account, number) = (account.clone(), number.clone());
+                    Ok(NumberRecord { account, number, found, at: read::time(row, 0)? })
+                });
+                known.extend(found?);
+            }
+            Ok(known)
         })
     }
 

@@ -93,6 +93,15 @@ CREATE TABLE chat (
 ) STRICT;
 CREATE INDEX chat_recent ON chat (account, last_message_at DESC, chat);
 
+CREATE TABLE number (
+    account TEXT NOT NULL,
+    number TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    -- JSON; null for a number without an account.
+    found TEXT,
+    PRIMARY KEY (account, number)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE idempotency (
     tenant TEXT NOT NULL,
     key TEXT NOT NULL,

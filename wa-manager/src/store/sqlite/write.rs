@@ -118,6 +118,16 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
             let values = params![account.as_str(), chat.to_string()];
             run("DELETE FROM chat WHERE account = ?1 AND chat = ?2", values)?;
         }
+        Change::PutNumber(record) => {
+            let found = record.found.as_ref().map(json).transpose()?;
+            run(
+                "INSERT OR REPLACE INTO number (account, number, at, found) VALUES (?1, ?2, ?3, ?4)",
+                params![record.account.as_str(), record.number.as_str(), int(record.at.0), found],
+            )?;
+        }
+        Change::TrimNumbers { account, before } => {
+            run("DELETE FROM number WHERE account = ?1 AND at < ?2", params![account.as_str(), int(before)])?;
+        }
         Change::PutIdempotency(record) => {
             run(
                 "INSERT OR REPLACE INTO idempotency (tenant, key, outcome, until) VALUES (?1, ?2, ?3, ?4)",
@@ -162,7 +172,8 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
 }
 
 /// What is kept of the number that an account was linked to.
-const FORGET_NUMBER: [&str; 4] = [
+const FORGET_NUMBER: [&str; 5] = [
+    "DELETE FROM number WHERE account = ?1",
     "DELETE FROM reservation WHERE account = ?1",
     "DELETE FROM send WHERE account = ?1",
     "DELETE FROM contact WHERE account = ?1",
@@ -170,7 +181,8 @@ const FORGET_NUMBER: [&str; 4] = [
 ];
 
 /// All that is kept of an account, but for what tells its deletion.
-const DELETE_ALL: [&str; 12] = [
+const DELETE_ALL: [&str; 13] = [
+    "DELETE FROM number WHERE account = ?1",
     "DELETE FROM event WHERE account = ?1 AND kind <> 'account.deleted'",
     "DELETE FROM dead_letter WHERE account = ?1 AND kind <> 'account.deleted'",
     "DELETE FROM cursor WHERE endpoint IN (SELECT id FROM webhook WHERE account = ?1)",

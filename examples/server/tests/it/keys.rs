@@ -1,0 +1,148 @@
+//! Who may do what.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+/// R182: each scope opens its own doors, and no others.
+#[tokio::test]
+async fn each_scope_opens_its_own_doors() {
+    let server = Server::sandbox().await;
+    server.create("shop").await;
+    let account = "/whatsapp/session/shop";
+    let doors: [(&str, Method, String, Value, u16); 8] = [
+        ("read", Method::GET, account.to_owned(), Value::Null, 200),
+        ("read", Method::GET, "/whatsapp/events".to_owned(), Value::Null, 200),
+        ("control", Method::POST, format!("{account}/stop"), Value::Null, 200),
+        ("setting", Method::PUT, account.to_owned(), json!({ "displayName": "x" }), 200),
+        ("setting", Method::GET, "/whatsapp/webhooks".to_owned(), Value::Null, 200),
+        ("send", Method::GET, format!("{account}/outbox"), Value::Null, 200),
+        ("admin", Method::GET, "/keys".to_owned(), Value::Null, 200),
+        ("delete", Method::DELETE, account.to_owned(), Value::Null, 204),
+    ];
+    for scope in ["read", "send", "control", "setting", "delete"] {
+        let key = server.new_key("default", &[scope]).await;
+        for (wanted, method, path, body, status) in &doors {
+            let answer = server.call_with(&key, method.clone(), path, body.clone()).await;
+            if wanted == &scope {
+                answer.expect(*status);
+            } else {
+                answer.problem(403, "forbidden");
+            }
+        }
+    }
+}
+
+/// R182: another tenant's account is not there, whatever is tried with it.
+#[tokio::test]
+async fn another_tenants_account_is_not_there() {
+    let server = Server::sandbox().await;
+    server.create("ours").await;
+    let theirs = server.new_key("other", &["read", "send", "control", "setting", "delete"]).await;
+    let account = "/whatsapp/session/ours";
+    let text = json!({ "to": "15550000002", "content": { "text": "x" } });
+    for (method, path, body) in [
+        (Method::GET, account.to_owned(), Value::Null),
+        (Method::PUT, account.to_owned(), json!({ "displayName": "x" })),
+        (Method::POST, format!("{account}/start"), Value::Null),
+        (Method::POST, format!("{account}/stop"), Value::Null),
+        (Method::POST, format!("{account}/logout"), Value::Null),
+        (Method::POST, format!("{account}/pairing"), json!({ "method": "qr" })),
+        (Method::GET, format!("{account}/qr"), Value::Null),
+        (Method::GET, format!("{account}/trust"), Value::Null),
+        (Method::POST, format!("{account}/messages"), text),
+        (Method::GET, format!("{account}/outbox"), Value::Null),
+    ] {
+        server.call_with(&theirs, method, &path, body).await.problem(404, "not_found");
+    }
+    server.call_with(&theirs, Method::DELETE, account, Value::Null).await.expect(204);
+    assert_eq!(server.get(account).await.status, 200, "it is still there");
+    let list = server.call_with(&theirs, Method::GET, "/whatsapp/sessions", Value::Null).await.expect(200);
+    assert_eq!(list["accounts"], json!([]));
+    let events = server.call_with(&theirs, Method::GET, "/whatsapp/events", Value::Null).await.expect(200);
+    assert_eq!(events["events"], json!([]));
+    // The name is free for them.
+    server.call_with(&theirs, Method::POST, "/whatsapp/session", json!({ "name": "ours" })).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_key_reaches_the_accounts_that_it_names() {
+    let server = Server::sandbox().await;
+    server.create("one").await;
+    server.create("two").await;
+    let body = json!({ "accounts": ["one"], "scopes": ["read", "control", "setting"] });
+    let key = server.post("/keys", body).await.expect(201)["key"].as_str().unwrap().to_owned();
+    let ask = async |path: &str| server.call_with(&key, Method::GET, path, Value::Null).await;
+    ask("/whatsapp/session/one").await.expect(200);
+    ask("/whatsapp/session/two").await.problem(404, "not_found");
+    let list = ask("/whatsapp/sessions").await.expect(200);
+    assert_eq!(list["accounts"].as_array().unwrap().len(), 1);
+    ask("/whatsapp/events").await.problem(403, "forbidden");
+    ask("/whatsapp/webhooks").await.problem(403, "forbidden");
+    server
+        .call_with(&key, Method::POST, "/whatsapp/session", json!({ "name": "two" }))
+        .await
+        .problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn expired_removed_foreign_and_made_up_keys_are_refused() {
+    let server = Server::sandbox().await;
+    let refuse = async |key: &str| {
+        let answer = server.call_with(key, Method::GET, "/whatsapp/sessions", Value::Null).await;
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        answer.problem(401, "unauthorized");
+    };
+    let make = async |body: Value| server.post("/keys", body).await.expect(201);
+    let expired = make(json!({ "scopes": ["read"], "expiresAt": 1 })).await;
+    refuse(expired["key"].as_str().unwrap()).await;
+    let elsewhere = make(json!({ "scopes": ["read"], "addresses": ["192.0.2.1"] })).await;
+    refuse(elsewhere["key"].as_str().unwrap()).await;
+    let removed = make(json!({ "scopes": ["read"] })).await;
+    let path = format!("/keys/{}", removed["id"].as_str().unwrap());
+    server.call(Method::DELETE, &path, Value::Null).await.expect(204);
+    refuse(removed["key"].as_str().unwrap()).await;
+    server.call(Method::DELETE, &path, Value::Null).await.problem(404, "not_found");
+    refuse("wa_made-up").await;
+    refuse("").await;
+    server.send(Method::GET, "/whatsapp/sessions", &[], "").await.problem(401, "unauthorized");
+    server
+        .send(Method::GET, "/whatsapp/sessions", &[("authorization", "Basic eDp5")], "")
+        .await
+        .problem(401, "unauthorized");
+
+    let keys = server.get("/keys").await.expect(200);
+    let text = keys.to_string();
+    assert!(!text.contains("wa_") && !text.contains("hash"), "{text}");
+    let own = keys["keys"].as_array().unwrap().iter().find(|key| key["scopes"] == json!(["admin"])).unwrap();
+    let path = format!("/keys/{}", own["id"].as_str().unwrap());
+    server.call(Method::DELETE, &path, Value::Null).await.problem(409, "own_key");
+}
+
+/// A key may make so many requests a minute; others are not slowed.
+#[tokio::test]
+async fn a_key_that_asks_too_often_waits() {
+    let server = Server::start(&["--sandbox"]).await;
+    let other = server.new_key("default", &["read"]).await;
+    let mut last = server.get("/whatsapp/sessions").await;
+    for _ in 0..60 {
+        last = server.get("/whatsapp/sessions").await;
+    }
+    assert!(last.header("retry-after").is_some());
+    last.problem(429, "too_many_requests");
+    server.call_with(&other, Method::GET, "/whatsapp/sessions", Value::Null).await.expect(200);
+}
+
+/// The files of the server have no key in them.
+#[tokio::test]
+async fn a_key_is_not_kept() {
+    let server = Server::sandbox().await;
+    let key = server.new_key("default", &["read"]).await;
+    for file in ["keys.db", "keys.db-wal", "answers.db", "manager.db", "manager.db-wal"] {
+        let Ok(bytes) = std::fs::read(server.directory().join(file)) else { continue };
+        for secret in [&key, &server.key] {
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{file}");
+        }
+    }
+}

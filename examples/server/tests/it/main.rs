@@ -1,0 +1,25 @@
+//! The server as a program: started, asked over real sockets, ended, killed.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `server` | the program, and how it is asked |
+//! | `sessions`, `batches`, `pairing`, `messages`, `webhooks` | what can be asked and told |
+//! | `keys` | who may do what |
+//! | `bad_input` | what is refused, and how |
+//! | `idempotency` | the same request twice |
+//! | `socket` | what happens, as it happens |
+//! | `document` | the OpenAPI document |
+//! | `kills` | the program is killed at random |
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
+
+mod bad_input;
+mod batches;
+mod document;
+mod idempotency;
+mod keys;
+mod kills;
+mod messages;
+mod pairing;
+mod server;
+mod sessions;
+mod socket;

@@ -1,0 +1,149 @@
+//! Accounts, one at a time.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::server::{Server, TestServer};
+
+/// R078, R093, R095, R096, R129, R143-R146, R149, R165: what is made is there with the defaults that were asked for, and is not
+/// started unless that was asked for.
+#[tokio::test]
+async fn an_account_is_made_listed_and_shown() {
+    let server = Server::sandbox().await;
+    let made = server.post("/whatsapp/session", json!({ "name": "shop", "displayName": "The shop" })).await;
+    let made = made.expect(201);
+    assert_eq!((made["name"].as_str(), made["status"].as_str()), (Some("shop"), Some("idle")));
+    assert_eq!(made["settings"]["syncLimit"], 50);
+    assert_eq!(made["settings"]["autoStart"], false);
+    assert_eq!(made["settings"]["storageMode"], "filesystem");
+    assert_eq!((&made["trust"]["trustLevel"], &made["trust"]["dailyLimit"]), (&json!(1), &json!(50)));
+    assert_eq!(made["trust"]["messagesSentToday"], 0);
+    assert_eq!((&made["isLoggedIn"], &made["phoneNumber"]), (&json!(false), &Value::Null));
+    assert_eq!((&made["lastActiveAt"], &made["battery"]), (&Value::Null, &Value::Null));
+    assert!(made["createdAt"].is_u64() && made["updatedAt"].is_u64() && made["id"].is_string());
+
+    let other = json!({ "name": "desk", "settings": { "syncLimit": 500, "autoStart": true } });
+    assert_eq!(server.post("/whatsapp/session", other).await.expect(201)["settings"]["syncLimit"], 500);
+    server.post("/whatsapp/session", json!({ "name": "shop" })).await.problem(409, "already_exists");
+
+    let all = server.get("/whatsapp/sessions").await.expect(200);
+    assert_eq!(all["accounts"].as_array().unwrap().len(), 2);
+    assert!(all["seq"].as_u64().unwrap() >= 2);
+    assert_eq!(server.get("/whatsapp/session/shop").await.expect(200)["id"], made["id"]);
+    server.get("/whatsapp/session/nobody").await.problem(404, "not_found");
+}
+
+/// R072: by status (also by the other name of `ready`), by words, page by page.
+#[tokio::test]
+async fn lists_are_filtered_and_paged() {
+    let server = Server::sandbox().await;
+    server.linked("ready-one", "anna").await;
+    for number in 0..5 {
+        server.create(&format!("idle-{number}")).await;
+    }
+    let names = async |query: &str| {
+        let list = server.get(&format!("/whatsapp/sessions?{query}")).await.expect(200);
+        let accounts = list["accounts"].as_array().unwrap();
+        accounts.iter().map(|account| account["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("status=ready").await, ["ready-one"]);
+    assert_eq!(names("status=connected").await, ["ready-one"]);
+    assert_eq!(names("status=idle").await.len(), 5);
+    assert_eq!(names("q=IDLE-3").await, ["idle-3"]);
+    server.get("/whatsapp/sessions?status=asleep").await.problem(400, "bad_request");
+
+    let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let query = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+        let page = server.get(&format!("/whatsapp/sessions?limit=2{query}")).await.expect(200);
+        for account in page["accounts"].as_array().unwrap() {
+            seen.push(account["name"].as_str().unwrap().to_owned());
+        }
+        cursor = match &page["cursor"] {
+            Value::Null => break,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+    }
+    seen.sort();
+    assert_eq!(seen, ["idle-0", "idle-1", "idle-2", "idle-3", "idle-4", "ready-one"]);
+}
+
+/// R089, R097, R130-R133, R153: names and settings change; whoever saw an older version is told.
+#[tokio::test]
+async fn names_and_settings_change_by_version() {
+    let server = Server::sandbox().await;
+    let made = server.create("shop").await;
+    let path = "/whatsapp/session/shop";
+    let settings = json!({ "autoStart": true, "syncLimit": 100, "storageMode": "none" });
+    let body = json!({ "displayName": "New name", "settings": settings });
+    let bearer = format!("Bearer {}", server.key);
+    let version = made["version"].to_string();
+    let headers = [("authorization", bearer.as_str()), ("if-match", version.as_str())];
+    let changed = server.send(Method::PUT, path, &headers, body.to_string()).await.expect(200);
+    assert_eq!((&changed["displayName"], &changed["name"]), (&json!("New name"), &json!("shop")));
+    assert_eq!(changed["settings"]["syncLimit"], 100);
+    assert!(changed["version"].as_u64() > made["version"].as_u64());
+    server.send(Method::PUT, path, &headers, body.to_string()).await.problem(412, "version_conflict");
+    let too_high = json!({ "settings": { "syncLimit": 501 } });
+    server.call(Method::PUT, path, too_high).await.problem(400, "bad_request");
+}
+
+/// R080, R088, R099-R101, R090, R091, R098, R151, R152: stopped is not logged out, logged out is not deleted, and deleted is gone.
+#[tokio::test]
+async fn stop_keeps_the_link_logout_keeps_the_account_delete_keeps_nothing() {
+    let server = Server::sandbox().await;
+    server.linked("shop", "anna").await;
+    let path = "/whatsapp/session/shop";
+    let outcome = server.post(&format!("{path}/stop"), Value::Null).await.expect(200);
+    assert_eq!(outcome["changed"], true);
+    assert_eq!((&outcome["before"], &outcome["after"]), (&json!("ready"), &json!("idle")));
+    assert_eq!(server.get(path).await.expect(200)["isLoggedIn"], true);
+    assert_eq!(server.post(&format!("{path}/stop"), Value::Null).await.expect(200)["changed"], false);
+    server.post(&format!("{path}/start"), Value::Null).await.expect(200);
+    server.status("shop", "ready").await;
+    server.post(&format!("{path}/restart"), Value::Null).await.expect(200);
+    server.status("shop", "ready").await;
+
+    server.post(&format!("{path}/logout"), Value::Null).await.expect(200);
+    let out = server.status("shop", "idle").await;
+    assert_eq!((&out["isLoggedIn"], &out["displayName"]), (&json!(false), &json!("shop")));
+    server.post(&format!("{path}/start"), Value::Null).await.problem(409, "not_linked");
+
+    server.call(Method::DELETE, path, Value::Null).await.expect(204);
+    server.get(path).await.problem(404, "not_found");
+    server.call(Method::DELETE, path, Value::Null).await.expect(204);
+}
+
+/// R056, R061, R062, R077, R106: what ran runs again, what was stopped stays so.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_restart_of_the_server_shows_the_truth_again() {
+    let test_server = TestServer::start().await;
+    let mut server = test_server.server().await;
+    test_server.linked(&server, "runs", "anna").await;
+    test_server.linked(&server, "rests", "budi").await;
+    server.post("/whatsapp/session/rests/stop", Value::Null).await.expect(200);
+    let health = server.get("/health").await.expect(200);
+    assert_eq!((&health["connected"], &health["total"]), (&json!(1), &json!(2)));
+
+    server.stop().await;
+    server.start_again().await;
+    server.status("runs", "ready").await;
+    assert_eq!(server.get("/whatsapp/session/rests").await.expect(200)["status"], "idle");
+    assert_eq!(server.get("/health").await.expect(200)["byStatus"], json!({ "ready": 1, "idle": 1 }));
+}
+
+#[tokio::test]
+async fn probes_need_no_key_and_figures_do() {
+    let server = Server::sandbox().await;
+    for path in ["/health", "/livez", "/readyz", "/openapi.json"] {
+        assert_eq!(server.send(Method::GET, path, &[], "").await.status, 200, "{path}");
+    }
+    server.send(Method::GET, "/metrics", &[], "").await.problem(401, "unauthorized");
+    server.linked("shop", "anna").await;
+    let metrics = server.get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    let text = String::from_utf8(metrics.body.to_vec()).unwrap();
+    assert!(text.contains("wa_logins_total 1"), "{text}");
+}

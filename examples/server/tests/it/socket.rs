@@ -1,0 +1,278 @@
+//! What happens, as it happens.
+
+use futures_util::future::join_all;
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::server::{Server, TestServer, soon};
+
+pub(crate) struct Socket(WebSocketStream<TcpStream>);
+
+impl Socket {
+    pub(crate) async fn open(server: &Server, key: &str) -> Self {
+        let ticket = server.call_with(key, Method::POST, "/ws/ticket", Value::Null).await.expect(200);
+        Self::with(server, ticket["ticket"].as_str().unwrap()).await.unwrap()
+    }
+
+    async fn with(server: &Server, ticket: &str) -> Result<Self, String> {
+        let stream = TcpStream::connect(&server.address).await.unwrap();
+        let url = format!("ws://{}/ws?ticket={ticket}", server.address);
+        client_async(url, stream).await.map(|(socket, _)| Self(socket)).map_err(|error| error.to_string())
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            match soon("a frame", self.0.next()).await?.ok()? {
+                Message::Text(text) => return serde_json::from_str(&text).ok(),
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// The next frame of this event.
+    pub(crate) async fn event(&mut self, event: &str) -> Value {
+        loop {
+            let frame = self.next().await.unwrap_or_else(|| panic!("closed before {event}"));
+            if frame["event"] == event {
+                return frame;
+            }
+        }
+    }
+
+    /// The next status of an account that is as wanted.
+    async fn status(&mut self, name: &str, status: &str) -> Value {
+        loop {
+            let data = self.event("whatsapp-status").await["data"].take();
+            if data["name"] == name && data["status"] == status {
+                return data;
+            }
+        }
+    }
+
+    async fn say(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    async fn close_code(&mut self) -> CloseCode {
+        loop {
+            match soon("a close", self.0.next()).await {
+                Some(Ok(Message::Close(Some(frame)))) => return frame.code,
+                Some(Ok(_)) => {}
+                other => panic!("no close: {other:?}"),
+            }
+        }
+    }
+}
+
+/// R079, R087, R111-R117, R141, R158, R174, R180: everything at the beginning, each change after it, in order, with what is needed to
+/// show it.
+#[tokio::test]
+async fn a_socket_tells_all_and_then_each_change() {
+    let server = Server::sandbox().await;
+    server.create("idle").await;
+    let mut socket = Socket::open(&server, &server.key).await;
+    let all = socket.event("whatsapp-all-statuses").await;
+    assert_eq!(all["data"]["accounts"][0]["name"], "idle");
+    assert_eq!(all["seq"], all["data"]["seq"]);
+
+    server.post("/whatsapp/session", json!({ "name": "shop", "mode": "qr" })).await.expect(201);
+    socket.status("shop", "loading").await;
+    let qr = socket.status("shop", "qr").await;
+    assert!(qr["qrCode"].is_string() && qr["qrExpiresAt"].is_u64(), "{qr}");
+    server.post("/sandbox/scan", json!({ "name": "shop", "phone": "anna" })).await.expect(204);
+    let mut last = 0;
+    let ready = loop {
+        let frame = socket.event("whatsapp-status").await;
+        assert!(frame["seq"].as_u64().unwrap() > last, "in order");
+        last = frame["seq"].as_u64().unwrap();
+        if frame["data"]["status"] == "ready" {
+            break frame["data"].clone();
+        }
+    };
+    for field in ["accountId", "phoneNumber", "trustLevel", "dailyLimit", "messagesSentToday", "accountSeq"] {
+        assert!(!ready[field].is_null(), "{field}: {ready}");
+    }
+    assert!(ready.get("battery").is_some() && ready["qrCode"].is_null());
+    // What is told is what is stored.
+    let stored = server.get("/whatsapp/session/shop").await.expect(200);
+    assert_eq!((&stored["seq"], &stored["status"]), (&ready["accountSeq"], &ready["status"]));
+
+    let phones = server.get("/sandbox").await.expect(200);
+    let number = phones["phones"][1]["number"].as_str().unwrap();
+    let body = json!({ "name": "typed", "mode": "pairing", "phoneNumber": number });
+    server.post("/whatsapp/session", body).await.expect(201);
+    let code = socket.event("whatsapp-pairing-code").await;
+    assert_eq!(code["data"]["code"].as_str().unwrap().len(), 9);
+    assert!(code["data"]["expiresAt"].is_u64());
+    server.call(Method::DELETE, "/whatsapp/session/idle", Value::Null).await.expect(204);
+    assert_eq!(
+        socket.event("whatsapp-deleted").await["data"]["accountId"],
+        all["data"]["accounts"][0]["accountId"]
+    );
+    socket.say(r#"{"type":"ping"}"#).await;
+    socket.event("pong").await;
+}
+
+/// Messages and figures, to those who ask for them.
+#[tokio::test]
+async fn messages_are_told_to_those_who_ask() {
+    let test_server = TestServer::start().await;
+    let server = test_server.server().await;
+    test_server.linked(&server, "shop", "anna").await;
+    test_server.linked(&server, "desk", "budi").await;
+    let mut socket = Socket::open(&server, &server.key).await;
+    socket.event("whatsapp-all-statuses").await;
+    socket.say(r#"{"type":"subscribe","messages":true,"accounts":["shop"]}"#).await;
+    let all = socket.event("whatsapp-all-statuses").await;
+    assert_eq!(all["data"]["accounts"].as_array().unwrap().len(), 1);
+
+    let citra = test_server.server.phone("citra");
+    for name in ["anna", "budi"] {
+        citra.send_text(test_server.server.phone(name).pn(), "hello").await.unwrap();
+    }
+    let message = socket.event("whatsapp-message").await;
+    assert_eq!(message["data"]["type"], "message.received");
+    assert_eq!(message["data"]["accountId"], all["data"]["accounts"][0]["accountId"]);
+    let answer = json!({ "to": citra.pn().user(), "content": { "text": "hello yourself" } });
+    server.post("/whatsapp/session/shop/messages", answer).await.expect(200);
+    while socket.event("whatsapp-usage").await["data"]["messagesSentToday"] != 1 {}
+}
+
+/// A client that was away asks for what it missed.
+#[tokio::test]
+async fn what_was_missed_is_told_again() {
+    let server = Server::sandbox().await;
+    let mut socket = Socket::open(&server, &server.key).await;
+    let start = socket.event("whatsapp-all-statuses").await["seq"].as_u64().unwrap();
+    for name in ["a", "b", "c"] {
+        server.create(name).await;
+    }
+    drop(socket);
+    let mut socket = Socket::open(&server, &server.key).await;
+    socket.event("whatsapp-all-statuses").await;
+    socket.say(&json!({ "type": "resume", "seq": start }).to_string()).await;
+    // What was on its way before we asked may come, too.
+    let events = server.get(&format!("/whatsapp/events?since={start}")).await.expect(200);
+    let mut missed: Vec<u64> =
+        events["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert!(missed.len() >= 3);
+    while !missed.is_empty() {
+        let seq = socket.event("whatsapp-status").await["seq"].as_u64().unwrap();
+        missed.retain(|missed| *missed != seq);
+    }
+}
+
+/// R182, R053: other tenants' accounts are not told, nor codes to keys that may not link.
+#[tokio::test]
+async fn a_socket_tells_what_its_key_may_know() {
+    let server = Server::sandbox().await;
+    let reader = server.new_key("default", &["read"]).await;
+    let other = server.new_key("other", &["read", "control"]).await;
+    let mut reads = Socket::open(&server, &reader).await;
+    let mut others = Socket::open(&server, &other).await;
+    assert_eq!(others.event("whatsapp-all-statuses").await["data"]["accounts"], json!([]));
+    server.post("/whatsapp/session", json!({ "name": "shop", "mode": "qr" })).await.expect(201);
+    let qr = reads.status("shop", "qr").await;
+    assert!(qr.get("qrCode").is_none_or(Value::is_null), "{qr}");
+    server
+        .call_with(&other, Method::POST, "/whatsapp/session", json!({ "name": "theirs" }))
+        .await
+        .expect(201);
+    assert_eq!(others.event("whatsapp-status").await["data"]["name"], "theirs", "the first that they hear");
+}
+
+#[tokio::test]
+async fn a_ticket_opens_one_socket_and_a_key_none() {
+    let server = Server::sandbox().await;
+    let ticket = server.post("/ws/ticket", Value::Null).await.expect(200);
+    let ticket = ticket["ticket"].as_str().unwrap();
+    Socket::with(&server, ticket).await.unwrap();
+    for wrong in [ticket, "made-up", "", &server.key] {
+        assert!(Socket::with(&server, wrong).await.is_err_and(|error| error.contains("401")));
+    }
+    server.get(&format!("/ws?ticket={ticket}")).await; // not an upgrade: no panic, no hang
+}
+
+/// A key that is removed hears nothing more.
+#[tokio::test]
+async fn a_removed_key_hears_nothing_more() {
+    let server = Server::sandbox().await;
+    let made = server.post("/keys", json!({ "scopes": ["read"] })).await.expect(201);
+    let mut socket = Socket::open(&server, made["key"].as_str().unwrap()).await;
+    socket.event("whatsapp-all-statuses").await;
+    let path = format!("/keys/{}", made["id"].as_str().unwrap());
+    server.call(Method::DELETE, &path, Value::Null).await.expect(204);
+    server.create("shop").await;
+    assert_eq!(socket.close_code().await, CloseCode::Policy);
+}
+
+/// What is none of the protocol ends the socket, with a reason.
+#[tokio::test]
+async fn nonsense_ends_a_socket_cleanly() {
+    let server = Server::sandbox().await;
+    for (message, code) in [
+        (Message::text("{"), CloseCode::Invalid),
+        (Message::text(r#"{"type":"dance"}"#), CloseCode::Invalid),
+        (Message::text(r#"{"type":"resume","seq":"x"}"#), CloseCode::Invalid),
+        (Message::text(r#"{"type":"ping","more":1}"#), CloseCode::Invalid),
+        (Message::binary(vec![1, 2, 3]), CloseCode::Unsupported),
+    ] {
+        let mut socket = Socket::open(&server, &server.key).await;
+        socket.0.send(message).await.unwrap();
+        assert_eq!(socket.close_code().await, code);
+    }
+    let mut socket = Socket::open(&server, &server.key).await;
+    // The server may be gone before all of it is written.
+    let _ = socket.0.send(Message::text("x".repeat(1 << 20))).await;
+    while socket.next().await.is_some() {}
+    server.get("/livez").await.expect(200);
+}
+
+/// A reader that takes nothing holds nobody up; whoever is far behind is told how everything is now, and what was missed.
+#[tokio::test]
+async fn a_slow_reader_holds_nobody_up() {
+    const ACCOUNTS: usize = 8;
+    const CHANGES: usize = 70;
+    let server = Server::sandbox().await;
+    let mut slow = Socket::open(&server, &server.key).await;
+    let mut quick = Socket::open(&server, &server.key).await;
+    quick.event("whatsapp-all-statuses").await;
+    let rename = async |account: usize| {
+        server.create(&format!("shop-{account}")).await;
+        for number in 0..CHANGES {
+            let name = json!({ "displayName": format!("name {number}") });
+            let path = format!("/whatsapp/session/shop-{account}");
+            server.call(Method::PUT, &path, name).await.expect(200);
+        }
+    };
+    let all_heard = async {
+        let last = format!("name {}", CHANGES - 1);
+        let mut done = std::collections::BTreeSet::new();
+        while done.len() < ACCOUNTS {
+            let data = quick.event("whatsapp-status").await["data"].take();
+            if data["displayName"] == last {
+                done.insert(data["name"].as_str().unwrap().to_owned());
+            }
+        }
+    };
+    tokio::join!(join_all((0..ACCOUNTS).map(rename)), all_heard);
+
+    slow.event("whatsapp-all-statuses").await;
+    slow.say(r#"{"type":"resume","seq":0}"#).await;
+    let missed = loop {
+        let frame = slow.event("whatsapp-all-statuses").await;
+        if !frame["data"]["missed"].is_null() {
+            break frame["data"].clone();
+        }
+    };
+    assert_eq!(missed["missed"], json!({ "after": 0, "upTo": missed["seq"] }));
+    for account in missed["accounts"].as_array().unwrap() {
+        assert_eq!(account["displayName"], format!("name {}", CHANGES - 1));
+    }
+}
