@@ -128,6 +128,7 @@ export class App {
 
   /** Keeps a picture of the page for people. */
   async picture(name) {
-    await this.page.screenshot({ path: `results/screenshots/${name}.png`, fullPage: true });
+    const fullPage = await this.page.locator('dialog[open]').count() === 0;
+    await this.page.screenshot({ path: `results/screenshots/${name}.png`, fullPage, animations: 'disabled' });
   }
 }

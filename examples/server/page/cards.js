@@ -116,13 +116,17 @@ function createCard({ id, actions, selection, onSelect }) {
       setText(badge, statusText(account));
       const why = reasonText(account);
       setText(reason, why);
+      reason.title = account.reason?.detail ?? '';
       show(reason, why !== '');
 
       const { trustLevel, dailyLimit, messagesSentToday, restrictions } = account.trust;
       setText(trust, t('card.trust', { level: trustLevel, used: messagesSentToday, limit: dailyLimit }));
       trust.dataset.level = trustLevel;
       used.max = Math.max(1, dailyLimit);
-      used.high = used.max * 0.8;
+      // Green up to here, amber up to the limit, red at it.
+      used.optimum = 0;
+      used.low = used.max * 0.8;
+      used.high = used.max - 0.5;
       used.value = Math.min(messagesSentToday, used.max);
       const forbidden = restrictionOf(restrictions);
       setText(restriction, forbidden ? restrictionText(forbidden) : '');
@@ -137,7 +141,8 @@ function createCard({ id, actions, selection, onSelect }) {
 
       const action = accountAction(account);
       button.dataset.action = action;
-      setText(button, t(`card.${action}`));
+      const isShown = status === 'qr' || status === 'pairing';
+      setText(button, t(action === 'show' && !isShown ? 'card.progress' : `card.${action}`));
       button.setAttribute('aria-label', t(`card.${action}Of`, { name: displayName }));
       menu.update(t('card.menu', { name: displayName }), [
         {

@@ -13,6 +13,9 @@ export function statusText({ status, isLoggedIn }) {
 /** Details of pairings are codes; all others are words. */
 const CODE = /^[a-z_]*$/;
 
+/** Kinds of reasons whose details are for whoever runs the service: they say what our words cannot. */
+const FOR_OPERATORS = new Set(['internal', 'store_locked', 'store_corrupt', 'store_failed', 'proxy_failed', 'quarantined']);
+
 /** Why an account stands where it does: our words where the reason is known, else what can be done, else its name. */
 export function reasonText({ status, reason, userAction }) {
   if (!reason || status === 'ready') return '';
@@ -20,7 +23,7 @@ export function reasonText({ status, reason, userAction }) {
   const parts = [known ? t(known) : reason.kind];
   if (reason.code) parts.push(`(${reason.code})`);
   const { detail = '' } = reason;
-  if (!CODE.test(detail)) parts.push(detail);
+  if (!CODE.test(detail) && (!known || FOR_OPERATORS.has(reason.kind))) parts.push(detail);
   else if (reason.kind === 'pairing_rejected' && has(`problem.${detail}`)) parts.push(t(`problem.${detail}`));
   if (reason.retryAt && reason.retryAt > serverNow()) {
     parts.push(t('card.retryAt', { at: dateTime(reason.retryAt, language()) }));
@@ -40,5 +43,5 @@ export function restrictionText({ names, until }) {
   const head = until === null
     ? t('card.restrictedOpen')
     : t('card.restricted', { until: dateTime(until, language()) });
-  return `🔒 ${head}: ${what}`;
+  return `${head}: ${what}.`;
 }

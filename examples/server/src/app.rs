@@ -23,6 +23,8 @@ use crate::{page, rest, sandbox, ws};
 
 /// What all requests share.
 pub(crate) struct App {
+    /// What all paths begin with.
+    pub(crate) base: String,
     pub(crate) manager: ClientManager,
     pub(crate) keys: KeyStore,
     pub(crate) clock: Arc<dyn Clock>,
@@ -45,8 +47,8 @@ impl App {
         self.clock.wall().0
     }
 
-    /// Everything that is served, below `base`.
-    pub(crate) fn router(self: &Arc<Self>, base: &str) -> Router {
+    /// Everything that is served.
+    pub(crate) fn router(self: &Arc<Self>) -> Router {
         let mut routes = rest::routes().merge(ws::routes()).merge(page::routes());
         if self.sandbox.is_some() {
             routes = routes.merge(sandbox::routes());
@@ -56,7 +58,7 @@ impl App {
             .layer(middleware::from_fn_with_state(Arc::clone(self), once))
             .layer(DefaultBodyLimit::max(BODY))
             .with_state(Arc::clone(self));
-        let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes) };
+        let routes = if self.base.is_empty() { routes } else { Router::new().nest(&self.base, routes) };
         routes.layer(middleware::from_fn(headers))
     }
 }

@@ -103,6 +103,7 @@ async fn run(options: Options) -> Outcome<()> {
     let idempotency = Idempotency::open(&options.data.join("answers.db"))?;
     let first = first_key(&keys, clock.wall().0).await?;
     let app = Arc::new(App {
+        base: options.base.clone(),
         manager: manager.clone(),
         keys,
         clock,
@@ -126,7 +127,7 @@ async fn run(options: Options) -> Outcome<()> {
             }
         }
     });
-    let service = app.router(&options.base).into_make_service_with_connect_info::<SocketAddr>();
+    let service = app.router().into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(stopped(manager.clone())).await;
     restoring.abort();
     served?;

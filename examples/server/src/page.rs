@@ -42,6 +42,7 @@ files! {
     "/" => "index.html", "text/html; charset=utf-8";
     "/inputs.js" => "inputs.js", "text/javascript; charset=utf-8";
     "/link_view.js" => "link_view.js", "text/javascript; charset=utf-8";
+    "/lock.svg" => "lock.svg", "image/svg+xml";
     "/menu.js" => "menu.js", "text/javascript; charset=utf-8";
     "/notices.js" => "notices.js", "text/javascript; charset=utf-8";
     "/problem.js" => "problem.js", "text/javascript; charset=utf-8";

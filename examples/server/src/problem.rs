@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use wa_manager::ManagerError;
 use wa_manager::pairing::PairError;
 use wa_manager::sending::{ControlError, SendError};
+use wa_manager::trust::LimitSource;
 use wa_manager::webhook::WebhookError;
 use wa_types::UnixMillis;
 
@@ -127,6 +128,8 @@ impl From<ManagerError> for Problem {
         let status = match error {
             ManagerError::NotFound => return Self::not_found(),
             ManagerError::Pair(error) => return error.into(),
+            // Until then the server wants to hear nothing of it.
+            ManagerError::NotYet { .. } => StatusCode::LOCKED,
             ManagerError::AlreadyExists { .. }
             | ManagerError::NotLinked
             | ManagerError::FenceLost { .. }
@@ -169,6 +172,23 @@ impl Problem {
         if let Some(until) = error.until() {
             problem = problem.with("until", until.0);
         }
+        match error {
+            SendError::Limited(info) => {
+                problem = problem
+                    .with("lane", info.lane.as_str())
+                    .with("scope", info.scope.as_str())
+                    .with("limit", info.limit)
+                    .with("used", info.used)
+                    .with("resetsAt", info.retry_at.map(|at| at.0))
+                    .with("source", if info.source == LimitSource::Own { "own" } else { "server" });
+            }
+            SendError::Restricted { kind, server_code, .. } => {
+                problem = problem.with("kind", kind.as_str()).with("serverCode", *server_code);
+            }
+            SendError::Refused { server_code } => problem = problem.with("serverCode", *server_code),
+            SendError::Unknown { message_id } => problem = problem.with("id", message_id.as_str()),
+            _ => {}
+        }
         problem
     }
 }
@@ -203,6 +223,7 @@ impl From<WebhookError> for Problem {
             WebhookError::Plain => "webhook_plain",
             WebhookError::Headers => "webhook_headers",
             WebhookError::Secrets => "webhook_secrets",
+            WebhookError::NoAccount => "webhook_account",
             WebhookError::TooMany => return Self::new(StatusCode::FORBIDDEN, "webhook_too_many", detail),
             error => return Self::store(&error),
         };

@@ -1,6 +1,7 @@
 //! How the manager behaves, against the in-process server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod acceptance;
 mod batch;
 mod crashes;
 mod damage;
@@ -8,6 +9,8 @@ mod errands;
 mod fence;
 mod figures;
 mod history;
+mod hooks;
+mod kill;
 mod lifecycle;
 mod limits;
 mod list;
@@ -15,6 +18,7 @@ mod messages;
 mod numbers;
 mod pairing;
 mod pairing_codes;
+mod paused;
 mod receiver;
 mod relink;
 mod restore;

@@ -2,7 +2,7 @@
 
 import { READY, expect, test } from '../fixtures.js';
 
-// R092, R137, R138, R139, R177, R181
+// R092, R103, R104, R137-R139, R177, R181: the bar, its counter, its three buttons, and what became of each account.
 test('several accounts are selected, stopped, started and deleted', async ({ app, page, server }) => {
   const phones = await server.phones();
   await app.link('one', phones[0]);
@@ -42,6 +42,7 @@ test('several accounts are selected, stopped, started and deleted', async ({ app
   expect(accounts.map((account) => account.name)).toEqual(['one']);
 });
 
+// R137, R139: also all at once, and none.
 test('all are selected at once, and none', async ({ app, page, server }) => {
   for (const name of ['a', 'b', 'c']) await server.call('POST', '/whatsapp/session', { name });
   await expect(app.cards()).toHaveCount(3);

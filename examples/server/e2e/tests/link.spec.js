@@ -2,7 +2,7 @@
 
 import { READY, expect, test } from '../fixtures.js';
 
-// R118, R119, R120, R125, R126, R128, R129
+// R027, R046, R081, R086, R093, R118-R120, R124-R126, R128, R129: added by QR code, with a name and first settings.
 test('an account is added by QR code and turns ready', async ({ app, page, server }) => {
   const [phone] = await server.phones();
   await expect(page.getByTestId('empty')).toBeVisible();
@@ -39,7 +39,7 @@ test('an account is added by QR code and turns ready', async ({ app, page, serve
   await app.picture('card-ready');
 });
 
-// R044, R045, R046, R049, R127, R140, R141
+// R044, R045, R049, R050, R081, R086, R094, R125, R127, R140-R142: added by a code, from the number to the phone.
 test('an account is added by a code that is typed on the phone', async ({ app, page, server }) => {
   const phone = (await server.phones()).at(-1);
   await page.getByTestId('add').click();
@@ -69,7 +69,7 @@ test('an account is added by a code that is typed on the phone', async ({ app, p
   await app.stands('remote', 'ready');
 });
 
-// R179
+// R179: called off, and begun again from the card.
 test('an attempt is cancelled, and the account is linked later from its card', async ({ app, page, server }) => {
   const [phone] = await server.phones();
   await page.getByTestId('add').click();
@@ -87,6 +87,7 @@ test('an attempt is cancelled, and the account is linked later from its card', a
   await expect(page.getByTestId('link-panel')).toHaveAttribute('data-phase', 'linked', READY);
 });
 
+// R183: names for addresses are unique, and are not lost while another one is looked for.
 test('a name that is taken is told with what to do, and nothing is lost', async ({ page, server }) => {
   await server.call('POST', '/whatsapp/session', { name: 'taken' });
   await page.goto(server.url);

@@ -2,7 +2,7 @@
 
 import { READY, expect, test } from '../fixtures.js';
 
-// R089, R121, R122, R130-R136, R178
+// R088, R089, R099, R100, R121, R130-R136, R178: one account, from stop and start to each of its settings.
 test('an account is stopped, started, renamed and set', async ({ app, page, server }) => {
   const [phone] = await server.phones();
   await app.link('desk', phone, 'Front desk');
@@ -49,6 +49,7 @@ test('an account is stopped, started, renamed and set', async ({ app, page, serv
   await app.picture('reset-refused');
 });
 
+// R097, R158: nobody overwrites what somebody else set.
 test('settings that somebody else changed meanwhile are shown before they are changed', async ({ app, page, server }) => {
   await server.call('POST', '/whatsapp/session', { name: 'both', displayName: 'Both' });
   await expect(app.card('both')).toBeVisible();
@@ -63,7 +64,7 @@ test('settings that somebody else changed meanwhile are shown before they are ch
   await expect(app.card('both').getByTestId('card-title')).toHaveText('Mine');
 });
 
-// R122
+// R090, R091, R098, R101, R122, R152: disconnected it keeps its row; deleted it is gone, here and in the database.
 test('an account is disconnected, keeps its row, and is deleted', async ({ app, page, server }) => {
   const [phone] = await server.phones();
   await app.link('old', phone);

@@ -1,7 +1,8 @@
 // The page itself: languages, keyboard, signing in, and that what people wrote is never markup.
 
-import { App, expect, test } from '../fixtures.js';
+import { App, READY, agree, expect, test } from '../fixtures.js';
 
+// R045: all texts are there in both languages (unit/texts.test.js); the browser's language is taken, or the one chosen.
 test.describe('for a browser that speaks Indonesian', () => {
   test.use({ locale: 'id-ID' });
 
@@ -25,6 +26,7 @@ test.describe('for a browser that speaks Indonesian', () => {
   });
 });
 
+// R182: nothing is shown without a key.
 test('a key that is wrong is refused, with words', async ({ page, server }) => {
   await page.goto(server.url);
   await page.getByTestId('sign-in').click();
@@ -78,7 +80,7 @@ test('what people wrote is text, never markup', async ({ app, page, server }) =>
   await expect(page.locator('main img, dialog img')).toHaveCount(0);
 });
 
-// R116
+// R113, R114, R116, R148: whatever one changes, all who look at it see.
 test('two pages show the same', async ({ app, page, server, context }) => {
   const other = new App(await context.newPage(), server);
   await other.signIn();
@@ -87,4 +89,14 @@ test('two pages show the same', async ({ app, page, server, context }) => {
   await page.getByTestId('settings-display-name').fill('Renamed');
   await page.getByTestId('settings-save').click();
   await expect(other.card('shared').getByTestId('card-title')).toHaveText('Renamed');
+  const [phone] = await server.phones();
+  await other.act('shared', 'link');
+  await other.page.getByTestId('link-start').click();
+  await app.stands('shared', 'qr');
+  await server.scan('shared', phone);
+  for (const shown of [app, other]) await shown.stands('shared', 'ready', READY);
+  await app.act('shared', 'stop');
+  for (const shown of [app, other]) await shown.stands('shared', 'idle');
+  await agree(app, server);
+  await agree(other, server);
 });

@@ -3,7 +3,7 @@
 import { agree, expect, test } from '../fixtures.js';
 
 for (const signal of ['SIGTERM', 'SIGKILL']) {
-  // R032, R079, R158, R180
+  // R032, R079, R114, R158, R180: a new start of the server, in good order or not, and then the truth.
   test(`after ${signal} and a new start the page shows the truth again`, async ({ app, page, server }) => {
     const [phone] = await server.phones();
     await app.link('shop', phone, 'Shop');
@@ -40,6 +40,7 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
   });
 }
 
+// R032, R148: the language is all that the browser keeps.
 test('the page keeps nothing of accounts or keys', async ({ app, page, server }) => {
   await server.call('POST', '/whatsapp/session', { name: 'kept' });
   await expect(app.card('kept')).toBeVisible();

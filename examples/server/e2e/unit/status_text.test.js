@@ -15,6 +15,8 @@ test('a reason is told in words, with what the server adds', () => {
     'No phone took the code in time. Link it again.');
   assert.equal(reasonText(of({ kind: 'internal', detail: 'Out of paper.' })),
     'A fault of the server. Tell whoever runs this service. Out of paper.');
+  assert.equal(reasonText(of({ kind: 'network', detail: 'the socket closed' })),
+    'The network failed; it connects again by itself.');
   assert.equal(reasonText(of({ kind: 'from_tomorrow' }, 'wait')), 'Wait.');
   assert.equal(reasonText(of({ kind: 'from_tomorrow' })), 'from_tomorrow');
   assert.equal(reasonText(of(null)), '');

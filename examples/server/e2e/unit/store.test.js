@@ -19,6 +19,7 @@ const frame = (event, data, seq = 1) => ({ event, seq, ts: 0, data });
 
 const board = (...accounts) => frame('whatsapp-all-statuses', { seq: 40, accounts }, 40);
 
+// R158, R180: by its numbers.
 test('older news never replaces newer', () => {
   const store = createStore();
   store.takeSnapshots([snapshot({ seq: 9, status: 'ready' })]);
@@ -40,6 +41,7 @@ test('settings go by their version, whatever the status does', () => {
   assert.equal(store.get('a1').settings.syncLimit, 200);
 });
 
+// R114, R158: what a socket begins with.
 test('the board is the truth: what is not on it is gone, also when numbers went back', () => {
   const store = createStore();
   store.takeSnapshots([snapshot({ seq: 90, version: 7, status: 'ready' }), snapshot({ id: 'a2', name: 'bar' })]);
@@ -83,6 +85,7 @@ test('an account that is new has its settings asked for', () => {
   assert.ok(!store.isStale());
 });
 
+// R055, R111: no code is kept longer than it is good for something.
 test('codes live as long as the account is being linked', () => {
   const store = createStore();
   store.takeSnapshots([snapshot({ isLoggedIn: false, phoneNumber: null })]);
@@ -104,6 +107,21 @@ test('figures move on, never back', () => {
   store.takeFrame(frame('whatsapp-usage', { accountId: 'a1', lastActiveAt: 900, accountSeq: 8 }));
   store.takeFrame(frame('whatsapp-usage', { accountId: 'a1', accountSeq: 7 }));
   assert.deepEqual([store.get('a1').seq, store.get('a1').lastActiveAt], [8, 900]);
+});
+
+// R148: whoever shows accounts is told of each change, once, until it wants no more.
+test('listeners hear of each change, and of none after they left', () => {
+  const store = createStore();
+  const heard = [];
+  const leave = store.subscribe(() => heard.push(store.get('a1')?.status ?? 'gone'));
+  store.takeSnapshots([snapshot()]);
+  store.takeFrame(frame('whatsapp-status', update({ status: 'ready' })));
+  store.takeFrame(frame('pong', {}));
+  store.takeFrame(frame('whatsapp-deleted', { accountId: 'a1' }));
+  assert.deepEqual(heard, ['idle', 'ready', 'gone']);
+  leave();
+  store.takeSnapshots([snapshot({ id: 'a2', name: 'other' })]);
+  assert.equal(heard.length, 3);
 });
 
 test('usage and restrictions change nothing else', () => {

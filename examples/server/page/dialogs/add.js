@@ -72,7 +72,7 @@ export function openAdd(session) {
       phone: phone.input.value.trim(),
     };
     displayName.setError(typed.displayName ? '' : t('add.displayNameMissing'));
-    name.setError(isName(typed.name) ? '' : t('add.nameWrong'));
+    name.setError(isName(typed.name) || !typed.displayName ? '' : t('add.nameWrong'));
     phone.setError(asked === 'code' && !isPhone(typed.phone) ? t('add.phoneWrong') : '');
     if (focusFirstError([displayName, name, phone])) return;
     problems.replaceChildren();

@@ -11,7 +11,7 @@ export function openDialog({ testid, title, content, onClose = () => {} }) {
     type: 'button', class: 'plain', testid: 'dialog-close', 'aria-label': t('dialog.close'),
     on: { click: () => dialog.close() },
   }, '×');
-  const dialog = el('dialog', { testid, 'aria-labelledby': titleId }, el('header', {}, heading, close), content);
+  const dialog = el('dialog', { testid, 'aria-labelledby': titleId }, el('div', { class: 'head' }, heading, close), content);
   dialog.addEventListener('close', () => {
     dialog.remove();
     onClose();

@@ -178,6 +178,7 @@ export function createLinkPanel(session, id, { method: first, asked: askedFirst 
     show(there, !isOver);
     show(here, Boolean(view.qr || view.code || view.canStart));
     show(shown, Boolean(view.qr || view.code));
+    if (sandbox) show(sandbox.root, Boolean(view.qr || view.code));
     sandbox?.update(method);
 
     drawn = redraw(view.qr, drawn);

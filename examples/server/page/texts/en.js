@@ -41,6 +41,7 @@ export default {
   'card.stop': 'Stop',
   'card.link': 'Link',
   'card.show': 'Show code',
+  'card.progress': 'Show progress',
   'card.startOf': 'Start {name}',
   'card.stopOf': 'Stop {name}',
   'card.linkOf': 'Link {name} to a phone',
@@ -56,7 +57,7 @@ export default {
   'card.trust': 'Level {level} · {used}/{limit} today',
   'card.restricted': 'Restricted until {until}',
   'card.restrictedOpen': 'Restricted',
-  'card.retryAt': 'Next try {at}',
+  'card.retryAt': 'Next try: {at}.',
 
   'batch.label': 'Selected accounts',
   'batch.count': '{count} selected',

@@ -41,6 +41,7 @@ export default {
   'card.stop': 'Hentikan',
   'card.link': 'Tautkan',
   'card.show': 'Tampilkan kode',
+  'card.progress': 'Lihat proses',
   'card.startOf': 'Mulai {name}',
   'card.stopOf': 'Hentikan {name}',
   'card.linkOf': 'Tautkan {name} ke ponsel',
@@ -56,7 +57,7 @@ export default {
   'card.trust': 'Tingkat {level} · {used}/{limit} hari ini',
   'card.restricted': 'Dibatasi sampai {until}',
   'card.restrictedOpen': 'Dibatasi',
-  'card.retryAt': 'Percobaan berikutnya {at}',
+  'card.retryAt': 'Percobaan berikutnya: {at}.',
 
   'batch.label': 'Akun terpilih',
   'batch.count': '{count} dipilih',

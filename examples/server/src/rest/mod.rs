@@ -11,14 +11,15 @@
 //! | `events` | what happened |
 //! | `keys` | who may do what |
 //! | `health` | whether all is well, and figures |
+//! | `document` | all of this, for programs |
 
 mod batch;
+mod document;
 mod events;
 mod health;
 mod keys;
 mod messages;
 mod pairing;
-
 mod sessions;
 mod trust;
 mod webhooks;
@@ -64,6 +65,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/whatsapp/events", get(events::list))
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}", delete(keys::remove))
+        .route("/openapi.json", get(document::document))
         .route("/health", get(health::health))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

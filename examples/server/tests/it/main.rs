@@ -14,8 +14,10 @@
 
 mod bad_input;
 mod batches;
+mod document;
 mod idempotency;
 mod keys;
+mod kills;
 mod messages;
 mod pairing;
 mod server;

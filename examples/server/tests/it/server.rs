@@ -92,6 +92,24 @@ impl Server {
         self.send(method, path, &[(AUTHORIZATION.as_str(), &format!("Bearer {key}"))], body).await
     }
 
+    /// Asks a program that may be killed: `None` when there is no answer.
+    pub(crate) async fn try_send(
+        &self,
+        key: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Option<Answer> {
+        let mut request = Request::builder().method(method).uri(path).header(HOST, &self.address);
+        request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        ask(&self.address, request.body(Full::new(body.into())).unwrap()).await.ok()
+    }
+
     /// Asks with exactly these headers, and a body of this text.
     pub(crate) async fn send(
         &self,
@@ -213,7 +231,7 @@ async fn run(directory: &Path, listen: &str, arguments: &[String]) -> (Child, St
             if let Some(text) = line.strip_prefix("admin key: ") {
                 key = Some(text.to_owned());
             } else if let Some(url) = line.strip_prefix("listening on http://") {
-                address = Some(url.to_owned());
+                address = url.split('/').next().map(str::to_owned);
                 return;
             }
         }
@@ -223,8 +241,11 @@ async fn run(directory: &Path, listen: &str, arguments: &[String]) -> (Child, St
     (child, address.unwrap(), key)
 }
 
-async fn ask(address: &str, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
-    let stream = TcpStream::connect(address).await.unwrap();
+async fn ask(
+    address: &str,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let (parts, body) = sender.send_request(request).await?.into_parts();

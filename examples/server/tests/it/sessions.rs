@@ -145,5 +145,5 @@ async fn probes_need_no_key_and_figures_do() {
     let metrics = server.get("/metrics").await;
     assert_eq!(metrics.status, 200);
     let text = String::from_utf8(metrics.body.to_vec()).unwrap();
-    assert!(text.contains("wa_accounts{status=\"ready\"} 1"), "{text}");
+    assert!(text.contains("wa_logins_total 1"), "{text}");
 }
