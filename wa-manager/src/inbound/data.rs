@@ -50,29 +50,31 @@ pub(super) fn event_of(received: &Received, around: &Around<'_>) -> (EventKind, 
     set("isBacklog", json!(received.is_backlog));
     set("recoveredBy", json!(received.recovered.and_then(recovered_by)));
     set("target", received.target.as_ref().map_or(Value::Null, key));
-    let kind = match &received.what {
+    match &received.what {
         What::Message(message) | What::Opened(message) => {
             set("isOpened", json!(matches!(received.what, What::Opened(_)).then_some(true)));
-            let content = message.content();
-            of_message(message, &content, set);
-            if matches!(content, Content::Reaction(_)) {
-                EventKind::Reaction
-            } else {
-                EventKind::MessageReceived
-            }
+            of_message(message, &message.content(), set);
         }
         What::Undecodable { bytes } => {
             set("reason", json!("undecodable"));
             set("rawSize", json!(bytes));
-            EventKind::MessageUndecryptable
         }
-        What::Lost(why) => {
-            set("reason", json!(lost(*why)));
-            EventKind::MessageUndecryptable
-        }
+        What::Lost(why) => set("reason", json!(lost(*why))),
+        What::OwnDevice => {}
+    }
+    (kind_of(received), Value::Object(data))
+}
+
+/// The kind of that event.
+pub(super) fn kind_of(received: &Received) -> EventKind {
+    match &received.what {
+        What::Message(message) | What::Opened(message) => match message.content() {
+            Content::Reaction(_) => EventKind::Reaction,
+            _ => EventKind::MessageReceived,
+        },
+        What::Undecodable { .. } | What::Lost(_) => EventKind::MessageUndecryptable,
         What::OwnDevice => EventKind::MessageReceived,
-    };
-    (kind, Value::Object(data))
+    }
 }
 
 fn of_message(message: &Message, content: &Content, mut set: impl FnMut(&str, Value)) {

@@ -320,17 +320,24 @@ impl ClientManager {
     }
 
     async fn remove(&self, account: &Account, how: Unlink) -> Result<(), ManagerError> {
-        match account.delete(how).await {
+        // Before, so that nothing is written for webhooks that are gone.
+        let stopped = self.inner.webhooks.stop_account(account.id()).await;
+        let deleted = match account.delete(how).await {
             // Somebody else was faster.
-            Ok(()) | Err(ManagerError::NotFound) => {
-                self.inner.registry.remove(account.id());
-                if let Err(error) = self.inner.webhooks.stop_account(account.id()).await {
-                    tracing::warn!(account = %account.id(), %error, "webhooks of a deleted account go on");
-                }
-                Ok(())
-            }
-            Err(error) => Err(error),
+            Err(ManagerError::NotFound) => Ok(()),
+            deleted => deleted,
+        };
+        if deleted.is_ok() {
+            self.inner.registry.remove(account.id());
         }
+        let settled = match (&deleted, stopped) {
+            (Err(_), Ok(())) => self.inner.webhooks.start_account(account.id()).await,
+            (_, stopped) => stopped,
+        };
+        if let Err(error) = settled {
+            tracing::warn!(account = %account.id(), %error, "its webhooks are not as they should be");
+        }
+        deleted
     }
 
     /// Events as they happen, or from after an earlier one on.

@@ -55,7 +55,7 @@ use wa_core::Event;
 use self::client::{Left, Running};
 use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
-use self::intake::Input;
+use self::intake::{Input, Taking};
 use self::linking::{Linking, News};
 use self::past::Asking;
 use self::standing::Turn;
@@ -79,6 +79,9 @@ pub(crate) use supervisor::supervise;
 
 /// After a failure of the manager's store, a step is written again so much later.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
+
+/// A client that ended with a date is started again no sooner.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// How long the last write of what a pairing shows may take.
 const LAST_WRITE: Duration = Duration::from_secs(2);
@@ -125,6 +128,7 @@ pub(crate) struct Actor {
     /// Which questions the server refuses for now.
     questions: Questions,
     inbound: Inbound,
+    taking: Taking,
     linking: Option<Linking>,
     /// A job that asks the phone for the past.
     asking: Option<Asking>,
@@ -177,6 +181,7 @@ impl Actor {
             waiting: Waiting::default(),
             questions: Questions::default(),
             inbound,
+            taking: Taking::default(),
             linking: None,
             asking: None,
             is_guarded: true,
@@ -239,7 +244,11 @@ impl Actor {
                     None => return Ok(End::Shutdown),
                 },
                 news = Linking::next(&mut self.linking) => Box::pin(self.linking_news(news)).await?,
-                input = Running::next(&mut self.running) => match input {
+                answer = Taking::next(&mut self.taking) => {
+                    Box::pin(self.answered(answer)).await?;
+                    Box::pin(self.gate_status()).await?;
+                }
+                input = Running::next(&mut self.running), if self.taking.has_room() => match input {
                     Input::Event(event) => Box::pin(self.on_event(event)).await?,
                     Input::Past(part) => Box::pin(self.take_past(part)).await?,
                 },
@@ -252,24 +261,26 @@ impl Actor {
     }
 
     async fn begin(&mut self, begin: Begin) -> Result<(), Lost> {
+        let stands_still = self.record.status == AccountStatus::Error;
         match begin {
-            Begin::Fresh => {
+            Begin::Quarantined => {
+                let reason = Reason::new(ReasonKind::Quarantined);
+                self.stand(Standing::because(AccountStatus::Error, reason)).await
+            }
+            // What waits for a date or a person goes on waiting, after a crash, too.
+            _ if stands_still => {
                 let retry_at = self.record.reason.as_ref().and_then(|reason| reason.retry_at);
-                if self.record.desired == DesiredState::Running && self.record.status == AccountStatus::Error
-                {
+                if self.record.desired == DesiredState::Running {
                     self.restart_at = retry_at.map(|at| self.boot_time(at));
                 }
                 Ok(())
             }
+            Begin::Fresh => Ok(()),
             Begin::Again if self.record.accepted.is_some() => self.resume_accepted().await,
             Begin::Again if self.record.desired == DesiredState::Running && self.record.jid.is_some() => {
                 self.open().await
             }
             Begin::Again => self.stand(Standing::new(AccountStatus::Idle)).await,
-            Begin::Quarantined => {
-                let reason = Reason::new(ReasonKind::Quarantined);
-                self.stand(Standing::because(AccountStatus::Error, reason)).await
-            }
         }
     }
 
@@ -278,10 +289,14 @@ impl Actor {
             // Its task is gone, and nobody told it to go.
             panic!("the client of account {} ended by itself", self.record.id);
         };
+        if event.inbox_number().is_some() {
+            self.take(event).await?;
+            return self.gate_status().await;
+        }
         let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
         let Some(running) = &mut self.running else { return Ok(()) };
         let turn = running.connection.on_event(&event, now, wall);
-        self.take(&event).await?;
+        self.tell_other(&event).await?;
         self.linking_event(&event).await?;
         if !self.is_linking() {
             self.turn(turn).await?;
@@ -331,7 +346,9 @@ impl Actor {
             Turn::End(standing) => {
                 self.end_client().await;
                 let retry_at = standing.reason.as_ref().and_then(|reason| reason.retry_at);
-                self.restart_at = retry_at.map(|at| self.boot_time(at));
+                // Not at once, whatever the client's clock says.
+                let soonest = self.shared.clock.boot() + AGAIN;
+                self.restart_at = retry_at.map(|at| self.boot_time(at).max(soonest));
                 self.stand(standing).await
             }
             Turn::Unlinked(reason) => self.unlinked(reason).await,
@@ -340,6 +357,7 @@ impl Actor {
 
     /// The phone or the server ended the link: the keys are worthless.
     async fn unlinked(&mut self, reason: Reason) -> Result<(), Lost> {
+        Box::pin(self.drain()).await?;
         self.end_client().await;
         // Gone before it held: that is the reason, and told.
         let told = self.record.reason.clone().filter(|told| told.kind == ReasonKind::UnstableLink);
