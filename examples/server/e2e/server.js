@@ -78,15 +78,19 @@ export class Server {
     return phones.map((phone) => (typeof phone === 'string' ? { name: phone, number: '' } : phone));
   }
 
-  /** A phone scans what an account shows, as soon as it shows something. */
+  /** A phone scans what an account shows, as soon as it shows something; the account knows of it afterwards. */
   async scan(name, phone, call = this.call.bind(this)) {
-    for (;;) {
-      const { status } = await call('GET', `/whatsapp/session/${name}`);
-      if (status === 'qr') break;
-      if (status !== 'loading') throw new Error(`${name} is ${status}, and shows no QR code`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await this.#until(name, call, ({ status }) => status === 'qr');
     await call('POST', '/sandbox/scan', { name, phone: phone.name });
+    await this.#until(name, call, ({ isLoggedIn }) => isLoggedIn);
+  }
+
+  async #until(name, call, isSo) {
+    for (let tries = 0; tries < 40; tries += 1) {
+      if (isSo(await call('GET', `/whatsapp/session/${name}`))) return;
+      await new Promise((resolve) => { setTimeout(resolve, 250); });
+    }
+    throw new Error(`waited in vain for ${name}`);
   }
 
   async #run(listen) {

@@ -128,6 +128,8 @@ impl From<ManagerError> for Problem {
         let status = match error {
             ManagerError::NotFound => return Self::not_found(),
             ManagerError::Pair(error) => return error.into(),
+            // Until then the server wants to hear nothing of it.
+            ManagerError::NotYet { .. } => StatusCode::LOCKED,
             ManagerError::AlreadyExists { .. }
             | ManagerError::NotLinked
             | ManagerError::FenceLost { .. }
@@ -223,6 +225,7 @@ impl From<WebhookError> for Problem {
             WebhookError::Plain => "webhook_plain",
             WebhookError::Headers => "webhook_headers",
             WebhookError::Secrets => "webhook_secrets",
+            WebhookError::NoAccount => "webhook_account",
             WebhookError::TooMany => return Self::new(StatusCode::FORBIDDEN, "webhook_too_many", detail),
             error => return Self::store(&error),
         };

@@ -72,7 +72,7 @@ impl Account {
     /// Starts it, and returns once it connects; [`Self::reached`] waits for more. One that runs stays as it is.
     ///
     /// # Errors
-    /// [`ManagerError::NotLinked`], [`ManagerError::Store`]. That its own store cannot be opened is told as its status.
+    /// [`ManagerError::NotLinked`], [`ManagerError::NotYet`], [`ManagerError::Store`]. That its own store cannot be opened is told as its status.
     pub async fn start(&self) -> Result<CommandOutcome, ManagerError> {
         self.ask(Command::Start).await
     }
@@ -96,7 +96,7 @@ impl Account {
     /// Unlinks it and wipes its keys. Its row, settings, contacts, chats and events stay; it can be paired again.
     ///
     /// # Errors
-    /// [`ManagerError::NotUnlinked`]: the server was not reached, and nothing was done.
+    /// [`ManagerError::NotUnlinked`], [`ManagerError::NotYet`]: the server was not reached, and nothing was done.
     pub async fn logout(&self, how: Unlink) -> Result<CommandOutcome, ManagerError> {
         self.ask(|reply| Command::Logout(how, reply)).await
     }

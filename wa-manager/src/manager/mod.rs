@@ -11,6 +11,7 @@
 //! | `shared` | what all accounts share |
 //! | `housekeeping` | forgets what is old |
 //! | `numbers` | which account is linked to which number |
+//! | `release` | whether the server serves this release |
 //! | `places` | which account has its store where |
 //! | `error` | [`ManagerError`] |
 
@@ -23,6 +24,7 @@ mod numbers;
 mod places;
 mod quota;
 mod registry;
+mod release;
 mod restore;
 mod shared;
 
@@ -50,6 +52,7 @@ pub(crate) use quota::Quotas;
 pub use quota::TenantQuota;
 use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
+pub(crate) use release::Release;
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 
@@ -59,6 +62,7 @@ use crate::account::{
     Reason, ReasonKind, TrustSnapshot,
 };
 use crate::event::{EventKind, EventRecord};
+use crate::figures;
 use crate::hub::{EventFilter, EventStream};
 use crate::ids::{AccountId, Epoch, TenantId};
 use crate::location::StoreLocator;
@@ -320,17 +324,24 @@ impl ClientManager {
     }
 
     async fn remove(&self, account: &Account, how: Unlink) -> Result<(), ManagerError> {
-        match account.delete(how).await {
+        // Before, so that nothing is written for webhooks that are gone.
+        let stopped = self.inner.webhooks.stop_account(account.id()).await;
+        let deleted = match account.delete(how).await {
             // Somebody else was faster.
-            Ok(()) | Err(ManagerError::NotFound) => {
-                self.inner.registry.remove(account.id());
-                if let Err(error) = self.inner.webhooks.stop_account(account.id()).await {
-                    tracing::warn!(account = %account.id(), %error, "webhooks of a deleted account go on");
-                }
-                Ok(())
-            }
-            Err(error) => Err(error),
+            Err(ManagerError::NotFound) => Ok(()),
+            deleted => deleted,
+        };
+        if deleted.is_ok() {
+            self.inner.registry.remove(account.id());
         }
+        let settled = match (&deleted, stopped) {
+            (Err(_), Ok(())) => self.inner.webhooks.start_account(account.id()).await,
+            (_, stopped) => stopped,
+        };
+        if let Err(error) = settled {
+            tracing::warn!(account = %account.id(), %error, "its webhooks are not as they should be");
+        }
+        deleted
     }
 
     /// Events as they happen, or from after an earlier one on.
@@ -432,6 +443,7 @@ impl Inner {
         self.tasks.spawn(async move {
             let how = supervise(shared, id.clone(), sender.clone(), show, &mut mailbox, stop, &ending).await;
             if how == End::FenceLost {
+                figures::fence_lost();
                 // Nothing is written any more: this is for those who look at this process.
                 sender.send_modify(|shown| {
                     let reason = Reason::new(ReasonKind::FenceLost);
