@@ -55,6 +55,12 @@ pub enum ManagerError {
         /// How many.
         max: usize,
     },
+    /// The server locked the account a moment ago: look at the phone, and start it again after this time.
+    #[error("the server locked the account; wait {} seconds before it is tried again", retry_after.as_secs())]
+    TooSoon {
+        /// How long.
+        retry_after: std::time::Duration,
+    },
     /// This is no place in a list: begin anew.
     #[error("this is no place in a list")]
     InvalidCursor,
@@ -96,6 +102,7 @@ impl ManagerError {
             Self::Location(_) => "location",
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::TooSoon { .. } => "too_soon",
             Self::InvalidCursor => "invalid_cursor",
             Self::FenceLost { .. } => "fence_lost",
             Self::Pair(error) => error.code(),

@@ -11,6 +11,7 @@
 //! | `shared` | what all accounts share |
 //! | `housekeeping` | forgets what is old |
 //! | `numbers` | which account is linked to which number |
+//! | `release` | whether the server serves this release |
 //! | `places` | which account has its store where |
 //! | `error` | [`ManagerError`] |
 
@@ -23,6 +24,7 @@ mod numbers;
 mod places;
 mod quota;
 mod registry;
+mod release;
 mod restore;
 mod shared;
 
@@ -50,6 +52,7 @@ pub(crate) use quota::Quotas;
 pub use quota::TenantQuota;
 use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
+pub(crate) use release::Release;
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 
@@ -59,6 +62,7 @@ use crate::account::{
     Reason, ReasonKind, TrustSnapshot,
 };
 use crate::event::{EventKind, EventRecord};
+use crate::figures;
 use crate::hub::{EventFilter, EventStream};
 use crate::ids::{AccountId, Epoch, TenantId};
 use crate::location::StoreLocator;
@@ -439,6 +443,7 @@ impl Inner {
         self.tasks.spawn(async move {
             let how = supervise(shared, id.clone(), sender.clone(), show, &mut mailbox, stop, &ending).await;
             if how == End::FenceLost {
+                figures::fence_lost();
                 // Nothing is written any more: this is for those who look at this process.
                 sender.send_modify(|shown| {
                     let reason = Reason::new(ReasonKind::FenceLost);

@@ -92,6 +92,9 @@ impl Actor {
         if self.running.is_some() {
             return Ok(Ok(CommandOutcome::new(before, before, false)));
         }
+        if let Some(retry_after) = self.locked.wait(self.shared.clock.boot()) {
+            return Ok(Err(ManagerError::TooSoon { retry_after }));
+        }
         if self.record.jid.is_none() {
             if self.record.accepted.is_none() {
                 return Ok(Err(ManagerError::NotLinked));

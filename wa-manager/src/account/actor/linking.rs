@@ -15,6 +15,7 @@ use wa_types::{Jid, UnixMillis};
 use super::{Actor, Lost};
 use crate::account::{AcceptedLink, AccountStatus, DesiredState};
 use crate::event::{EventKind, NewEvent};
+use crate::figures;
 use crate::ids::{AccountId, TicketId};
 use crate::manager::{ManagerError, Numbers};
 use crate::pairing::{
@@ -139,18 +140,23 @@ impl Actor {
         self.resume(jid, lid, Some(linked_at));
     }
 
+    /// What the limiter knows the account by.
+    pub(super) fn subject(&self) -> PairSubject {
+        PairSubject {
+            account: self.record.id.clone(),
+            tenant: self.record.tenant.clone(),
+            phone: self.record.phone.clone(),
+            egress: None,
+        }
+    }
+
     fn resume(&mut self, jid: Jid, lid: Option<Jid>, linked_at: Option<UnixMillis>) {
         let device = LinkedDevice { jid, lid, platform: None, business_name: None };
         let (id, now) = (TicketId::of(SystemRandom.array()), self.shared.clock.wall());
         let policy = self.shared.pairing.clone();
         let attempt = Attempt::resume(id.clone(), policy, device, linked_at, now);
         let (_nobody_asked, side) = PairingTicket::new(id, PairingMethod::Qr, attempt.ends_at());
-        let subject = PairSubject {
-            account: self.record.id.clone(),
-            tenant: self.record.tenant.clone(),
-            phone: self.record.phone.clone(),
-            egress: None,
-        };
+        let subject = self.subject();
         self.linking = Some(Linking { attempt, side, subject, _slot: None, asking: JoinSet::new() });
     }
 
@@ -314,6 +320,11 @@ impl Actor {
         for event in events {
             changes.push_event(event);
         }
+        if let Some(linking) = &self.linking
+            && steps.iter().any(|step| matches!(step, Step::Linked(_)))
+        {
+            figures::paired(linking.attempt.method(), "linked");
+        }
         let is_another = put_away.is_some();
         for change in put_away.into_iter().flatten() {
             changes.push(change);
@@ -378,6 +389,9 @@ impl Actor {
                 return Ok(Some(linking.attempt.on_unstable(retry_after, now)));
             }
             Step::Done(result) => {
+                if let (Some(linking), Err(error)) = (&self.linking, &result) {
+                    figures::paired(linking.attempt.method(), error.code());
+                }
                 self.linking = None;
                 if result.is_err() && self.record.jid.is_none() {
                     self.end_client().await;
