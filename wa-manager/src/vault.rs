@@ -61,7 +61,7 @@ impl SessionKey {
         [a, b, c, d, e, f, g, h]
     }
 
-    fn seal(&self, purpose: &str, secret: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal(&self, purpose: &str, secret: &[u8]) -> Vec<u8> {
         let nonce: [u8; 12] = SystemRandom.array();
         let mut sealed = Vec::with_capacity(HEAD + secret.len() + 16);
         sealed.push(FORM);

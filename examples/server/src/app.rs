@@ -60,7 +60,8 @@ impl App {
             .layer(middleware::from_fn_with_state(Arc::clone(self), once))
             .layer(DefaultBodyLimit::max(BODY))
             .with_state(Arc::clone(self));
-        let routes = if self.base.is_empty() { routes } else { Router::new().nest(&self.base, routes) };
+        let routes =
+            if self.base.is_empty() { routes } else { Router::new().nest_service(&self.base, routes) };
         routes.layer(middleware::from_fn(headers))
     }
 }

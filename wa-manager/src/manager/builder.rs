@@ -42,6 +42,7 @@ pub struct ManagerBuilder {
     pairing_store: Arc<dyn PairingStore>,
     selector: Arc<dyn ProviderSelector>,
     provisioner: Option<Arc<dyn ContactProvisioner>>,
+    exports: bool,
     objects: Option<Arc<dyn MediaStore>>,
     trust: TrustPolicy,
     zone: Zone,
@@ -80,6 +81,7 @@ impl ManagerBuilder {
             pairing_store: Arc::new(MemoryPairingStore::default()),
             selector: Arc::new(FixedProvider::default()),
             provisioner: None,
+            exports: false,
             objects: None,
             trust: TrustPolicy::default(),
             zone: Zone::utc(),
@@ -140,6 +142,12 @@ impl ManagerBuilder {
     /// Keeps contacts and chats of yours, beside the manager's own. By default nobody does.
     pub fn provisioner(mut self, provisioner: Arc<dyn ContactProvisioner>) -> Self {
         self.provisioner = Some(provisioner);
+        self
+    }
+
+    /// Lets sessions be handed out, to run elsewhere: see [`ClientManager::export_session`]. Not unless this is called.
+    pub const fn allow_session_export(mut self) -> Self {
+        self.exports = true;
         self
     }
 
@@ -227,6 +235,7 @@ impl ManagerBuilder {
             places: Places::default(),
             selector: self.selector,
             provisioner: self.provisioner,
+            exports: self.exports,
             media: MediaStores::new(self.objects),
             release: Release::default(),
             quotas: self.quotas,

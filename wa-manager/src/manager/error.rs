@@ -61,6 +61,9 @@ pub enum ManagerError {
         /// How long.
         retry_after: std::time::Duration,
     },
+    /// The account's session was exported: it runs elsewhere, or is to be imported first.
+    #[error("the account's session was exported")]
+    Exported,
     /// This is no place in a list: begin anew.
     #[error("this is no place in a list")]
     InvalidCursor,
@@ -103,6 +106,7 @@ impl ManagerError {
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::TooSoon { .. } => "too_soon",
+            Self::Exported => "exported",
             Self::InvalidCursor => "invalid_cursor",
             Self::FenceLost { .. } => "fence_lost",
             Self::Pair(error) => error.code(),

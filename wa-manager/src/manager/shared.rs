@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) selector: Arc<dyn ProviderSelector>,
     pub(crate) provisioner: Option<Arc<dyn ContactProvisioner>>,
+    /// Sessions may be handed out.
+    pub(crate) exports: bool,
     pub(crate) media: MediaStores,
     /// Whether the server serves this release.
     pub(crate) release: Release,

@@ -23,6 +23,7 @@ mod receiver;
 mod relink;
 mod restore;
 mod scene;
+mod sessions;
 mod signals;
 mod status;
 mod webhooks;

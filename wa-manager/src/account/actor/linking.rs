@@ -305,6 +305,7 @@ impl Actor {
                 Step::Linked(device) => {
                     row.accepted = None;
                     row.phone = device.phone().or(row.phone);
+                    row.exported = false;
                     row.jid = Some(device.jid.clone());
                     row.lid.clone_from(&device.lid);
                     row.desired = DesiredState::Running;
@@ -423,7 +424,8 @@ impl Actor {
 
     /// Which number this account is linked to, for the others.
     pub(super) fn note_number(&self) {
-        let number = self.record.phone.as_ref().filter(|_| self.record.jid.is_some());
+        let number =
+            self.record.phone.as_ref().filter(|_| self.record.jid.is_some() && !self.record.exported);
         self.shared.numbers.set(self.id(), number.map(|number| number.as_str()));
     }
 

@@ -15,6 +15,7 @@
 //! | `locked` | how soon a locked account may be tried again |
 //! | `numbers` | finds out which phone numbers have an account |
 //! | `past` | asks the phone for old messages |
+//! | `session` | hands the session out, and takes one over |
 //! | `supervisor` | starts an actor anew after a crash |
 //! | `damaged` | stands for an actor whose account cannot be read |
 
@@ -40,6 +41,7 @@ mod linking;
 mod locked;
 mod numbers;
 mod past;
+mod session;
 mod standing;
 mod supervisor;
 
@@ -78,6 +80,7 @@ pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
 pub use numbers::{CheckError, NumberStatus};
 pub use past::{HistoryError, HistoryJob, HistoryRequest};
+pub use session::SessionError;
 pub use standing::ConnectionPolicy;
 pub(crate) use standing::closed;
 pub(crate) use supervisor::supervise;
