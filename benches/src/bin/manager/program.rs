@@ -177,6 +177,12 @@ impl Frame {
         self.body.get("seq").and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// The name of the account.
+    pub(crate) fn account(&self) -> String {
+        let name = self.body.get("data").and_then(|data| data.get("name"));
+        name.and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
     /// What it says of the account.
     pub(crate) fn says(&self, field: &str, value: &str) -> bool {
         self.body.get("data").and_then(|data| data.get(field)).is_some_and(|is| is == value)

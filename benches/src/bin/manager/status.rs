@@ -1,6 +1,6 @@
 //! How soon it is told where an account stands, through `wa-server`: its REST calls, its sockets, and SQLite.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use hyper::Method;
@@ -66,10 +66,12 @@ pub(crate) fn start_stop(accounts: usize, rounds: usize) -> Fallible<()> {
         for (way, status) in ways {
             let start = Instant::now();
             program.post(&format!("/whatsapp/sessions/{way}"), json!({ "names": names })).await?;
-            let mut times = Vec::new();
-            for _ in 0..accounts {
-                times.push(socket.status(|frame| frame.says("status", status)).await?.at - start);
+            let mut times = HashMap::new();
+            while times.len() < accounts {
+                let frame = socket.status(|frame| frame.says("status", status)).await?;
+                times.entry(frame.account()).or_insert(frame.at - start);
             }
+            let times = times.into_values().collect();
             tell(&format!("start-stop {way}, {accounts} accounts at the same time: until {status}"), times)?;
         }
         say(&format!("start-stop wa-server: {} KiB resident", program.resident_kib()))
@@ -152,10 +154,13 @@ impl Heard {
 
     /// Listens until so many accounts were told to stand so.
     async fn until(&mut self, socket: &mut Socket, status: &str, count: usize) -> Fallible<()> {
-        let mut left = count;
-        while left > 0 {
+        // An account may be told twice to stand so: each frame has what is so by then.
+        let mut there = HashSet::new();
+        while there.len() < count {
             let frame = socket.status(|_| true).await?;
-            left -= usize::from(frame.says("status", status));
+            if frame.says("status", status) {
+                there.insert(frame.account());
+            }
             self.frames.entry(frame.seq()).or_default().push(frame);
         }
         Ok(())
