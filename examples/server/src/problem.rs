@@ -128,11 +128,15 @@ impl From<ManagerError> for Problem {
         let status = match error {
             ManagerError::NotFound => return Self::not_found(),
             ManagerError::Pair(error) => return error.into(),
+            // Until then the server wants to hear nothing of it.
+            ManagerError::NotYet { .. } => StatusCode::LOCKED,
             ManagerError::AlreadyExists { .. }
             | ManagerError::NotLinked
             | ManagerError::FenceLost { .. }
             | ManagerError::Crashed => StatusCode::CONFLICT,
-            ManagerError::InvalidName(_) | ManagerError::Location(_) => StatusCode::BAD_REQUEST,
+            ManagerError::InvalidName(_) | ManagerError::InvalidCursor | ManagerError::Location(_) => {
+                StatusCode::BAD_REQUEST
+            }
             ManagerError::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             ManagerError::NotUnlinked(_) => StatusCode::BAD_GATEWAY,
             ManagerError::QuotaExceeded { .. } => StatusCode::FORBIDDEN,
@@ -221,6 +225,7 @@ impl From<WebhookError> for Problem {
             WebhookError::Plain => "webhook_plain",
             WebhookError::Headers => "webhook_headers",
             WebhookError::Secrets => "webhook_secrets",
+            WebhookError::NoAccount => "webhook_account",
             WebhookError::TooMany => return Self::new(StatusCode::FORBIDDEN, "webhook_too_many", detail),
             error => return Self::store(&error),
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
+use super::SessionError;
 use super::actor::{AccountPatch, Command, CommandOutcome, GateCall, Reply, SendOutcome, Unlink};
 use super::{AccountName, AccountSnapshot, AccountStatus, OutboxHandle, TrustHandle};
 use crate::ids::{AccountId, TenantId};
@@ -72,7 +73,7 @@ impl Account {
     /// Starts it, and returns once it connects; [`Self::reached`] waits for more. One that runs stays as it is.
     ///
     /// # Errors
-    /// [`ManagerError::NotLinked`], [`ManagerError::Store`]. That its own store cannot be opened is told as its status.
+    /// [`ManagerError::NotLinked`], [`ManagerError::NotYet`], [`ManagerError::Store`]. That its own store cannot be opened is told as its status.
     pub async fn start(&self) -> Result<CommandOutcome, ManagerError> {
         self.ask(Command::Start).await
     }
@@ -96,7 +97,7 @@ impl Account {
     /// Unlinks it and wipes its keys. Its row, settings, contacts, chats and events stay; it can be paired again.
     ///
     /// # Errors
-    /// [`ManagerError::NotUnlinked`]: the server was not reached, and nothing was done.
+    /// [`ManagerError::NotUnlinked`], [`ManagerError::NotYet`]: the server was not reached, and nothing was done.
     pub async fn logout(&self, how: Unlink) -> Result<CommandOutcome, ManagerError> {
         self.ask(|reply| Command::Logout(how, reply)).await
     }
@@ -195,6 +196,17 @@ impl Account {
 
     pub(crate) async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Delete(how, reply)).await
+    }
+
+    pub(crate) async fn ask_session<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, SessionError>>) -> Command,
+    ) -> Result<T, SessionError> {
+        let (reply, answer) = oneshot::channel();
+        if self.entry.commands.send(command(reply)).await.is_err() {
+            return Err(self.entry.gone().into());
+        }
+        answer.await.unwrap_or_else(|_| Err(self.entry.gone().into()))
     }
 
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ManagerError> {

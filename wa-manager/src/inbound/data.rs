@@ -26,6 +26,21 @@ pub(super) struct Around<'a> {
     pub(super) kind: ChatKind,
     pub(super) contact: Option<u64>,
     pub(super) provider: Option<&'a Provider>,
+    pub(super) host: Host,
+}
+
+/// The host's own names for contact and chat.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Host {
+    pub(super) contact: Option<String>,
+    pub(super) chat: Option<String>,
+}
+
+impl Around<'_> {
+    /// Nothing but the sort of chat.
+    pub(super) fn new(kind: ChatKind) -> Self {
+        Self { kind, contact: None, provider: None, host: Host::default() }
+    }
 }
 
 /// The event that tells of something that was received.
@@ -40,6 +55,8 @@ pub(super) fn event_of(received: &Received, around: &Around<'_>) -> (EventKind, 
     set("chat", json!(received.chat.to_string()));
     set("chatKind", json!(around.kind));
     set("contactId", json!(around.contact));
+    set("hostContact", json!(around.host.contact));
+    set("hostChat", json!(around.host.chat));
     set("provider", json!(around.provider.map(Provider::as_str)));
     set("sender", json!(received.sender.to_string()));
     set("senderAlt", json!(received.sender_alt.as_ref().map(Jid::to_string)));
@@ -50,29 +67,31 @@ pub(super) fn event_of(received: &Received, around: &Around<'_>) -> (EventKind, 
     set("isBacklog", json!(received.is_backlog));
     set("recoveredBy", json!(received.recovered.and_then(recovered_by)));
     set("target", received.target.as_ref().map_or(Value::Null, key));
-    let kind = match &received.what {
+    match &received.what {
         What::Message(message) | What::Opened(message) => {
             set("isOpened", json!(matches!(received.what, What::Opened(_)).then_some(true)));
-            let content = message.content();
-            of_message(message, &content, set);
-            if matches!(content, Content::Reaction(_)) {
-                EventKind::Reaction
-            } else {
-                EventKind::MessageReceived
-            }
+            of_message(message, &message.content(), set);
         }
         What::Undecodable { bytes } => {
             set("reason", json!("undecodable"));
             set("rawSize", json!(bytes));
-            EventKind::MessageUndecryptable
         }
-        What::Lost(why) => {
-            set("reason", json!(lost(*why)));
-            EventKind::MessageUndecryptable
-        }
+        What::Lost(why) => set("reason", json!(lost(*why))),
+        What::OwnDevice => {}
+    }
+    (kind_of(received), Value::Object(data))
+}
+
+/// The kind of that event.
+pub(super) fn kind_of(received: &Received) -> EventKind {
+    match &received.what {
+        What::Message(message) | What::Opened(message) => match message.content() {
+            Content::Reaction(_) => EventKind::Reaction,
+            _ => EventKind::MessageReceived,
+        },
+        What::Undecodable { .. } | What::Lost(_) => EventKind::MessageUndecryptable,
         What::OwnDevice => EventKind::MessageReceived,
-    };
-    (kind, Value::Object(data))
+    }
 }
 
 fn of_message(message: &Message, content: &Content, mut set: impl FnMut(&str, Value)) {

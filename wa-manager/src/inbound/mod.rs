@@ -15,6 +15,7 @@
 //! | `pipeline` | [`Inbound`]: one item from the client to the store |
 //! | `item` | the client's durable events, as plain values |
 //! | `data` | what the event of a message holds |
+//! | `group` | what the event of a change in a group holds |
 //! | `message` | [`InboundMessage`]: what an event tells of a message, to answer it |
 //! | `provision` | contacts and chats |
 //! | `provider` | [`ProviderSelector`]: the host's word on who serves a message |
@@ -24,6 +25,7 @@
 
 mod data;
 mod error;
+mod group;
 mod item;
 mod message;
 mod outcome;
@@ -36,12 +38,15 @@ mod tests;
 
 pub use self::data::{MAX_RAW, MAX_TEXT};
 pub use self::error::{InboundError, Stage};
+pub(crate) use self::group::group_json;
 pub use self::item::{Item, Received, What};
 pub use self::message::{InboundMessage, NotAMessage};
 pub use self::outcome::{Counts, Outcome, Skip};
 pub use self::past::Past;
 pub(crate) use self::past::oldest_of;
+pub(crate) use self::pipeline::Answer;
 pub use self::pipeline::Inbound;
 pub use self::provider::{
-    FixedProvider, HookError, InboundContext, Provider, ProviderFuture, ProviderSelector,
+    ContactProvisioner, FixedProvider, HookError, InboundContext, Provider, ProviderFuture, ProviderSelector,
+    ProvisionFuture,
 };

@@ -1,5 +1,6 @@
 //! One item from the client to the store.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,13 @@ use serde_json::json;
 use tokio::time::timeout;
 use tracing::warn;
 use wa_core::event::LostReason;
-use wa_types::{Jid, MessageId};
+use wa_types::Jid;
 
-use super::data::{Around, event_of};
+use super::data::{Around, Host, event_of};
 use super::error::{InboundError, Stage};
 use super::item::{Item, Received, What};
 use super::outcome::{Counts, Outcome, Skip};
-use super::provider::{InboundContext, Provider, ProviderSelector};
+use super::provider::{ContactProvisioner, HookError, InboundContext, Provider, ProviderSelector};
 use super::provision::{older, person_of};
 use crate::account::IgnoreRules;
 use crate::contacts::Addresses;
@@ -24,10 +25,24 @@ use crate::store::{Change, Changes, ChatKind, ChatRecord, ManagerStoreError};
 /// How long a hook of the host has.
 const HOOK_LIMIT: Duration = Duration::from_secs(10);
 
+/// What the host says about one item.
+pub(crate) type Answer = Result<Hosted, InboundError>;
+
+/// Who serves an item, and the host's names for contact and chat.
+#[derive(Debug)]
+pub(crate) struct Hosted {
+    provider: Provider,
+    host: Host,
+}
+
+/// The same, while it is waited for. It needs nothing of the account, which goes on meanwhile.
+pub(crate) type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
 /// Takes in what comes to one account. Owned by the account's one task.
 #[derive(Debug)]
 pub struct Inbound {
     selector: Arc<dyn ProviderSelector>,
+    provisioner: Option<Arc<dyn ContactProvisioner>>,
     counts: Counts,
 }
 
@@ -35,7 +50,13 @@ impl Inbound {
     /// With the host's word on who serves what.
     #[must_use]
     pub fn new(selector: Arc<dyn ProviderSelector>) -> Self {
-        Self { selector, counts: Counts::default() }
+        Self { selector, provisioner: None, counts: Counts::default() }
+    }
+
+    /// With contacts and chats of the host's own.
+    #[must_use]
+    pub fn with_provisioner(self, provisioner: Option<Arc<dyn ContactProvisioner>>) -> Self {
+        Self { provisioner, ..self }
     }
 
     /// How much came in, and what became of it, since this was made.
@@ -59,94 +80,20 @@ impl Inbound {
         ignore: &IgnoreRules,
         extra: Changes,
     ) -> Result<Outcome, InboundError> {
-        self.counts.receive();
-        let done = match item {
-            Item::Received(received) => self.receive(gate, received, ignore, extra).await,
-            Item::Merged { number, kept, gone } => merge(gate, *number, kept, gone, extra).await,
+        let answer = match self.ask(gate, item, ignore) {
+            Some(asking) => Some(asking.await),
+            None => None,
         };
-        self.counts.note(match &done {
-            Ok(outcome) => *outcome,
-            Err(error) => Outcome::Failed(error.stage()),
-        });
-        done
+        self.take(gate, item, ignore, answer.as_ref(), extra).await
     }
 
-    async fn receive(
-        &self,
-        gate: &mut Gate,
-        received: &Received,
-        ignore: &IgnoreRules,
-        extra: Changes,
-    ) -> Result<Outcome, InboundError> {
+    /// Asks the host about an item, if it is one that the host is asked about. The answer goes to [`Self::take`].
+    pub(crate) fn ask(&self, gate: &Gate, item: &Item, ignore: &IgnoreRules) -> Option<Asking> {
+        let Item::Received(received) = item else { return None };
         let kind = ChatKind::of(&received.chat);
-        if let Some(skip) = skip(received, kind, ignore) {
-            let step = gate.begin().await.map_err(InboundError::of_store)?;
-            store(gate, step, extra).await?;
-            return Ok(Outcome::Skipped(skip));
+        if skip(received, kind, ignore).is_some() || lost(received).is_some() {
+            return None;
         }
-        let lost = match received.what {
-            What::Undecodable { .. } => Some(Stage::Decode),
-            What::Lost(_) => Some(Stage::Decrypt),
-            _ => None,
-        };
-        if let Some(stage) = lost {
-            let mut step = gate.begin().await.map_err(InboundError::of_store)?;
-            tell(gate, &mut step, received, &Around { kind, contact: None, provider: None });
-            store(gate, step, extra).await?;
-            return Ok(Outcome::Failed(stage));
-        }
-        let failed = match self.whole(gate, received, kind, &extra).await {
-            Ok(()) => return Ok(Outcome::Processed),
-            Err(error) => error,
-        };
-        if !is_of_one_item(&failed) {
-            return Err(failed);
-        }
-        warn!(stage = failed.stage().as_str(), "a message is told without contact and chat");
-        let mut step = gate.begin().await.map_err(InboundError::of_store)?;
-        tell(gate, &mut step, received, &Around { kind, contact: None, provider: None });
-        let data = json!({
-            "messageId": received.id.as_str(),
-            "chat": received.chat.to_string(),
-            "stage": failed.stage().as_str(),
-            "error": why(&failed),
-        });
-        gate.push_inbound(&mut step, EventKind::InboundFailed, received.number, &received.id, data);
-        store(gate, step, extra).await?;
-        Ok(Outcome::Failed(failed.stage()))
-    }
-
-    /// All of it: provider, contact, chat, event.
-    async fn whole(
-        &self,
-        gate: &mut Gate,
-        received: &Received,
-        kind: ChatKind,
-        extra: &Changes,
-    ) -> Result<(), InboundError> {
-        let provider = self.select(gate, received, kind).await?;
-        let mut step = gate.begin().await.map_err(InboundError::of_store)?;
-        let contact = gate.provision(&mut step, received, kind).await?;
-        tell(gate, &mut step, received, &Around { kind, contact, provider: Some(&provider) });
-        for change in extra.iter() {
-            step.changes.push(change.clone());
-        }
-        gate.commit(step).await.map_err(|error| match error {
-            // The store as a whole can do nothing more; all else may be about these rows.
-            error @ (ManagerStoreError::Closed
-            | ManagerStoreError::Full
-            | ManagerStoreError::Locked
-            | ManagerStoreError::FenceLost { .. }) => InboundError::of_store(error),
-            error => InboundError::Provision(error),
-        })
-    }
-
-    async fn select(
-        &self,
-        gate: &Gate,
-        received: &Received,
-        kind: ChatKind,
-    ) -> Result<Provider, InboundError> {
         let Addresses { pn, lid } = person_of(received, kind);
         let context = InboundContext {
             tenant: gate.owner.tenant.clone(),
@@ -158,8 +105,133 @@ impl Inbound {
             name: received.push_name.clone(),
             from_me: received.from_me,
         };
-        let selected = timeout(HOOK_LIMIT, self.selector.select(&context)).await;
-        selected.map_err(|_| InboundError::ProviderTimeout)?.map_err(InboundError::Provider)
+        let (selector, provisioner) = (Arc::clone(&self.selector), self.provisioner.clone());
+        Some(Box::pin(async move {
+            let selected = timeout(HOOK_LIMIT, selector.select(&context)).await;
+            let selected = selected.map_err(|_| InboundError::ProviderTimeout)?;
+            let provider = selected.map_err(InboundError::Provider)?;
+            let host = match provisioner {
+                Some(provisioner) => provide(&*provisioner, &context).await?,
+                None => Host::default(),
+            };
+            Ok(Hosted { provider, host })
+        }))
+    }
+
+    /// Takes one item in, with what [`Self::ask`] led to under the same rules.
+    ///
+    /// # Errors
+    /// As [`Self::handle`].
+    pub(crate) async fn take(
+        &mut self,
+        gate: &mut Gate,
+        item: &Item,
+        ignore: &IgnoreRules,
+        answer: Option<&Answer>,
+        extra: Changes,
+    ) -> Result<Outcome, InboundError> {
+        self.counts.receive();
+        let done = match item {
+            Item::Received(received) => receive(gate, received, ignore, answer, extra).await,
+            Item::Merged { number, kept, gone } => merge(gate, *number, kept, gone, extra).await,
+        };
+        self.counts.note(match &done {
+            Ok(outcome) => *outcome,
+            Err(error) => Outcome::Failed(error.stage()),
+        });
+        done
+    }
+}
+
+async fn receive(
+    gate: &mut Gate,
+    received: &Received,
+    ignore: &IgnoreRules,
+    answer: Option<&Answer>,
+    extra: Changes,
+) -> Result<Outcome, InboundError> {
+    let kind = ChatKind::of(&received.chat);
+    if let Some(skip) = skip(received, kind, ignore) {
+        let step = gate.begin().await.map_err(InboundError::of_store)?;
+        store(gate, step, extra).await?;
+        return Ok(Outcome::Skipped(skip));
+    }
+    if let Some(stage) = lost(received) {
+        let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+        tell(gate, &mut step, received, &Around::new(kind));
+        store(gate, step, extra).await?;
+        return Ok(Outcome::Failed(stage));
+    }
+    let ours;
+    let failed = match answer {
+        Some(Err(error)) => error,
+        None => &InboundError::ProviderTimeout,
+        Some(Ok(hosted)) => match whole(gate, received, kind, hosted, &extra).await {
+            Ok(()) => return Ok(Outcome::Processed),
+            Err(error) if !is_of_one_item(&error) => return Err(error),
+            Err(error) => {
+                ours = error;
+                &ours
+            }
+        },
+    };
+    warn!(stage = failed.stage().as_str(), "a message is told without contact and chat");
+    let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+    tell(gate, &mut step, received, &Around::new(kind));
+    let data = json!({
+        "messageId": received.id.as_str(),
+        "chat": received.chat.to_string(),
+        "stage": failed.stage().as_str(),
+        "error": why(failed),
+    });
+    gate.push_inbound(&mut step, EventKind::InboundFailed, received.number, &[received.id.as_str()], data);
+    store(gate, step, extra).await?;
+    Ok(Outcome::Failed(failed.stage()))
+}
+
+/// The host's names for contact and chat.
+async fn provide(
+    provisioner: &dyn ContactProvisioner,
+    context: &InboundContext,
+) -> Result<Host, InboundError> {
+    let late = |_| HookError::new("no answer in ten seconds");
+    let contact = timeout(HOOK_LIMIT, provisioner.get_or_create_contact(context)).await;
+    let contact = contact.map_err(late).and_then(|answer| answer).map_err(InboundError::HostContact)?;
+    let chat = timeout(HOOK_LIMIT, provisioner.get_or_create_chat(context)).await;
+    let chat = chat.map_err(late).and_then(|answer| answer).map_err(InboundError::HostChat)?;
+    Ok(Host { contact, chat })
+}
+
+/// All of it: contact, chat, event.
+async fn whole(
+    gate: &mut Gate,
+    received: &Received,
+    kind: ChatKind,
+    Hosted { provider, host }: &Hosted,
+    extra: &Changes,
+) -> Result<(), InboundError> {
+    let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+    let contact = gate.provision(&mut step, received, kind).await?;
+    tell(gate, &mut step, received, &Around { kind, contact, provider: Some(provider), host: host.clone() });
+    for change in extra.iter() {
+        step.changes.push(change.clone());
+    }
+    gate.commit(step).await.map_err(|error| match error {
+        // The store as a whole can do nothing more; all else may be about these rows.
+        error @ (ManagerStoreError::Closed
+        | ManagerStoreError::Full
+        | ManagerStoreError::Locked
+        | ManagerStoreError::FenceLost { .. }) => InboundError::of_store(error),
+        error => InboundError::Provision(error),
+    })
+}
+
+/// Why there is nothing to read in it, if there is not.
+const fn lost(received: &Received) -> Option<Stage> {
+    match received.what {
+        What::Undecodable { .. } => Some(Stage::Decode),
+        What::Lost(_) => Some(Stage::Decrypt),
+        _ => None,
     }
 }
 
@@ -187,7 +259,7 @@ const fn is_of_one_item(error: &InboundError) -> bool {
 
 fn tell(gate: &Gate, step: &mut Step, received: &Received, around: &Around<'_>) {
     let (kind, data) = event_of(received, around);
-    gate.push_inbound(step, kind, received.number, &received.id, data);
+    gate.push_inbound(step, kind, received.number, &[received.id.as_str()], data);
 }
 
 async fn store(gate: &mut Gate, mut step: Step, extra: Changes) -> Result<(), InboundError> {
@@ -220,7 +292,8 @@ async fn merge(
     let mut step = gate.begin().await.map_err(InboundError::of_store)?;
     let contact = gate.merge_chats(&mut step, kept, gone).await.map_err(InboundError::of_store)?;
     let data = json!({ "kept": kept.to_string(), "gone": gone.to_string(), "contactId": contact });
-    gate.push_inbound(&mut step, EventKind::ChatMerged, number, &MessageId::new(""), data);
+    let chats = [kept.to_string(), gone.to_string()];
+    gate.push_inbound(&mut step, EventKind::ChatMerged, number, &[&chats[0], &chats[1]], data);
     store(gate, step, extra).await?;
     Ok(Outcome::Processed)
 }

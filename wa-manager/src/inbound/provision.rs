@@ -61,10 +61,13 @@ impl Gate {
         at: UnixMillis,
     ) -> Result<u64, InboundError> {
         let mut known = self.person(step, addresses).await.map_err(InboundError::Contact)?;
+        let is_ours = kind == ChatKind::Direct && received.from_me;
+        // What comes again was counted.
+        let is_counted = is_ours && self.is_known(received).await?;
         let contact = &mut known.contact;
-        if kind == ChatKind::Direct && received.from_me {
+        if is_ours && !is_counted {
             contact.unanswered = contact.unanswered.saturating_add(1);
-        } else if kind == ChatKind::Direct {
+        } else if kind == ChatKind::Direct && !is_ours {
             // What comes again says nothing new.
             if contact.last_inbound.is_none_or(|last| last < at) {
                 contact.last_inbound = Some(at);
@@ -87,7 +90,13 @@ impl Gate {
                 "lid": known.contact.lid.as_ref().map(Jid::to_string),
                 "pushName": known.contact.push_name,
             });
-            self.push_inbound(step, EventKind::ContactCreated, received.number, &received.id, data);
+            self.push_inbound(
+                step,
+                EventKind::ContactCreated,
+                received.number,
+                &[received.id.as_str()],
+                data,
+            );
         }
         Ok(id)
     }
@@ -124,10 +133,22 @@ impl Gate {
         if is_new {
             let data =
                 json!({ "chat": chat.chat.to_string(), "chatKind": chat.kind, "contactId": chat.contact });
-            self.push_inbound(step, EventKind::ChatCreated, received.number, &received.id, data);
+            self.push_inbound(step, EventKind::ChatCreated, received.number, &[received.id.as_str()], data);
         }
         step.changes.push(Change::PutChat(Box::new(chat)));
         Ok(())
+    }
+
+    fn inbound_id(&self, kind: EventKind, number: u64, parts: &[&str]) -> EventId {
+        let parts: Vec<&str> = [kind.wire()].iter().chain(parts).copied().collect();
+        EventId::of_inbound(&self.owner.account, number, &parts)
+    }
+
+    /// Whether this message was taken in before, and comes again.
+    async fn is_known(&self, received: &Received) -> Result<bool, InboundError> {
+        let kind = super::data::kind_of(received);
+        let id = self.inbound_id(kind, received.number, &[received.id.as_str()]);
+        self.store.has_event(&id).await.map_err(InboundError::Contact)
     }
 
     /// The person with these addresses, made when there is none; two that turn out to be one are so for the limits, too.
@@ -144,17 +165,18 @@ impl Gate {
         Ok(known)
     }
 
-    /// Adds an event whose id stays the same when what led to it comes again.
+    /// Adds an event whose id stays the same when what led to it comes again: what is told by its number in the inbox and
+    /// these parts.
     pub(super) fn push_inbound(
         &self,
         step: &mut Step,
         kind: EventKind,
         number: u64,
-        id: &wa_types::MessageId,
+        parts: &[&str],
         data: serde_json::Value,
     ) {
         step.changes.push_event(NewEvent {
-            id: EventId::of_inbound(&self.owner.account, number, &[kind.wire(), id.as_str()]),
+            id: self.inbound_id(kind, number, parts),
             tenant: self.owner.tenant.clone(),
             account: Some(self.owner.account.clone()),
             kind,

@@ -35,6 +35,7 @@ on_each! {
     chats_that_are_one_become_one,
     the_past_makes_acquaintances,
     /// R070
+    /// R070
     another_owners_account_is_unknown,
     what_the_owner_adds_is_in_the_same_commit,
 }
@@ -149,6 +150,16 @@ async fn our_own_messages_from_other_devices_are_marked(mut scene: Scene) {
     let peer = contact(&scene, &pn("1")).await;
     assert_eq!((peer.last_inbound, peer.unanswered, peer.push_name), (None, 1, None));
     assert!(scene.store.contact(&id(), &pn("99")).await.unwrap().is_none());
+    // It comes again, and later another one.
+    let ours = |number| {
+        let mut copy = message(number, "1@s.whatsapp.net", "99:0@s.whatsapp.net", "from the phone");
+        copy.from_me = true;
+        copy
+    };
+    take(&mut scene, &mut inbound, ours(1)).await;
+    assert_eq!(contact(&scene, &pn("1")).await.unanswered, 1);
+    take(&mut scene, &mut inbound, ours(2)).await;
+    assert_eq!(contact(&scene, &pn("1")).await.unanswered, 2);
 }
 
 async fn what_comes_again_is_told_once(mut scene: Scene) {
@@ -230,6 +241,10 @@ async fn chats_that_are_one_become_one(mut scene: Scene) {
     assert_eq!((&chat.chat, chat.contact, chat.last_message_at), (&Jid::lid("77"), Some(person.id), Some(T)));
     assert_eq!((scene.contacts().await, contact(&scene, &Jid::lid("77")).await), (1, person));
     assert_eq!(scene.count(EventKind::ChatMerged).await, 1);
+    // With new keys numbers begin anew: others that merge are others.
+    let others = Item::Merged { number: 3, kept: Jid::lid("88"), gone: pn("8") };
+    inbound.handle(&mut scene.gate, &others, &ignore, Changes::new()).await.unwrap();
+    assert_eq!(scene.count(EventKind::ChatMerged).await, 2);
 }
 
 async fn the_past_makes_acquaintances(mut scene: Scene) {

@@ -1,5 +1,7 @@
 //! Why a call of the manager failed.
 
+use wa_types::UnixMillis;
+
 use crate::account::{AccountName, NameError};
 use crate::ids::AccountId;
 use crate::location::LocationError;
@@ -31,6 +33,13 @@ pub enum ManagerError {
     /// The account is not linked to a phone: pair it first.
     #[error("the account is not linked to a phone")]
     NotLinked,
+    /// The server banned the account for a while, or locked it, and wants to hear nothing of it before this: nothing was
+    /// done, and nobody connected.
+    #[error("the server wants to hear nothing of the account before {}", until.0)]
+    NotYet {
+        /// When it may be tried again.
+        until: UnixMillis,
+    },
     /// The server was not reached, and the device is still linked. Try again, or forget it on this side only.
     #[error("the device could not be unlinked: {0}")]
     NotUnlinked(String),
@@ -46,6 +55,15 @@ pub enum ManagerError {
         /// How many.
         max: usize,
     },
+    /// The server locked the account a moment ago: look at the phone, and start it again after this time.
+    #[error("the server locked the account; wait {} seconds before it is tried again", retry_after.as_secs())]
+    TooSoon {
+        /// How long.
+        retry_after: std::time::Duration,
+    },
+    /// The account's session was exported: it runs elsewhere, or is to be imported first.
+    #[error("the account's session was exported")]
+    Exported,
     /// This is no place in a list: begin anew.
     #[error("this is no place in a list")]
     InvalidCursor,
@@ -82,10 +100,13 @@ impl ManagerError {
             Self::InvalidName(_) => "invalid_name",
             Self::VersionConflict { .. } => "version_conflict",
             Self::NotLinked => "not_linked",
+            Self::NotYet { .. } => "not_yet",
             Self::NotUnlinked(_) => "not_unlinked",
             Self::Location(_) => "location",
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::TooSoon { .. } => "too_soon",
+            Self::Exported => "exported",
             Self::InvalidCursor => "invalid_cursor",
             Self::FenceLost { .. } => "fence_lost",
             Self::Pair(error) => error.code(),

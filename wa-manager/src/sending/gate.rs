@@ -267,6 +267,12 @@ impl Gate {
         self.trust.state.barred_until(now)
     }
 
+    /// Whether the server refused the account as locked or banned since its last login.
+    #[must_use]
+    pub const fn is_locked(&self) -> bool {
+        self.trust.state.is_locked()
+    }
+
     /// The account is linked to the number with these addresses. When its limits are those of another number, `changes`
     /// puts them away, with the contacts, the chats, what waited and what was counted; after its commit, [`Self::reread`]
     /// is to be called. Whether it is so.

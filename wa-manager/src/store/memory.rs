@@ -15,7 +15,7 @@ use super::records::{
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
 use crate::event::{EventKind, EventRecord, NewEvent};
-use crate::ids::{AccountId, TenantId};
+use crate::ids::{AccountId, EventId, TenantId};
 use crate::trust::ReservationState;
 use crate::webhook::{WebhookId, WebhookRecord};
 
@@ -280,6 +280,10 @@ impl ManagerStore for MemoryManagerStore {
             };
             tables.events.iter().filter(is_wanted).take(query.limit).cloned().collect()
         })
+    }
+
+    fn has_event(&self, id: &EventId) -> StoreFuture<'_, bool> {
+        self.read(|tables| tables.events.iter().any(|event| event.id == *id))
     }
 
     fn last_seq(&self) -> StoreFuture<'_, u64> {

@@ -34,7 +34,7 @@ pub use self::sqlite::SqliteManagerStore;
 pub(crate) use self::sqlite::create_private;
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
-use crate::ids::{AccountId, TenantId};
+use crate::ids::{AccountId, EventId, TenantId};
 use crate::webhook::WebhookRecord;
 
 /// What every call of a store returns; boxed, so that a store can be an `Arc<dyn ManagerStore>`.
@@ -82,6 +82,12 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// # Errors
     /// As [`Self::accounts`].
     fn events(&self, query: EventQuery) -> StoreFuture<'_, Vec<EventRecord>>;
+
+    /// Whether there is an event of this id.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn has_event(&self, id: &EventId) -> StoreFuture<'_, bool>;
 
     /// The number of the last event; 0 before the first.
     ///

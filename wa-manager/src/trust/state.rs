@@ -360,6 +360,12 @@ impl TrustState {
         (now.0 < self.record.barred_until).then_some(UnixMillis(self.record.barred_until))
     }
 
+    /// Whether it was refused as locked or banned since its last login.
+    #[must_use]
+    pub const fn is_locked(&self) -> bool {
+        self.record.locks > 0
+    }
+
     /// The server let the account in: it is not locked.
     pub const fn let_in(&mut self) {
         (self.record.barred_until, self.record.locks) = (0, 0);

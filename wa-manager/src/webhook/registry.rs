@@ -233,6 +233,9 @@ pub enum WebhookError {
     /// There is no secret, or there are more than 4.
     #[error("a webhook has 1 to 4 secrets")]
     Secrets,
+    /// The tenant has no such account.
+    #[error("there is no such account")]
+    NoAccount,
     /// The tenant has as many webhooks as it may have.
     #[error("there are too many webhooks")]
     TooMany,
@@ -250,6 +253,7 @@ enum Command {
     Delete(TenantId, WebhookId, Reply<()>),
     Replay(WebhookId),
     StopAccount(AccountId, Reply<()>),
+    StartAccount(AccountId, Reply<()>),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, WebhookError>>;
@@ -389,12 +393,20 @@ impl Webhooks {
     }
 
     /// Ends the deliveries to the webhooks of an account alone. To be called before the account is deleted from the store,
-    /// which removes them.
+    /// which removes them: otherwise they would still write there. [`Self::start_account`] when it is not deleted.
     ///
     /// # Errors
     /// [`WebhookError::Store`], [`WebhookError::Stopped`].
     pub async fn stop_account(&self, account: &AccountId) -> Result<(), WebhookError> {
         self.ask(|reply| Command::StopAccount(account.clone(), reply)).await
+    }
+
+    /// Delivers again to the webhooks of an account that was not deleted after all.
+    ///
+    /// # Errors
+    /// [`WebhookError::Store`], [`WebhookError::Stopped`].
+    pub async fn start_account(&self, account: &AccountId) -> Result<(), WebhookError> {
+        self.ask(|reply| Command::StartAccount(account.clone(), reply)).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, WebhookError> {
@@ -630,13 +642,29 @@ impl WebhooksTask {
                 }
                 let _nobody_waits = reply.send(Ok(()));
             }
+            Command::StartAccount(account, reply) => {
+                let _nobody_waits = reply.send(self.start_account(&account).await);
+            }
         }
+    }
+
+    async fn start_account(&mut self, account: &AccountId) -> Result<(), WebhookError> {
+        for record in self.shared.store.webhooks().await? {
+            if record.account.as_ref() == Some(account) && !self.running.contains_key(&record.id) {
+                self.start(record);
+            }
+        }
+        Ok(())
     }
 
     async fn create(&mut self, record: WebhookRecord) -> Result<(), WebhookError> {
         let all = self.shared.store.webhooks().await?;
         if all.iter().filter(|other| other.tenant == record.tenant).count() >= MAX_WEBHOOKS {
             return Err(WebhookError::TooMany);
+        }
+        if let Some(account) = &record.account {
+            let row = self.shared.store.account(account).await?;
+            row.filter(|row| row.tenant == record.tenant).ok_or(WebhookError::NoAccount)?;
         }
         self.put(record.clone()).await?;
         self.start(record);

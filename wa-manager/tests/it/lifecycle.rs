@@ -34,7 +34,8 @@ async fn an_account_starts_and_stops_and_stays_linked() {
     assert_eq!(statuses, [&run[..], &["idle"], &run].concat());
 }
 
-// Acceptance: double start, stop during start, start during stop.
+/// Acceptance: Stop during start, double start, start during stop: one actor, no leaked socket, final state = last
+/// command.
 #[tokio::test]
 async fn the_last_command_decides() {
     let scene = linked(&["anna"]).await;
@@ -52,7 +53,8 @@ async fn the_last_command_decides() {
     stands(&anna, AccountStatus::Ready).await;
 }
 
-// Acceptance: delete during start. R090, R098.
+/// Acceptance: delete during start: no leaked socket, final state = last command.
+// R090, R098
 // R152
 #[tokio::test]
 async fn an_account_that_starts_can_be_deleted() {

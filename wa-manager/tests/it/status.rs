@@ -39,7 +39,7 @@ async fn a_lost_connection_is_told_and_comes_back() {
     assert_eq!((board.accounts[0].seq, board.seq), (last.account_seq, last.seq));
 }
 
-// Acceptance: two on one file; the second one says so.
+/// Acceptance: Two processes on one SQLite file: second fails to open with `StoreLocked`.
 #[tokio::test]
 async fn a_store_that_is_open_elsewhere_is_told() {
     let scene = linked(&["anna"]).await;

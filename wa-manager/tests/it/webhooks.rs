@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wa_core::transport::TlsRoots;
+use wa_manager::account::{AccountRecord, DesiredState};
 use wa_manager::clock::{Clock as _, SystemClock};
 use wa_manager::event::{EventKind, NewEvent};
 use wa_manager::hub::Hub;
@@ -18,7 +19,7 @@ use wa_manager::webhook::{
     Reach, SigningMode, VerifyError, Webhook, WebhookError, WebhookPatch, WebhookSecret, WebhookSpec,
     WebhookState, Webhooks, verify,
 };
-use wa_manager::{AccountId, EventId, TenantId};
+use wa_manager::{AccountId, AccountName, AccountSettings, AccountStatus, Epoch, EventId, TenantId};
 use wa_types::UnixMillis;
 
 use crate::receiver::{Received, Receiver};
@@ -67,6 +68,37 @@ impl Scene {
 
     async fn with(policy: DeliveryPolicy) -> Self {
         Self::start(Arc::new(MemoryManagerStore::new()), LOCAL, Duration::from_secs(10), policy).await
+    }
+
+    /// Makes an account of this number.
+    async fn account(&self, number: u8) {
+        let mut changes = Changes::new();
+        changes.put_account(AccountRecord {
+            id: AccountId::of([number; 16]),
+            tenant: tenant(),
+            owner: None,
+            name: AccountName::new(format!("account-{number}")).unwrap(),
+            display_name: String::new(),
+            phone: None,
+            jid: None,
+            lid: None,
+            desired: DesiredState::Stopped,
+            status: AccountStatus::Idle,
+            reason: None,
+            seq: 0,
+            version: 1,
+            settings: AccountSettings::default(),
+            metadata: BTreeMap::new(),
+            location: None,
+            created_at: UnixMillis(0),
+            updated_at: UnixMillis(0),
+            last_active_at: None,
+            probation: None,
+            accepted: None,
+            exported: false,
+            epoch: Epoch(1),
+        });
+        self.store.commit(changes).await.unwrap();
     }
 
     async fn hook(&self, url: &str) -> Webhook {
@@ -131,12 +163,18 @@ async fn events_are_posted_signed_and_only_those_that_are_wanted() {
     let receiver = Receiver::start(|_| (204, None)).await;
     let scene = Scene::in_memory().await;
     scene.push([1]).await;
+    let of = |id: u8| WebhookSpec {
+        account: Some(AccountId::of([id; 16])),
+        ..WebhookSpec::new(receiver.url(), secret(1))
+    };
+    let refused = scene.webhooks.create(tenant(), of(9)).await.unwrap_err();
+    assert!(matches!(refused, WebhookError::NoAccount), "{refused:?}");
+    scene.account(2).await;
     let spec = WebhookSpec {
-        account: Some(AccountId::of([2; 16])),
         events: vec![EventKind::MessageReceived],
         headers: BTreeMap::from([("Authorization".into(), "Bearer b".into())]),
         mode: SigningMode::Hub,
-        ..WebhookSpec::new(receiver.url(), secret(1))
+        ..of(2)
     };
     let hook = scene.webhooks.create(tenant(), spec).await.unwrap();
     scene.push([2, 3, 7]).await;

@@ -101,6 +101,26 @@ test('old news is not shown over newer', async ({ page, server }) => {
   await agree(app, server);
 });
 
+// R158, R180: a client that remembers the numbers of another database hears of everything that is new in this one.
+test('who resumes after what is yet to come misses nothing', async ({ app, page, server }) => {
+  await server.call('POST', '/whatsapp/session', { name: 'shop', displayName: 'Before' });
+  await expect(app.card('shop')).toBeVisible();
+  const { ticket } = await server.call('POST', '/ws/ticket');
+  await page.evaluate((ticket) => new Promise((resolve) => {
+    const socket = new WebSocket(`ws?ticket=${ticket}`);
+    window.heard = [];
+    socket.onmessage = ({ data }) => {
+      const { event, data: body } = JSON.parse(data);
+      if (event === 'whatsapp-all-statuses') socket.send(JSON.stringify({ type: 'resume', seq: 1_000_000 }));
+      if (event === 'whatsapp-all-statuses') socket.send(JSON.stringify({ type: 'ping' }));
+      if (event === 'pong') resolve();
+      if (event === 'whatsapp-status') window.heard.push(body.displayName);
+    };
+  }), ticket);
+  await server.call('PUT', '/whatsapp/session/shop', { displayName: 'After' });
+  await expect.poll(() => page.evaluate(() => window.heard.at(-1))).toBe('After');
+});
+
 // R123, R158, R180: messages change no status, and are seen on the card all the same.
 test('what is received is activity, and the card follows its row', async ({ app, server }) => {
   const [mine, theirs] = await server.phones();

@@ -51,7 +51,7 @@ test('an account that loses its connection is disconnected, and ready again', as
   await agree(app, server);
 });
 
-// R087, R115, R120: an error says what it is, and what to do.
+// R087, R115, R120, R124: an error says what it is, and what to do.
 test('an account that is banned for a while is in error, and says until when', async ({ app, server, world }) => {
   await link(app, world, 'shop');
   const { device } = await server.call('GET', '/whatsapp/session/shop');
@@ -60,6 +60,7 @@ test('an account that is banned for a while is in error, and says until when', a
   await app.stands('shop', 'error', READY);
   await expect(app.card('shop').getByTestId('card-status')).toHaveText('Error');
   await expect(app.card('shop').getByTestId('card-reason')).toContainText('banned');
+  await expect(app.card('shop').getByTestId('card-restriction')).toContainText('Restricted until');
   await agree(app, server);
   await app.picture('banned');
 });

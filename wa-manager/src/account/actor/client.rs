@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::timeout;
-use wa_core::client::{HistoryReader, HistoryUse};
+use wa_core::client::{HistoryReader, HistoryUse, ReconnectPolicy};
 use wa_core::history::Selection;
 use wa_core::{Client, Events};
+use wa_store::{Store, StoreError};
 
 use super::flaps::Standing;
+use super::intake::Taking;
 use super::standing::{Connection, of_store};
 use super::{Actor, Lost};
 use crate::account::{AccountStatus, DesiredState, IdentityPolicy, Reason, ReasonKind};
@@ -22,6 +25,26 @@ pub(super) struct Running {
     pub(super) connection: Connection,
     /// The past that the phone sends.
     pub(super) past: Option<HistoryReader>,
+}
+
+/// When a connection comes back. Requirements: manager.md, 4.2, 5.5.
+fn reconnects() -> ReconnectPolicy {
+    let minute = Duration::from_secs(60);
+    let mut policy = ReconnectPolicy::default();
+    (policy.longest_pause, policy.stable_after) = (minute * 5, minute * 5);
+    (policy.after_replaced, policy.conflict_within) = (minute / 2, minute * 10);
+    policy
+}
+
+/// An account that the server locked is linked all the same, whatever its store says: somebody tries whether it still is.
+async fn unlock(store: &dyn Store) -> Result<(), StoreError> {
+    let Some(mut account) = store.account().await?.filter(|account| account.logged_out) else {
+        return Ok(());
+    };
+    let mut changes = wa_store::Changes::new();
+    account.logged_out = false;
+    changes.put_account(account);
+    store.commit(changes).await
 }
 
 /// The client that an actor runs, which outlives a crash of the actor: it has the account's store open.
@@ -46,6 +69,11 @@ impl Actor {
         if self.record.jid.is_none() {
             return self.stand(Standing::new(AccountStatus::Idle)).await;
         }
+        if !self.shared.release.may_connect(self.shared.clock.boot()) {
+            let reason = Reason::new(ReasonKind::ClientOutdated).code(405);
+            let reason = reason.detail("the server refused this release to another account a moment ago");
+            return self.stand(Standing::because(AccountStatus::Error, reason)).await;
+        }
         let reason = Reason::new(ReasonKind::OpeningStore);
         let changes = self.standing(Standing::because(AccountStatus::Loading, reason), DesiredState::Running);
         self.write(changes).await?;
@@ -66,6 +94,9 @@ impl Actor {
         let path =
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
         let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
+        if self.gate.is_locked() {
+            unlock(&*store).await.map_err(|error| of_store(&error))?;
+        }
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
         let mut selection = Selection::default();
         selection.messages_per_chat = Some(u32::from(self.record.settings.sync_limit.get()));
@@ -80,7 +111,7 @@ impl Actor {
         if let Some(authenticator) = self.authenticator() {
             builder = builder.passkey_authenticator(authenticator);
         }
-        let builder = (self.shared.configure)(builder, &self.record);
+        let builder = (self.shared.configure)(builder.reconnect(reconnects()), &self.record);
         let (client, events) = builder.connect().await.map_err(|error| match error {
             wa_core::StartError::Store(error) => of_store(&error),
             error => Reason::new(ReasonKind::Internal).detail(error.to_string()),
@@ -99,6 +130,8 @@ impl Actor {
         self.flaps.clear();
         self.restart_at = None;
         self.answer_waiting();
+        // What is not confirmed comes again.
+        self.taking = Taking::default();
         let Some(Running { client, events, .. }) = self.running.take() else { return };
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.closing.spawn(async move {

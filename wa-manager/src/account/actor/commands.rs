@@ -34,6 +34,10 @@ impl Actor {
                     let _gone = reply.send(Err(ManagerError::NotLinked));
                     return Ok(None);
                 }
+                if let Some(barred) = self.barred().filter(|_| self.running.is_none()) {
+                    let _gone = reply.send(Err(barred));
+                    return Ok(None);
+                }
                 self.end_client().await;
                 let outcome = self.start().await?;
                 let _gone = reply.send(outcome.map(|outcome| CommandOutcome { before, ..outcome }));
@@ -54,6 +58,12 @@ impl Actor {
             Command::Send(request, reply) => self.send(*request, reply).await?,
             Command::History(request, reply) => {
                 let _gone = reply.send(self.sync_history(request).await);
+            }
+            Command::Export(key, reply) => {
+                let _gone = reply.send(Box::pin(self.export(&key)).await?);
+            }
+            Command::Import(sealed, key, reply) => {
+                let _gone = reply.send(Box::pin(self.import(&sealed, &key)).await?);
             }
             Command::Numbers(numbers, reply) => self.check_numbers(numbers, reply).await,
             Command::Errand(reply) => {
@@ -88,6 +98,12 @@ impl Actor {
         if self.running.is_some() {
             return Ok(Ok(CommandOutcome::new(before, before, false)));
         }
+        if self.record.exported {
+            return Ok(Err(ManagerError::Exported));
+        }
+        if let Some(retry_after) = self.locked.wait(self.shared.clock.boot()) {
+            return Ok(Err(ManagerError::TooSoon { retry_after }));
+        }
         if self.record.jid.is_none() {
             if self.record.accepted.is_none() {
                 return Ok(Err(ManagerError::NotLinked));
@@ -95,8 +111,16 @@ impl Actor {
             self.resume_accepted().await?;
             return Ok(Ok(CommandOutcome::new(before, self.record.status, true)));
         }
+        if let Some(barred) = self.barred() {
+            return Ok(Err(barred));
+        }
         self.open().await?;
         Ok(Ok(CommandOutcome::new(before, self.record.status, true)))
+    }
+
+    /// The server wants to hear nothing of the account now: nobody connects.
+    fn barred(&mut self) -> Option<ManagerError> {
+        self.gate.barred_until().map(|until| ManagerError::NotYet { until })
     }
 
     async fn halt(&mut self) -> Result<CommandOutcome, Lost> {
@@ -116,10 +140,12 @@ impl Actor {
         if let Err(error) = self.unlink(how).await? {
             return Ok(Err(error));
         }
+        Box::pin(self.drain()).await?;
+        self.end_client().await;
         let was_linked = self.record.jid.is_some();
         let mut row = self.record.clone();
         (row.jid, row.lid, row.accepted) = (None, None, None);
-        (row.reason, row.probation) = (None, None);
+        (row.reason, row.probation, row.exported) = (None, None, false);
         (row.status, row.desired) = (AccountStatus::Idle, DesiredState::Stopped);
         let mut changes = self.changes(row);
         if was_linked {
@@ -139,6 +165,7 @@ impl Actor {
         if let Err(error) = self.unlink(how).await? {
             return Ok(Err(error));
         }
+        self.end_client().await;
         let mut changes = self.shared.fenced(&self.record);
         let name = self.record.name.as_str();
         changes.push_event(self.event(EventKind::AccountDeleted, json!({ "name": name })));
@@ -151,12 +178,20 @@ impl Actor {
         Ok(Ok(()))
     }
 
-    /// Ends the link at the server; the keys are worthless then. On an error the account runs as it did.
+    /// Ends the link at the server; the keys are worthless then. The client that did it may still have something to tell.
+    /// On an error the account runs as it did.
     async fn unlink(&mut self, how: Unlink) -> Result<Result<(), ManagerError>, Lost> {
         self.cancel_linking().await?;
+        if self.record.exported {
+            // Whoever has the session now unlinks it.
+            return Ok(if how == Unlink::AtServer { Err(ManagerError::Exported) } else { Ok(()) });
+        }
         if self.record.jid.is_some() || self.record.accepted.is_some() {
             let was_running = self.running.is_some();
             if !was_running {
+                if let Some(barred) = self.barred() {
+                    return Ok(if how == Unlink::AtServer { Err(barred) } else { Ok(()) });
+                }
                 match self.connect().await {
                     Ok(running) => self.running = Some(running),
                     Err(reason) if how == Unlink::AtServer => {
@@ -176,7 +211,6 @@ impl Actor {
                 return Ok(Err(error));
             }
         }
-        self.end_client().await;
         Ok(Ok(()))
     }
 

@@ -77,7 +77,7 @@ mod tests {
         Standing::new(status)
     }
 
-    // Acceptance: 1,000 flaps in 10 minutes.
+    /// Acceptance: 1,000 flaps in 10 minutes: <= 1 published transition per debounce window.
     #[test]
     fn a_thousand_flaps_are_told_once_a_window() {
         let window = Duration::from_secs(2);

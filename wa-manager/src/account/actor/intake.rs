@@ -1,18 +1,30 @@
 //! What comes to an account: stored and told, then confirmed. Requirements: manager.md, 4.9.
 
+use std::collections::VecDeque;
 use std::future::pending;
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use wa_core::Event;
 use wa_core::client::{HistoryPart, HistoryState};
-use wa_core::event::CallSignal;
+use wa_core::event::{CallSignal, InboxNumber};
 
 use super::client::Running;
 use super::{Actor, End, Lost};
-use crate::account::IdentityPolicy;
+use crate::account::{IdentityPolicy, IgnoreRules};
 use crate::event::EventKind;
-use crate::inbound::{InboundError, Item, Past, oldest_of};
+use crate::inbound::{Answer, InboundError, Item, Past, group_json, oldest_of};
 use crate::store::Changes;
+
+/// So many events wait behind one that the host is asked about; the client keeps the rest.
+const BEHIND: usize = 64;
+
+/// How long taking in the rest may take, and how long nothing comes when that was all.
+const DRAIN: Duration = Duration::from_secs(5);
+const QUIET: Duration = Duration::from_millis(200);
 
 /// What comes from an account's client.
 pub(super) enum Input {
@@ -20,6 +32,46 @@ pub(super) enum Input {
     Event(Option<Event>),
     /// The next part of the past that the phone sends.
     Past(HistoryPart),
+}
+
+/// What is being taken in.
+#[derive(Default)]
+pub(super) struct Taking {
+    /// The event that the host is asked about.
+    asked: Option<Asked>,
+    /// Those that came after it.
+    behind: VecDeque<Event>,
+}
+
+struct Asked {
+    item: Item,
+    number: Option<InboxNumber>,
+    /// The rules by which it was asked about.
+    ignore: IgnoreRules,
+    /// One task.
+    answer: JoinSet<Answer>,
+}
+
+impl Taking {
+    /// The host's next answer. Never returns while it is asked nothing.
+    ///
+    /// Cancel safe.
+    pub(super) async fn next(taking: &mut Self) -> Answer {
+        match &mut taking.asked {
+            Some(asked) => match asked.answer.join_next().await {
+                Some(Ok(answer)) => answer,
+                // A panic of the host's is a crash of this account alone.
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                _ => pending().await,
+            },
+            None => pending().await,
+        }
+    }
+
+    /// Whether more events may come in meanwhile: connections come and go, whatever the host does.
+    pub(super) fn has_room(&self) -> bool {
+        self.behind.len() < BEHIND
+    }
 }
 
 impl Running {
@@ -45,12 +97,54 @@ impl Running {
 }
 
 impl Actor {
-    /// Takes a durable event in. Only then it is confirmed to the client.
-    pub(super) async fn take(&mut self, event: &Event) -> Result<(), Lost> {
-        let Some(number) = event.inbox_number() else { return self.tell_other(event).await };
-        if let Some(item) = Item::of(event) {
+    /// Takes a durable event in; only then it is confirmed to the client. While the host is asked about one, those behind
+    /// it wait, and the account goes on.
+    pub(super) async fn take(&mut self, event: Event) -> Result<(), Lost> {
+        self.taking.behind.push_back(event);
+        self.take_behind().await
+    }
+
+    async fn take_behind(&mut self) -> Result<(), Lost> {
+        while self.taking.asked.is_none()
+            && let Some(event) = self.taking.behind.pop_front()
+        {
             let ignore = self.record.settings.ignore;
-            while let Err(error) = self.inbound.handle(&mut self.gate, &item, &ignore, Changes::new()).await {
+            let item = Item::of(&event);
+            let mut asking = item.as_ref().and_then(|item| self.inbound.ask(&self.gate, item, &ignore));
+            let number = event.inbox_number();
+            // Most hosts know at once.
+            let answer = asking.as_mut().and_then(FutureExt::now_or_never);
+            match (item, asking) {
+                (Some(item), Some(asking)) if answer.is_none() => {
+                    let mut answer = JoinSet::new();
+                    answer.spawn(asking);
+                    self.taking.asked = Some(Asked { item, number, ignore, answer });
+                }
+                (item, _) => self.take_in(item.as_ref(), number, &ignore, answer.as_ref()).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The host answered.
+    pub(super) async fn answered(&mut self, answer: Answer) -> Result<(), Lost> {
+        if let Some(Asked { item, number, ignore, .. }) = self.taking.asked.take() {
+            self.take_in(Some(&item), number, &ignore, Some(&answer)).await?;
+        }
+        self.take_behind().await
+    }
+
+    async fn take_in(
+        &mut self,
+        item: Option<&Item>,
+        number: Option<InboxNumber>,
+        ignore: &IgnoreRules,
+        answer: Option<&Answer>,
+    ) -> Result<(), Lost> {
+        if let Some(item) = item {
+            while let Err(error) =
+                self.inbound.take(&mut self.gate, item, ignore, answer, Changes::new()).await
+            {
                 match error {
                     InboundError::Store(error) => self.wait_for_store(error).await?,
                     InboundError::UnknownAccount => return Err(self.lose(End::FenceLost)),
@@ -61,14 +155,34 @@ impl Actor {
             self.record.last_active_at = Some(self.shared.clock.wall());
             self.after_gate();
         }
-        if let Some(running) = &self.running {
+        if let (Some(running), Some(number)) = (&self.running, number) {
             running.events.confirm(number).await;
         }
         Ok(())
     }
 
+    /// Takes in what the client decrypted and has not told yet: its keys, and with them all that it keeps, are about to
+    /// go. A hook of the host that takes longer costs contact and chat.
+    pub(super) async fn drain(&mut self) -> Result<(), Lost> {
+        let end = self.shared.clock.boot() + DRAIN;
+        loop {
+            let left = end.saturating_sub(self.shared.clock.boot());
+            if self.taking.asked.is_some() {
+                let answer = timeout(left, Taking::next(&mut self.taking)).await;
+                self.answered(answer.unwrap_or(Err(InboundError::ProviderTimeout))).await?;
+                continue;
+            }
+            let Some(running) = &mut self.running else { return Ok(()) };
+            match timeout(left.min(QUIET), running.events.next()).await {
+                Ok(Some(event)) if event.inbox_number().is_some() => self.take(event).await?,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return Ok(()),
+            }
+        }
+    }
+
     /// Tells what happened once, and is no message.
-    async fn tell_other(&mut self, event: &Event) -> Result<(), Lost> {
+    pub(super) async fn tell_other(&mut self, event: &Event) -> Result<(), Lost> {
         match event {
             Event::Undecryptable(message) => {
                 let data = json!({
@@ -85,11 +199,7 @@ impl Actor {
                 self.tell(EventKind::IdentityChanged, data).await
             }
             Event::GroupChanged(changed) => {
-                let data = json!({
-                    "group": changed.group.to_string(),
-                    "actor": changed.actor.as_ref().map(ToString::to_string),
-                    "change": format!("{:?}", changed.change),
-                });
+                let data = group_json(changed);
                 self.tell(EventKind::Group, data).await
             }
             Event::Call(call) if matches!(call.signal, CallSignal::Offer(_)) => {

@@ -12,8 +12,10 @@
 //! | `linking` | links it to a phone |
 //! | `gatekeeping` | what it sends, within its limits |
 //! | `intake` | what comes to it |
+//! | `locked` | how soon a locked account may be tried again |
 //! | `numbers` | finds out which phone numbers have an account |
 //! | `past` | asks the phone for old messages |
+//! | `session` | hands the session out, and takes one over |
 //! | `supervisor` | starts an actor anew after a crash |
 //! | `damaged` | stands for an actor whose account cannot be read |
 
@@ -36,8 +38,10 @@ mod flaps;
 mod gatekeeping;
 mod intake;
 mod linking;
+mod locked;
 mod numbers;
 mod past;
+mod session;
 mod standing;
 mod supervisor;
 
@@ -51,16 +55,19 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wa_core::Event;
+use wa_core::connection::CloseReason;
 
 use self::client::{Left, Running};
 use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
-use self::intake::Input;
+use self::intake::{Input, Taking};
 use self::linking::{Linking, News};
+use self::locked::Locked;
 use self::past::Asking;
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
+use crate::figures::{self, Tally};
 use crate::ids::AccountId;
 use crate::inbound::Inbound;
 use crate::manager::{Ending, Shared};
@@ -73,6 +80,7 @@ pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
 pub use numbers::{CheckError, NumberStatus};
 pub use past::{HistoryError, HistoryJob, HistoryRequest};
+pub use session::SessionError;
 pub use standing::ConnectionPolicy;
 pub(crate) use standing::closed;
 pub(crate) use supervisor::supervise;
@@ -80,8 +88,14 @@ pub(crate) use supervisor::supervise;
 /// After a failure of the manager's store, a step is written again so much later.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
+/// A client that ended with a date is started again no sooner.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// How long the last write of what a pairing shows may take.
 const LAST_WRITE: Duration = Duration::from_secs(2);
+
+/// An unlinking so soon after a restriction is no accident.
+const AFTER_RESTRICTION: Duration = Duration::from_secs(15 * 60);
 
 /// How an actor ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +130,8 @@ pub(crate) struct Actor {
     /// Clients that are ending.
     closing: JoinSet<()>,
     flaps: Flaps,
+    tally: Tally,
+    locked: Locked,
     /// When the client is started again by itself.
     restart_at: Option<Duration>,
     gate: Gate,
@@ -125,6 +141,7 @@ pub(crate) struct Actor {
     /// Which questions the server refuses for now.
     questions: Questions,
     inbound: Inbound,
+    taking: Taking,
     linking: Option<Linking>,
     /// A job that asks the phone for the past.
     asking: Option<Asking>,
@@ -162,7 +179,7 @@ impl Actor {
         let (publisher, writing) = ViewPublisher::new(store, clock, record.id.clone());
         let mut writer = JoinSet::new();
         writer.spawn(writing);
-        let inbound = Inbound::new(Arc::clone(&shared.selector));
+        let inbound = Inbound::new(Arc::clone(&shared.selector)).with_provisioner(shared.provisioner.clone());
         let flaps = Flaps::new(shared.connection.flap_window);
         Self {
             shared,
@@ -171,12 +188,15 @@ impl Actor {
             running: None,
             closing: JoinSet::new(),
             flaps,
+            tally: Tally::default(),
+            locked: Locked::default(),
             restart_at: None,
             gate,
             gate_stands: AccountStatus::Idle,
             waiting: Waiting::default(),
             questions: Questions::default(),
             inbound,
+            taking: Taking::default(),
             linking: None,
             asking: None,
             is_guarded: true,
@@ -239,7 +259,11 @@ impl Actor {
                     None => return Ok(End::Shutdown),
                 },
                 news = Linking::next(&mut self.linking) => Box::pin(self.linking_news(news)).await?,
-                input = Running::next(&mut self.running) => match input {
+                answer = Taking::next(&mut self.taking) => {
+                    Box::pin(self.answered(answer)).await?;
+                    Box::pin(self.gate_status()).await?;
+                }
+                input = Running::next(&mut self.running), if self.taking.has_room() => match input {
                     Input::Event(event) => Box::pin(self.on_event(event)).await?,
                     Input::Past(part) => Box::pin(self.take_past(part)).await?,
                 },
@@ -252,24 +276,31 @@ impl Actor {
     }
 
     async fn begin(&mut self, begin: Begin) -> Result<(), Lost> {
+        let stands_still = self.record.status == AccountStatus::Error;
         match begin {
-            Begin::Fresh => {
-                let retry_at = self.record.reason.as_ref().and_then(|reason| reason.retry_at);
-                if self.record.desired == DesiredState::Running && self.record.status == AccountStatus::Error
+            Begin::Quarantined => {
+                let reason = Reason::new(ReasonKind::Quarantined);
+                self.stand(Standing::because(AccountStatus::Error, reason)).await
+            }
+            // What waits for a date or a person goes on waiting, after a crash, too.
+            _ if stands_still => {
+                if self.record.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::AccountLocked)
                 {
+                    let ago = self.shared.clock.wall().since(self.record.updated_at);
+                    self.locked.note(self.shared.clock.boot().saturating_sub(ago));
+                }
+                let retry_at = self.record.reason.as_ref().and_then(|reason| reason.retry_at);
+                if self.record.desired == DesiredState::Running {
                     self.restart_at = retry_at.map(|at| self.boot_time(at));
                 }
                 Ok(())
             }
+            Begin::Fresh => Ok(()),
             Begin::Again if self.record.accepted.is_some() => self.resume_accepted().await,
             Begin::Again if self.record.desired == DesiredState::Running && self.record.jid.is_some() => {
                 self.open().await
             }
             Begin::Again => self.stand(Standing::new(AccountStatus::Idle)).await,
-            Begin::Quarantined => {
-                let reason = Reason::new(ReasonKind::Quarantined);
-                self.stand(Standing::because(AccountStatus::Error, reason)).await
-            }
         }
     }
 
@@ -278,10 +309,26 @@ impl Actor {
             // Its task is gone, and nobody told it to go.
             panic!("the client of account {} ended by itself", self.record.id);
         };
+        if event.inbox_number().is_some() {
+            self.take(event).await?;
+            return self.gate_status().await;
+        }
         let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
         let Some(running) = &mut self.running else { return Ok(()) };
+        match &event {
+            Event::Connected => self.shared.release.note_served(),
+            Event::Closed { reason: CloseReason::VersionRefused { .. } } => {
+                self.shared.release.note_refused(now)
+            }
+            _ => {}
+        }
+        if let Event::Disconnected { reason, .. } = &event
+            && !matches!(reason, CloseReason::RestartRequired)
+        {
+            figures::reconnects(closed(reason).kind);
+        }
         let turn = running.connection.on_event(&event, now, wall);
-        self.take(&event).await?;
+        self.tell_other(&event).await?;
         self.linking_event(&event).await?;
         if !self.is_linking() {
             self.turn(turn).await?;
@@ -330,8 +377,13 @@ impl Actor {
             }
             Turn::End(standing) => {
                 self.end_client().await;
+                if standing.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::AccountLocked) {
+                    self.locked.note(self.shared.clock.boot());
+                }
                 let retry_at = standing.reason.as_ref().and_then(|reason| reason.retry_at);
-                self.restart_at = retry_at.map(|at| self.boot_time(at));
+                // Not at once, whatever the client's clock says.
+                let soonest = self.shared.clock.boot() + AGAIN;
+                self.restart_at = retry_at.map(|at| self.boot_time(at).max(soonest));
                 self.stand(standing).await
             }
             Turn::Unlinked(reason) => self.unlinked(reason).await,
@@ -340,6 +392,7 @@ impl Actor {
 
     /// The phone or the server ended the link: the keys are worthless.
     async fn unlinked(&mut self, reason: Reason) -> Result<(), Lost> {
+        Box::pin(self.drain()).await?;
         self.end_client().await;
         // Gone before it held: that is the reason, and told.
         let told = self.record.reason.clone().filter(|told| told.kind == ReasonKind::UnstableLink);
@@ -350,7 +403,13 @@ impl Actor {
         row.desired = DesiredState::Stopped;
         (row.status, row.reason) = (AccountStatus::Error, Some(reason.clone()));
         let mut changes = self.changes(row);
-        changes.push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason })));
+        let is_after = self.gate.was_restricted_within(AFTER_RESTRICTION);
+        let cause = if is_after { "after_restriction" } else { "unknown" };
+        changes
+            .push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason, "cause": cause })));
+        if is_after {
+            self.shared.limiter.restricted(&self.subject()).await;
+        }
         if !is_told {
             changes.push_event(self.status_event(AccountStatus::Error, Some(&reason)));
         }
@@ -423,6 +482,7 @@ impl Actor {
 
     /// Shows the account as it is.
     fn publish(&mut self) {
+        self.tally.stands(self.record.status, self.shared.clock.boot());
         let snapshot = AccountSnapshot::new(&self.record, self.gate.snapshot());
         self.snapshot.send_if_modified(|shown| {
             let is_new = *shown != snapshot;

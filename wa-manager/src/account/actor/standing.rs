@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(standing.reason.unwrap().kind, ReasonKind::RetryBudget);
     }
 
-    // Acceptance: 402, no connect before the server-given time.
+    /// Acceptance: 402/403/406: zero connects before the server-given time.
     #[test]
     fn a_ban_ends_the_client_until_ten_minutes_after_it() {
         let mut connection = Connection::new(ConnectionPolicy::default(), Duration::ZERO);

@@ -57,7 +57,13 @@ impl<'a> Heard<'a> {
                 let Reason { kind, code, .. } = closed(reason);
                 Self::Closed { is_timeout, kind, code }
             }
-            Event::LoggedOut { .. } => Self::LoggedOut,
+            Event::LoggedOut { reason } => match closed(reason) {
+                // Locked and banned accounts are still linked.
+                Reason {
+                    kind: kind @ (ReasonKind::AccountLocked | ReasonKind::AccountBanned), code, ..
+                } => Self::Closed { is_timeout: false, kind, code },
+                _ => Self::LoggedOut,
+            },
             _ => return None,
         })
     }

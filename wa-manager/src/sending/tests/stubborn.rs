@@ -8,7 +8,7 @@ use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
-use crate::ids::{AccountId, TenantId};
+use crate::ids::{AccountId, EventId, TenantId};
 use crate::store::{
     Change, Changes, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, EventQuery,
     IdempotencyRecord, ManagerStore, ManagerStoreError, MemoryManagerStore, NumberRecord, PairLimitRecord,
@@ -43,6 +43,7 @@ impl ManagerStore for Stubborn {
         accounts() -> Vec<AccountRecord>;
         account(id: &AccountId) -> Option<AccountRecord>;
         events(query: EventQuery) -> Vec<EventRecord>;
+        has_event(id: &EventId) -> bool;
         last_seq() -> u64;
         first_seq() -> u64;
         last_seq_before(at: UnixMillis) -> u64;

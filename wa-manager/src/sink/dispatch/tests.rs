@@ -189,7 +189,7 @@ fn in_order(events: &[EventRecord]) {
     }
 }
 
-// Target down 1 h then up: every event once per idempotency key, in order, none lost.
+/// Acceptance: Webhook target down 1 h then up: every event once per idempotency key, in order per chat, none lost.
 #[tokio::test(start_paused = true)]
 async fn a_target_that_is_down_for_an_hour_gets_every_event_once_and_in_order() {
     let clock = RuntimeClock::new();

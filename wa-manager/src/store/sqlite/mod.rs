@@ -34,7 +34,7 @@ use super::records::{
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
-use crate::ids::{AccountId, TenantId};
+use crate::ids::{AccountId, EventId, TenantId};
 use crate::webhook::WebhookRecord;
 
 /// The version of the tables.
@@ -145,6 +145,14 @@ impl ManagerStore for SqliteManagerStore {
                 events.retain(|event| event.tenant == tenant);
             }
             Ok(events)
+        })
+    }
+
+    fn has_event(&self, id: &EventId) -> StoreFuture<'_, bool> {
+        let id = id.clone();
+        self.query(move |connection| {
+            let sql = "SELECT 1 FROM event WHERE id = ?1";
+            Ok(one(connection, sql, params![id.as_str()], |_| Ok(()))?.is_some())
         })
     }
 
