@@ -7,6 +7,7 @@ use crate::ids::AccountId;
 use crate::location::LocationError;
 use crate::pairing::PairError;
 use crate::store::ManagerStoreError;
+use crate::vault::VaultError;
 
 /// Why a call of the manager failed. [`Self::code`] is its name for other languages and for the wire.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum ManagerError {
         /// How long.
         retry_after: std::time::Duration,
     },
+    /// What is stored was sealed with a key that the vault does not have, or there is no vault.
+    #[error("the secrets in the store cannot be opened")]
+    Vault(#[from] VaultError),
     /// The account's session was exported: it runs elsewhere, or is to be imported first.
     #[error("the account's session was exported")]
     Exported,
@@ -106,6 +110,7 @@ impl ManagerError {
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::TooSoon { .. } => "too_soon",
+            Self::Vault(_) => "vault",
             Self::Exported => "exported",
             Self::InvalidCursor => "invalid_cursor",
             Self::FenceLost { .. } => "fence_lost",
