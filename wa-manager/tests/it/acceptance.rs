@@ -238,6 +238,28 @@ async fn what_could_not_be_stored_is_told_once_by_the_next_life() {
     }
 }
 
+// R034: a restart is no reason to forget that a link is not sure yet.
+#[tokio::test(start_paused = true)]
+async fn an_account_in_its_probation_can_be_restarted() {
+    let (paused, anna, _) = ready().await;
+    // No connection comes about: whether the link holds is not known.
+    paused.scene.server.faults().refuse_connections(1_000_000);
+    let restarted = anna.restart().await.unwrap();
+    assert_eq!((restarted.before, restarted.after), (AccountStatus::Ready, AccountStatus::Loading));
+    tokio::time::sleep(MINUTE * 10).await;
+    let of = |events: &[wa_manager::event::EventRecord], kind| {
+        events.iter().filter(|event| event.kind == kind).count()
+    };
+    let events = paused.scene.events(&anna).await;
+    assert_eq!(of(&events, EventKind::AccountLinkConfirmed), 0, "nobody knows whether it holds");
+    paused.scene.server.faults().refuse_connections(0);
+    eventually(&anna, AccountStatus::Ready).await;
+    tokio::time::sleep(MINUTE * 3).await;
+    let events = paused.scene.events(&anna).await;
+    assert_eq!(of(&events, EventKind::AccountLinkConfirmed), 1);
+    assert_eq!(of(&events, EventKind::AccountLinked), 1);
+}
+
 /// What somebody does to an account, whatever it does at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
