@@ -90,6 +90,10 @@ kinds! {
     AccountLinkConfirmed = "account.link_confirmed",
     /// It is no longer linked.
     AccountUnlinked = "account.unlinked",
+    /// Its session was handed out: it does not run here any more.
+    AccountExported = "account.exported",
+    /// It has a session of another manager, or its own one back.
+    AccountImported = "account.imported",
     /// The server forbids something, or no longer.
     AccountRestriction = "account.restriction",
     /// It is trusted more or less than before.

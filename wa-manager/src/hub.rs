@@ -13,7 +13,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::event::{EventKind, EventRecord};
+use crate::figures;
 use crate::ids::{AccountId, TenantId};
 use crate::store::{EventQuery, ManagerStore, ManagerStoreError};
 
@@ -81,7 +83,7 @@ impl Hub {
         let published = AtomicU64::new(store.last_seq().await?);
         let (live, _) = broadcast::channel(capacity.clamp(1, MAX_CAPACITY));
         let shared = Arc::new(Shared { store, committed: Notify::new(), published });
-        Ok((Self { shared: Arc::clone(&shared), live: live.downgrade() }, Tail { shared, live }))
+        Ok((Self { shared: Arc::clone(&shared), live: live.downgrade() }, Tail { shared, live, clock: None }))
     }
 
     /// Says that events may have been committed. To be called after each commit that has some; it costs next to nothing.
@@ -131,9 +133,16 @@ impl fmt::Debug for Hub {
 pub struct Tail {
     shared: Arc<Shared>,
     live: broadcast::Sender<Arc<EventRecord>>,
+    /// Measures how long status events take.
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl Tail {
+    /// Measures how long status events take, by the clock that they have their times from.
+    pub fn timed(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
     /// Hands on what is committed until it is told to stop, and then what was committed before that. Subscriptions end
     /// with it.
     pub async fn run(self, stop: CancellationToken) {
@@ -168,7 +177,11 @@ impl Tail {
             for event in page {
                 // First the number: whoever subscribes now has missed this one, and whoever did before gets it.
                 self.shared.published.store(event.seq, Ordering::Release);
+                let (kind, at) = (event.kind, event.at);
                 let _nobody_listens = self.live.send(Arc::new(event));
+                if let Some(clock) = self.clock.as_ref().filter(|_| kind == EventKind::AccountStatus) {
+                    figures::status_published(clock.wall().since(at));
+                }
             }
             if is_all {
                 return Ok(());

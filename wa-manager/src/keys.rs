@@ -1,11 +1,14 @@
 //! Where the protocol keeps the keys of accounts: a store for each, opened while the account runs.
 
 use std::fmt::Debug;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use rusqlite::{Connection, OpenFlags};
 use wa_store::{Store, StoreError};
+use zeroize::Zeroizing;
 
 /// What the calls of [`KeyStores`] return.
 pub type KeyStoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -17,6 +20,22 @@ pub trait KeyStores: Send + Sync + Debug {
     /// # Errors
     /// Any [`StoreError`]; [`StoreError::Locked`] while it is open elsewhere.
     fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn Store>>;
+
+    /// All of the store at `path`, which is closed: for an export. Stores that say nothing else cannot be exported.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    fn read<'a>(&'a self, _path: &'a Path) -> KeyStoreFuture<'a, Zeroizing<Vec<u8>>> {
+        Box::pin(std::future::ready(Err(io(std::io::ErrorKind::Unsupported.into()))))
+    }
+
+    /// Makes the store at `path` of what [`Self::read`] gave, in place of what is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; what was there stays.
+    fn write<'a>(&'a self, _path: &'a Path, _store: Zeroizing<Vec<u8>>) -> KeyStoreFuture<'a, ()> {
+        Box::pin(std::future::ready(Err(io(std::io::ErrorKind::Unsupported.into()))))
+    }
 
     /// Removes the store at `path`, which is closed. One that is not there is removed.
     ///
@@ -46,6 +65,37 @@ impl KeyStores for SqliteKeyStores {
             let store = wa_store::SqliteStore::builder(path).open().await?;
             Ok(Arc::new(store) as Arc<dyn Store>)
         })
+    }
+
+    fn read<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Zeroizing<Vec<u8>>> {
+        let path = path.to_path_buf();
+        Box::pin(blocking(move || {
+            let failed = |error: rusqlite::Error| io(std::io::Error::other(error));
+            // What is only in the log goes into the file.
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+            connection.close().map_err(|(_, error)| failed(error))?;
+            std::fs::read(&path).map(Zeroizing::new).map_err(io)
+        }))
+    }
+
+    fn write<'a>(&'a self, path: &'a Path, store: Zeroizing<Vec<u8>>) -> KeyStoreFuture<'a, ()> {
+        let path = path.to_path_buf();
+        Box::pin(blocking(move || {
+            let directory = path.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(directory).map_err(io)?;
+            let mut file = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
+            file.write_all(&store).and_then(|()| file.as_file().sync_all()).map_err(io)?;
+            // The log of another file says nothing about this one.
+            for ending in ["-wal", "-shm", "-journal"] {
+                match std::fs::remove_file(with_ending(&path, ending)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+                    _ => {}
+                }
+            }
+            file.persist(&path).map(drop).map_err(|error| io(error.error))
+        }))
     }
 
     fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {

@@ -6,6 +6,7 @@
 //! | [`account`] | one account: name, settings, where it stands |
 //! | [`clock`] | what time it is |
 //! | [`event`] | what happened, stored and delivered at least once |
+//! | [`figures`] | what is counted and measured, for a recorder |
 //! | [`hub`] | events to subscribers in this process |
 //! | [`inbound`] | what comes in: classified, ignored, or told, with contact and chat |
 //! | [`keys`] | where the protocol keeps the accounts' keys |
@@ -17,6 +18,7 @@
 //! | [`sink`] | events to others, at least once and in order |
 //! | [`store`] | where the manager keeps what it knows |
 //! | [`trust`] | limits that protect accounts and the people written to |
+//! | [`vault`] | secrets at rest |
 //! | [`webhook`] | events to URLs |
 #![deny(clippy::disallowed_methods)]
 
@@ -24,6 +26,7 @@ pub mod account;
 pub mod clock;
 mod contacts;
 pub mod event;
+pub mod figures;
 pub mod hub;
 mod ids;
 pub mod inbound;
@@ -38,6 +41,7 @@ pub mod sink;
 pub mod store;
 mod text;
 pub mod trust;
+pub mod vault;
 pub mod webhook;
 
 pub use account::{

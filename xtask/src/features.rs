@@ -12,7 +12,8 @@ struct Row<'t> {
     capability: &'t str,
     /// Paths of files or folders in the repository.
     modules: Vec<&'t str>,
-    /// Tests, each as `package::file::name`.
+    /// Tests, each as `package::file::name`, or as the path of a file (a browser's test, a bench) that names the requirement
+    /// in a comment.
     tests: Vec<&'t str>,
 }
 
@@ -47,7 +48,12 @@ fn check_table(repository: &Path, file: &str, chapter: &str) -> Outcome {
             }
         }
         for test in &row.tests {
-            if !has_test(&folders, test)? {
+            let is_there = if test.contains('/') {
+                names(&repository.join(test), capability)
+            } else {
+                has_test(&folders, test)?
+            };
+            if !is_there {
                 faults.push(format!("{capability}: there is no test {test}"));
             }
         }
@@ -78,6 +84,24 @@ fn row(line: &str) -> Option<Row<'_>> {
 /// What stands in backticks.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// Whether a comment in this file names the requirement, the first word of a row: by its number, or in a range such as
+/// `R118-R124`.
+fn names(file: &Path, requirement: &str) -> bool {
+    let number = |text: &str| text.trim_start().strip_prefix('R')?.get(..3)?.parse::<u16>().ok();
+    let Some(wanted) = number(requirement) else { return false };
+    let source = fs::read_to_string(file).unwrap_or_default();
+    source.lines().filter_map(|line| line.trim().strip_prefix("//")).any(|comment| {
+        comment.trim_start_matches('/').split([',', ':', ' ']).any(|part| {
+            let mut ends = part.split('-').map(number);
+            match (ends.next().flatten(), ends.next().flatten()) {
+                (Some(from), Some(to)) => (from..=to).contains(&wanted),
+                (Some(one), None) => one == wanted,
+                _ => false,
+            }
+        })
+    })
 }
 
 /// Whether the file of this package has a test of this name.
@@ -112,10 +136,20 @@ fn find(folder: &Path, name: &str, found: &mut Vec<PathBuf>) -> Result<(), Box<d
     Ok(())
 }
 
-/// Whether a test of this name stands in the source: its function, behind a test attribute.
+/// Whether a test of this name stands in the source: its function, behind a test attribute, or its name in a call of a macro
+/// such as `on_each! {` that makes tests of a list of functions.
 fn declares(source: &str, name: &str) -> bool {
-    let mut is_test = false;
-    source.lines().map(str::trim).any(|line| {
+    let (mut is_test, mut is_in_macro) = (false, false);
+    source.lines().any(|line| {
+        if line.strip_suffix("! {").is_some_and(|name| !name.contains(' ')) {
+            is_in_macro = true;
+        } else if line == "}" {
+            is_in_macro = false;
+        }
+        let line = line.trim();
+        if is_in_macro && line.strip_suffix(',') == Some(name) {
+            return true;
+        }
         if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             is_test = true;
         } else if let Some((_, function)) = line.split_once("fn ").filter(|_| !line.starts_with("//")) {
@@ -148,8 +182,17 @@ mod tests {
 
     #[test]
     fn a_function_counts_only_as_a_test() {
-        let source = "fn one() {}\n#[tokio::test(start_paused = true)]\nasync fn two() {}\n#[test]\nfn three() {}\n// fn four()";
-        let found = ["one", "two", "three", "four"].map(|name| declares(source, name));
-        assert_eq!(found, [false, true, true, false]);
+        let source = "fn one() {}\n#[tokio::test(start_paused = true)]\nasync fn two() {}\n#[test]\nfn three() {}\n// fn four()\non_each! {\n    /// x\n    five,\n}\nfn six() {}";
+        let found = ["one", "two", "three", "four", "five", "six"].map(|name| declares(source, name));
+        assert_eq!(found, [false, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_file_names_a_requirement_in_a_comment() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "// R118-R124, R126: cards\nlet text = 'R001';").unwrap();
+        let found =
+            ["R117 x", "R118 x", "R121 x", "R126 x", "R001 x", "x"].map(|row| names(file.path(), row));
+        assert_eq!(found, [false, true, true, true, false, false]);
     }
 }

@@ -55,6 +55,11 @@ export const outside = test.extend({
   server: async ({ world }, use, testInfo) => serve(await Server.start(['--test-server', world.file]), use, testInfo),
 });
 
+/** The same behind a path, as behind a proxy that serves more than this. */
+export const below = test.extend({
+  server: async ({}, use, testInfo) => serve(await Server.start(['--sandbox', '--base', '/kantor/wa']), use, testInfo),
+});
+
 async function serve(server, use, testInfo) {
   await use(server);
   await server.remove();

@@ -158,14 +158,15 @@ function createSession(api, phones) {
     isRendering = true;
     requestAnimationFrame(() => {
       isRendering = false;
-      if (!hasEnded) render();
+      if (!hasEnded) render({ isAnew: false });
     });
     refreshSoon();
   }
 
-  function render() {
+  /** Shows what is stored; `isAnew` all of it, where the language, the time or the selection changed. */
+  function render({ isAnew = true } = {}) {
     const accounts = store.all();
-    cards.render(accounts);
+    cards.render(accounts, { isAnew });
     batch.render(accounts);
     setText(byId('count'), String(accounts.length));
     show(byId('empty'), accounts.length === 0);

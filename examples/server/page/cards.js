@@ -13,8 +13,8 @@ import { reasonText, restrictionText, statusText } from './status_text.js';
 export function createCards({ list, actions, selection, onSelect }) {
   const cards = new Map();
   return {
-    /** Shows these accounts, in this order. */
-    render(accounts) {
+    /** Shows these accounts, in this order: those that changed, or all of them anew. */
+    render(accounts, { isAnew = true } = {}) {
       const ids = new Set(accounts.map((account) => account.id));
       for (const [id, card] of cards) {
         if (!ids.has(id)) {
@@ -30,7 +30,7 @@ export function createCards({ list, actions, selection, onSelect }) {
           card = createCard({ id: account.id, actions, selection, onSelect });
           cards.set(account.id, card);
         }
-        card.update(account);
+        if (isAnew || card.account() !== account) card.update(account);
         if (list.children[at] !== card.root) list.insertBefore(card.root, list.children[at] ?? null);
       });
     },
@@ -96,6 +96,7 @@ function createCard({ id, actions, selection, onSelect }) {
 
   return {
     root,
+    account: () => account,
     update(now) {
       account = now;
       const { name, displayName, status } = account;
@@ -105,6 +106,7 @@ function createCard({ id, actions, selection, onSelect }) {
       root.dataset.seq = account.seq;
       root.dataset.version = account.version;
       chosen.checked = selection.has(id);
+      root.classList.toggle('selected', chosen.checked);
       chosen.setAttribute('aria-label', t('card.select', { name: displayName }));
       setText(avatar, initial(displayName));
       avatar.dataset.hue = hueOf(id);

@@ -15,6 +15,7 @@ use wa_manager::clock::Clock;
 
 use crate::idempotency::{Idempotency, once};
 use crate::keys::KeyStore;
+use crate::passkeys::Passkeys;
 use crate::problem::Problem;
 use crate::rates::Rates;
 use crate::sandbox::Sandbox;
@@ -31,6 +32,7 @@ pub(crate) struct App {
     pub(crate) rates: Rates,
     pub(crate) idempotency: Idempotency,
     pub(crate) tickets: Tickets,
+    pub(crate) passkeys: Passkeys,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) sandbox: Option<Sandbox>,
 }
@@ -58,7 +60,8 @@ impl App {
             .layer(middleware::from_fn_with_state(Arc::clone(self), once))
             .layer(DefaultBodyLimit::max(BODY))
             .with_state(Arc::clone(self));
-        let routes = if self.base.is_empty() { routes } else { Router::new().nest(&self.base, routes) };
+        let routes =
+            if self.base.is_empty() { routes } else { Router::new().nest_service(&self.base, routes) };
         routes.layer(middleware::from_fn(headers))
     }
 }

@@ -12,6 +12,7 @@
 //! | `body`, `problem` | what comes in, and errors as answers |
 //! | `rest` | what can be asked and told |
 //! | `ws` | what happens, as it happens |
+//! | `passkeys` | tickets that wait for a passkey |
 //! | `qr`, `page` | pictures, and the page |
 //! | `idempotency` | the same request twice |
 //! | `sandbox`, `test_server` | a test server instead of the real service, in this process or in another |
@@ -24,6 +25,7 @@ mod idempotency;
 mod keys;
 mod options;
 mod page;
+mod passkeys;
 mod problem;
 mod qr;
 mod rates;
@@ -51,6 +53,7 @@ use crate::app::App;
 use crate::idempotency::Idempotency;
 use crate::keys::{Key, KeyStore, Scope};
 use crate::options::{Backend, Options, USAGE};
+use crate::passkeys::Passkeys;
 use crate::sandbox::Sandbox;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -110,6 +113,7 @@ async fn run(options: Options) -> Outcome<()> {
         rates: rates::Rates::new(options.per_minute),
         idempotency,
         tickets: ws::Tickets::default(),
+        passkeys: Passkeys::default(),
         metrics,
         sandbox,
     });

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::OriginalUri;
 use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 use crate::app::App;
@@ -13,7 +14,9 @@ use crate::app::App;
 macro_rules! files {
     ($($path:literal => $file:literal, $kind:literal;)*) => {
         pub(crate) fn routes() -> Router<Arc<App>> {
-            Router::new()$(.route($path, get(async || file($kind, include_str!(concat!("../page/", $file))))))*
+            Router::new()
+                .route("/", get(index))
+                $(.route($path, get(async || file($kind, include_str!(concat!("../page/", $file))))))*
         }
     };
 }
@@ -39,7 +42,6 @@ files! {
     "/format.js" => "format.js", "text/javascript; charset=utf-8";
     "/i18n.js" => "i18n.js", "text/javascript; charset=utf-8";
     "/icon.svg" => "icon.svg", "image/svg+xml";
-    "/" => "index.html", "text/html; charset=utf-8";
     "/inputs.js" => "inputs.js", "text/javascript; charset=utf-8";
     "/link_view.js" => "link_view.js", "text/javascript; charset=utf-8";
     "/lock.svg" => "lock.svg", "image/svg+xml";
@@ -56,6 +58,15 @@ files! {
     "/style/dialogs.css" => "style/dialogs.css", "text/css; charset=utf-8";
     "/texts/en.js" => "texts/en.js", "text/javascript; charset=utf-8";
     "/texts/id.js" => "texts/id.js", "text/javascript; charset=utf-8";
+}
+
+/// The page names its files from where it is: at an address that ends with a slash.
+async fn index(OriginalUri(uri): OriginalUri) -> Response {
+    if uri.path().ends_with('/') {
+        file("text/html; charset=utf-8", include_str!("../page/index.html")).into_response()
+    } else {
+        Redirect::temporary(&format!("{}/", uri.path())).into_response()
+    }
 }
 
 fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {

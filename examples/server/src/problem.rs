@@ -134,7 +134,9 @@ impl From<ManagerError> for Problem {
             | ManagerError::NotLinked
             | ManagerError::FenceLost { .. }
             | ManagerError::Crashed => StatusCode::CONFLICT,
-            ManagerError::InvalidName(_) | ManagerError::Location(_) => StatusCode::BAD_REQUEST,
+            ManagerError::InvalidName(_) | ManagerError::InvalidCursor | ManagerError::Location(_) => {
+                StatusCode::BAD_REQUEST
+            }
             ManagerError::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             ManagerError::NotUnlinked(_) => StatusCode::BAD_GATEWAY,
             ManagerError::QuotaExceeded { .. } => StatusCode::FORBIDDEN,

@@ -117,6 +117,7 @@ pub(super) async fn run(
         unread: Vec::new(),
         answered: Vec::new(),
         waiting: HashMap::new(),
+        heard: clock::now(),
     }
     .run()
     .await
@@ -132,6 +133,8 @@ struct Session {
     /// Not yet handed over; no more than there are messages under way.
     answered: Vec<Answered>,
     waiting: HashMap<RequestId, Waiting>,
+    /// When bytes came last.
+    heard: std::time::Instant,
 }
 
 enum Waiting {
@@ -234,7 +237,13 @@ impl Session {
 
     fn handle_bytes(&mut self, bytes: std::io::Result<Option<Vec<u8>>>) -> Result<(), CloseReason> {
         match bytes {
-            Ok(Some(bytes)) => self.connection.handle_bytes(clock::now(), &bytes),
+            Ok(Some(bytes)) => {
+                let now = clock::now();
+                super::trail::count_silence(
+                    now.saturating_duration_since(std::mem::replace(&mut self.heard, now)),
+                );
+                self.connection.handle_bytes(now, &bytes)
+            }
             Ok(None) => Err(CloseReason::Network(std::io::ErrorKind::UnexpectedEof)),
             Err(error) => Err(CloseReason::Network(error.kind())),
         }

@@ -79,6 +79,11 @@ pub(super) fn count_ack(took: std::time::Duration) {
     histogram!("wa_send_ack_seconds").record(took.as_secs_f64());
 }
 
+/// A connection was silent for so long before the next bytes came.
+pub(super) fn count_silence(took: std::time::Duration) {
+    histogram!("wa_socket_frame_age_seconds").record(took.as_secs_f64());
+}
+
 /// A login was through, or a connection ended for this reason.
 pub(super) fn count_login() {
     counter!("wa_logins_total").increment(1);

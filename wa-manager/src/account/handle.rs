@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
+use super::SessionError;
 use super::actor::{AccountPatch, Command, CommandOutcome, GateCall, Reply, SendOutcome, Unlink};
 use super::{AccountName, AccountSnapshot, AccountStatus, OutboxHandle, TrustHandle};
 use crate::ids::{AccountId, TenantId};
@@ -195,6 +196,17 @@ impl Account {
 
     pub(crate) async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Delete(how, reply)).await
+    }
+
+    pub(crate) async fn ask_session<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, SessionError>>) -> Command,
+    ) -> Result<T, SessionError> {
+        let (reply, answer) = oneshot::channel();
+        if self.entry.commands.send(command(reply)).await.is_err() {
+            return Err(self.entry.gone().into());
+        }
+        answer.await.unwrap_or_else(|_| Err(self.entry.gone().into()))
     }
 
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, ManagerError> {

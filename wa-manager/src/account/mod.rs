@@ -22,7 +22,7 @@ mod status;
 
 pub use actor::{
     AccountPatch, CheckError, CommandOutcome, ConnectionPolicy, HistoryError, HistoryJob, HistoryRequest,
-    NumberStatus, SendOutcome, Unlink,
+    NumberStatus, SendOutcome, SessionError, Unlink,
 };
 pub(crate) use errands::Errand;
 pub use errands::ErrandError;

@@ -57,6 +57,8 @@ pub struct AccountRecord {
     pub probation: Option<UnixMillis>,
     /// The phone accepted a link that was not confirmed by a login yet: its keys must not be lost.
     pub accepted: Option<AcceptedLink>,
+    /// Its session was handed out: it is not used here until it is imported again.
+    pub exported: bool,
     /// Who may write it.
     pub epoch: Epoch,
 }

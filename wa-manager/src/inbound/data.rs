@@ -26,6 +26,21 @@ pub(super) struct Around<'a> {
     pub(super) kind: ChatKind,
     pub(super) contact: Option<u64>,
     pub(super) provider: Option<&'a Provider>,
+    pub(super) host: Host,
+}
+
+/// The host's own names for contact and chat.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Host {
+    pub(super) contact: Option<String>,
+    pub(super) chat: Option<String>,
+}
+
+impl Around<'_> {
+    /// Nothing but the sort of chat.
+    pub(super) fn new(kind: ChatKind) -> Self {
+        Self { kind, contact: None, provider: None, host: Host::default() }
+    }
 }
 
 /// The event that tells of something that was received.
@@ -40,6 +55,8 @@ pub(super) fn event_of(received: &Received, around: &Around<'_>) -> (EventKind, 
     set("chat", json!(received.chat.to_string()));
     set("chatKind", json!(around.kind));
     set("contactId", json!(around.contact));
+    set("hostContact", json!(around.host.contact));
+    set("hostChat", json!(around.host.chat));
     set("provider", json!(around.provider.map(Provider::as_str)));
     set("sender", json!(received.sender.to_string()));
     set("senderAlt", json!(received.sender_alt.as_ref().map(Jid::to_string)));

@@ -17,6 +17,12 @@ pub enum InboundError {
     /// The host's hook did not answer in time.
     #[error("the provider was not selected in time")]
     ProviderTimeout,
+    /// The host has no contact for it.
+    #[error("the host did not provide a contact")]
+    HostContact(#[source] HookError),
+    /// The host has no chat for it.
+    #[error("the host did not provide a chat")]
+    HostChat(#[source] HookError),
     /// The contact could not be read.
     #[error("the contact could not be read")]
     Contact(#[source] ManagerStoreError),
@@ -77,8 +83,8 @@ impl InboundError {
         match self {
             Self::UnknownAccount => Stage::Account,
             Self::Provider(_) | Self::ProviderTimeout => Stage::Provider,
-            Self::Contact(_) => Stage::Contact,
-            Self::Chat(_) => Stage::Chat,
+            Self::Contact(_) | Self::HostContact(_) => Stage::Contact,
+            Self::Chat(_) | Self::HostChat(_) => Stage::Chat,
             Self::Provision(_) => Stage::Provision,
             Self::Store(_) => Stage::Store,
         }

@@ -47,5 +47,6 @@ pub(crate) use self::past::oldest_of;
 pub(crate) use self::pipeline::Answer;
 pub use self::pipeline::Inbound;
 pub use self::provider::{
-    FixedProvider, HookError, InboundContext, Provider, ProviderFuture, ProviderSelector,
+    ContactProvisioner, FixedProvider, HookError, InboundContext, Provider, ProviderFuture, ProviderSelector,
+    ProvisionFuture,
 };

@@ -10,11 +10,11 @@ use tracing::warn;
 use wa_core::event::LostReason;
 use wa_types::Jid;
 
-use super::data::{Around, event_of};
+use super::data::{Around, Host, event_of};
 use super::error::{InboundError, Stage};
 use super::item::{Item, Received, What};
 use super::outcome::{Counts, Outcome, Skip};
-use super::provider::{InboundContext, Provider, ProviderSelector};
+use super::provider::{ContactProvisioner, HookError, InboundContext, Provider, ProviderSelector};
 use super::provision::{older, person_of};
 use crate::account::IgnoreRules;
 use crate::contacts::Addresses;
@@ -26,7 +26,14 @@ use crate::store::{Change, Changes, ChatKind, ChatRecord, ManagerStoreError};
 const HOOK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the host says about one item.
-pub(crate) type Answer = Result<Provider, InboundError>;
+pub(crate) type Answer = Result<Hosted, InboundError>;
+
+/// Who serves an item, and the host's names for contact and chat.
+#[derive(Debug)]
+pub(crate) struct Hosted {
+    provider: Provider,
+    host: Host,
+}
 
 /// The same, while it is waited for. It needs nothing of the account, which goes on meanwhile.
 pub(crate) type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -35,6 +42,7 @@ pub(crate) type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
 #[derive(Debug)]
 pub struct Inbound {
     selector: Arc<dyn ProviderSelector>,
+    provisioner: Option<Arc<dyn ContactProvisioner>>,
     counts: Counts,
 }
 
@@ -42,7 +50,13 @@ impl Inbound {
     /// With the host's word on who serves what.
     #[must_use]
     pub fn new(selector: Arc<dyn ProviderSelector>) -> Self {
-        Self { selector, counts: Counts::default() }
+        Self { selector, provisioner: None, counts: Counts::default() }
+    }
+
+    /// With contacts and chats of the host's own.
+    #[must_use]
+    pub fn with_provisioner(self, provisioner: Option<Arc<dyn ContactProvisioner>>) -> Self {
+        Self { provisioner, ..self }
     }
 
     /// How much came in, and what became of it, since this was made.
@@ -91,10 +105,16 @@ impl Inbound {
             name: received.push_name.clone(),
             from_me: received.from_me,
         };
-        let selector = Arc::clone(&self.selector);
+        let (selector, provisioner) = (Arc::clone(&self.selector), self.provisioner.clone());
         Some(Box::pin(async move {
             let selected = timeout(HOOK_LIMIT, selector.select(&context)).await;
-            selected.map_err(|_| InboundError::ProviderTimeout)?.map_err(InboundError::Provider)
+            let selected = selected.map_err(|_| InboundError::ProviderTimeout)?;
+            let provider = selected.map_err(InboundError::Provider)?;
+            let host = match provisioner {
+                Some(provisioner) => provide(&*provisioner, &context).await?,
+                None => Host::default(),
+            };
+            Ok(Hosted { provider, host })
         }))
     }
 
@@ -138,7 +158,7 @@ async fn receive(
     }
     if let Some(stage) = lost(received) {
         let mut step = gate.begin().await.map_err(InboundError::of_store)?;
-        tell(gate, &mut step, received, &Around { kind, contact: None, provider: None });
+        tell(gate, &mut step, received, &Around::new(kind));
         store(gate, step, extra).await?;
         return Ok(Outcome::Failed(stage));
     }
@@ -146,7 +166,7 @@ async fn receive(
     let failed = match answer {
         Some(Err(error)) => error,
         None => &InboundError::ProviderTimeout,
-        Some(Ok(provider)) => match whole(gate, received, kind, provider, &extra).await {
+        Some(Ok(hosted)) => match whole(gate, received, kind, hosted, &extra).await {
             Ok(()) => return Ok(Outcome::Processed),
             Err(error) if !is_of_one_item(&error) => return Err(error),
             Err(error) => {
@@ -157,7 +177,7 @@ async fn receive(
     };
     warn!(stage = failed.stage().as_str(), "a message is told without contact and chat");
     let mut step = gate.begin().await.map_err(InboundError::of_store)?;
-    tell(gate, &mut step, received, &Around { kind, contact: None, provider: None });
+    tell(gate, &mut step, received, &Around::new(kind));
     let data = json!({
         "messageId": received.id.as_str(),
         "chat": received.chat.to_string(),
@@ -169,17 +189,30 @@ async fn receive(
     Ok(Outcome::Failed(failed.stage()))
 }
 
+/// The host's names for contact and chat.
+async fn provide(
+    provisioner: &dyn ContactProvisioner,
+    context: &InboundContext,
+) -> Result<Host, InboundError> {
+    let late = |_| HookError::new("no answer in ten seconds");
+    let contact = timeout(HOOK_LIMIT, provisioner.get_or_create_contact(context)).await;
+    let contact = contact.map_err(late).and_then(|answer| answer).map_err(InboundError::HostContact)?;
+    let chat = timeout(HOOK_LIMIT, provisioner.get_or_create_chat(context)).await;
+    let chat = chat.map_err(late).and_then(|answer| answer).map_err(InboundError::HostChat)?;
+    Ok(Host { contact, chat })
+}
+
 /// All of it: contact, chat, event.
 async fn whole(
     gate: &mut Gate,
     received: &Received,
     kind: ChatKind,
-    provider: &Provider,
+    Hosted { provider, host }: &Hosted,
     extra: &Changes,
 ) -> Result<(), InboundError> {
     let mut step = gate.begin().await.map_err(InboundError::of_store)?;
     let contact = gate.provision(&mut step, received, kind).await?;
-    tell(gate, &mut step, received, &Around { kind, contact, provider: Some(provider) });
+    tell(gate, &mut step, received, &Around { kind, contact, provider: Some(provider), host: host.clone() });
     for change in extra.iter() {
         step.changes.push(change.clone());
     }

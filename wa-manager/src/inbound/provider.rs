@@ -22,6 +22,28 @@ pub trait ProviderSelector: Send + Sync + Debug {
 /// What [`ProviderSelector::select`] returns; boxed, so that a selector can be an `Arc<dyn ProviderSelector>`.
 pub type ProviderFuture<'a> = Pin<Box<dyn Future<Output = Result<Provider, HookError>> + Send + 'a>>;
 
+/// Keeps contacts and chats of the host's own, beside those of the manager. Yours to implement.
+///
+/// Both are asked for each message that is taken in, before it is told; it is told with what they answer. They may be
+/// asked for the same message again, and have ten seconds each. A failure is told as `inbound.failed` with its stage;
+/// the message is told all the same, without contact and chat.
+pub trait ContactProvisioner: Send + Sync + Debug {
+    /// The host's name for the contact of who wrote this, made if there is none; none if there shall be none.
+    ///
+    /// # Errors
+    /// [`HookError`], with words for whoever looks into it.
+    fn get_or_create_contact<'a>(&'a self, context: &'a InboundContext) -> ProvisionFuture<'a>;
+
+    /// The host's name for the chat of this, made if there is none; none if there shall be none.
+    ///
+    /// # Errors
+    /// As [`Self::get_or_create_contact`].
+    fn get_or_create_chat<'a>(&'a self, context: &'a InboundContext) -> ProvisionFuture<'a>;
+}
+
+/// What the calls of [`ContactProvisioner`] return.
+pub type ProvisionFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<String>, HookError>> + Send + 'a>>;
+
 /// Who serves a message: a name of the host's. Events carry it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Provider(String);

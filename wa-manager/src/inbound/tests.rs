@@ -35,6 +35,7 @@ on_each! {
     chats_that_are_one_become_one,
     the_past_makes_acquaintances,
     /// R070
+    /// R070
     another_owners_account_is_unknown,
     what_the_owner_adds_is_in_the_same_commit,
 }

@@ -12,14 +12,15 @@ use wa_core::crypto::{Random as _, SystemRandom};
 
 use super::housekeeping::keep_house;
 use super::shared::{Configure, Shared};
-use super::{ClientManager, Inner, ManagerError, Places, Quotas, Registry, TenantQuota};
+use super::{ClientManager, Inner, ManagerError, Places, Quotas, Registry, Release, TenantQuota};
 use crate::account::actor::ConnectionPolicy;
 use crate::account::{AccountRecord, AccountStatus, Reason, ReasonKind};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{EventKind, NewEvent};
+use crate::figures;
 use crate::hub::Hub;
 use crate::ids::{Epoch, EventId, TenantId};
-use crate::inbound::{FixedProvider, ProviderSelector};
+use crate::inbound::{ContactProvisioner, FixedProvider, ProviderSelector};
 use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
 use crate::media::{MediaStore, MediaStores};
@@ -40,6 +41,8 @@ pub struct ManagerBuilder {
     pairing: PairingPolicy,
     pairing_store: Arc<dyn PairingStore>,
     selector: Arc<dyn ProviderSelector>,
+    provisioner: Option<Arc<dyn ContactProvisioner>>,
+    exports: bool,
     objects: Option<Arc<dyn MediaStore>>,
     trust: TrustPolicy,
     zone: Zone,
@@ -77,6 +80,8 @@ impl ManagerBuilder {
             pairing: PairingPolicy::default(),
             pairing_store: Arc::new(MemoryPairingStore::default()),
             selector: Arc::new(FixedProvider::default()),
+            provisioner: None,
+            exports: false,
             objects: None,
             trust: TrustPolicy::default(),
             zone: Zone::utc(),
@@ -131,6 +136,18 @@ impl ManagerBuilder {
     /// Says who serves what comes in. By default nobody in particular.
     pub fn provider_selector(mut self, selector: Arc<dyn ProviderSelector>) -> Self {
         self.selector = selector;
+        self
+    }
+
+    /// Keeps contacts and chats of yours, beside the manager's own. By default nobody does.
+    pub fn provisioner(mut self, provisioner: Arc<dyn ContactProvisioner>) -> Self {
+        self.provisioner = Some(provisioner);
+        self
+    }
+
+    /// Lets sessions be handed out, to run elsewhere: see [`ClientManager::export_session`]. Not unless this is called.
+    pub const fn allow_session_export(mut self) -> Self {
+        self.exports = true;
         self
     }
 
@@ -190,11 +207,13 @@ impl ManagerBuilder {
     /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown.
     pub async fn build(self) -> Result<ClientManager, ManagerError> {
         self.pairing_store.check().await.map_err(ManagerError::PairingStore)?;
+        let began = self.clock.boot();
         let accounts = take_over(&*self.store, &*self.clock).await?;
+        figures::claimed(self.clock.boot().saturating_sub(began));
         let (hub, tail) = Hub::new(Arc::clone(&self.store), Hub::CAPACITY).await?;
         let (stop, stop_hub) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, hub_task) = (TaskTracker::new(), TaskTracker::new());
-        hub_task.spawn(tail.run(stop_hub.clone()));
+        hub_task.spawn(tail.timed(Arc::clone(&self.clock)).run(stop_hub.clone()));
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         let (webhooks, delivery) = (self.webhooks)(Webhooks::builder(store, hub.clone(), clock)).build();
         hub_task.spawn(delivery.run(stop_hub.clone()));
@@ -215,7 +234,10 @@ impl ManagerBuilder {
             numbers: Arc::default(),
             places: Places::default(),
             selector: self.selector,
+            provisioner: self.provisioner,
+            exports: self.exports,
             media: MediaStores::new(self.objects),
+            release: Release::default(),
             quotas: self.quotas,
             table: self.trust.table(),
             zone: self.zone,

@@ -55,6 +55,15 @@ pub enum ManagerError {
         /// How many.
         max: usize,
     },
+    /// The server locked the account a moment ago: look at the phone, and start it again after this time.
+    #[error("the server locked the account; wait {} seconds before it is tried again", retry_after.as_secs())]
+    TooSoon {
+        /// How long.
+        retry_after: std::time::Duration,
+    },
+    /// The account's session was exported: it runs elsewhere, or is to be imported first.
+    #[error("the account's session was exported")]
+    Exported,
     /// This is no place in a list: begin anew.
     #[error("this is no place in a list")]
     InvalidCursor,
@@ -96,6 +105,8 @@ impl ManagerError {
             Self::Location(_) => "location",
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::TooSoon { .. } => "too_soon",
+            Self::Exported => "exported",
             Self::InvalidCursor => "invalid_cursor",
             Self::FenceLost { .. } => "fence_lost",
             Self::Pair(error) => error.code(),

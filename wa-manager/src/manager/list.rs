@@ -1,9 +1,11 @@
 //! Accounts, some at a time. Requirements: manager.md, R072, 4.6.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{ClientManager, ManagerError};
-use crate::account::{AccountRecord, AccountSnapshot, AccountStatus};
+use crate::account::{AccountName, AccountRecord, AccountSnapshot, AccountStatus};
 use crate::ids::TenantId;
 
 /// Which accounts are wanted.
@@ -12,6 +14,8 @@ use crate::ids::TenantId;
 pub struct ListFilter {
     /// Those of one tenant.
     pub tenant: Option<TenantId>,
+    /// Those of these names; all if there are none.
+    pub names: BTreeSet<AccountName>,
     /// Those that stand so; [`AccountStatus::from_wire`] reads `connected` as `ready`.
     pub status: Option<AccountStatus>,
     /// Those whose name, display name, owner or phone number has this in it, in capitals or not.
@@ -69,6 +73,7 @@ impl ClientManager {
         let text = filter.q.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
         let is_wanted = |row: &AccountRecord| {
             filter.tenant.as_ref().is_none_or(|tenant| row.tenant == *tenant)
+                && (filter.names.is_empty() || filter.names.contains(&row.name))
                 && filter.status.is_none_or(|status| row.status == status)
                 && text.as_ref().is_none_or(|text| is_named(row, text))
                 && after.is_none_or(|after| place(row) > after)

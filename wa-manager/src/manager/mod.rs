@@ -11,6 +11,7 @@
 //! | `shared` | what all accounts share |
 //! | `housekeeping` | forgets what is old |
 //! | `numbers` | which account is linked to which number |
+//! | `release` | whether the server serves this release |
 //! | `places` | which account has its store where |
 //! | `error` | [`ManagerError`] |
 
@@ -23,6 +24,7 @@ mod numbers;
 mod places;
 mod quota;
 mod registry;
+mod release;
 mod restore;
 mod shared;
 
@@ -50,21 +52,25 @@ pub(crate) use quota::Quotas;
 pub use quota::TenantQuota;
 use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
+pub(crate) use release::Release;
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 
-use crate::account::actor::{End, Unlink, supervise};
+use crate::account::SessionError;
+use crate::account::actor::{Command, End, Unlink, supervise};
 use crate::account::{
     Account, AccountName, AccountRecord, AccountSettings, AccountSnapshot, AccountStatus, DesiredState,
     Reason, ReasonKind, TrustSnapshot,
 };
 use crate::event::{EventKind, EventRecord};
+use crate::figures;
 use crate::hub::{EventFilter, EventStream};
 use crate::ids::{AccountId, Epoch, TenantId};
 use crate::location::StoreLocator;
 use crate::pairing::{PairRequest, PairingTicket, PairingView};
 use crate::store::{Changes, EventQuery, ManagerStore};
 use crate::trust::{TrustLevel, TrustState};
+use crate::vault::SessionKey;
 use crate::webhook::Webhooks;
 
 /// What an actor committed is shown in this time, unless somebody else wrote it.
@@ -200,6 +206,7 @@ impl ClientManager {
             last_active_at: None,
             probation: None,
             accepted: None,
+            exported: false,
             epoch: Epoch(1),
         };
         shared.settle_location(&mut record)?;
@@ -306,6 +313,31 @@ impl ClientManager {
         } else {
             Ok(entry.shown.borrow().clone().and_then(|view| view.at(now)))
         }
+    }
+
+    /// Hands the session of a stopped account out, sealed with this key, to run elsewhere. From then on the account does
+    /// not start here, until the session is imported again: two owners of one session lose messages. Whoever has both the
+    /// answer and the key can write as the account.
+    ///
+    /// # Errors
+    /// [`SessionError`]; nothing is handed out then.
+    pub async fn export_session(&self, key: &AccountKey, seal: &SessionKey) -> Result<Vec<u8>, SessionError> {
+        let account = self.account(key)?;
+        account.ask_session(|reply| Command::Export(seal.clone(), reply)).await
+    }
+
+    /// Gives a stopped account a session that another manager handed out, or its own one back. It does not start by itself.
+    ///
+    /// # Errors
+    /// [`SessionError`]; nothing is changed then.
+    pub async fn import_session(
+        &self,
+        key: &AccountKey,
+        sealed: Vec<u8>,
+        seal: &SessionKey,
+    ) -> Result<(), SessionError> {
+        let account = self.account(key)?;
+        account.ask_session(|reply| Command::Import(sealed, seal.clone(), reply)).await
     }
 
     /// Deletes an account: unlinks it, and removes its keys and all that is kept of it. One that is not there is deleted.
@@ -422,7 +454,7 @@ impl Inner {
         {
             tracing::error!(account = %record.id, place, "two accounts have one store: this one will not use it");
         }
-        if let Some(jid) = &record.jid {
+        if let Some(jid) = record.jid.as_ref().filter(|_| !record.exported) {
             self.shared.numbers.set(&record.id, Some(jid.user()));
         }
         let (commands, mut mailbox) = mpsc::channel(COMMANDS);
@@ -443,6 +475,7 @@ impl Inner {
         self.tasks.spawn(async move {
             let how = supervise(shared, id.clone(), sender.clone(), show, &mut mailbox, stop, &ending).await;
             if how == End::FenceLost {
+                figures::fence_lost();
                 // Nothing is written any more: this is for those who look at this process.
                 sender.send_modify(|shown| {
                     let reason = Reason::new(ReasonKind::FenceLost);

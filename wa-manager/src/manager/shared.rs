@@ -8,14 +8,14 @@ use serde_json::Value;
 use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
-use super::{ManagerError, Numbers, Places, Quotas};
+use super::{ManagerError, Numbers, Places, Quotas, Release};
 use crate::account::AccountRecord;
 use crate::account::actor::ConnectionPolicy;
 use crate::clock::Clock;
 use crate::event::{EventKind, NewEvent};
 use crate::hub::Hub;
 use crate::ids::EventId;
-use crate::inbound::ProviderSelector;
+use crate::inbound::{ContactProvisioner, ProviderSelector};
 use crate::keys::KeyStores;
 use crate::location::{LocationError, StoreKey, StoreKind, StoreLocator};
 use crate::media::{MediaHome, MediaStores};
@@ -41,7 +41,12 @@ pub(crate) struct Shared {
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) places: Places,
     pub(crate) selector: Arc<dyn ProviderSelector>,
+    pub(crate) provisioner: Option<Arc<dyn ContactProvisioner>>,
+    /// Sessions may be handed out.
+    pub(crate) exports: bool,
     pub(crate) media: MediaStores,
+    /// Whether the server serves this release.
+    pub(crate) release: Release,
     pub(crate) quotas: Quotas,
     pub(crate) table: TrustTable,
     /// The zone of accounts that name none.

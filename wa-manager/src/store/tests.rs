@@ -84,6 +84,7 @@ pub(crate) fn account(number: u8, name: &str) -> AccountRecord {
             jid: "628123456789:7@s.whatsapp.net".parse().unwrap(),
             lid: Some("1234:7@lid".parse().unwrap()),
         }),
+        exported: true,
         epoch: Epoch(4),
     }
 }

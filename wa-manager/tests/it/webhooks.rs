@@ -95,6 +95,7 @@ impl Scene {
             last_active_at: None,
             probation: None,
             accepted: None,
+            exported: false,
             epoch: Epoch(1),
         });
         self.store.commit(changes).await.unwrap();

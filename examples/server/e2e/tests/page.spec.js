@@ -1,6 +1,6 @@
 // The page itself: languages, keyboard, signing in, and that what people wrote is never markup.
 
-import { App, READY, agree, expect, test } from '../fixtures.js';
+import { App, READY, agree, below, expect, test } from '../fixtures.js';
 
 // R045: all texts are there in both languages (unit/texts.test.js); the browser's language is taken, or the one chosen.
 test.describe('for a browser that speaks Indonesian', () => {
@@ -69,6 +69,16 @@ test('everything is reached by keyboard, and the focus comes back', async ({ app
   await expect(page.getByRole('dialog', { name: 'Delete Keys?' })).toBeVisible();
   await page.keyboard.press('Escape');
   await expect(menu).toBeFocused();
+});
+
+// R058: behind a proxy that serves more than this, nothing of the page is looked for elsewhere.
+below('below a path everything is found, too', async ({ app, page, server }) => {
+  expect(new URL(page.url()).pathname).toBe('/kantor/wa/');
+  const [phone] = await server.phones();
+  await app.link('shop', phone);
+  await page.goto(`${server.url}/`);
+  await app.signIn();
+  await app.stands('shop', 'ready');
 });
 
 test('what people wrote is text, never markup', async ({ app, page, server }) => {

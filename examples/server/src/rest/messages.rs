@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_core::Message;
 use wa_manager::account::SendOutcome;
+use wa_manager::inbound::InboundMessage;
 use wa_manager::sending::SendRequest;
 use wa_manager::trust::OnLimit;
 use wa_types::{Jid, MessageId};
@@ -26,10 +27,12 @@ use crate::problem::Problem;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Send {
     /// A number, or an address.
-    to: String,
+    to: Option<String>,
     content: Content,
     #[serde(default)]
     on_limit: Choice,
+    /// The message that it answers: the `data` of its event.
+    reply_to: Option<InboundMessage>,
     /// For what waits: how long it is worth sending, in seconds.
     deadline: Option<u64>,
 }
@@ -68,9 +71,13 @@ pub(crate) async fn send(
         Choice::Wait => OnLimit::WaitUpTo(deadline.min(LONGEST / 2)),
         Choice::Enqueue => OnLimit::Enqueue { deadline },
     };
-    let mut request = SendRequest::new(address(&body.to)?, Message::text(body.content.text))
-        .on_limit(on_limit)
-        .deadline(deadline);
+    let message = Message::text(body.content.text);
+    let request = match (body.to, body.reply_to) {
+        (Some(to), None) => SendRequest::new(address(&to)?, message),
+        (None, Some(received)) => received.answer(message),
+        _ => return Err(Problem::bad_request("either `to` or `replyTo`")),
+    };
+    let mut request = request.on_limit(on_limit).deadline(deadline);
     if let Some(key) = idempotency::key(&headers)? {
         request = request.idempotency_key(format!("{name}/{key}"));
     }

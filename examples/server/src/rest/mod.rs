@@ -6,7 +6,9 @@
 //! | `batch` | the same for many |
 //! | `pairing` | links an account to a phone |
 //! | `trust` | limits |
+//! | `passkey` | the passkey that a phone may want for that |
 //! | `messages` | what is sent, and what waits |
+//! | `errands` | the past, numbers, files; reading and typing |
 //! | `webhooks` | where events go |
 //! | `events` | what happened |
 //! | `keys` | who may do what |
@@ -15,11 +17,13 @@
 
 mod batch;
 mod document;
+mod errands;
 mod events;
 mod health;
 mod keys;
 mod messages;
 mod pairing;
+mod passkey;
 mod sessions;
 mod trust;
 mod webhooks;
@@ -45,6 +49,14 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/pairing", post(pairing::begin).get(pairing::show))
         .route("/pairing/refresh", post(pairing::refresh))
         .route("/pairing/cancel", post(pairing::cancel))
+        .route("/passkey", get(passkey::show).post(passkey::respond))
+        .route("/passkey/confirm", post(passkey::confirm))
+        .route("/sync-history", post(errands::sync_history))
+        .route("/numbers/check", post(errands::check_numbers))
+        .route("/typing", post(errands::typing))
+        .route("/read", post(errands::read))
+        .route("/media", post(errands::media))
+        .route("/webhooks", get(webhooks::list_of).post(webhooks::create_for))
         .route("/trust", get(trust::show).put(trust::update))
         .route("/usage/reset", post(trust::reset))
         .route("/messages", post(messages::send))

@@ -52,6 +52,9 @@ pub(crate) struct Begin {
     allow_relink: bool,
     #[serde(default)]
     show_push_notification: bool,
+    /// Whether a passkey that the phone wants is signed over `/passkey`.
+    #[serde(default)]
+    passkey: bool,
 }
 
 /// `POST /whatsapp/session/{name}/pairing`
@@ -72,7 +75,11 @@ pub(crate) async fn begin(
         request = request.show_push_notification();
     }
     let ticket = account.pair(request).await?;
-    Ok((StatusCode::CREATED, Answer(TicketView::of(&ticket))))
+    let view = TicketView::of(&ticket);
+    if body.passkey {
+        app.passkeys.hold(account.id().clone(), ticket);
+    }
+    Ok((StatusCode::CREATED, Answer(view)))
 }
 
 /// What is shown now, as JSON.

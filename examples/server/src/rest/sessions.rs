@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wa_manager::account::AccountSettings;
+use wa_manager::manager::ListFilter;
 use wa_manager::pairing::{PairError, PairRequest};
 use wa_manager::{
     AccountName, AccountPatch, AccountSnapshot, AccountSpec, AccountStatus, CommandOutcome, ManagerError,
@@ -92,10 +93,12 @@ pub(crate) async fn create(
         settings: body.settings,
         metadata: body.metadata,
     };
-    let account = app.manager.create(spec).await?;
-    let pairing = match request {
-        Some(request) => Some(TicketView::of(&account.pair(request).await?)),
-        None => None,
+    let (account, pairing) = match request {
+        Some(request) => {
+            let (account, ticket) = app.manager.create_and_pair(spec, request).await?;
+            (account, Some(TicketView::of(&ticket)))
+        }
+        None => (app.manager.create(spec).await?, None),
     };
     Ok((StatusCode::CREATED, Answer(Created { account: account.snapshot(), pairing })))
 }
@@ -105,7 +108,7 @@ pub(crate) async fn create(
 pub(crate) struct Filter {
     status: Option<String>,
     q: Option<String>,
-    cursor: Option<usize>,
+    cursor: Option<String>,
     limit: Option<usize>,
 }
 
@@ -124,20 +127,16 @@ pub(crate) async fn list(
         }
         None => None,
     };
-    let board = app.manager.all_statuses(Some(&caller.key.tenant)).await?;
-    let words = filter.q.unwrap_or_default().to_lowercase();
-    let is_wanted = |account: &AccountSnapshot| {
-        caller.key.reaches(&account.name)
-            && status.is_none_or(|status| account.status == status)
-            && (account.name.as_str().to_lowercase().contains(&words)
-                || account.display_name.to_lowercase().contains(&words)
-                || account.phone_number.as_deref().is_some_and(|phone| phone.contains(&words)))
+    let filter = ListFilter {
+        tenant: Some(caller.key.tenant.clone()),
+        names: caller.key.accounts.clone(),
+        status,
+        q: filter.q,
+        cursor: filter.cursor,
+        limit: filter.limit,
     };
-    let (cursor, limit) = (filter.cursor.unwrap_or(0), filter.limit.unwrap_or(1000).clamp(1, 1000));
-    let found: Vec<AccountSnapshot> = board.accounts.into_iter().filter(is_wanted).collect();
-    let next = (found.len() > cursor + limit).then_some(cursor + limit);
-    let page: Vec<AccountSnapshot> = found.into_iter().skip(cursor).take(limit).collect();
-    Ok(Answer(json!({ "seq": board.seq, "accounts": page, "cursor": next })))
+    let page = app.manager.list(filter).await?;
+    Ok(Answer(json!({ "seq": page.seq, "accounts": page.items, "cursor": page.next })))
 }
 
 /// `GET /whatsapp/session/{name}`

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use wa_manager::event::EventKind;
 use wa_manager::webhook::{SigningMode, Webhook, WebhookId, WebhookPatch, WebhookSecret, WebhookSpec};
 
+use wa_manager::{Account, AccountKey};
+
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::Json;
@@ -61,7 +63,16 @@ pub(crate) async fn create(
     Json(body): Json<Create>,
 ) -> Result<(StatusCode, Answer<Webhook>), Problem> {
     for_all(&caller)?;
-    let account = body.account.map(|name| caller.account(&app, &name)).transpose()?;
+    let account = body.account.as_deref().map(|name| caller.account(&app, name)).transpose()?;
+    make(&app, &caller, body, account).await
+}
+
+async fn make(
+    app: &App,
+    caller: &Caller,
+    body: Create,
+    account: Option<Account>,
+) -> Result<(StatusCode, Answer<Webhook>), Problem> {
     let mut spec = WebhookSpec::new(body.url, secret(&body.secret)?);
     spec.account = account.map(|account| account.id().clone());
     spec.events = body.events;
@@ -72,14 +83,53 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Answer(webhook)))
 }
 
+/// `GET /whatsapp/session/{name}/webhooks`: those of one account alone.
+pub(crate) async fn list_of(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Answer<Value>, Problem> {
+    caller.may(Scope::Setting)?;
+    let account = caller.account(&app, &name)?;
+    let mut webhooks = app.manager.webhooks().list(&caller.key.tenant).await?;
+    webhooks.retain(|webhook| webhook.account.as_ref() == Some(account.id()));
+    Ok(Answer(json!({ "webhooks": webhooks })))
+}
+
+/// `POST /whatsapp/session/{name}/webhooks`: for this account alone.
+pub(crate) async fn create_for(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Json(body): Json<Create>,
+) -> Result<(StatusCode, Answer<Webhook>), Problem> {
+    caller.may(Scope::Setting)?;
+    let account = caller.account(&app, &name)?;
+    if body.account.is_some() {
+        return Err(Problem::bad_request("the path names the account"));
+    }
+    make(&app, &caller, body, Some(account)).await
+}
+
+/// The id of a webhook that the key reaches: one of all accounts needs a key for all.
+async fn reached(app: &App, caller: &Caller, id: String) -> Result<WebhookId, Problem> {
+    caller.may(Scope::Setting)?;
+    let id = WebhookId::stored(id);
+    let webhook = app.manager.webhooks().get(&caller.key.tenant, &id).await?;
+    let account = webhook.account.and_then(|id| app.manager.get(&AccountKey::Id(id)));
+    let is_reached =
+        caller.key.accounts.is_empty() || account.is_some_and(|account| caller.key.reaches(account.name()));
+    if is_reached { Ok(id) } else { Err(Problem::not_found()) }
+}
+
 /// `GET /whatsapp/webhooks/{id}`
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Answer<Webhook>, Problem> {
-    for_all(&caller)?;
-    Ok(Answer(app.manager.webhooks().get(&caller.key.tenant, &WebhookId::stored(id)).await?))
+    let id = reached(&app, &caller, id).await?;
+    Ok(Answer(app.manager.webhooks().get(&caller.key.tenant, &id).await?))
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,7 +151,7 @@ pub(crate) async fn update(
     Path(id): Path<String>,
     Json(body): Json<Update>,
 ) -> Result<Answer<Webhook>, Problem> {
-    for_all(&caller)?;
+    let id = reached(&app, &caller, id).await?;
     let secrets =
         body.secrets.map(|secrets| secrets.iter().map(|text| secret(text)).collect()).transpose()?;
     let patch = WebhookPatch {
@@ -113,7 +163,6 @@ pub(crate) async fn update(
         is_parallel: body.parallel,
         is_enabled: body.enabled,
     };
-    let id = WebhookId::stored(id);
     Ok(Answer(app.manager.webhooks().update(&caller.key.tenant, &id, patch).await?))
 }
 
@@ -123,8 +172,8 @@ pub(crate) async fn remove(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    for_all(&caller)?;
-    app.manager.webhooks().delete(&caller.key.tenant, &WebhookId::stored(id)).await?;
+    let id = reached(&app, &caller, id).await?;
+    app.manager.webhooks().delete(&caller.key.tenant, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -134,8 +183,8 @@ pub(crate) async fn dead_letters(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Answer<Value>, Problem> {
-    for_all(&caller)?;
-    let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &WebhookId::stored(id), 0).await?;
+    let id = reached(&app, &caller, id).await?;
+    let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &id, 0).await?;
     let letters: Vec<Value> = letters
         .iter()
         .map(|letter| {
@@ -165,11 +214,10 @@ pub(crate) async fn replay(
     Path(id): Path<String>,
     Json(body): Json<Range>,
 ) -> Result<(StatusCode, Answer<Value>), Problem> {
-    for_all(&caller)?;
+    let id = reached(&app, &caller, id).await?;
     if body.from > body.to {
         return Err(Problem::bad_request("`from` is after `to`"));
     }
-    let id = WebhookId::stored(id);
     let replayed = app.manager.webhooks().replay(&caller.key.tenant, &id, body.from..=body.to).await?;
     Ok((StatusCode::ACCEPTED, Answer(json!({ "events": replayed.events, "upTo": replayed.up_to }))))
 }

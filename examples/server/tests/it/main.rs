@@ -3,7 +3,7 @@
 //! | File | Subject |
 //! |---|---|
 //! | `server` | the program, and how it is asked |
-//! | `sessions`, `batches`, `pairing`, `messages`, `webhooks` | what can be asked and told |
+//! | `sessions`, `batches`, `pairing`, `messages`, `errands`, `webhooks` | what can be asked and told |
 //! | `keys` | who may do what |
 //! | `bad_input` | what is refused, and how |
 //! | `idempotency` | the same request twice |
@@ -15,6 +15,7 @@
 mod bad_input;
 mod batches;
 mod document;
+mod errands;
 mod idempotency;
 mod keys;
 mod kills;

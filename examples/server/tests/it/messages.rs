@@ -41,7 +41,7 @@ async fn a_message_goes_out_and_one_comes_in() {
     assert_eq!(trust["messagesSentToday"], 1);
 }
 
-/// R109, R134, R135, R155, R175: strangers are limited; the answer says by what, and until when.
+/// R109, R134, R135, R155, R167, R175: strangers are limited; the answer says by what, and until when.
 #[tokio::test]
 async fn limits_are_answered_with_what_and_when() {
     let test_server = TestServer::start().await;

@@ -1,9 +1,11 @@
 //! Links by QR and by code.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, TestServer, soon};
 
 const ANNA: &str = "/whatsapp/session/anna";
 
@@ -116,6 +118,38 @@ async fn codes_are_limited_and_the_answer_says_when() {
     let wait: u64 = limited.header("retry-after").unwrap().parse().unwrap();
     assert!(wait > 0);
     assert_eq!(limited.problem(429, "rate_limited")["retryAfter"], wait);
+}
+
+/// 4.4, 4.6: a phone that wants a passkey gets its signature over HTTP; then both screens show a code.
+#[tokio::test]
+async fn a_passkey_is_signed_elsewhere() {
+    let test_server = TestServer::start().await;
+    let server = test_server.server().await;
+    server.create("anna").await;
+    let passkey = format!("{ANNA}/passkey");
+    server.get(&passkey).await.problem(410, "gone");
+    let body = json!({ "method": "qr", "passkey": true });
+    server.post(&format!("{ANNA}/pairing"), body).await.expect(201);
+    let qr = server.qr("anna").await;
+    let phone = test_server.server.phone("anna");
+    let mut link = phone.ask_passkey(&qr, true).unwrap();
+    let wanted = server.until(&passkey, async |wanted| !wanted["challenge"].is_null()).await;
+    let (id, assertion) = phone.sign_with_passkey(&wanted["challenge"].to_string()).unwrap();
+    let assertion: Value = serde_json::from_str(&assertion).unwrap();
+    let half = json!({ "assertion": assertion });
+    server.post(&passkey, half).await.problem(400, "bad_request");
+    let signed = json!({ "credentialId": URL_SAFE_NO_PAD.encode(id), "assertion": assertion });
+    server.post(&passkey, signed).await.expect(204);
+    let on_phone = soon("the phone's code", link.code()).await.unwrap();
+    let wanted = server.until(&passkey, async |wanted| !wanted["code"].is_null()).await;
+    assert_eq!(wanted["code"], on_phone.to_string());
+    soon("the question", async {
+        while server.post(&format!("{passkey}/confirm"), json!({ "same": true })).await.status != 204 {}
+    })
+    .await;
+    soon("the link", link.confirm()).await.unwrap();
+    server.status("anna", "ready").await;
+    server.post(&format!("{passkey}/confirm"), json!({ "same": true })).await.problem(409, "not_pairing");
 }
 
 /// R015, R026: a number that is linked here is not linked again, unless that is wished.

@@ -151,6 +151,15 @@ impl Server {
         self.post("/sandbox/scan", json!({ "name": name, "phone": phone })).await.expect(204);
     }
 
+    /// The text of the QR code of an account, as soon as there is one.
+    pub(crate) async fn qr(&self, name: &str) -> String {
+        self.status(name, "qr").await;
+        let bearer = format!("Bearer {}", self.key);
+        let headers = [("authorization", bearer.as_str()), ("accept", "text/plain")];
+        let qr = self.send(Method::GET, &format!("/whatsapp/session/{name}/qr"), &headers, "").await;
+        String::from_utf8(qr.body.to_vec()).unwrap()
+    }
+
     /// Waits until an account stands so.
     pub(crate) async fn status(&self, name: &str, status: &str) -> Value {
         let is_so = async |account: &Value| account["status"] == status;
@@ -205,11 +214,7 @@ impl TestServer {
     /// Links an account to a phone, and waits until it is ready.
     pub(crate) async fn linked(&self, server: &Server, name: &str, phone: &str) {
         server.post("/whatsapp/session", json!({ "name": name, "mode": "qr" })).await.expect(201);
-        server.status(name, "qr").await;
-        let bearer = format!("Bearer {}", server.key);
-        let headers = [("authorization", bearer.as_str()), ("accept", "text/plain")];
-        let qr = server.send(Method::GET, &format!("/whatsapp/session/{name}/qr"), &headers, "").await;
-        self.server.phone(phone).scan(std::str::from_utf8(&qr.body).unwrap()).await.unwrap();
+        self.server.phone(phone).scan(&server.qr(name).await).await.unwrap();
         server.status(name, "ready").await;
     }
 }

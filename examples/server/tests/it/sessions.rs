@@ -5,13 +5,19 @@ use serde_json::{Value, json};
 
 use crate::server::{Server, TestServer};
 
-/// R078, R093, R095, R096, R129, R143-R146, R149, R165: what is made is there with the defaults that were asked for, and is not
+/// R028, R058, R078, R093, R095, R096, R110, R129, R143-R146, R149, R165, R166, R172: what is made is there with the defaults that were asked for, and is not
 /// started unless that was asked for.
 #[tokio::test]
 async fn an_account_is_made_listed_and_shown() {
     let server = Server::sandbox().await;
-    let made = server.post("/whatsapp/session", json!({ "name": "shop", "displayName": "The shop" })).await;
+    let made = server
+        .post(
+            "/whatsapp/session",
+            json!({ "name": "shop", "displayName": "The shop", "metadata": { "bot": "on" } }),
+        )
+        .await;
     let made = made.expect(201);
+    assert_eq!(made["metadata"]["bot"], "on");
     assert_eq!((made["name"].as_str(), made["status"].as_str()), (Some("shop"), Some("idle")));
     assert_eq!(made["settings"]["syncLimit"], 50);
     assert_eq!(made["settings"]["autoStart"], false);

@@ -69,6 +69,11 @@ impl Actor {
         if self.record.jid.is_none() {
             return self.stand(Standing::new(AccountStatus::Idle)).await;
         }
+        if !self.shared.release.may_connect(self.shared.clock.boot()) {
+            let reason = Reason::new(ReasonKind::ClientOutdated).code(405);
+            let reason = reason.detail("the server refused this release to another account a moment ago");
+            return self.stand(Standing::because(AccountStatus::Error, reason)).await;
+        }
         let reason = Reason::new(ReasonKind::OpeningStore);
         let changes = self.standing(Standing::because(AccountStatus::Loading, reason), DesiredState::Running);
         self.write(changes).await?;

@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 use super::gatekeeping::SendReply;
 use super::numbers::CheckReply;
 use super::past::{HistoryError, HistoryJob, HistoryRequest};
+use super::session::SessionError;
+use crate::vault::SessionKey;
 use wa_types::PhoneNumber;
 
 use crate::account::{AccountSettings, AccountSnapshot, AccountStatus, Errand};
@@ -40,6 +42,10 @@ pub(crate) enum Command {
     Ticket(TicketCommand),
     /// It shall send a message.
     Send(Box<SendRequest>, SendReply),
+    /// Its session shall run elsewhere.
+    Export(SessionKey, oneshot::Sender<Result<Vec<u8>, SessionError>>),
+    /// It shall run with this session.
+    Import(Vec<u8>, SessionKey, oneshot::Sender<Result<(), SessionError>>),
     /// It shall ask its phone for old messages.
     History(HistoryRequest, oneshot::Sender<Result<HistoryJob, HistoryError>>),
     /// It shall find out which numbers have an account.

@@ -59,6 +59,12 @@ impl Actor {
             Command::History(request, reply) => {
                 let _gone = reply.send(self.sync_history(request).await);
             }
+            Command::Export(key, reply) => {
+                let _gone = reply.send(Box::pin(self.export(&key)).await?);
+            }
+            Command::Import(sealed, key, reply) => {
+                let _gone = reply.send(Box::pin(self.import(&sealed, &key)).await?);
+            }
             Command::Numbers(numbers, reply) => self.check_numbers(numbers, reply).await,
             Command::Errand(reply) => {
                 let _gone = reply.send(self.errand());
@@ -91,6 +97,12 @@ impl Actor {
         let before = self.record.status;
         if self.running.is_some() {
             return Ok(Ok(CommandOutcome::new(before, before, false)));
+        }
+        if self.record.exported {
+            return Ok(Err(ManagerError::Exported));
+        }
+        if let Some(retry_after) = self.locked.wait(self.shared.clock.boot()) {
+            return Ok(Err(ManagerError::TooSoon { retry_after }));
         }
         if self.record.jid.is_none() {
             if self.record.accepted.is_none() {
@@ -133,7 +145,7 @@ impl Actor {
         let was_linked = self.record.jid.is_some();
         let mut row = self.record.clone();
         (row.jid, row.lid, row.accepted) = (None, None, None);
-        (row.reason, row.probation) = (None, None);
+        (row.reason, row.probation, row.exported) = (None, None, false);
         (row.status, row.desired) = (AccountStatus::Idle, DesiredState::Stopped);
         let mut changes = self.changes(row);
         if was_linked {
@@ -170,6 +182,10 @@ impl Actor {
     /// On an error the account runs as it did.
     async fn unlink(&mut self, how: Unlink) -> Result<Result<(), ManagerError>, Lost> {
         self.cancel_linking().await?;
+        if self.record.exported {
+            // Whoever has the session now unlinks it.
+            return Ok(if how == Unlink::AtServer { Err(ManagerError::Exported) } else { Ok(()) });
+        }
         if self.record.jid.is_some() || self.record.accepted.is_some() {
             let was_running = self.running.is_some();
             if !was_running {

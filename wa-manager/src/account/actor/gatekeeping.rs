@@ -497,7 +497,11 @@ impl Actor {
             return Ok(());
         }
         persist!(self, self.gate.note_status(status));
-        if is_ready { self.empty_outbox().await } else { Ok(()) }
+        if !is_ready {
+            return Ok(());
+        }
+        self.locked.over();
+        self.empty_outbox().await
     }
 
     /// The gate may have written: what others see of it is told.

@@ -15,6 +15,7 @@ use wa_types::{Jid, UnixMillis};
 use super::{Actor, Lost};
 use crate::account::{AcceptedLink, AccountStatus, DesiredState};
 use crate::event::{EventKind, NewEvent};
+use crate::figures;
 use crate::ids::{AccountId, TicketId};
 use crate::manager::{ManagerError, Numbers};
 use crate::pairing::{
@@ -139,18 +140,23 @@ impl Actor {
         self.resume(jid, lid, Some(linked_at));
     }
 
+    /// What the limiter knows the account by.
+    pub(super) fn subject(&self) -> PairSubject {
+        PairSubject {
+            account: self.record.id.clone(),
+            tenant: self.record.tenant.clone(),
+            phone: self.record.phone.clone(),
+            egress: None,
+        }
+    }
+
     fn resume(&mut self, jid: Jid, lid: Option<Jid>, linked_at: Option<UnixMillis>) {
         let device = LinkedDevice { jid, lid, platform: None, business_name: None };
         let (id, now) = (TicketId::of(SystemRandom.array()), self.shared.clock.wall());
         let policy = self.shared.pairing.clone();
         let attempt = Attempt::resume(id.clone(), policy, device, linked_at, now);
         let (_nobody_asked, side) = PairingTicket::new(id, PairingMethod::Qr, attempt.ends_at());
-        let subject = PairSubject {
-            account: self.record.id.clone(),
-            tenant: self.record.tenant.clone(),
-            phone: self.record.phone.clone(),
-            egress: None,
-        };
+        let subject = self.subject();
         self.linking = Some(Linking { attempt, side, subject, _slot: None, asking: JoinSet::new() });
     }
 
@@ -299,6 +305,7 @@ impl Actor {
                 Step::Linked(device) => {
                     row.accepted = None;
                     row.phone = device.phone().or(row.phone);
+                    row.exported = false;
                     row.jid = Some(device.jid.clone());
                     row.lid.clone_from(&device.lid);
                     row.desired = DesiredState::Running;
@@ -313,6 +320,11 @@ impl Actor {
         let mut changes = self.changes(row);
         for event in events {
             changes.push_event(event);
+        }
+        if let Some(linking) = &self.linking
+            && steps.iter().any(|step| matches!(step, Step::Linked(_)))
+        {
+            figures::paired(linking.attempt.method(), "linked");
         }
         let is_another = put_away.is_some();
         for change in put_away.into_iter().flatten() {
@@ -378,6 +390,9 @@ impl Actor {
                 return Ok(Some(linking.attempt.on_unstable(retry_after, now)));
             }
             Step::Done(result) => {
+                if let (Some(linking), Err(error)) = (&self.linking, &result) {
+                    figures::paired(linking.attempt.method(), error.code());
+                }
                 self.linking = None;
                 if result.is_err() && self.record.jid.is_none() {
                     self.end_client().await;
@@ -409,7 +424,8 @@ impl Actor {
 
     /// Which number this account is linked to, for the others.
     pub(super) fn note_number(&self) {
-        let number = self.record.phone.as_ref().filter(|_| self.record.jid.is_some());
+        let number =
+            self.record.phone.as_ref().filter(|_| self.record.jid.is_some() && !self.record.exported);
         self.shared.numbers.set(self.id(), number.map(|number| number.as_str()));
     }
 

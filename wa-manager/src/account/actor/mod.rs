@@ -12,8 +12,10 @@
 //! | `linking` | links it to a phone |
 //! | `gatekeeping` | what it sends, within its limits |
 //! | `intake` | what comes to it |
+//! | `locked` | how soon a locked account may be tried again |
 //! | `numbers` | finds out which phone numbers have an account |
 //! | `past` | asks the phone for old messages |
+//! | `session` | hands the session out, and takes one over |
 //! | `supervisor` | starts an actor anew after a crash |
 //! | `damaged` | stands for an actor whose account cannot be read |
 
@@ -36,8 +38,10 @@ mod flaps;
 mod gatekeeping;
 mod intake;
 mod linking;
+mod locked;
 mod numbers;
 mod past;
+mod session;
 mod standing;
 mod supervisor;
 
@@ -51,16 +55,19 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wa_core::Event;
+use wa_core::connection::CloseReason;
 
 use self::client::{Left, Running};
 use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
 use self::intake::{Input, Taking};
 use self::linking::{Linking, News};
+use self::locked::Locked;
 use self::past::Asking;
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
+use crate::figures::{self, Tally};
 use crate::ids::AccountId;
 use crate::inbound::Inbound;
 use crate::manager::{Ending, Shared};
@@ -73,6 +80,7 @@ pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
 pub use numbers::{CheckError, NumberStatus};
 pub use past::{HistoryError, HistoryJob, HistoryRequest};
+pub use session::SessionError;
 pub use standing::ConnectionPolicy;
 pub(crate) use standing::closed;
 pub(crate) use supervisor::supervise;
@@ -85,6 +93,9 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 /// How long the last write of what a pairing shows may take.
 const LAST_WRITE: Duration = Duration::from_secs(2);
+
+/// An unlinking so soon after a restriction is no accident.
+const AFTER_RESTRICTION: Duration = Duration::from_secs(15 * 60);
 
 /// How an actor ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +130,8 @@ pub(crate) struct Actor {
     /// Clients that are ending.
     closing: JoinSet<()>,
     flaps: Flaps,
+    tally: Tally,
+    locked: Locked,
     /// When the client is started again by itself.
     restart_at: Option<Duration>,
     gate: Gate,
@@ -166,7 +179,7 @@ impl Actor {
         let (publisher, writing) = ViewPublisher::new(store, clock, record.id.clone());
         let mut writer = JoinSet::new();
         writer.spawn(writing);
-        let inbound = Inbound::new(Arc::clone(&shared.selector));
+        let inbound = Inbound::new(Arc::clone(&shared.selector)).with_provisioner(shared.provisioner.clone());
         let flaps = Flaps::new(shared.connection.flap_window);
         Self {
             shared,
@@ -175,6 +188,8 @@ impl Actor {
             running: None,
             closing: JoinSet::new(),
             flaps,
+            tally: Tally::default(),
+            locked: Locked::default(),
             restart_at: None,
             gate,
             gate_stands: AccountStatus::Idle,
@@ -269,6 +284,11 @@ impl Actor {
             }
             // What waits for a date or a person goes on waiting, after a crash, too.
             _ if stands_still => {
+                if self.record.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::AccountLocked)
+                {
+                    let ago = self.shared.clock.wall().since(self.record.updated_at);
+                    self.locked.note(self.shared.clock.boot().saturating_sub(ago));
+                }
                 let retry_at = self.record.reason.as_ref().and_then(|reason| reason.retry_at);
                 if self.record.desired == DesiredState::Running {
                     self.restart_at = retry_at.map(|at| self.boot_time(at));
@@ -295,6 +315,18 @@ impl Actor {
         }
         let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
         let Some(running) = &mut self.running else { return Ok(()) };
+        match &event {
+            Event::Connected => self.shared.release.note_served(),
+            Event::Closed { reason: CloseReason::VersionRefused { .. } } => {
+                self.shared.release.note_refused(now)
+            }
+            _ => {}
+        }
+        if let Event::Disconnected { reason, .. } = &event
+            && !matches!(reason, CloseReason::RestartRequired)
+        {
+            figures::reconnects(closed(reason).kind);
+        }
         let turn = running.connection.on_event(&event, now, wall);
         self.tell_other(&event).await?;
         self.linking_event(&event).await?;
@@ -345,6 +377,9 @@ impl Actor {
             }
             Turn::End(standing) => {
                 self.end_client().await;
+                if standing.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::AccountLocked) {
+                    self.locked.note(self.shared.clock.boot());
+                }
                 let retry_at = standing.reason.as_ref().and_then(|reason| reason.retry_at);
                 // Not at once, whatever the client's clock says.
                 let soonest = self.shared.clock.boot() + AGAIN;
@@ -368,7 +403,13 @@ impl Actor {
         row.desired = DesiredState::Stopped;
         (row.status, row.reason) = (AccountStatus::Error, Some(reason.clone()));
         let mut changes = self.changes(row);
-        changes.push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason })));
+        let is_after = self.gate.was_restricted_within(AFTER_RESTRICTION);
+        let cause = if is_after { "after_restriction" } else { "unknown" };
+        changes
+            .push_event(self.event(EventKind::AccountUnlinked, json!({ "reason": reason, "cause": cause })));
+        if is_after {
+            self.shared.limiter.restricted(&self.subject()).await;
+        }
         if !is_told {
             changes.push_event(self.status_event(AccountStatus::Error, Some(&reason)));
         }
@@ -441,6 +482,7 @@ impl Actor {
 
     /// Shows the account as it is.
     fn publish(&mut self) {
+        self.tally.stands(self.record.status, self.shared.clock.boot());
         let snapshot = AccountSnapshot::new(&self.record, self.gate.snapshot());
         self.snapshot.send_if_modified(|shown| {
             let is_new = *shown != snapshot;

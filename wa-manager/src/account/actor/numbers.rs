@@ -100,7 +100,6 @@ impl Actor {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "what is known, and what is asked under which id")]
     async fn begin_check(
         &mut self,
         numbers: &[PhoneNumber],

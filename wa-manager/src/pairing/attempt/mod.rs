@@ -31,7 +31,7 @@ use self::codes::Code;
 pub use self::codes::{CodeFailure, MadeCode};
 use self::heard::Heard;
 use super::error::PairError;
-use super::policy::{PairRequest, PairingPolicy};
+use super::policy::{PairRequest, PairingMethod, PairingPolicy};
 use super::update::{LimitNote, LinkedDevice, PairingUpdate, Step};
 use super::view::{PairingView, SecretText, Shown};
 use crate::account::{AccountStatus, Reason, ReasonKind};
@@ -241,6 +241,11 @@ impl Attempt {
             Phase::Accepted { until, .. } | Phase::Probation { until, is_connected: true } => Some(*until),
             Phase::Probation { .. } | Phase::Unstable | Phase::Over => None,
         }
+    }
+
+    /// How the account is linked.
+    pub(crate) const fn method(&self) -> PairingMethod {
+        self.request.method
     }
 
     /// What there is to show, until the login after the link. It may hold codes that have expired: readers apply

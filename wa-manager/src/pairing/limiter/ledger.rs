@@ -116,6 +116,11 @@ impl Ledger {
         }
     }
 
+    /// The server restricted the account, and unlinked it.
+    pub(super) fn restricted(&mut self, now: UnixMillis) {
+        self.throttled.climb(&[24 * HOUR], None, now);
+    }
+
     /// A link, by a device with this number. Rising numbers within a day say that somebody links again and again.
     pub(super) fn linked(&mut self, device: u16, caps: &PairingCaps, now: UnixMillis) {
         self.live_until = 0;

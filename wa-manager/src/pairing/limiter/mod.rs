@@ -192,6 +192,14 @@ impl PairLimiter {
         done.ok().flatten().flatten()
     }
 
+    /// The server unlinked an account right after it restricted it: its phone waits a day.
+    pub async fn restricted(&self, subject: &PairSubject) {
+        let done = self.change_phone(subject, |phone, now| phone.restricted(now)).await;
+        if let Err(error) = done {
+            tracing::warn!(%error, "that a phone has to wait is not stored");
+        }
+    }
+
     /// Takes a note. Whether most pairings fail alike, as of this one: somebody should look.
     ///
     /// # Errors

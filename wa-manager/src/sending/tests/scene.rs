@@ -91,6 +91,7 @@ fn account() -> AccountRecord {
         last_active_at: None,
         probation: None,
         accepted: None,
+        exported: false,
         epoch: Epoch(1),
     }
 }

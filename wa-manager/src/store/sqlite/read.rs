@@ -15,7 +15,8 @@ use crate::ids::{AccountId, Epoch, EventId, TenantId};
 use crate::webhook::{WebhookId, WebhookRecord, WebhookSecret};
 
 pub(super) const ACCOUNT: &str = "id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, seq, \
-     version, settings, metadata, location, created_at, updated_at, last_active_at, probation, accepted, epoch";
+     version, settings, metadata, location, created_at, updated_at, last_active_at, probation, accepted, epoch, \
+     exported";
 
 pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
     Ok(AccountRecord {
@@ -41,6 +42,7 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
         probation: time_opt(row, 19)?,
         accepted: if row.get_ref(20)? == ValueRef::Null { None } else { Some(accepted(row, 20)?) },
         epoch: Epoch(number(row, 21)?),
+        exported: row.get(22)?,
     })
 }
 
@@ -99,6 +101,7 @@ pub(super) fn account_if_damaged(row: &Row<'_>) -> rusqlite::Result<AccountRecor
             probation: time_opt(row, 19)?,
             accepted: accepted.unwrap_or_default(),
             epoch: Epoch(number(row, 21)?),
+            exported: row.get(22)?,
         })
     })
 }

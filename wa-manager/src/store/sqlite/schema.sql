@@ -23,6 +23,7 @@ CREATE TABLE account (
     probation INTEGER,
     accepted TEXT,
     epoch INTEGER NOT NULL,
+    exported INTEGER NOT NULL,
     UNIQUE (tenant, name)
 ) STRICT;
 

@@ -1,0 +1,130 @@
+//! What the server says about an account or a release, and what follows.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use wa_manager::account::ReasonKind;
+use wa_manager::event::EventKind;
+use wa_manager::inbound::{ContactProvisioner, HookError, InboundContext, ProvisionFuture};
+use wa_manager::pairing::{PairError, PairRequest};
+use wa_manager::{AccountStatus, ManagerError};
+
+use crate::scene::{HandClock, linked, linked_with, next, stands};
+
+/// 3.1, acceptance: after 403 nothing connects by itself, and nobody may try before the time.
+#[tokio::test]
+async fn a_locked_account_is_not_tried_before_its_time() {
+    let clock = Arc::new(HandClock::default());
+    let scene = linked_with(&["anna"], |builder| builder.clock(clock.clone())).await;
+    let anna = scene.account("anna");
+    scene.server.faults().refuse_login(403, 1);
+    anna.start().await.unwrap();
+    let after = stands(&anna, AccountStatus::Error).await;
+    assert_eq!(after.reason.unwrap().kind, ReasonKind::AccountLocked);
+    let too_soon = async |minutes: u64| {
+        let Err(ManagerError::TooSoon { retry_after }) = anna.start().await else { panic!("started") };
+        assert!(retry_after <= Duration::from_secs(minutes * 60));
+        assert!(retry_after > Duration::from_secs((minutes - 1) * 60));
+    };
+    too_soon(5).await;
+    clock.pass(Duration::from_secs(3 * 60));
+    too_soon(2).await;
+    clock.pass(Duration::from_secs(2 * 60));
+    anna.start().await.unwrap();
+}
+
+/// 405: what one account hears holds for all of the manager.
+#[tokio::test]
+async fn a_release_that_is_refused_to_one_account_is_not_tried_by_all() {
+    let clock = Arc::new(HandClock::default());
+    let scene = linked_with(&["anna", "berta"], |builder| builder.clock(clock.clone())).await;
+    let (anna, berta) = (scene.account("anna"), scene.account("berta"));
+    scene.server.faults().refuse_login(405, 1);
+    anna.start().await.unwrap();
+    let after = stands(&anna, AccountStatus::Error).await;
+    assert_eq!(after.reason.unwrap().kind, ReasonKind::ClientOutdated);
+    berta.start().await.unwrap();
+    let told = berta.snapshot();
+    assert_eq!((told.status, told.reason.unwrap().kind), (AccountStatus::Error, ReasonKind::ClientOutdated));
+    let device = told.device.unwrap().device_id.parse().unwrap();
+    assert!(!scene.server.is_online(&device));
+    clock.pass(Duration::from_secs(60));
+    berta.start().await.unwrap();
+    stands(&berta, AccountStatus::Ready).await;
+    // It is served: so are the others.
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+}
+
+/// 3.1: unlinked right after a restriction is told so, and the phone waits a day.
+#[tokio::test]
+async fn an_unlinking_after_a_restriction_is_no_accident() {
+    let scene = linked(&["anna", "berta"]).await;
+    for (name, cause) in [("anna", "after_restriction"), ("berta", "unknown")] {
+        let (account, phone) = (scene.account(name), scene.phone(name));
+        account.start().await.unwrap();
+        stands(&account, AccountStatus::Ready).await;
+        let mut events = scene.subscribe(&account);
+        if cause == "after_restriction" {
+            phone.set_timelock(Some(4_000_000_000));
+            next(&mut events, EventKind::AccountRestriction).await;
+        }
+        let device = account.snapshot().device.unwrap().device_id.parse().unwrap();
+        assert!(phone.remove_device(&device));
+        let unlinked = next(&mut events, EventKind::AccountUnlinked).await;
+        assert_eq!(unlinked.data["cause"], cause);
+        let number = phone.pn().user().parse().unwrap();
+        match account.pair(PairRequest::code(number)).await {
+            Err(ManagerError::Pair(PairError::RateLimited { retry_after, .. })) => {
+                assert_eq!(cause, "after_restriction");
+                assert!(retry_after > Duration::from_secs(23 * 60 * 60));
+            }
+            Ok(_) => assert_eq!(cause, "unknown"),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+/// A host that keeps contacts, and has no chats for strangers.
+#[derive(Debug, Default)]
+struct Host {
+    asked: Mutex<Vec<InboundContext>>,
+}
+
+impl ContactProvisioner for Host {
+    fn get_or_create_contact<'a>(&'a self, context: &'a InboundContext) -> ProvisionFuture<'a> {
+        self.asked.lock().unwrap().push(context.clone());
+        Box::pin(std::future::ready(Ok(Some("lead 7".to_owned()))))
+    }
+
+    fn get_or_create_chat<'a>(&'a self, context: &'a InboundContext) -> ProvisionFuture<'a> {
+        let is_known = context.name.as_deref() != Some("clara");
+        let chat = if is_known { Ok(None) } else { Err(HookError::new("the database is away")) };
+        Box::pin(std::future::ready(chat))
+    }
+}
+
+/// R067, R069, R071: the host's own contacts are asked for; what fails there is told with its stage, and loses no text.
+#[tokio::test]
+async fn the_hosts_contacts_come_with_the_message() {
+    let host = Arc::new(Host::default());
+    let scene = linked_with(&["anna"], |builder| builder.provisioner(host.clone())).await;
+    let anna = scene.account("anna");
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let mut events = scene.subscribe(&anna);
+    let own = scene.phone("anna").pn().clone();
+    scene.phone("berta").send_text(&own, "hello").await.unwrap();
+    let told = next(&mut events, EventKind::MessageReceived).await;
+    assert_eq!((&told.data["hostContact"], &told.data["text"]), (&"lead 7".into(), &"hello".into()));
+    assert!(told.data["contactId"].is_u64());
+    let asked = host.asked.lock().unwrap().first().cloned().unwrap();
+    assert_eq!((&asked.account, asked.from_me), (anna.id(), false));
+    assert!(asked.phone.is_some());
+    scene.phone("clara").send_text(&own, "kept").await.unwrap();
+    let told = next(&mut events, EventKind::MessageReceived).await;
+    assert_eq!((&told.data["text"], &told.data["contactId"]), (&"kept".into(), &serde_json::Value::Null));
+    let failed = next(&mut events, EventKind::InboundFailed).await;
+    assert_eq!(failed.data["stage"], "chat");
+    assert!(failed.data["error"].as_str().unwrap().contains("the database is away"));
+}
