@@ -1,8 +1,10 @@
 //! What is large: media files, and the past.
 
-use crate::child::Child;
-use crate::usage::Usage;
-use crate::{Fallible, Scene, address, say};
+use wa_benches::child::Child;
+use wa_benches::usage::Usage;
+use wa_benches::{Fallible, say};
+
+use crate::{Scene, address};
 
 /// Files up and down: over HTTPS on loopback, and without a network.
 pub(crate) fn media(mib: u64) -> Fallible<()> {

@@ -1,9 +1,11 @@
 //! Groups: the first message with our key for everybody, those after it, and what the other chats notice.
 
-use crate::child::Child;
-use crate::times::Times;
-use crate::usage::Usage;
-use crate::{Fallible, Scene, address, say};
+use wa_benches::child::Child;
+use wa_benches::times::Times;
+use wa_benches::usage::Usage;
+use wa_benches::{Fallible, say};
+
+use crate::{Scene, address};
 
 /// A group, and how it is written to.
 pub(crate) struct Groups {

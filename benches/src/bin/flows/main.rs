@@ -8,22 +8,18 @@
 //! ```
 
 mod bulk;
-mod child;
 mod groups;
 mod role;
-mod times;
-mod usage;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use tempfile::TempDir;
+use wa_benches::child::Child;
+use wa_benches::usage::Usage;
+use wa_benches::{Fallible, say};
 
-use crate::child::Child;
 use crate::groups::Groups;
-use crate::usage::Usage;
-
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -382,8 +378,4 @@ impl Scene {
         std::fs::create_dir_all(&directory)?;
         Child::start(&["--role", "accounts", &self.address, &directory.to_string_lossy()])
     }
-}
-
-fn say(line: &str) -> Fallible<()> {
-    Ok(writeln!(std::io::stdout(), "{line}")?)
 }

@@ -211,7 +211,7 @@ impl Scene {
                 && account["seq"] == row.seq
                 && (row.status.as_str(), row.last.as_deref().unwrap_or("idle")) == (status, status);
             if !agree {
-                println!("shown {shown}, told {account}, stored {row:?}");
+                eprintln!("shown {shown}, told {account}, stored {row:?}");
             }
             all_agree &= agree;
         }

@@ -7,9 +7,9 @@ use wa_core::{Client, Event, Events, Jid, Message, SendOptions, SendState};
 
 use super::tap::{LARGE, Written};
 use super::{LIMIT, STRAGGLERS, next};
-use crate::Fallible;
-use crate::times::Times;
-use crate::usage::Mark;
+use wa_benches::Fallible;
+use wa_benches::times::Times;
+use wa_benches::usage::Mark;
 
 /// Makes a group of these users; tells its address.
 pub(super) async fn create(client: &Client, members: &str) -> Fallible<String> {

@@ -15,8 +15,8 @@ use wa_core::transport::https::HttpsClient;
 use wa_core::transport::{HttpClient, HttpMethod, HttpRequest, HttpResponse, TlsRoots, TransportFuture};
 
 use super::STRAGGLERS;
-use crate::Fallible;
-use crate::usage::Mark;
+use wa_benches::Fallible;
+use wa_benches::usage::Mark;
 
 /// The real client, or a host in this process: then what is measured is the library alone.
 pub(super) struct Http {

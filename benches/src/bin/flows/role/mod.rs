@@ -6,8 +6,6 @@ pub(crate) mod past;
 mod tap;
 
 use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,8 +28,9 @@ use wa_types::{Jid, PublicKey};
 use self::group::Chats;
 use self::media::Http;
 use self::tap::{Tap, Written};
-use crate::Fallible;
-use crate::usage::Mark;
+use wa_benches::phones::scan;
+use wa_benches::usage::Mark;
+use wa_benches::{Fallible, say};
 
 /// Nothing that a flow waits for takes this long.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -217,7 +216,7 @@ impl Accounts {
             }
         };
         let admin = self.admin.clone();
-        tokio::task::spawn_blocking(move || scan(&admin, &qr.text)).await??;
+        tokio::task::spawn_blocking(move || scan(&admin, None, &qr.text)).await??;
         while !matches!(next(&mut events).await?, Event::Connected) {}
         // The upload of keys follows the login.
         sleep(Duration::from_millis(500)).await;
@@ -387,23 +386,4 @@ async fn await_read(events: &mut Events, count: usize) -> Fallible<String> {
 
 async fn next(events: &mut Events) -> Fallible<Event> {
     Ok(timeout(LIMIT, events.next()).await?.ok_or("the client ended")?)
-}
-
-/// Lets a phone of the test server scan a code.
-fn scan(admin: &str, qr: &str) -> Fallible<()> {
-    let mut stream = TcpStream::connect(admin)?;
-    write!(
-        stream,
-        "POST /admin/mock-phone/scan-qr HTTP/1.1\r\nHost: {admin}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{qr}",
-        qr.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    if answer.starts_with("HTTP/1.1 2") { Ok(()) } else { Err(answer.into()) }
-}
-
-fn say(line: &str) -> Fallible<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
 }

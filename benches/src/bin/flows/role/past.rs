@@ -12,9 +12,9 @@ use wa_core::history::{Batches, HistoryItem, Item, ReadLimits, Reader, Selection
 use wa_proto::history_sync::HistorySync;
 use wa_types::Jid;
 
-use super::{LIMIT, say};
-use crate::Fallible;
-use crate::usage::Mark;
+use super::LIMIT;
+use wa_benches::usage::Mark;
+use wa_benches::{Fallible, say};
 
 /// Reads a blob in one of several ways; tells what it used, and how many messages there were.
 pub(crate) fn read(path: &str, way: &str) -> Fallible<()> {

@@ -8,7 +8,7 @@ use cpu_time::ProcessTime;
 
 /// A point in the life of this process.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark {
+pub struct Mark {
     wall: Instant,
     cpu: ProcessTime,
     allocations: u64,
@@ -17,50 +17,58 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// From here on the peak of memory counts, too: there is one peak for a process, since the last mark.
-    pub(crate) fn now() -> Self {
-        let resident_kib = memory_kib("VmRSS:");
+    #[must_use]
+    pub fn now() -> Self {
+        let resident_kib = memory_kib("self", "VmRSS:");
         // Sets the peak back to what there is now. Where that is not possible, the peak is that of the whole process.
         let _not_linux = std::fs::write("/proc/self/clear_refs", "5");
         Self { wall: Instant::now(), cpu: ProcessTime::now(), allocations: allocations(), resident_kib }
     }
 
-    pub(crate) fn wall(&self) -> Duration {
+    /// The time since.
+    #[must_use]
+    pub fn wall(&self) -> Duration {
         self.wall.elapsed()
     }
 
     /// What was used since; the wall time is the caller's, who may have waited for stragglers.
-    pub(crate) fn used(&self, wall: Duration) -> Usage {
+    #[must_use]
+    pub fn used(&self, wall: Duration) -> Usage {
         Usage {
             wall,
             cpu: self.cpu.elapsed(),
             allocations: allocations() - self.allocations,
-            resident_kib: memory_kib("VmRSS:"),
-            grown_kib: memory_kib("VmHWM:").saturating_sub(self.resident_kib),
+            resident_kib: memory_kib("self", "VmRSS:"),
+            grown_kib: memory_kib("self", "VmHWM:").saturating_sub(self.resident_kib),
         }
     }
 }
 
 /// What was used, as a line between processes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Usage {
-    pub(crate) wall: Duration,
-    pub(crate) cpu: Duration,
+pub struct Usage {
+    /// From the beginning to the end of what was measured.
+    pub wall: Duration,
+    /// User and system, all threads.
+    pub cpu: Duration,
     /// 0 unless built with the feature `allocations`.
-    pub(crate) allocations: u64,
+    pub allocations: u64,
     /// 0 where there is no `/proc`.
-    pub(crate) resident_kib: u64,
+    pub resident_kib: u64,
     /// The peak since the mark, less what there was then.
-    pub(crate) grown_kib: u64,
+    pub grown_kib: u64,
 }
 
 impl Usage {
     /// CPU time per item, in microseconds.
-    pub(crate) fn cpu_us_per(&self, items: usize) -> f64 {
+    #[must_use]
+    pub fn cpu_us_per(&self, items: usize) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / items as f64
     }
 
     /// Allocations per item, as text.
-    pub(crate) fn allocations_per(&self, items: usize) -> String {
+    #[must_use]
+    pub fn allocations_per(&self, items: usize) -> String {
         if cfg!(feature = "allocations") {
             format!("{:.1} allocations", self.allocations as f64 / items as f64)
         } else {
@@ -89,9 +97,15 @@ impl FromStr for Usage {
     }
 }
 
-/// Memory that this process has in RAM (`VmRSS:`), or had at most (`VmHWM:`).
-fn memory_kib(name: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// Memory that another process has in RAM, by its id; 0 where there is no `/proc`.
+#[must_use]
+pub fn resident_kib_of(process: &str) -> u64 {
+    memory_kib(process, "VmRSS:")
+}
+
+/// Memory that a process has in RAM (`VmRSS:`), or had at most (`VmHWM:`).
+fn memory_kib(process: &str, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
 }

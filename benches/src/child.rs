@@ -6,7 +6,9 @@ use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 use crate::Fallible;
 use crate::usage::Usage;
 
-pub(crate) struct Child {
+/// It ends when this is dropped.
+#[derive(Debug)]
+pub struct Child {
     process: Process,
     commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -14,7 +16,10 @@ pub(crate) struct Child {
 
 impl Child {
     /// Starts this program with other arguments.
-    pub(crate) fn start(arguments: &[&str]) -> Fallible<Self> {
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(arguments: &[&str]) -> Fallible<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -26,12 +31,19 @@ impl Child {
     }
 
     /// Tells it to do something; the answer is to be read later.
-    pub(crate) fn tell(&mut self, command: &str) -> Fallible<()> {
+    ///
+    /// # Errors
+    /// It ended.
+    pub fn tell(&mut self, command: &str) -> Fallible<()> {
         let commands = self.commands.as_mut().ok_or("the child was let go")?;
         Ok(writeln!(commands, "{command}")?)
     }
 
-    pub(crate) fn answer(&mut self) -> Fallible<String> {
+    /// Waits for its next line.
+    ///
+    /// # Errors
+    /// It ended.
+    pub fn answer(&mut self) -> Fallible<String> {
         let mut line = String::new();
         match self.answers.read_line(&mut line)? {
             0 => Err("a child process ended early".into()),
@@ -39,12 +51,20 @@ impl Child {
         }
     }
 
-    pub(crate) fn ask(&mut self, command: &str) -> Fallible<String> {
+    /// Tells it to do something, and waits for the answer.
+    ///
+    /// # Errors
+    /// It ended.
+    pub fn ask(&mut self, command: &str) -> Fallible<String> {
         self.tell(command)?;
         self.answer()
     }
 
-    pub(crate) fn usage(&mut self, command: &str) -> Fallible<Usage> {
+    /// Tells it to do something, and what that used.
+    ///
+    /// # Errors
+    /// It ended, or failed.
+    pub fn usage(&mut self, command: &str) -> Fallible<Usage> {
         Ok(self.ask(command)?.parse()?)
     }
 }
