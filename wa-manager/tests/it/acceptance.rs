@@ -174,7 +174,6 @@ async fn a_banned_or_locked_account_connects_to_nobody_before_its_time() {
 fn refused_for<T: std::fmt::Debug>(refused: Result<T, ManagerError>, paused: &Paused) -> Duration {
     match refused {
         Err(ManagerError::NotYet { until }) => until.since(paused.clock.wall()),
-        Err(ManagerError::TooSoon { retry_after }) => retry_after,
         other => panic!("{other:?}"),
     }
 }
