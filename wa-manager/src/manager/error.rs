@@ -56,12 +56,6 @@ pub enum ManagerError {
         /// How many.
         max: usize,
     },
-    /// The server locked the account a moment ago: look at the phone, and start it again after this time.
-    #[error("the server locked the account; wait {} seconds before it is tried again", retry_after.as_secs())]
-    TooSoon {
-        /// How long.
-        retry_after: std::time::Duration,
-    },
     /// What is stored was sealed with a key that the vault does not have, or there is no vault.
     #[error("the secrets in the store cannot be opened")]
     Vault(#[from] VaultError),
@@ -109,7 +103,6 @@ impl ManagerError {
             Self::Location(_) => "location",
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
-            Self::TooSoon { .. } => "too_soon",
             Self::Vault(_) => "vault",
             Self::Exported => "exported",
             Self::InvalidCursor => "invalid_cursor",
