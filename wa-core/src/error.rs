@@ -246,7 +246,7 @@ pub struct Sent {
 pub enum ReconnectError {
     /// The account is banned for a while. The client comes back by itself when that is over, unless it was told to stay
     /// away.
-    #[error("the account is banned until {until:?}")]
+    #[error("the account is banned until {} seconds after 1970", until.0)]
     Banned {
         /// When the ban ends.
         until: UnixSeconds,

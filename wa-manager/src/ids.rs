@@ -5,62 +5,65 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use wa_core::crypto::kdf::sha256;
 
-/// An account, as the store knows it: a random UUID, in lower case with dashes. It never changes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccountId(String);
+/// Ids that are random UUIDs.
+macro_rules! random_ids {
+    ($($(#[$doc:meta])* $name:ident,)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new one, of these random bytes.
+            #[must_use]
+            pub fn of(random: [u8; 16]) -> Self {
+                Self(uuid(random))
+            }
+
+            /// One that a store kept.
+            pub fn stored(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// Its text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+random_ids! {
+    /// An account, as the store knows it: a random UUID, in lower case with dashes. It never changes.
+    AccountId,
+    /// An event, under an id that stays the same however often it is delivered: a random UUID.
+    EventId,
+    /// An attempt to link an account: a random UUID.
+    TicketId,
+    /// A webhook: a random UUID.
+    WebhookId,
+    /// Something that an account does for a while: a random UUID.
+    JobId,
+}
 
 /// Whose accounts they are: no tenant sees those of another. Any text; `default` where there is only one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TenantId(String);
 
-/// An event, under an id that stays the same however often it is delivered: a random UUID.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct EventId(String);
-
-/// An attempt to link an account: a random UUID.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TicketId(String);
-
-/// Something that an account does for a while: a random UUID.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JobId(String);
-
 /// Which life of its owner may write an account's rows. It grows with each owner; on one machine it counts starts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
-impl AccountId {
-    /// A new one, of these random bytes.
-    #[must_use]
-    pub fn of(random: [u8; 16]) -> Self {
-        Self(uuid(random))
-    }
-
-    /// One that a store kept.
-    pub fn stored(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Its text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl EventId {
-    /// A new one, of these random bytes.
-    #[must_use]
-    pub fn of(random: [u8; 16]) -> Self {
-        Self(uuid(random))
-    }
-
     /// That of something that an account received: the same whenever it is made of the same parts, so that what comes
     /// again is known. The parts are told apart by their place.
     #[must_use]
@@ -73,45 +76,6 @@ impl EventId {
         }
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = sha256(&input);
         Self(uuid_of([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p], 0x8))
-    }
-
-    /// One that a store kept.
-    pub fn stored(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Its text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TicketId {
-    /// A new one, of these random bytes.
-    #[must_use]
-    pub fn of(random: [u8; 16]) -> Self {
-        Self(uuid(random))
-    }
-
-    /// Its text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl JobId {
-    /// A new one, of these random bytes.
-    #[must_use]
-    pub fn of(random: [u8; 16]) -> Self {
-        Self(uuid(random))
-    }
-
-    /// Its text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -131,30 +95,6 @@ impl TenantId {
 impl Default for TenantId {
     fn default() -> Self {
         Self::new("default")
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for TicketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

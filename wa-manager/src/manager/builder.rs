@@ -25,8 +25,9 @@ use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
 use crate::media::{MediaStore, MediaStores};
 use crate::pairing::{MemoryPairingStore, PairLimiter, PairingPolicy, PairingStore};
-use crate::store::{Changes, ManagerStore, ManagerStoreError};
+use crate::store::{Changes, ManagerStore, ManagerStoreError, Sealed, is_sealed};
 use crate::trust::{TrustPolicy, Zone};
+use crate::vault::{SecretVault, VaultError};
 use crate::webhook::{Webhooks, WebhooksBuilder};
 
 /// Builds a [`ClientManager`]; every choice but the store and the places of the accounts' stores has a default.
@@ -42,6 +43,7 @@ pub struct ManagerBuilder {
     pairing_store: Arc<dyn PairingStore>,
     selector: Arc<dyn ProviderSelector>,
     provisioner: Option<Arc<dyn ContactProvisioner>>,
+    vault: Option<Arc<dyn SecretVault>>,
     exports: bool,
     objects: Option<Arc<dyn MediaStore>>,
     trust: TrustPolicy,
@@ -81,6 +83,7 @@ impl ManagerBuilder {
             pairing_store: Arc::new(MemoryPairingStore::default()),
             selector: Arc::new(FixedProvider::default()),
             provisioner: None,
+            vault: None,
             exports: false,
             objects: None,
             trust: TrustPolicy::default(),
@@ -145,6 +148,13 @@ impl ManagerBuilder {
         self
     }
 
+    /// Seals the secrets of webhooks before the store has them. Without a vault they are as safe as the store's file. What
+    /// was stored without one is sealed when it is changed.
+    pub fn vault(mut self, vault: Arc<dyn SecretVault>) -> Self {
+        self.vault = Some(vault);
+        self
+    }
+
     /// Lets sessions be handed out, to run elsewhere: see [`ClientManager::export_session`]. Not unless this is called.
     pub const fn allow_session_export(mut self) -> Self {
         self.exports = true;
@@ -204,8 +214,20 @@ impl ManagerBuilder {
     /// manager left as connected is told as disconnected before this returns.
     ///
     /// # Errors
-    /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown.
-    pub async fn build(self) -> Result<ClientManager, ManagerError> {
+    /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown; [`ManagerError::Vault`] when
+    /// what is stored was sealed with another key.
+    pub async fn build(mut self) -> Result<ClientManager, ManagerError> {
+        match self.vault.take() {
+            Some(vault) => {
+                let sealed = Sealed::new(self.store, vault);
+                sealed.check().await??;
+                self.store = Arc::new(sealed);
+            }
+            None if self.store.webhooks().await?.iter().any(is_sealed) => {
+                return Err(VaultError::NoKey.into());
+            }
+            None => {}
+        }
         self.pairing_store.check().await.map_err(ManagerError::PairingStore)?;
         let began = self.clock.boot();
         let accounts = take_over(&*self.store, &*self.clock).await?;

@@ -342,6 +342,10 @@ impl ClientManager {
 
     /// Deletes an account: unlinks it, and removes its keys and all that is kept of it. One that is not there is deleted.
     ///
+    /// Its events go with it, in the same commit, and so do those of them that are dead letters: they hold what people
+    /// wrote. What a webhook of the tenant has not taken by then it does not get; `account.deleted` it gets, and that alone
+    /// stays until events are forgotten. Who wants the rest first waits for it, with the account stopped.
+    ///
     /// # Errors
     /// [`ManagerError::NotUnlinked`]: the server was not reached, and nothing was done; [`ManagerError::Store`].
     pub async fn delete(&self, key: &AccountKey, how: Unlink) -> Result<(), ManagerError> {

@@ -96,6 +96,8 @@ pub struct Dispatcher {
     is_dirty: bool,
     /// How far events had been seen when that was looked at.
     looked: u64,
+    /// How many dead letters there were.
+    died: usize,
     /// What was written as done with.
     written: u64,
     /// The store failed: nothing is delivered before this time, as nothing of it could be kept.
@@ -123,6 +125,7 @@ impl Dispatcher {
             pending: Changes::new(),
             is_dirty: false,
             looked: parts.since,
+            died: 0,
             written: parts.since,
             blocked_until: None,
             parts,
@@ -287,8 +290,15 @@ impl Dispatcher {
                 tracing::warn!(endpoint, seq = event.seq, tries, reason, "an event was not taken");
                 self.is_dirty = true;
                 let (event, at) = (EventRecord::clone(&event), self.parts.clock.wall());
+                let keep = self.parts.policy.dead_letters;
+                let trim = Change::TrimDeadLetters { endpoint: endpoint.clone(), keep };
                 let letter = DeadLetterRecord { endpoint, event, tries, reason, at, is_replayed: false };
                 self.pending.push(Change::PutDeadLetter(Box::new(letter)));
+                // Not with each one: to count them takes long.
+                if self.died.is_multiple_of((keep / 16).clamp(1, 256)) {
+                    self.pending.push(trim);
+                }
+                self.died += 1;
             }
         }
         if let Some(health) = health {

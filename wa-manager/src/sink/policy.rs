@@ -22,6 +22,9 @@ pub struct DeliveryPolicy {
     pub probe_every: Duration,
     /// So many events are under way at once.
     pub at_once: usize,
+    /// Of more dead letters than so many, and some, the oldest are forgotten, and counted as `wa_dead_letters_lost_total`.
+    /// Those that somebody wants once more stay.
+    pub dead_letters: usize,
 }
 
 impl Default for DeliveryPolicy {
@@ -35,6 +38,7 @@ impl Default for DeliveryPolicy {
             failures_in_a_row: 20,
             probe_every: MINUTE * 5,
             at_once: 16,
+            dead_letters: 10_000,
         }
     }
 }

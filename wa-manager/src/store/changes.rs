@@ -116,6 +116,13 @@ pub enum Change {
     DeleteWebhook(WebhookId),
     /// Writes an event that an endpoint did not take.
     PutDeadLetter(Box<DeadLetterRecord>),
+    /// Removes the oldest dead letters of an endpoint beyond so many, but for those that shall be tried once more.
+    TrimDeadLetters {
+        /// The endpoint.
+        endpoint: String,
+        /// How many stay.
+        keep: usize,
+    },
     /// Removes the dead letters of some events.
     DeleteDeadLetters {
         /// The endpoint.

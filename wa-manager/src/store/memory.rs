@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use metrics::counter;
 use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 
 use super::changes::{Change, Changes};
@@ -197,6 +198,19 @@ impl Tables {
                 Change::DeleteWebhook(id) => self.delete_webhook(&id),
                 Change::PutDeadLetter(letter) => {
                     self.dead_letters.insert((letter.endpoint.clone(), letter.event.seq), *letter);
+                }
+                Change::TrimDeadLetters { endpoint, keep } => {
+                    let is_old = |(of, _): &(String, u64), letter: &DeadLetterRecord| {
+                        *of == endpoint && !letter.is_replayed
+                    };
+                    let all = self.dead_letters.iter().filter(|(key, letter)| is_old(key, letter)).count();
+                    let mut lost = all.saturating_sub(keep);
+                    counter!("wa_dead_letters_lost_total").increment(lost as u64);
+                    self.dead_letters.retain(|key, letter| {
+                        let goes = lost > 0 && is_old(key, letter);
+                        lost -= usize::from(goes);
+                        !goes
+                    });
                 }
                 Change::DeleteDeadLetters { endpoint, first, last } => {
                     self.dead_letters.retain(|(of, seq), _| *of != endpoint || !(first..=last).contains(seq));

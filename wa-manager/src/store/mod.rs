@@ -7,12 +7,14 @@
 //! | `records` | what is kept besides accounts and events |
 //! | `sqlite` | [`SqliteManagerStore`]: one file for all accounts |
 //! | `memory` | [`MemoryManagerStore`]: for tests, and for managers that end with the process |
+//! | `sealed` | seals secrets before a store has them |
 //! | `error` | [`ManagerStoreError`] |
 
 mod changes;
 mod error;
 mod memory;
 mod records;
+mod sealed;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -30,6 +32,7 @@ pub use self::records::{
     IdempotencyRecord, NumberRecord, OldestMessage, PairLimitRecord, ReservationRecord, SendRecord,
     TrustRecord,
 };
+pub(crate) use self::sealed::{Sealed, is_sealed};
 pub use self::sqlite::SqliteManagerStore;
 pub(crate) use self::sqlite::create_private;
 use crate::account::AccountRecord;

@@ -100,6 +100,11 @@ fn event(number: u8, of: Option<AccountId>) -> NewEvent {
     }
 }
 
+fn any_event() -> EventRecord {
+    let NewEvent { id, tenant, account, kind, at, data } = event(1, None);
+    EventRecord { seq: 1, account_seq: 0, id, tenant, account, kind, at, data }
+}
+
 fn changes(list: impl IntoIterator<Item = Change>) -> Changes {
     let mut changes = Changes::new();
     for change in list {
@@ -492,6 +497,21 @@ async fn dead_letters_outlive_their_events(store: &dyn ManagerStore) {
     put(store, [Change::DeleteDeadLetters { endpoint: hook.to_string(), first: 1, last: 3 }]).await;
     assert_eq!(store.dead_letters(hook.as_str(), query).await.unwrap(), letters[3..]);
     assert_eq!(store.dead_letters(other.as_str(), query).await.unwrap().len(), 1);
+    // Of too many the oldest go, but not those that somebody wants.
+    let hook = WebhookId::of([7; 16]);
+    let mut list = Vec::new();
+    for seq in 1..=6_u64 {
+        let record = EventRecord { seq, ..any_event() };
+        let letter = DeadLetterRecord { is_replayed: seq == 2, ..letter(&hook, record) };
+        list.push(Change::PutDeadLetter(Box::new(letter)));
+    }
+    put(store, list).await;
+    for (keep, left) in [(9, &[1, 2, 3, 4, 5, 6][..]), (3, &[2, 4, 5, 6]), (0, &[2])] {
+        put(store, [Change::TrimDeadLetters { endpoint: hook.to_string(), keep }]).await;
+        let query = DeadLetterQuery { limit: 9, ..DeadLetterQuery::default() };
+        let letters = store.dead_letters(hook.as_str(), query).await.unwrap();
+        assert_eq!(letters.iter().map(|letter| letter.event.seq).collect::<Vec<_>>(), left, "{keep}");
+    }
 }
 
 #[tokio::test]

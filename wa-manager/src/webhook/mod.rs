@@ -8,23 +8,33 @@
 //! | `body` | what is delivered |
 //! | `reach` | which hosts may be reached |
 //! | `post` | one delivery |
-//! | `registry` | [`Webhooks`]: all of them, set up, changed, run |
+//! | `spec` | a webhook to be, a change of one, and what is wrong with them |
+//! | `registry` | [`Webhooks`]: all of them, as a host sees and changes them |
+//! | `builder` | [`WebhooksBuilder`]: how they are delivered |
+//! | `task` | [`WebhooksTask`]: what delivers |
+//! | `replay` | events that are delivered once more |
 //!
 //! How often and when a delivery is tried is the business of [`sink`](crate::sink).
 
 mod body;
+mod builder;
 mod post;
 mod reach;
 mod record;
 mod registry;
+mod replay;
 mod secret;
 mod sign;
+mod spec;
+mod task;
 
+pub use crate::ids::WebhookId;
+pub use builder::WebhooksBuilder;
 pub use reach::Reach;
-pub use record::{SigningMode, Webhook, WebhookId, WebhookRecord, WebhookState};
-pub use registry::{
-    DEAD_LETTERS_AT_ONCE, Replayed, WebhookError, WebhookPatch, WebhookSpec, Webhooks, WebhooksBuilder,
-    WebhooksTask,
-};
+pub use record::{SigningMode, Webhook, WebhookRecord, WebhookState};
+pub use registry::Webhooks;
+pub use replay::{DEAD_LETTERS_AT_ONCE, Replayed};
 pub use secret::{SecretError, WebhookSecret};
 pub use sign::{VerifyError, verify};
+pub use spec::{WebhookError, WebhookPatch, WebhookSpec};
+pub use task::WebhooksTask;

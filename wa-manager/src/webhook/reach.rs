@@ -7,7 +7,7 @@ use hyper::Uri;
 use wa_core::transport::https::HttpsClient;
 use wa_core::transport::{Proxy, TlsRoots, is_public};
 
-use super::registry::WebhookError;
+use super::spec::WebhookError;
 
 /// How long a URL may be.
 const MAX_URL: usize = 2048;

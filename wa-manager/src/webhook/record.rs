@@ -9,37 +9,7 @@ use wa_types::UnixMillis;
 use super::secret::WebhookSecret;
 use crate::event::EventKind;
 use crate::hub::EventFilter;
-use crate::ids::{AccountId, TenantId, uuid};
-
-/// A webhook: a random UUID.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WebhookId(String);
-
-impl WebhookId {
-    /// A new one, of these random bytes.
-    #[must_use]
-    pub fn of(random: [u8; 16]) -> Self {
-        Self(uuid(random))
-    }
-
-    /// One that a store kept.
-    pub fn stored(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Its text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for WebhookId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::ids::{AccountId, TenantId, WebhookId};
 
 /// How deliveries are signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

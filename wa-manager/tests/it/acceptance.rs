@@ -145,11 +145,10 @@ async fn a_banned_or_locked_account_connects_to_nobody_before_its_time() {
         // Whoever connects from now on fails at once, which is told.
         faults.refuse_connections(1000);
         let seq = anna.snapshot().seq;
-        let until = refused_until(anna.start().await);
-        let wait = until.since(paused.clock.wall());
+        let wait = refused_for(anna.start().await, &paused);
         let (least, most) = if code == 402 { (HOUR, HOUR * 2) } else { (MINUTE * 4, MINUTE * 5) };
         assert!(wait >= least && wait <= most, "{code}: {wait:?}");
-        assert_eq!(refused_until(anna.restart().await), until);
+        assert!(refused_for(anna.restart().await, &paused).abs_diff(wait) < MINUTE / 2);
         let refused = anna.logout(Unlink::AtServer).await.unwrap_err();
         assert_eq!(refused.code(), "not_yet");
         assert_eq!(anna.snapshot().seq, seq, "nothing happened");
@@ -159,7 +158,7 @@ async fn a_banned_or_locked_account_connects_to_nobody_before_its_time() {
         assert_eq!(paused.scene.manager.restore().await.started.len(), 0);
         tokio::time::sleep(wait - MINUTE).await;
         assert_eq!((anna.status(), anna.snapshot().seq), (AccountStatus::Error, seq));
-        assert_eq!(refused_until(anna.start().await), until);
+        assert!(refused_for(anna.start().await, &paused).abs_diff(MINUTE) < MINUTE / 2);
         faults.refuse_connections(0);
         tokio::time::sleep(MINUTE * 3).await;
         // The ban's end is the client's to see, whose wall clock is the machine's.
@@ -171,9 +170,10 @@ async fn a_banned_or_locked_account_connects_to_nobody_before_its_time() {
     }
 }
 
-fn refused_until<T: std::fmt::Debug>(refused: Result<T, ManagerError>) -> wa_types::UnixMillis {
+/// For how long nobody connects.
+fn refused_for<T: std::fmt::Debug>(refused: Result<T, ManagerError>, paused: &Paused) -> Duration {
     match refused {
-        Err(ManagerError::NotYet { until }) => until,
+        Err(ManagerError::NotYet { until }) => until.since(paused.clock.wall()),
         other => panic!("{other:?}"),
     }
 }
@@ -236,6 +236,28 @@ async fn what_could_not_be_stored_is_told_once_by_the_next_life() {
     for kind in [EventKind::MessageReceived, EventKind::ContactCreated, EventKind::ChatCreated] {
         assert_eq!(told.iter().filter(|event| event.kind == kind).count(), 1, "{kind:?}");
     }
+}
+
+// R034: a restart is no reason to forget that a link is not sure yet.
+#[tokio::test(start_paused = true)]
+async fn an_account_in_its_probation_can_be_restarted() {
+    let (paused, anna, _) = ready().await;
+    // No connection comes about: whether the link holds is not known.
+    paused.scene.server.faults().refuse_connections(1_000_000);
+    let restarted = anna.restart().await.unwrap();
+    assert_eq!((restarted.before, restarted.after), (AccountStatus::Ready, AccountStatus::Loading));
+    tokio::time::sleep(MINUTE * 10).await;
+    let of = |events: &[wa_manager::event::EventRecord], kind| {
+        events.iter().filter(|event| event.kind == kind).count()
+    };
+    let events = paused.scene.events(&anna).await;
+    assert_eq!(of(&events, EventKind::AccountLinkConfirmed), 0, "nobody knows whether it holds");
+    paused.scene.server.faults().refuse_connections(0);
+    eventually(&anna, AccountStatus::Ready).await;
+    tokio::time::sleep(MINUTE * 3).await;
+    let events = paused.scene.events(&anna).await;
+    assert_eq!(of(&events, EventKind::AccountLinkConfirmed), 1);
+    assert_eq!(of(&events, EventKind::AccountLinked), 1);
 }
 
 /// What somebody does to an account, whatever it does at the moment.

@@ -26,4 +26,5 @@ mod scene;
 mod sessions;
 mod signals;
 mod status;
+mod vault;
 mod webhooks;

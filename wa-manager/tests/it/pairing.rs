@@ -369,3 +369,27 @@ async fn a_link_that_was_accepted_outlives_the_process() {
     }
     assert!(anna.snapshot().is_logged_in);
 }
+
+// One ticket, two phones: the first one is linked, and the second one is told no.
+#[tokio::test]
+async fn a_code_that_two_phones_scan_links_one_of_them() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    let (first, second) = (scene.phone("anna"), scene.phone("berta"));
+    let (one, other) = tokio::join!(first.scan(&text), second.scan(&text));
+    let linked = [one.is_ok(), other.is_ok()].into_iter().filter(|is| *is).count();
+    assert_eq!(linked, 1, "{one:?} {other:?}");
+    let device = next(&mut ticket, |update| match update {
+        PairingUpdate::Linked(device) => Some(device),
+        _ => None,
+    });
+    let device = device.await;
+    let ready = stands(&anna, AccountStatus::Ready).await;
+    assert_eq!(ready.device.unwrap().device_id, device.jid.to_string());
+    let phone = if one.is_ok() { first } else { second };
+    assert_eq!(ready.phone_number.as_deref(), Some(phone.pn().user()));
+    let events = scene.events(&anna).await;
+    assert_eq!(events.iter().filter(|event| event.kind == EventKind::AccountLinked).count(), 1);
+}

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wa_manager::account::ReasonKind;
+use wa_manager::clock::Clock as _;
 use wa_manager::event::EventKind;
 use wa_manager::inbound::{ContactProvisioner, HookError, InboundContext, ProvisionFuture};
 use wa_manager::pairing::{PairError, PairRequest};
@@ -22,7 +23,8 @@ async fn a_locked_account_is_not_tried_before_its_time() {
     let after = stands(&anna, AccountStatus::Error).await;
     assert_eq!(after.reason.unwrap().kind, ReasonKind::AccountLocked);
     let too_soon = async |minutes: u64| {
-        let Err(ManagerError::TooSoon { retry_after }) = anna.start().await else { panic!("started") };
+        let Err(ManagerError::NotYet { until }) = anna.start().await else { panic!("started") };
+        let retry_after = until.since(clock.wall());
         assert!(retry_after <= Duration::from_secs(minutes * 60));
         assert!(retry_after > Duration::from_secs((minutes - 1) * 60));
     };

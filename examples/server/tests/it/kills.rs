@@ -4,65 +4,21 @@
 //! `WA_KILLS` says how often (12 unless set), `WA_SEED` with which dice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
 use hyper::Method;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use wa_manager::clock::{Clock as _, SystemClock};
-use wa_manager::webhook::{WebhookSecret, verify};
 use wa_test_server::Phone;
 use wa_types::Jid;
 
+use crate::receiver::{Receiver, SECRET};
 use crate::server::{Server, TestServer, soon};
 use crate::socket::Socket;
 
-const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const ACCOUNTS: [(&str, &str); 2] = [("shop", "anna"), ("desk", "budi")];
-
-/// What a webhook was sent: of each account the numbers of its events, as they came.
-#[derive(Clone)]
-struct Receiver {
-    url: String,
-    got: Arc<Mutex<BTreeMap<String, Vec<u64>>>>,
-    count: watch::Sender<usize>,
-}
-
-impl Receiver {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let receiver = Self { url, got: Arc::default(), count: watch::Sender::new(0) };
-        let router = Router::new().route("/hook", post(receive)).with_state(receiver.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        receiver
-    }
-
-    fn of(&self, account: &str) -> Vec<u64> {
-        self.got.lock().unwrap().get(account).cloned().unwrap_or_default()
-    }
-}
-
-async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-    let secret = [WebhookSecret::parse(SECRET).unwrap()];
-    verify(pairs, &body, &secret, SystemClock::new().wall(), Duration::from_secs(300)).unwrap();
-    let event: Value = serde_json::from_slice(&body).unwrap();
-    let account = event["account"]["id"].as_str().unwrap().to_owned();
-    receiver.got.lock().unwrap().entry(account).or_default().push(event["accountSeq"].as_u64().unwrap());
-    receiver.count.send_modify(|count| *count += 1);
-    StatusCode::NO_CONTENT
-}
 
 /// What the database says of an account.
 #[derive(Debug)]
@@ -211,7 +167,7 @@ impl Scene {
                 && account["seq"] == row.seq
                 && (row.status.as_str(), row.last.as_deref().unwrap_or("idle")) == (status, status);
             if !agree {
-                println!("shown {shown}, told {account}, stored {row:?}");
+                eprintln!("shown {shown}, told {account}, stored {row:?}");
             }
             all_agree &= agree;
         }

@@ -2,7 +2,7 @@
 //!
 //! | File | Subject |
 //! |---|---|
-//! | `server` | the program, and how it is asked |
+//! | `server`, `receiver` | the program, and how it is asked; whoever gets its webhooks |
 //! | `sessions`, `batches`, `pairing`, `messages`, `errands`, `webhooks` | what can be asked and told |
 //! | `keys` | who may do what |
 //! | `bad_input` | what is refused, and how |
@@ -21,6 +21,8 @@ mod keys;
 mod kills;
 mod messages;
 mod pairing;
+mod receiver;
 mod server;
 mod sessions;
 mod socket;
+mod webhooks;

@@ -101,9 +101,6 @@ impl Actor {
         if self.record.exported {
             return Ok(Err(ManagerError::Exported));
         }
-        if let Some(retry_after) = self.locked.wait(self.shared.clock.boot()) {
-            return Ok(Err(ManagerError::TooSoon { retry_after }));
-        }
         if self.record.jid.is_none() {
             if self.record.accepted.is_none() {
                 return Ok(Err(ManagerError::NotLinked));

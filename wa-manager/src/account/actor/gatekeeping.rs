@@ -500,7 +500,6 @@ impl Actor {
         if !is_ready {
             return Ok(());
         }
-        self.locked.over();
         self.empty_outbox().await
     }
 

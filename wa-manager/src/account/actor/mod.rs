@@ -12,7 +12,6 @@
 //! | `linking` | links it to a phone |
 //! | `gatekeeping` | what it sends, within its limits |
 //! | `intake` | what comes to it |
-//! | `locked` | how soon a locked account may be tried again |
 //! | `numbers` | finds out which phone numbers have an account |
 //! | `past` | asks the phone for old messages |
 //! | `session` | hands the session out, and takes one over |
@@ -38,7 +37,6 @@ mod flaps;
 mod gatekeeping;
 mod intake;
 mod linking;
-mod locked;
 mod numbers;
 mod past;
 mod session;
@@ -62,7 +60,6 @@ use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
 use self::intake::{Input, Taking};
 use self::linking::{Linking, News};
-use self::locked::Locked;
 use self::past::Asking;
 use self::standing::Turn;
 use super::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
@@ -131,7 +128,6 @@ pub(crate) struct Actor {
     closing: JoinSet<()>,
     flaps: Flaps,
     tally: Tally,
-    locked: Locked,
     /// When the client is started again by itself.
     restart_at: Option<Duration>,
     gate: Gate,
@@ -189,7 +185,6 @@ impl Actor {
             closing: JoinSet::new(),
             flaps,
             tally: Tally::default(),
-            locked: Locked::default(),
             restart_at: None,
             gate,
             gate_stands: AccountStatus::Idle,
@@ -284,11 +279,6 @@ impl Actor {
             }
             // What waits for a date or a person goes on waiting, after a crash, too.
             _ if stands_still => {
-                if self.record.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::AccountLocked)
-                {
-                    let ago = self.shared.clock.wall().since(self.record.updated_at);
-                    self.locked.note(self.shared.clock.boot().saturating_sub(ago));
-                }
                 let retry_at = self.record.reason.as_ref().and_then(|reason| reason.retry_at);
                 if self.record.desired == DesiredState::Running {
                     self.restart_at = retry_at.map(|at| self.boot_time(at));
@@ -377,9 +367,6 @@ impl Actor {
             }
             Turn::End(standing) => {
                 self.end_client().await;
-                if standing.reason.as_ref().is_some_and(|reason| reason.kind == ReasonKind::AccountLocked) {
-                    self.locked.note(self.shared.clock.boot());
-                }
                 let retry_at = standing.reason.as_ref().and_then(|reason| reason.retry_at);
                 // Not at once, whatever the client's clock says.
                 let soonest = self.shared.clock.boot() + AGAIN;

@@ -237,6 +237,24 @@ async fn one_account_that_is_held_up_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_too_many_dead_letters_the_oldest_are_forgotten() {
+    let sink = Script::new(|event, _| match event.account_seq {
+        8 => Outcome::Taken,
+        _ => Outcome::Refused { reason: "status 400".into() },
+    });
+    let store = Arc::new(MemoryManagerStore::new());
+    put_accounts(&*store).await;
+    let policy = DeliveryPolicy { dead_letters: 5, failures_in_a_row: 1000, ..DeliveryPolicy::default() };
+    let running = Running::start(Arc::<MemoryManagerStore>::clone(&store), &sink, policy).await;
+    running.push([1; 8]).await;
+    sink.wait_for(1).await;
+    running.end().await;
+    let all = DeadLetterQuery { limit: 99, ..DeadLetterQuery::default() };
+    let letters = store.dead_letters(ENDPOINT, all).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.event.seq).collect::<Vec<_>>(), [3, 4, 5, 6, 7]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn dead_letters_are_kept_and_tried_once_more_when_somebody_says_so() {
     let wanted = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let is_wanted = Arc::clone(&wanted);

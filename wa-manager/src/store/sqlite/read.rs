@@ -185,7 +185,7 @@ pub(super) const WEBHOOK: &str = "id, tenant, account, url, events, secrets, hea
 
 pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
     let secrets = Zeroizing::new(row.get::<_, String>(5)?);
-    let secrets = secrets.split(' ').map(WebhookSecret::parse).collect::<Result<Vec<_>, _>>();
+    let secrets = secrets.split_whitespace().map(WebhookSecret::parse).collect::<Result<Vec<_>, _>>();
     Ok(WebhookRecord {
         id: WebhookId::stored(row.get::<_, String>(0)?),
         tenant: TenantId::new(row.get::<_, String>(1)?),

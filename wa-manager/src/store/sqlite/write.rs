@@ -1,5 +1,6 @@
 //! Changes as SQL.
 
+use metrics::counter;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use wa_types::Jid;
 use zeroize::Zeroizing;
@@ -154,6 +155,15 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
             run("DELETE FROM dead_letter WHERE endpoint = ?1", params![id.as_str()])?;
         }
         Change::PutDeadLetter(letter) => put_dead_letter(connection, &letter)?,
+        Change::TrimDeadLetters { endpoint, keep } => {
+            // The first one that is too many: it, and all before it, go.
+            let lost = run(
+                "DELETE FROM dead_letter WHERE endpoint = ?1 AND replayed = 0 AND seq <= (SELECT seq FROM dead_letter \
+                 WHERE endpoint = ?1 AND replayed = 0 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+                params![endpoint, i64::try_from(keep).unwrap_or(i64::MAX)],
+            )?;
+            counter!("wa_dead_letters_lost_total").increment(lost as u64);
+        }
         Change::DeleteDeadLetters { endpoint, first, last } => {
             run(
                 "DELETE FROM dead_letter WHERE endpoint = ?1 AND seq BETWEEN ?2 AND ?3",

@@ -1,0 +1,148 @@
+//! Seals the secrets of webhooks before a store has them, and opens them after. Requirements: manager.md, 4.4.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::{
+    Change, Changes, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, EventQuery,
+    IdempotencyRecord, ManagerStore, ManagerStoreError, NumberRecord, PairLimitRecord, ReservationRecord,
+    SendRecord, StoreFuture, TrustRecord,
+};
+use crate::account::AccountRecord;
+use crate::event::EventRecord;
+use crate::ids::{AccountId, EventId, TenantId};
+use crate::vault::{SecretVault, VaultError};
+use crate::webhook::{WebhookRecord, WebhookSecret};
+
+/// The name of the header that stands for all that is sealed: no real header has it.
+const SEALED: &str = "";
+
+/// A store that never sees the secrets of webhooks.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    inner: Arc<dyn ManagerStore>,
+    vault: Arc<dyn SecretVault>,
+}
+
+/// What is sealed of a webhook.
+#[derive(Serialize, Deserialize)]
+struct Secrets {
+    secrets: Vec<String>,
+    headers: BTreeMap<String, String>,
+}
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        self.secrets.zeroize();
+        self.headers.values_mut().for_each(|value| value.zeroize());
+    }
+}
+
+/// Whether the secrets of a webhook are sealed.
+pub(crate) fn is_sealed(webhook: &WebhookRecord) -> bool {
+    webhook.headers.contains_key(SEALED)
+}
+
+fn purpose(webhook: &WebhookRecord) -> String {
+    format!("wa-manager webhook {}", webhook.id.as_str())
+}
+
+impl Sealed {
+    pub(crate) fn new(inner: Arc<dyn ManagerStore>, vault: Arc<dyn SecretVault>) -> Self {
+        Self { inner, vault }
+    }
+
+    fn seal(&self, webhook: &mut WebhookRecord) -> Result<(), ManagerStoreError> {
+        let secrets = webhook.secrets.iter().map(|secret| secret.to_text().to_string()).collect();
+        let secrets = Secrets { secrets, headers: std::mem::take(&mut webhook.headers) };
+        let text = Zeroizing::new(serde_json::to_vec(&secrets).map_err(ManagerStoreError::io)?);
+        let sealed = self.vault.seal(&purpose(webhook), &text).map_err(ManagerStoreError::io)?;
+        webhook.secrets.clear();
+        webhook.headers = BTreeMap::from([(SEALED.to_owned(), STANDARD.encode(sealed))]);
+        Ok(())
+    }
+
+    /// What was stored without a vault stays as it is, until it is changed.
+    fn open(&self, webhook: &mut WebhookRecord) -> Result<(), VaultError> {
+        let Some(sealed) = webhook.headers.get(SEALED) else { return Ok(()) };
+        let sealed = STANDARD.decode(sealed).map_err(|_| VaultError::Changed)?;
+        let text = self.vault.open(&purpose(webhook), &sealed)?;
+        let mut opened: Secrets = serde_json::from_slice(&text).map_err(|_| VaultError::Changed)?;
+        let secrets = opened.secrets.iter().map(|secret| WebhookSecret::parse(secret));
+        webhook.secrets = secrets.collect::<Result<_, _>>().map_err(|_| VaultError::Changed)?;
+        webhook.headers = std::mem::take(&mut opened.headers);
+        Ok(())
+    }
+
+    /// Opens all that is stored.
+    pub(crate) async fn check(&self) -> Result<Result<(), VaultError>, ManagerStoreError> {
+        let mut webhooks = self.inner.webhooks().await?;
+        Ok(webhooks.iter_mut().try_for_each(|webhook| self.open(webhook)))
+    }
+}
+
+macro_rules! passed_on {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name(&self, $($argument: $type),*) -> StoreFuture<'_, $answer> {
+            self.inner.$name($($argument),*)
+        })*
+    };
+}
+
+impl ManagerStore for Sealed {
+    passed_on! {
+        accounts() -> Vec<AccountRecord>;
+        account(id: &AccountId) -> Option<AccountRecord>;
+        events(query: EventQuery) -> Vec<EventRecord>;
+        has_event(id: &EventId) -> bool;
+        last_seq() -> u64;
+        first_seq() -> u64;
+        last_seq_before(at: UnixMillis) -> u64;
+        trust(account: &AccountId) -> Option<TrustRecord>;
+        reservation(account: &AccountId, id: &str) -> Option<ReservationRecord>;
+        open_reservations(account: &AccountId) -> Vec<ReservationRecord>;
+        sends(account: &AccountId) -> Vec<SendRecord>;
+        send(account: &AccountId, id: &MessageId) -> Option<SendRecord>;
+        contact(account: &AccountId, address: &Jid) -> Option<ContactRecord>;
+        contacts(account: &AccountId, from: u64, limit: usize) -> Vec<ContactRecord>;
+        chat(account: &AccountId, chat: &Jid) -> Option<ChatRecord>;
+        chats(account: &AccountId, limit: usize) -> Vec<ChatRecord>;
+        numbers(account: &AccountId, numbers: Vec<PhoneNumber>) -> Vec<NumberRecord>;
+        idempotency(tenant: &TenantId, key: &str) -> Option<IdempotencyRecord>;
+        pair_limit(key: &str) -> Option<PairLimitRecord>;
+        cursors(endpoint: &str) -> Vec<CursorRecord>;
+        dead_letters(endpoint: &str, query: DeadLetterQuery) -> Vec<DeadLetterRecord>;
+        close() -> ();
+    }
+
+    fn webhooks(&self) -> StoreFuture<'_, Vec<WebhookRecord>> {
+        Box::pin(async move {
+            let mut webhooks = self.inner.webhooks().await?;
+            for webhook in &mut webhooks {
+                self.open(webhook).map_err(|error| ManagerStoreError::Corrupt {
+                    what: format!("webhook {}: {error}", webhook.id.as_str()),
+                })?;
+            }
+            Ok(webhooks)
+        })
+    }
+
+    fn commit(&self, changes: Changes) -> StoreFuture<'_, Vec<EventRecord>> {
+        let mut sealed = Changes::new();
+        for mut change in changes {
+            if let Change::PutWebhook(webhook) = &mut change
+                && let Err(error) = self.seal(webhook)
+            {
+                return Box::pin(std::future::ready(Err(error)));
+            }
+            sealed.push(change);
+        }
+        self.inner.commit(sealed)
+    }
+}

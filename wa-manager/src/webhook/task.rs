@@ -1,0 +1,271 @@
+//! What delivers: one task owns all dispatchers, and does what handles tell it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use wa_core::crypto::{Random as _, SystemRandom};
+
+use super::post::Post;
+use super::record::{Webhook, WebhookRecord, WebhookState};
+use super::registry::Shared;
+use super::spec::{WebhookError, WebhookPatch};
+use crate::event::{EventKind, NewEvent};
+use crate::ids::{AccountId, EventId, TenantId, WebhookId};
+use crate::sink::{Dispatcher, DispatcherParts, Ended, Health};
+use crate::store::{Change, Changes, ManagerStoreError};
+
+/// How many webhooks a tenant may have.
+const MAX_WEBHOOKS: usize = 100;
+
+/// What the task is told to do.
+pub(super) enum Command {
+    Create(Box<WebhookRecord>, Reply<()>),
+    Update(TenantId, WebhookId, Box<WebhookPatch>, Reply<Webhook>),
+    Delete(TenantId, WebhookId, Reply<()>),
+    Replay(WebhookId),
+    StopAccount(AccountId, Reply<()>),
+    StartAccount(AccountId, Reply<()>),
+}
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, WebhookError>>;
+
+/// What delivers. The manager runs it, and awaits it when it has told it to stop.
+#[must_use = "nothing is delivered unless this runs"]
+pub struct WebhooksTask {
+    shared: Arc<Shared>,
+    inbox: mpsc::Receiver<Command>,
+    running: HashMap<WebhookId, Running>,
+}
+
+/// Deliveries to one webhook.
+struct Running {
+    account: Option<AccountId>,
+    stop: CancellationToken,
+    replay: Arc<Notify>,
+    /// One task.
+    task: JoinSet<Ended>,
+}
+
+impl Running {
+    async fn end(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.task.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a dispatcher crashed");
+            }
+        }
+    }
+}
+
+impl WebhooksTask {
+    pub(super) fn new(shared: Arc<Shared>, inbox: mpsc::Receiver<Command>) -> Self {
+        Self { shared, inbox, running: HashMap::new() }
+    }
+
+    /// Delivers to all webhooks until it is told to stop, or the last handle is gone. What is under way then is delivered
+    /// once more next time.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let loaded = stop.run_until_cancelled(self.load()).await;
+        if loaded.is_some() {
+            while let Some(Some(command)) = stop.run_until_cancelled(self.inbox.recv()).await {
+                self.obey(command).await;
+            }
+        }
+        self.inbox.close();
+        for running in self.running.values() {
+            running.stop.cancel();
+        }
+        for (_, running) in self.running.drain() {
+            running.end().await;
+        }
+    }
+
+    async fn load(&mut self) {
+        const RETRY: Duration = Duration::from_secs(1);
+        loop {
+            match self.shared.store.webhooks().await {
+                Ok(records) => {
+                    for record in records {
+                        self.start(record);
+                    }
+                    return;
+                }
+                Err(ManagerStoreError::Closed) => return,
+                Err(error) => tracing::warn!(%error, "webhooks cannot be read"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Create(record, reply) => {
+                let _nobody_waits = reply.send(self.create(*record).await);
+            }
+            Command::Update(tenant, id, patch, reply) => {
+                let _nobody_waits = reply.send(self.update(&tenant, &id, *patch).await);
+            }
+            Command::Delete(tenant, id, reply) => {
+                let _nobody_waits = reply.send(self.delete(&tenant, &id).await);
+            }
+            Command::Replay(id) => {
+                if let Some(running) = self.running.get(&id) {
+                    running.replay.notify_one();
+                }
+            }
+            Command::StopAccount(account, reply) => {
+                let of_it = self.running.extract_if(|_, running| running.account.as_ref() == Some(&account));
+                for (_, running) in of_it.collect::<Vec<_>>() {
+                    running.end().await;
+                }
+                let _nobody_waits = reply.send(Ok(()));
+            }
+            Command::StartAccount(account, reply) => {
+                let _nobody_waits = reply.send(self.start_account(&account).await);
+            }
+        }
+    }
+
+    async fn start_account(&mut self, account: &AccountId) -> Result<(), WebhookError> {
+        for record in self.shared.store.webhooks().await? {
+            if record.account.as_ref() == Some(account) && !self.running.contains_key(&record.id) {
+                self.start(record);
+            }
+        }
+        Ok(())
+    }
+
+    async fn create(&mut self, record: WebhookRecord) -> Result<(), WebhookError> {
+        let all = self.shared.store.webhooks().await?;
+        if all.iter().filter(|other| other.tenant == record.tenant).count() >= MAX_WEBHOOKS {
+            return Err(WebhookError::TooMany);
+        }
+        if let Some(account) = &record.account {
+            let row = self.shared.store.account(account).await?;
+            row.filter(|row| row.tenant == record.tenant).ok_or(WebhookError::NoAccount)?;
+        }
+        self.put(record.clone()).await?;
+        self.start(record);
+        Ok(())
+    }
+
+    async fn update(
+        &mut self,
+        tenant: &TenantId,
+        id: &WebhookId,
+        patch: WebhookPatch,
+    ) -> Result<Webhook, WebhookError> {
+        let mut changed = self.shared.find(tenant, id).await?;
+        patch.apply(&mut changed);
+        self.shared.check(&changed)?;
+        // Its dispatcher writes the state.
+        self.stop(id).await;
+        let before = self.shared.find(tenant, id).await?;
+        changed.state = match patch.is_enabled {
+            Some(true) => WebhookState::Enabled,
+            Some(false) => WebhookState::Disabled,
+            None => before.state,
+        };
+        changed.updated_at = self.shared.clock.wall();
+        let put = self.put(changed.clone()).await;
+        self.start(if put.is_ok() { changed.clone() } else { before });
+        put?;
+        Ok(Webhook::from(&changed))
+    }
+
+    async fn delete(&mut self, tenant: &TenantId, id: &WebhookId) -> Result<(), WebhookError> {
+        let record = self.shared.find(tenant, id).await?;
+        self.stop(id).await;
+        let mut changes = Changes::new();
+        changes.push(Change::DeleteWebhook(id.clone()));
+        if let Err(error) = self.shared.store.commit(changes).await {
+            self.start(record);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    async fn put(&self, record: WebhookRecord) -> Result<(), WebhookError> {
+        let mut changes = Changes::new();
+        changes.push(Change::PutWebhook(Box::new(record)));
+        self.shared.store.commit(changes).await?;
+        Ok(())
+    }
+
+    fn start(&mut self, record: WebhookRecord) {
+        if record.state == WebhookState::Disabled {
+            return;
+        }
+        let (id, account, stop) = (record.id.clone(), record.account.clone(), CancellationToken::new());
+        let dispatcher = self.shared.dispatcher(record);
+        let (replay, mut task) = (dispatcher.replay(), JoinSet::new());
+        task.spawn(dispatcher.run(stop.clone()));
+        self.running.insert(id, Running { account, stop, replay, task });
+    }
+
+    async fn stop(&mut self, id: &WebhookId) {
+        if let Some(running) = self.running.remove(id) {
+            running.end().await;
+        }
+    }
+}
+
+impl fmt::Debug for WebhooksTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhooksTask").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn dispatcher(self: &Arc<Self>, record: WebhookRecord) -> Dispatcher {
+        let (shared, hook) = (Arc::clone(self), record.clone());
+        Dispatcher::new(DispatcherParts {
+            store: Arc::clone(&self.store),
+            hub: self.hub.clone(),
+            clock: Arc::clone(&self.clock),
+            endpoint: record.id.to_string(),
+            filter: record.filter(),
+            is_parallel: record.is_parallel,
+            since: record.since,
+            policy: self.policy,
+            on_health: Box::new(move |health| shared.on_health(&hook, health)),
+            sink: Arc::new(Post {
+                record,
+                clients: self.clients.clone(),
+                store: Arc::clone(&self.store),
+                clock: Arc::clone(&self.clock),
+                time_limit: self.time_limit,
+            }),
+        })
+    }
+
+    /// What is written when a webhook does better or worse.
+    fn on_health(&self, record: &WebhookRecord, health: Health) -> Changes {
+        let state = match health {
+            Health::Good => WebhookState::Enabled,
+            Health::Bad => WebhookState::Degraded,
+            Health::Gone => WebhookState::Disabled,
+        };
+        let mut changes = Changes::new();
+        changes.push(Change::SetWebhookState { id: record.id.clone(), state });
+        if state != WebhookState::Enabled {
+            changes.push_event(NewEvent {
+                id: EventId::of(SystemRandom.array()),
+                tenant: record.tenant.clone(),
+                account: record.account.clone(),
+                kind: EventKind::WebhookDegraded,
+                at: self.clock.wall(),
+                // Not its URL: that may be a secret.
+                data: json!({ "webhookId": record.id, "state": state }),
+            });
+        }
+        changes
+    }
+}
