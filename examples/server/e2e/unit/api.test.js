@@ -65,6 +65,6 @@ test('an answer may be empty', async () => {
 test('a list comes in as many parts as there are; a server without phones has none', async () => {
   const { api, calls } = server(json({ accounts: [1], cursor: 1000 }), json({ accounts: [2], cursor: null }));
   assert.deepEqual(await api.list(), [1, 2]);
-  assert.match(calls[1].url, /\?cursor=1000$/);
+  assert.match(calls[1].url, /&cursor=1000$/);
   assert.deepEqual(await server(json({}, 404)).api.phones(), []);
 });
