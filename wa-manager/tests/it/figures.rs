@@ -98,6 +98,7 @@ async fn a_lost_fence_is_counted() {
     let store = std::sync::Arc::new(wa_manager::store::SqliteManagerStore::open(path).unwrap());
     let manager = crate::scene::builder_on(store.clone(), &server, &directory).build().await.unwrap();
     let account = manager.create(wa_manager::AccountSpec::default()).await.unwrap();
+    account.stop().await.unwrap(); // it has begun
     let mut row = store.account(account.id()).await.unwrap().unwrap();
     row.epoch = wa_manager::Epoch(row.epoch.0 + 1);
     let mut changes = wa_manager::store::Changes::new();

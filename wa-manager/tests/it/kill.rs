@@ -124,11 +124,18 @@ fn whichever_state_a_killed_process_left_the_next_one_goes_on_from_there() {
         server.faults().clear();
         ours.block_on(async {
             let manager = begin(&server, &directory).await;
-            let board = manager.all_statuses(None).await.unwrap();
-            let row = &board.accounts[0];
-            let events =
-                manager.events_since(EventQuery { limit: 1000, ..EventQuery::default() }).await.unwrap();
-            assert_eq!(events.last().map(|event| event.account_seq), Some(row.seq), "{status:?}");
+            // What an account writes as it begins may come between the two.
+            let (row, events) = soon("a row and events that agree", async {
+                loop {
+                    let row = manager.all_statuses(None).await.unwrap().accounts.remove(0);
+                    let query = EventQuery { limit: 1000, ..EventQuery::default() };
+                    let events = manager.events_since(query).await.unwrap();
+                    if events.last().map(|event| event.account_seq) == Some(row.seq) {
+                        break (row, events);
+                    }
+                }
+            })
+            .await;
             let last = events.iter().rfind(|event| event.kind == EventKind::AccountStatus);
             let told = last.map_or("idle", |last| last.data["status"].as_str().unwrap());
             assert_eq!(told, row.status.wire(), "{status:?}");

@@ -76,18 +76,19 @@ async fn whoever_hears_of_an_account_finds_it_as_it_is() {
             }
         });
     }
-    let mut heard = HashMap::new();
-    loop {
-        let event = soon("an event", events.next()).await.unwrap();
+    let (mut heard, mut last) = (HashMap::new(), 0);
+    while !storm.is_empty() || last < scene.manager.all_statuses(None).await.unwrap().seq {
+        let event = tokio::select! {
+            event = soon("an event", events.next()) => event.unwrap(),
+            Some(done) = storm.join_next() => {
+                done.unwrap();
+                continue;
+            }
+        };
         let shown = scene.manager.account_after(&event).await.unwrap().expect("it is there");
         assert!(shown.seq >= event.account_seq, "{} before {}", shown.seq, event.account_seq);
         heard.insert(shown.id.clone(), (shown.seq, shown.display_name));
-        while let Some(done) = storm.try_join_next() {
-            done.unwrap();
-        }
-        if storm.is_empty() && event.seq == scene.manager.all_statuses(None).await.unwrap().seq {
-            break;
-        }
+        last = event.seq;
     }
     for shown in scene.manager.all_statuses(None).await.unwrap().accounts {
         assert_eq!(heard.remove(&shown.id), Some((shown.seq, shown.display_name)));
