@@ -54,7 +54,7 @@ export function createApi({ key, base, language = () => 'en', fetch = globalThis
       const accounts = [];
       let cursor = null;
       do {
-        const query = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
+        const query = '?limit=500' + (cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`);
         const answer = await call('GET', `whatsapp/sessions${query}`);
         accounts.push(...answer.accounts);
         cursor = answer.cursor ?? null;

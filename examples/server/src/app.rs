@@ -40,7 +40,7 @@ pub(crate) struct App {
 /// The largest body of a request.
 pub(crate) const BODY: usize = 1 << 20;
 
-/// The longest time that a request may take; events are waited for no longer than half of it.
+/// The longest time that a body may take to come; events are waited for no longer than half of it.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 
 impl App {
@@ -87,7 +87,10 @@ async fn headers(request: Request, next: Next) -> Response {
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         ("referrer-policy", "no-referrer"),
-        ("content-security-policy", "default-src 'self'; frame-ancestors 'none'"),
+        (
+            "content-security-policy",
+            "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

@@ -5,7 +5,9 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
+use crate::app::LONGEST;
 use crate::problem::Problem;
 
 /// A JSON body. Unknown fields are refused by the types themselves.
@@ -16,7 +18,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+        let read = timeout(LONGEST, Bytes::from_request(request, state)).await;
+        let bytes = read.map_err(|_| Problem::too_slow())?.map_err(|rejection| {
             let status = rejection.into_response().status();
             if status == StatusCode::PAYLOAD_TOO_LARGE {
                 Problem::too_large()

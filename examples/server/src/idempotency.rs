@@ -1,7 +1,7 @@
 //! The same request twice: what a `POST` with an `Idempotency-Key` did is done once, and its answer given again for a day.
 //! Requirements: manager.md, 4.6.
 //!
-//! Kept are answers of success. A request that failed is tried again when it comes again; answers with secrets are never
+//! Kept are answers of success of up to 16 KiB. A request that failed is tried again when it comes again; answers with secrets are never
 //! kept. (A message that is sent twice is recognised by the manager itself, also after a crash.)
 
 use std::collections::HashSet;
@@ -17,8 +17,9 @@ use axum::response::{IntoResponse as _, Response};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
-use crate::app::{App, BODY};
+use crate::app::{App, BODY, LONGEST};
 use crate::auth::Caller;
 use crate::problem::Problem;
 
@@ -28,6 +29,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// How long answers are kept.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Larger answers are not kept: those of many accounts at once, which name what each of them did.
+const LARGEST: usize = 16 * 1024;
 
 type Hash = [u8; 32];
 
@@ -177,7 +181,8 @@ async fn answer(app: Arc<App>, request: Request, next: Next) -> Result<Response,
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
     let Some(key) = key(&parts.headers)? else { return Err(Problem::bad_request("no Idempotency-Key")) };
     let slot: Hash = Sha256::digest(format!("{}\n{}\n{key}", caller.key.id, parts.uri)).into();
-    let body = to_bytes(body, BODY).await.map_err(|_| Problem::too_large())?;
+    let read = timeout(LONGEST, to_bytes(body, BODY)).await.map_err(|_| Problem::too_slow())?;
+    let body = read.map_err(|_| Problem::too_large())?;
     let body_hash: Hash = Sha256::digest(&body).into();
     let busy = || Problem::new(StatusCode::CONFLICT, "in_progress", "this request is being answered");
     let turn = app.idempotency.enter(slot).ok_or_else(busy)?;
@@ -206,6 +211,9 @@ async fn keep(app: &App, slot: Hash, body_hash: Hash, response: Response) -> Res
     }
     let (parts, body) = response.into_parts();
     let body: Bytes = to_bytes(body, usize::MAX).await.map_err(|_| Problem::interrupted())?;
+    if body.len() > LARGEST {
+        return Ok(Response::from_parts(parts, Body::from(body)));
+    }
     let kind =
         parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kept = Kept { body_hash, status: parts.status.as_u16(), kind: kind.to_owned(), body: body.to_vec() };

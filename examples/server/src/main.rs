@@ -36,6 +36,7 @@ mod ws;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,7 @@ use std::time::Duration;
 use axum::serve::ListenerExt as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use wa_manager::clock::{Clock, SystemClock};
 use wa_manager::pairing::SqlitePairingStore;
@@ -61,6 +63,10 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// How long the accounts have to end.
 const GRACE: Duration = Duration::from_secs(15);
+/// How long clients have to hear their answers after that.
+const LINGER: Duration = Duration::from_secs(3);
+/// How often figures are put together.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -83,7 +89,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Outcome<()> {
-    std::fs::create_dir_all(&options.data)?;
+    make_private(&options.data)?;
+    // Before anything is made: a second server on this port is told so now.
+    let listener = TcpListener::bind(options.listen).await?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let sandbox = if options.backend == Backend::Sandbox { Some(Sandbox::start().await) } else { None };
@@ -115,10 +123,9 @@ async fn run(options: Options) -> Outcome<()> {
         idempotency,
         tickets: ws::Tickets::default(),
         passkeys: Passkeys::default(),
-        metrics,
+        metrics: metrics.clone(),
         sandbox,
     });
-    let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
     // A frame that follows another waits for nobody: without this, 40 ms for an acknowledgement that clients delay.
     let listener = listener.tap_io(|stream| {
@@ -139,11 +146,38 @@ async fn run(options: Options) -> Outcome<()> {
             }
         }
     });
+    let upkeep = tokio::spawn(async move {
+        let mut often = tokio::time::interval(UPKEEP);
+        loop {
+            often.tick().await;
+            metrics.run_upkeep();
+        }
+    });
     let service = app.router().into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(stopped(manager.clone())).await;
+    let over = CancellationToken::new();
+    let served =
+        axum::serve(listener, service).with_graceful_shutdown(stopped(manager.clone(), over.clone()));
+    let too_long = async {
+        over.cancelled().await;
+        tokio::time::sleep(LINGER).await;
+    };
+    // Whoever holds a connection open does not hold the server.
+    let served = tokio::select! {
+        served = served.into_future() => served,
+        () = too_long => Ok(()),
+    };
     restoring.abort();
+    upkeep.abort();
     served?;
     Ok(())
+}
+
+/// A directory that nobody else reads.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
 }
 
 /// The key with which everything begins; it is shown once.
@@ -167,7 +201,7 @@ async fn first_key(keys: &KeyStore, now: u64) -> Outcome<Option<String>> {
 }
 
 /// Waits for the wish to end, and ends the accounts: sockets end with them, so that the server can end.
-async fn stopped(manager: ClientManager) {
+async fn stopped(manager: ClientManager, over: CancellationToken) {
     #[cfg(unix)]
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -182,4 +216,5 @@ async fn stopped(manager: ClientManager) {
         _ = terminated => {}
     }
     manager.shutdown(GRACE).await;
+    over.cancel();
 }

@@ -48,7 +48,7 @@ impl Passkeys {
             loop {
                 tokio::select! {
                     update = ticket.next() => match update {
-                        Some(update) => this.note(&account, update),
+                        Some(update) => this.note(&account, &answers, update),
                         None => break,
                     },
                     Some((answer, reply)) = asked.recv() => {
@@ -72,9 +72,12 @@ impl Passkeys {
         work(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn note(&self, account: &AccountId, update: PairingUpdate) {
+    fn note(&self, account: &AccountId, from: &mpsc::Sender<Asked>, update: PairingUpdate) {
         self.with(|held| {
-            let Some(Held { wanted, .. }) = held.get_mut(account) else { return };
+            let Some(Held { wanted, answers }) = held.get_mut(account) else { return };
+            if !answers.same_channel(from) {
+                return; // another attempt is under way
+            }
             match update {
                 PairingUpdate::PasskeyChallenge { options } => wanted.challenge = Some(options),
                 PairingUpdate::PasskeyConfirm { code, .. } => {

@@ -52,6 +52,10 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than 1 MiB")
     }
 
+    pub(crate) fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not come in time")
+    }
+
     /// Nobody knows whether it was done.
     pub(crate) fn interrupted() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "interrupted", "the work was cut off; look, and try again")
@@ -129,8 +133,11 @@ impl From<ManagerError> for Problem {
             ManagerError::NotFound => return Self::not_found(),
             ManagerError::Pair(error) => return error.into(),
             // Until then the server wants to hear nothing of it.
-            ManagerError::NotYet { .. } => StatusCode::LOCKED,
+            ManagerError::NotYet { until } => {
+                return Self::new(StatusCode::LOCKED, code, detail).with("until", until.0);
+            }
             ManagerError::AlreadyExists { .. }
+            | ManagerError::Exported
             | ManagerError::NotLinked
             | ManagerError::FenceLost { .. }
             | ManagerError::Crashed => StatusCode::CONFLICT,
@@ -167,6 +174,7 @@ impl Problem {
             SendError::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             SendError::Restricted { .. } => StatusCode::LOCKED,
             SendError::InvalidRecipient => StatusCode::BAD_REQUEST,
+            SendError::Store(error) => return Self::store(error),
             SendError::Refused { .. } | SendError::Unknown { .. } => StatusCode::BAD_GATEWAY,
             _ => StatusCode::CONFLICT,
         };

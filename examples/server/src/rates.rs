@@ -26,7 +26,8 @@ enum Kind {
 
 impl Kind {
     fn of(path: &str) -> Self {
-        if path.ends_with("/pairing") || path.contains("/pairing/") {
+        let of_account = path.split_once("/whatsapp/session/").and_then(|(_, rest)| rest.split('/').nth(1));
+        if of_account == Some("pairing") {
             Self::Pairing
         } else if path.ends_with("/whatsapp/events") {
             Self::Intake

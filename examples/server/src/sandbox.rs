@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_core::client::ClientBuilder;
 use wa_manager::account::AccountRecord;
-use wa_test_server::TestServer;
+use wa_test_server::{Phone, TestServer};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -60,6 +60,12 @@ fn sandbox(app: &App) -> Result<&Sandbox, Problem> {
     app.sandbox.as_ref().ok_or_else(Problem::not_found)
 }
 
+/// One of the phones; more are not made.
+fn phone(app: &App, name: &str) -> Result<Phone, Problem> {
+    let server = &sandbox(app)?.server;
+    if PHONES.contains(&name) { Ok(server.phone(name)) } else { Err(Problem::not_found()) }
+}
+
 /// `GET /sandbox`
 async fn phones(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Value>, Problem> {
     caller.may(Scope::Control)?;
@@ -86,7 +92,7 @@ async fn scan(
     caller.may(Scope::Control)?;
     let view = app.manager.pairing(&caller.key_of(&body.name)?).await?;
     let qr = view.and_then(|view| view.qr).ok_or_else(nothing_shown)?;
-    let scanned = sandbox(&app)?.server.phone(&body.phone).scan(qr.text.expose()).await;
+    let scanned = phone(&app, &body.phone)?.scan(qr.text.expose()).await;
     scanned.map_err(|error| Problem::new(StatusCode::CONFLICT, "scan", error.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -100,7 +106,7 @@ async fn type_code(
     caller.may(Scope::Control)?;
     let view = app.manager.pairing(&caller.key_of(&body.name)?).await?;
     let code = view.and_then(|view| view.code).ok_or_else(nothing_shown)?;
-    let typed = sandbox(&app)?.server.phone(&body.phone).enter_code(code.text.expose()).await;
+    let typed = phone(&app, &body.phone)?.enter_code(code.text.expose()).await;
     typed.map_err(|error| Problem::new(StatusCode::CONFLICT, "code", error.to_string()))?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -123,7 +129,7 @@ async fn write(
     caller.may(Scope::Control)?;
     let to =
         body.to.parse::<wa_types::PhoneNumber>().map_err(|error| Problem::bad_request(error.to_string()))?;
-    let phone = sandbox(&app)?.server.phone(&body.phone);
+    let phone = phone(&app, &body.phone)?;
     let sent = phone.send_text(&to.to_jid(), &body.text).await;
     sent.map_err(|error| Problem::new(StatusCode::CONFLICT, "write", error.to_string()))?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,6 +1,7 @@
 //! What happens, as it happens. Requirements: manager.md, 4.7.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use axum::Json as Answer;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::{EventFilter, StreamError};
@@ -45,10 +47,31 @@ pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/ws", get(open)).route("/ws/ticket", post(ticket))
 }
 
+/// Sockets of one key.
+const SOCKETS: usize = 100;
+
 /// Tickets that open a socket once: a key is never in an address.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
     open: Mutex<HashMap<String, (Arc<Key>, Duration)>>,
+    /// How many sockets each key has.
+    sockets: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// A socket's place among those of its key.
+struct Place {
+    sockets: Arc<Mutex<HashMap<String, usize>>>,
+    key: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        match sockets.get_mut(&self.key) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(sockets.remove(&self.key)),
+        }
+    }
 }
 
 impl Tickets {
@@ -64,6 +87,17 @@ impl Tickets {
         Some(ticket)
     }
 
+    /// A place for one more socket of a key; `None` when it has too many.
+    fn place(&self, key: &str) -> Option<Place> {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = sockets.entry(key.to_owned()).or_default();
+        if *count >= SOCKETS {
+            return None;
+        }
+        *count += 1;
+        Some(Place { sockets: Arc::clone(&self.sockets), key: key.to_owned() })
+    }
+
     fn redeem(&self, ticket: &str, now: Duration) -> Option<Arc<Key>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.remove(ticket).filter(|(_, until)| now < *until).map(|(key, _)| key)
@@ -71,10 +105,11 @@ impl Tickets {
 }
 
 /// `POST /ws/ticket`
-async fn ticket(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Value>, Problem> {
+async fn ticket(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Problem> {
     caller.may(Scope::Read)?;
     let ticket = app.tickets.issue(caller.key, app.clock.boot()).ok_or_else(|| Problem::too_many(TICKET))?;
-    Ok(Answer(json!({ "ticket": ticket, "expiresIn": TICKET.as_secs() })))
+    let no_store = [(CACHE_CONTROL, "no-store")];
+    Ok((no_store, Answer(json!({ "ticket": ticket, "expiresIn": TICKET.as_secs() }))).into_response())
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,14 +121,26 @@ struct Opening {
 /// `GET /ws?ticket=..`
 async fn open(
     State(app): State<Arc<App>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
     opening: Result<Query<Opening>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let Query(Opening { ticket }) = opening.map_err(|_| Problem::unauthorized())?;
-    let key = app.tickets.redeem(&ticket, app.clock.boot()).ok_or_else(Problem::unauthorized)?;
+    let key = app.tickets.redeem(&ticket, app.clock.boot());
+    let key = key.filter(|key| key.is_good(app.now(), from.ip()) && app.keys.has(&key.id));
+    let key = key.ok_or_else(Problem::unauthorized)?;
+    let place = app.tickets.place(&key.id).ok_or_else(|| Problem::too_many(TICKET))?;
     let upgrade = upgrade.max_message_size(LONGEST).max_frame_size(LONGEST);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let socket = Socket { app, key, socket, wishes: Wishes::default(), usage: BTreeSet::new() };
+        let socket = Socket {
+            app,
+            key,
+            socket,
+            wishes: Wishes::default(),
+            usage: BTreeSet::new(),
+            told: HashSet::new(),
+        };
+        let _place = place;
         if let Err(why) = socket.serve().await {
             tracing::debug!(why, "a socket ended");
         }
@@ -107,6 +154,8 @@ struct Socket {
     wishes: Wishes,
     /// Accounts whose figures changed since they were told.
     usage: BTreeSet<AccountId>,
+    /// Accounts that were told of.
+    told: HashSet<AccountId>,
 }
 
 /// What a client wants to hear.
@@ -140,6 +189,8 @@ impl Socket {
         let mut seq = self.send_all(None).await?;
         let mut events = self.app.manager.subscribe(filter.clone(), Some(seq));
         let mut figures = interval(USAGE);
+        figures.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silent_at = Instant::now() + SILENCE;
         loop {
             tokio::select! {
                 event = events.next() => match event {
@@ -159,9 +210,13 @@ impl Socket {
                     Err(_) => return self.close(close_code::AWAY, "the server ends").await,
                 },
                 _ = figures.tick(), if !self.usage.is_empty() => self.send_usage(seq).await?,
-                said = timeout(SILENCE, self.socket.next()) => {
+                said = timeout_at(silent_at, self.socket.next()) => {
                     let said = said.map_err(|_| "silent for too long")?;
                     let message = said.ok_or("closed")?.map_err(|_| "the connection failed")?;
+                    silent_at = Instant::now() + SILENCE;
+                    if self.app.rates.take(&self.key.id, "/ws", self.app.clock.boot()).is_err() {
+                        return self.close(close_code::POLICY, "too many messages").await;
+                    }
                     match self.hear(message).await? {
                         Some(Said::Resume { seq: from }) => {
                             // What is yet to come is not passed over, whatever a client remembers of another database.
@@ -170,16 +225,13 @@ impl Socket {
                         }
                         Some(Said::Subscribe(wishes)) => {
                             self.wishes = wishes;
-                            seq = self.send_all(None).await?;
+                            seq = self.send_all(Some(seq)).await?;
                             events = self.app.manager.subscribe(filter.clone(), Some(seq));
                         }
                         Some(Said::Ping {}) => self.send("pong", 0, Value::Null).await?,
                         None => {}
                     }
                 }
-            }
-            if !self.is_still_good() {
-                return self.close(close_code::POLICY, "the key is no longer good").await;
             }
         }
     }
@@ -225,10 +277,11 @@ impl Socket {
             accounts.push(update(&app, &key, account).await);
         }
         let mut data = json!({ "seq": board.seq, "accounts": accounts });
-        if let (Some(heard), Some(data)) = (heard, data.as_object_mut()) {
+        if let (Some(heard), Some(data)) = (heard.filter(|heard| *heard < board.seq), data.as_object_mut()) {
             data.insert("missed".to_owned(), json!({ "after": heard, "upTo": board.seq }));
         }
         self.usage.clear();
+        self.told = wanted.into_iter().map(|account| account.id).collect();
         self.send("whatsapp-all-statuses", board.seq, data).await?;
         Ok(board.seq)
     }
@@ -240,6 +293,7 @@ impl Socket {
         }
         let snapshot = self.app.manager.account_after(event).await.map_err(|_| "the store failed")?;
         let Some(snapshot) = snapshot.filter(|account| self.is_wanted(&account.name)) else { return Ok(()) };
+        self.told.insert(id.clone());
         match frame(event.kind) {
             Frame::Message | Frame::None => {
                 if self.wishes.messages && matches!(frame(event.kind), Frame::Message) {
@@ -263,10 +317,10 @@ impl Socket {
         Ok(())
     }
 
-    /// Only keys for all accounts are told: the account's name is gone, and with it who reached it.
+    /// To those who were told of the account: with its name is gone who reached it.
     async fn send_deleted(&mut self, event: &EventRecord, id: &AccountId) -> Result<(), Ended> {
-        if !self.key.accounts.is_empty() || !self.wishes.accounts.is_empty() {
-            return self.send_all(None).await.map(|_| ());
+        if !self.told.remove(id) {
+            return Ok(());
         }
         self.send("whatsapp-deleted", event.seq, json!({ "accountId": id })).await
     }
@@ -301,6 +355,9 @@ impl Socket {
     }
 
     async fn send(&mut self, event: &str, seq: u64, data: Value) -> Result<(), Ended> {
+        if !self.is_still_good() {
+            return self.close(close_code::POLICY, "the key is no longer good").await;
+        }
         let frame = json!({ "event": event, "seq": seq, "ts": self.app.now(), "data": data });
         let sent = timeout(SLOWEST, self.socket.send(Message::Text(frame.to_string().into()))).await;
         sent.map_err(|_| "takes nothing")?.map_err(|_| "the connection failed")

@@ -103,7 +103,10 @@ impl Program {
                 }
             }
         });
-        Ok(Socket { frames: received })
+        let mut socket = Socket { frames: received };
+        // How everything stands comes first; what changes before that is no frame of its own.
+        socket.next().await?;
+        Ok(socket)
     }
 
     /// Waits until so many accounts are connected.

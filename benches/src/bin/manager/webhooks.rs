@@ -25,8 +25,8 @@ const ACCOUNTS: u8 = 50;
 /// So many are stored in one commit.
 const COMMIT: u64 = 50;
 
-/// Messages of 50 accounts, from their commit in SQLite to a receiver that takes each at once, signed, in the order of
-/// each account.
+/// R063: messages of 50 accounts, from their commit in SQLite to a receiver that takes each at once, signed, in the order
+/// of each account.
 pub(crate) fn throughput(count: u64) -> Fallible<()> {
     let mut receiver = Child::start(&["--role", "receiver"])?;
     let url = format!("http://{}/hook", receiver.answer()?);

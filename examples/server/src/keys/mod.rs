@@ -33,7 +33,9 @@ pub(crate) enum Scope {
     Setting,
     /// Delete accounts.
     Delete,
-    /// Keys, limits, and all tenants.
+    /// Figures of all accounts, for Prometheus.
+    Metrics,
+    /// Everything, and limits; keys of its tenant, and those of all tenants in the tenant `default`.
     Admin,
 }
 

@@ -15,10 +15,13 @@ pub(crate) struct KeyStore {
     inner: Arc<Inner>,
 }
 
+/// The keys by their hashes.
+type Keys = HashMap<[u8; 32], Arc<Key>>;
+
 #[derive(Debug)]
 struct Inner {
     file: Mutex<Connection>,
-    keys: Mutex<HashMap<[u8; 32], Arc<Key>>>,
+    keys: Mutex<Keys>,
 }
 
 /// The keys cannot be read or written.
@@ -52,7 +55,7 @@ impl KeyStore {
         Ok(Self { inner: Arc::new(Inner { file: Mutex::new(file), keys: Mutex::new(keys) }) })
     }
 
-    fn keys(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Key>>> {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
         self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +71,7 @@ impl KeyStore {
         keys
     }
 
-    /// Whether a key of this id is there.
+    /// Whether this key is still there.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.keys().values().any(|key| key.id == id)
     }
@@ -80,30 +83,43 @@ impl KeyStore {
     /// Adds the key of this text.
     pub(crate) async fn add(&self, text: &str, key: Key) -> Result<Arc<Key>, KeyError> {
         let (hash, data, id) = (hash(text), serde_json::to_string(&key)?, key.id.clone());
-        self.write(move |file| {
-            file.execute("INSERT INTO key (hash, id, data) VALUES (?1, ?2, ?3)", params![hash, id, data])
-        })
-        .await?;
         let key = Arc::new(key);
-        self.keys().insert(hash, Arc::clone(&key));
+        let added = (hash, Arc::clone(&key));
+        self.write(
+            move |file| {
+                file.execute("INSERT INTO key (hash, id, data) VALUES (?1, ?2, ?3)", params![hash, id, data])
+            },
+            move |keys| drop(keys.insert(added.0, added.1)),
+        )
+        .await?;
         Ok(key)
     }
 
     /// Removes a key. `false` when there is none of this id.
     pub(crate) async fn remove(&self, id: &str) -> Result<bool, KeyError> {
         let name = id.to_owned();
-        let count = self.write(move |file| file.execute("DELETE FROM key WHERE id = ?1", [name])).await?;
-        self.keys().retain(|_, key| key.id != id);
+        let gone = name.clone();
+        let count = self
+            .write(
+                move |file| file.execute("DELETE FROM key WHERE id = ?1", [name]),
+                move |keys| keys.retain(|_, key| key.id != gone),
+            )
+            .await?;
         Ok(count > 0)
     }
 
+    /// Writes to the file, and then to memory: all of it, also when nobody waits for it any more.
     async fn write(
         &self,
         write: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
+        then: impl FnOnce(&mut Keys) + Send + 'static,
     ) -> Result<usize, KeyError> {
         let inner = Arc::clone(&self.inner);
-        let written =
-            spawn_blocking(move || write(&inner.file.lock().unwrap_or_else(PoisonError::into_inner)));
+        let written = spawn_blocking(move || {
+            let count = write(&inner.file.lock().unwrap_or_else(PoisonError::into_inner))?;
+            then(&mut inner.keys.lock().unwrap_or_else(PoisonError::into_inner));
+            Ok::<_, rusqlite::Error>(count)
+        });
         Ok(written.await.map_err(|_| KeyError::Interrupted)??)
     }
 }

@@ -36,13 +36,18 @@ pub(crate) async fn list(
     caller.may(Scope::Read)?;
     let Query(Since { since, limit, wait }) =
         query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let (after, limit) = (since.unwrap_or(0), limit.unwrap_or(100).clamp(1, 1000));
+    // A client may remember the numbers of another database.
+    let after = since.unwrap_or(0).min(app.manager.last_event());
+    let (after, limit) = (after, limit.unwrap_or(100).clamp(1, 1000));
     let wait = Duration::from_secs(wait.unwrap_or(0)).min(LONGEST / 2);
     let mut events = page(&app, &caller, after, limit).await?;
     if events.is_empty() && !wait.is_zero() {
         let filter = EventFilter { tenant: Some(caller.key.tenant.clone()), ..EventFilter::default() };
         let mut stream = app.manager.subscribe(filter, Some(after));
         let _nothing_came = timeout(wait, stream.next()).await;
+        if !app.keys.has(&caller.key.id) {
+            return Err(Problem::unauthorized());
+        }
         events = page(&app, &caller, after, limit).await?;
     }
     let next = events.last().map_or(after, |event| event.seq);

@@ -37,7 +37,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, P
 
 /// `GET /metrics`
 pub(crate) async fn metrics(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Problem> {
-    caller.may(Scope::Read)?;
+    caller.may(Scope::Metrics)?;
     let text = app.metrics.render();
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -33,10 +33,28 @@ pub(crate) struct Create {
     expires_at: Option<u64>,
 }
 
+/// Who may look after keys: those of a tenant, or of all for the tenant `default`. A key that is bound to accounts, to
+/// addresses or to a time makes none that are not.
+fn keeper(caller: &Caller) -> Result<(), Problem> {
+    caller.may(Scope::Admin)?;
+    let Key { accounts, addresses, expires_at, .. } = &*caller.key;
+    if accounts.is_empty() && addresses.is_empty() && expires_at.is_none() {
+        Ok(())
+    } else {
+        Err(Problem::forbidden("a key that is bound does not look after keys"))
+    }
+}
+
+/// Whether a key looks after those of this tenant.
+fn keeps(caller: &Caller, tenant: &TenantId) -> bool {
+    caller.key.tenant == *tenant || caller.key.tenant == TenantId::default()
+}
+
 /// `GET /keys`
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Value>, Problem> {
-    caller.may(Scope::Admin)?;
-    let keys: Vec<_> = app.keys.list();
+    keeper(&caller)?;
+    let mut keys = app.keys.list();
+    keys.retain(|key| keeps(&caller, &key.tenant));
     Ok(Answer(json!({ "keys": keys.iter().map(|key| &**key).collect::<Vec<_>>() })))
 }
 
@@ -46,7 +64,11 @@ pub(crate) async fn create(
     caller: Caller,
     Json(body): Json<Create>,
 ) -> Result<Response, Problem> {
-    caller.may(Scope::Admin)?;
+    keeper(&caller)?;
+    let tenant = body.tenant.unwrap_or_else(|| caller.key.tenant.clone());
+    if !keeps(&caller, &tenant) {
+        return Err(Problem::forbidden("this key looks after its own tenant"));
+    }
     if body.scopes.is_empty() || body.label.len() > 200 {
         return Err(Problem::bad_request("a key has a scope, and a label of at most 200 characters"));
     }
@@ -54,7 +76,7 @@ pub(crate) async fn create(
     let key = Key {
         id: id(),
         label: body.label,
-        tenant: body.tenant.unwrap_or_else(|| caller.key.tenant.clone()),
+        tenant,
         accounts: body.accounts,
         scopes: body.scopes,
         addresses: body.addresses,
@@ -76,7 +98,10 @@ pub(crate) async fn remove(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    caller.may(Scope::Admin)?;
+    keeper(&caller)?;
+    if !app.keys.list().iter().any(|key| key.id == id && keeps(&caller, &key.tenant)) {
+        return Err(Problem::not_found());
+    }
     if id == caller.key.id {
         return Err(Problem::new(StatusCode::CONFLICT, "own_key", "a key does not remove itself"));
     }

@@ -79,7 +79,7 @@ pub(crate) async fn send(
     };
     let mut request = request.on_limit(on_limit).deadline(deadline);
     if let Some(key) = idempotency::key(&headers)? {
-        request = request.idempotency_key(format!("{name}/{key}"));
+        request = request.idempotency_key(format!("{}/{name}/{key}", caller.key.id));
     }
     match account.send(request).await {
         Ok(SendOutcome::Sent(receipt)) => Ok(Answer(receipt).into_response()),

@@ -68,6 +68,25 @@ pub(crate) struct Created {
     pairing: Option<TicketView>,
 }
 
+/// What everybody who lists accounts reads is short.
+fn bounded(
+    display_name: Option<&str>,
+    owner: Option<&str>,
+    metadata: Option<&BTreeMap<String, String>>,
+) -> Result<(), Problem> {
+    let names = [display_name, owner].into_iter().flatten();
+    if names.into_iter().any(|name| name.chars().count() > 100) {
+        return Err(Problem::bad_request("names of people have at most 100 characters"));
+    }
+    let is_large = |data: &BTreeMap<String, String>| {
+        data.len() > 50 || data.iter().any(|(name, value)| name.len() > 100 || value.len() > 1000)
+    };
+    if metadata.is_some_and(is_large) {
+        return Err(Problem::bad_request("metadata: at most 50 names of 100 bytes, with 1000 bytes each"));
+    }
+    Ok(())
+}
+
 /// `POST /whatsapp/session`
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -75,11 +94,14 @@ pub(crate) async fn create(
     Json(body): Json<Create>,
 ) -> Result<(StatusCode, Answer<Created>), Problem> {
     caller.may(Scope::Control)?;
-    if let Some(name) = &body.name
-        && !caller.key.reaches(name)
-    {
-        return Err(Problem::forbidden("this key reaches other accounts only"));
+    let is_reached = match &body.name {
+        Some(name) => caller.key.reaches(name),
+        None => caller.key.accounts.is_empty(),
+    };
+    if !is_reached {
+        return Err(Problem::forbidden("this key reaches accounts of certain names only"));
     }
+    bounded(body.display_name.as_deref(), body.owner.as_deref(), Some(&body.metadata))?;
     let phone = body.phone_number.as_deref().map(phone).transpose()?;
     let begins = body.start.unwrap_or(body.mode.is_some());
     // Before anything is made.
@@ -167,6 +189,7 @@ pub(crate) async fn update(
 ) -> Result<Answer<AccountSnapshot>, Problem> {
     caller.may(Scope::Setting)?;
     let account = caller.account(&app, &name)?;
+    bounded(body.display_name.as_deref(), None, body.metadata.as_ref())?;
     let version = match headers.get(IF_MATCH) {
         Some(value) => {
             let text = value.to_str().unwrap_or_default().trim_matches('"');

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -177,14 +178,23 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Page {
+    /// The `seq` of the last event of the page before.
+    after: u64,
+}
+
 /// `GET /whatsapp/webhooks/{id}/deliveries`: those that were given up.
 pub(crate) async fn dead_letters(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Answer<Value>, Problem> {
     let id = reached(&app, &caller, id).await?;
-    let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &id, 0).await?;
+    let Query(Page { after }) = page.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &id, after).await?;
     let letters: Vec<Value> = letters
         .iter()
         .map(|letter| {

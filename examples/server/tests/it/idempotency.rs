@@ -51,6 +51,18 @@ async fn of_many_at_once_one_is_done() {
     assert_eq!(accounts["accounts"].as_array().unwrap().len(), 1);
 }
 
+/// Another client's key of the same name is another one; also for messages, which the manager recognises.
+#[tokio::test]
+async fn keys_of_two_clients_are_not_one() {
+    let server = Server::sandbox().await;
+    let other = format!("Bearer {}", server.new_key("default", &["control"]).await);
+    let body = json!({ "displayName": "The shop" });
+    let first = post(&server, "1", "/whatsapp/session", &body).await.expect(201);
+    let headers = [("authorization", other.as_str()), ("idempotency-key", "1")];
+    let second = server.send(Method::POST, "/whatsapp/session", &headers, body.to_string()).await;
+    assert_ne!(second.expect(201)["id"], first["id"]);
+}
+
 /// A failure is not kept, and neither is a secret.
 #[tokio::test]
 async fn failures_and_secrets_are_not_kept() {

@@ -86,6 +86,32 @@ async fn a_key_reaches_the_accounts_that_it_names() {
         .problem(403, "forbidden");
 }
 
+/// Who looks after keys makes none that may do more than its own; a tenant's keys are its own business.
+#[tokio::test]
+async fn keys_are_looked_after_within_bounds() {
+    let server = Server::sandbox().await;
+    let all = json!({ "scopes": ["admin"] });
+    for bound in [
+        json!({ "scopes": ["admin"], "accounts": ["one"] }),
+        json!({ "scopes": ["admin"], "addresses": ["127.0.0.1"] }),
+        json!({ "scopes": ["admin"], "expiresAt": 9_000_000_000_000_u64 }),
+    ] {
+        let key = server.post("/keys", bound).await.expect(201)["key"].as_str().unwrap().to_owned();
+        server.call_with(&key, Method::POST, "/keys", all.clone()).await.problem(403, "forbidden");
+        server.call_with(&key, Method::GET, "/keys", Value::Null).await.problem(403, "forbidden");
+    }
+    let theirs = server.new_key("other", &["admin"]).await;
+    let ours = json!({ "scopes": ["admin"], "tenant": "default" });
+    server.call_with(&theirs, Method::POST, "/keys", ours).await.problem(403, "forbidden");
+    server.call_with(&theirs, Method::POST, "/keys", all).await.expect(201);
+    let keys = server.call_with(&theirs, Method::GET, "/keys", Value::Null).await.expect(200);
+    let keys = keys["keys"].as_array().unwrap();
+    assert!(keys.len() == 2 && keys.iter().all(|key| key["tenant"] == "other"), "{keys:?}");
+    let bound = json!({ "scopes": ["control"], "accounts": ["one"] });
+    let bound = server.post("/keys", bound).await.expect(201)["key"].as_str().unwrap().to_owned();
+    server.call_with(&bound, Method::POST, "/whatsapp/session", json!({})).await.problem(403, "forbidden");
+}
+
 #[tokio::test]
 async fn expired_removed_foreign_and_made_up_keys_are_refused() {
     let server = Server::sandbox().await;

@@ -2,6 +2,7 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::server::{Server, TestServer};
 
@@ -140,6 +141,17 @@ async fn a_restart_of_the_server_shows_the_truth_again() {
     assert_eq!(server.get("/health").await.expect(200)["byStatus"], json!({ "ready": 1, "idle": 1 }));
 }
 
+/// Whoever keeps a connection half open, or a socket that reads nothing, does not keep the server.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_connection_that_is_left_open_does_not_keep_the_server() {
+    let mut server = Server::sandbox().await;
+    let mut half = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+    half.write_all(b"POST /whatsapp/session HTTP/1.1\r\nHost: x\r\nContent-Le").await.unwrap();
+    server.linked("shop", "anna").await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn probes_need_no_key_and_figures_do() {
     let server = Server::sandbox().await;
@@ -148,7 +160,10 @@ async fn probes_need_no_key_and_figures_do() {
     }
     server.send(Method::GET, "/metrics", &[], "").await.problem(401, "unauthorized");
     server.linked("shop", "anna").await;
-    let metrics = server.get("/metrics").await;
+    let reader = server.new_key("default", &["read"]).await;
+    server.call_with(&reader, Method::GET, "/metrics", Value::Null).await.problem(403, "forbidden");
+    let scraper = server.new_key("default", &["metrics"]).await;
+    let metrics = server.call_with(&scraper, Method::GET, "/metrics", Value::Null).await;
     assert_eq!(metrics.status, 200);
     let text = String::from_utf8(metrics.body.to_vec()).unwrap();
     assert!(text.contains("wa_logins_total 1"), "{text}");

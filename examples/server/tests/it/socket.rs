@@ -212,6 +212,33 @@ async fn a_removed_key_hears_nothing_more() {
     assert_eq!(socket.close_code().await, CloseCode::Policy);
 }
 
+/// Nor does a ticket that was taken before: not even the first frame.
+#[tokio::test]
+async fn a_ticket_of_a_removed_key_opens_nothing() {
+    let server = Server::sandbox().await;
+    let made = server.post("/keys", json!({ "scopes": ["read"] })).await.expect(201);
+    let key = made["key"].as_str().unwrap();
+    let ticket = server.call_with(key, Method::POST, "/ws/ticket", Value::Null).await.expect(200);
+    server
+        .call(Method::DELETE, &format!("/keys/{}", made["id"].as_str().unwrap()), Value::Null)
+        .await
+        .expect(204);
+    let opened = Socket::with(&server, ticket["ticket"].as_str().unwrap()).await;
+    assert!(opened.is_err_and(|error| error.contains("401")));
+}
+
+/// Whoever says too much is closed, and a key has so many sockets.
+#[tokio::test]
+async fn what_a_client_says_is_counted() {
+    let server = Server::start(&["--sandbox"]).await;
+    let mut socket = Socket::open(&server, &server.key).await;
+    for _ in 0..70 {
+        // It may be closed by then.
+        let _ = socket.0.send(Message::text(r#"{"type":"ping"}"#)).await;
+    }
+    assert_eq!(socket.close_code().await, CloseCode::Policy);
+}
+
 /// What is none of the protocol ends the socket, with a reason.
 #[tokio::test]
 async fn nonsense_ends_a_socket_cleanly() {
