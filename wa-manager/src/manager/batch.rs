@@ -1,4 +1,5 @@
-//! The same for many accounts at once, with an answer for each.
+//! The same for many accounts at once, with an answer for each. Once begun, all of it is carried out, even when the future
+//! is dropped.
 
 use futures_util::stream::{self, StreamExt as _};
 
@@ -52,7 +53,7 @@ impl ClientManager {
         self.batch_stop(&keys).await
     }
 
-    async fn each<T, F: Future<Output = Result<T, ManagerError>> + Send>(
+    async fn each<T: Send + 'static, F: Future<Output = Result<T, ManagerError>> + Send + 'static>(
         &self,
         keys: &[AccountKey],
         work: impl Fn(Account) -> F + Send,
@@ -70,6 +71,10 @@ impl ClientManager {
                 }
             })
             .collect();
-        stream::iter(begun).buffered(AT_ONCE).collect().await
+        let all = self.whole(async move { stream::iter(begun).buffered(AT_ONCE).collect().await }).await;
+        all.unwrap_or_else(|_| {
+            let lost = |key: &AccountKey| ItemResult { key: key.clone(), result: Err(ManagerError::Crashed) };
+            keys.iter().map(lost).collect()
+        })
     }
 }

@@ -39,6 +39,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_types::PhoneNumber;
 
@@ -164,10 +165,17 @@ impl ClientManager {
 
     /// Makes an account. It is not linked, and not started; [`Self::create_and_pair`] links it at once.
     ///
+    /// Once begun it is carried out, even when the future is dropped.
+    ///
     /// # Errors
     /// [`ManagerError::AlreadyExists`], [`ManagerError::QuotaExceeded`], [`ManagerError::Location`],
     /// [`ManagerError::Store`].
     pub async fn create(&self, spec: AccountSpec) -> Result<Account, ManagerError> {
+        let manager = self.clone();
+        self.whole(async move { manager.make(spec).await }).await?
+    }
+
+    async fn make(&self, spec: AccountSpec) -> Result<Account, ManagerError> {
         let Inner { shared, registry, .. } = &*self.inner;
         let _one_at_a_time = self.inner.creating.lock().await;
         if let Some(max) = shared.quotas.of(&spec.tenant).max_accounts
@@ -230,6 +238,8 @@ impl ClientManager {
 
     /// Makes an account, and begins to link it. An account that cannot begin to be linked is not made.
     ///
+    /// Once begun it is carried out, even when the future is dropped: the attempt goes on without its ticket.
+    ///
     /// # Errors
     /// As [`Self::create`] and [`Account::pair`].
     pub async fn create_and_pair(
@@ -237,16 +247,32 @@ impl ClientManager {
         spec: AccountSpec,
         request: PairRequest,
     ) -> Result<(Account, PairingTicket), ManagerError> {
-        let account = self.create(spec).await?;
-        match account.pair(request).await {
-            Ok(ticket) => Ok((account, ticket)),
-            Err(error) => {
-                if let Err(error) = self.remove(&account, Unlink::IfReachable).await {
-                    tracing::warn!(account = %account.id(), %error, "an account that was not linked stays");
+        let manager = self.clone();
+        let work = async move {
+            let account = manager.make(spec).await?;
+            match account.pair(request).await {
+                Ok(ticket) => Ok((account, ticket)),
+                Err(error) => {
+                    if let Err(error) = manager.remove(&account, Unlink::IfReachable).await {
+                        tracing::warn!(account = %account.id(), %error, "an account that was not linked stays");
+                    }
+                    Err(error)
                 }
-                Err(error)
             }
-        }
+        };
+        self.whole(work).await?
+    }
+
+    /// Carries something out in a task of its own, which goes on when whoever waits for it goes away, and which
+    /// [`Self::shutdown`] waits for.
+    async fn whole<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, ManagerError> {
+        self.inner.tasks.spawn(work.in_current_span()).await.map_err(|ended| {
+            // A task that nobody aborts ends early with the runtime only.
+            if ended.is_panic() { ManagerError::Crashed } else { ManagerError::Shutdown }
+        })
     }
 
     /// An account.
@@ -346,15 +372,21 @@ impl ClientManager {
     /// wrote. What a webhook of the tenant has not taken by then it does not get; `account.deleted` it gets, and that alone
     /// stays until events are forgotten. Who wants the rest first waits for it, with the account stopped.
     ///
+    /// Once begun it is carried out, even when the future is dropped.
+    ///
     /// # Errors
     /// [`ManagerError::NotUnlinked`]: the server was not reached, and nothing was done; [`ManagerError::Store`].
     pub async fn delete(&self, key: &AccountKey, how: Unlink) -> Result<(), ManagerError> {
         match self.get(key) {
-            Some(account) => self.remove(&account, how).await,
+            Some(account) => {
+                let manager = self.clone();
+                self.whole(async move { manager.remove(&account, how).await }).await?
+            }
             None => Ok(()),
         }
     }
 
+    /// To be carried out whole: dropped halfway, the account's webhooks stay silent.
     async fn remove(&self, account: &Account, how: Unlink) -> Result<(), ManagerError> {
         // Before, so that nothing is written for webhooks that are gone.
         let stopped = self.inner.webhooks.stop_account(account.id()).await;

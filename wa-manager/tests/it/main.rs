@@ -5,6 +5,7 @@ mod acceptance;
 mod batch;
 mod crashes;
 mod damage;
+mod dropped;
 mod errands;
 mod fence;
 mod figures;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A store is one connection and at most one blocking thread of the runtime. Each of a thousand idle accounts costs
-//! two open files, no thread, and 110 to 160 KiB: 32 cache, 32 index of the write-ahead log, 48 SQLite's lookaside
+//! three open files, no thread, and 110 to 160 KiB: 32 cache, 32 index of the write-ahead log, 48 SQLite's lookaside
 //! buffers, whose size only a build of SQLite can change. No call runs SQL on the runtime's own threads: even a read
 //! may wait for a disk.
 //!

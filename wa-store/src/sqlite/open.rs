@@ -3,7 +3,8 @@
 //! The first bytes are read before SQLite may write anything, so a file that is not ours stays as it is. They can be
 //! trusted because the application's id and the version only ever change outside of WAL mode (see `migrations.rs`).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
@@ -136,12 +137,12 @@ impl Claim {
             }
             other => other.map_err(io_error)?,
         };
-        let claimed = OPEN
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_default()
-            .insert(identity.clone());
-        if claimed { Ok(Self(identity)) } else { Err(StoreError::Locked) }
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        match open.get_or_insert_default().entry(identity.clone()) {
+            Entry::Occupied(_) => return Err(StoreError::Locked),
+            Entry::Vacant(entry) => entry.insert(File::open(path).map_err(io_error)?),
+        };
+        Ok(Self(identity))
     }
 }
 
@@ -153,7 +154,9 @@ impl Drop for Claim {
     }
 }
 
-static OPEN: Mutex<Option<HashSet<Identity>>> = Mutex::new(None);
+/// Each is held open for as long: the system gives the number of a removed file to the next one once nobody has it open,
+/// and that one would be taken for it. They are closed after the connection, and in this lock.
+static OPEN: Mutex<Option<HashMap<Identity, File>>> = Mutex::new(None);
 
 /// What a file is, however its path is spelled.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -195,3 +198,23 @@ const STATEMENTS: usize = 24;
 
 /// The write-ahead log is moved into the file when it has so many pages: 2 MiB.
 const CHECKPOINT_PAGES: u32 = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that was removed while it was open, or is about to be closed, is no other one.
+    #[test]
+    fn a_new_file_is_not_taken_for_a_removed_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let claims: Vec<Claim> = (0..100)
+            .map(|number| {
+                let path = directory.path().join(format!("{number}.db"));
+                let claim = Claim::new(&path).unwrap();
+                std::fs::remove_file(&path).unwrap();
+                claim
+            })
+            .collect();
+        drop(claims);
+    }
+}
