@@ -9,9 +9,11 @@
 //! | `idempotency` | the same request twice |
 //! | `socket` | what happens, as it happens |
 //! | `document` | the OpenAPI document |
-//! | `kills` | the program is killed at random |
+//! | `kills`, `states` | the program is killed at random, and in each state of an account |
+//! | `agreement` | whether rows, log, API and socket say the same |
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
 
+mod agreement;
 mod bad_input;
 mod batches;
 mod document;
@@ -25,4 +27,5 @@ mod receiver;
 mod server;
 mod sessions;
 mod socket;
+mod states;
 mod webhooks;
