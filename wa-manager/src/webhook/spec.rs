@@ -108,10 +108,10 @@ pub enum WebhookError {
     /// The URL is none of the web, is too long, or has a user or a fragment in it.
     #[error("the URL is not one of a webhook")]
     Url,
-    /// The host is not on the public internet, and others are not allowed: see [`Reach`].
+    /// The host is not on the public internet, and others are not allowed: see [`Reach`](super::Reach).
     #[error("the host is not on the public internet")]
     Private,
-    /// The URL is without TLS, and that is not allowed: see [`Reach`].
+    /// The URL is without TLS, and that is not allowed: see [`Reach`](super::Reach).
     #[error("the URL is without TLS")]
     Plain,
     /// There are too many headers, or one that is ours or malformed.
