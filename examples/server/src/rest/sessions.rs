@@ -14,7 +14,7 @@ use wa_manager::manager::ListFilter;
 use wa_manager::pairing::{PairError, PairRequest};
 use wa_manager::{
     AccountName, AccountPatch, AccountSnapshot, AccountSpec, AccountStatus, CommandOutcome, ManagerError,
-    Unlink,
+    TenantId, Unlink,
 };
 use wa_types::PhoneNumber;
 
@@ -129,6 +129,7 @@ pub(crate) async fn create(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     status: Option<String>,
+    tenant: Option<TenantId>,
     q: Option<String>,
     cursor: Option<String>,
     limit: Option<usize>,
@@ -149,8 +150,12 @@ pub(crate) async fn list(
         }
         None => None,
     };
+    let tenant = filter.tenant.unwrap_or_else(|| caller.key.tenant.clone());
+    if tenant != caller.key.tenant {
+        caller.looks_after_all()?;
+    }
     let filter = ListFilter {
-        tenant: Some(caller.key.tenant.clone()),
+        tenant: Some(tenant),
         names: caller.key.accounts.clone(),
         status,
         q: filter.q,

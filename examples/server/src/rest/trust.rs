@@ -71,9 +71,9 @@ pub(crate) async fn update(
 ) -> Result<Answer<Value>, Problem> {
     caller.may(Scope::Admin)?;
     let account = caller.account(&app, &name)?;
-    let level = body.level.map(|level| {
-        TrustLevel::new(level).ok_or_else(|| Problem::bad_request("levels are 0 to 5"))
-    });
+    let level = body
+        .level
+        .map(|level| TrustLevel::new(level).ok_or_else(|| Problem::bad_request("levels are 0 to 5")));
     let actor = Actor::new(format!("key {}", caller.key.id));
     account.trust().adjust(level.transpose()?, body.daily_limit, actor, body.reason).await?;
     Ok(Answer(answer(&account.trust().view().await?)))

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server`, `receiver` | the program, and how it is asked; whoever gets its webhooks |
 //! | `sessions`, `batches`, `pairing`, `messages`, `errands`, `webhooks` | what can be asked and told |
-//! | `keys` | who may do what |
+//! | `keys`, `nodes` | who may do what; the process as one of many |
 //! | `bad_input` | what is refused, and how |
 //! | `idempotency` | the same request twice |
 //! | `socket` | what happens, as it happens |
@@ -22,6 +22,7 @@ mod idempotency;
 mod keys;
 mod kills;
 mod messages;
+mod nodes;
 mod pairing;
 mod receiver;
 mod server;
