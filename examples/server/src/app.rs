@@ -18,6 +18,7 @@ use crate::keys::KeyStore;
 use crate::passkeys::Passkeys;
 use crate::problem::Problem;
 use crate::rates::Rates;
+use crate::rest::health::Answered;
 use crate::rest::nodes::Node;
 use crate::sandbox::Sandbox;
 use crate::ws::Tickets;
@@ -36,6 +37,7 @@ pub(crate) struct App {
     pub(crate) passkeys: Passkeys,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) node: Node,
+    pub(crate) answered: Answered,
     pub(crate) sandbox: Option<Sandbox>,
 }
 

@@ -57,6 +57,7 @@ use crate::idempotency::Idempotency;
 use crate::keys::{Key, KeyStore, Scope};
 use crate::options::{Backend, Options, USAGE};
 use crate::passkeys::Passkeys;
+use crate::rest::health::Answered;
 use crate::rest::nodes::Node;
 use crate::sandbox::Sandbox;
 
@@ -128,6 +129,7 @@ async fn run(options: Options) -> Outcome<()> {
         passkeys: Passkeys::default(),
         metrics: metrics.clone(),
         node,
+        answered: Answered::default(),
         sandbox,
     });
     let address = listener.local_addr()?;

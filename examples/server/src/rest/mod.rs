@@ -20,7 +20,7 @@ mod batch;
 mod document;
 mod errands;
 mod events;
-mod health;
+pub(crate) mod health;
 mod keys;
 mod messages;
 pub(crate) mod nodes;

@@ -38,6 +38,9 @@ pub(crate) struct Create {
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     start: Option<bool>,
+    /// Whether a passkey that the phone wants is signed over `/passkey`.
+    #[serde(default)]
+    passkey: bool,
 }
 
 /// How an account is to be linked.
@@ -118,7 +121,11 @@ pub(crate) async fn create(
     let (account, pairing) = match request {
         Some(request) => {
             let (account, ticket) = app.manager.create_and_pair(spec, request).await?;
-            (account, Some(TicketView::of(&ticket)))
+            let view = TicketView::of(&ticket);
+            if body.passkey {
+                app.passkeys.hold(account.id().clone(), ticket);
+            }
+            (account, Some(view))
         }
         None => (app.manager.create(spec).await?, None),
     };
