@@ -85,6 +85,7 @@ pub(crate) fn account(number: u8, name: &str) -> AccountRecord {
             lid: Some("1234:7@lid".parse().unwrap()),
         }),
         exported: true,
+        hand_overs: 3,
         epoch: Epoch(4),
     }
 }
@@ -514,6 +515,28 @@ async fn dead_letters_outlive_their_events(store: &dyn ManagerStore) {
         let letters = store.dead_letters(hook.as_str(), query).await.unwrap();
         assert_eq!(letters.iter().map(|letter| letter.event.seq).collect::<Vec<_>>(), left, "{keep}");
     }
+}
+
+/// Nothing is read of tables of another version; and whoever changes them changes it.
+#[tokio::test]
+async fn a_file_of_another_version_is_refused() {
+    use sha2::Digest as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("manager");
+    SqliteManagerStore::open(&path).unwrap().close().await.unwrap();
+    let set = |version: u32| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.pragma_update(None, "user_version", version).unwrap();
+        connection.close().unwrap();
+        SqliteManagerStore::open(&path).map(drop)
+    };
+    let known = SqliteManagerStore::VERSION;
+    assert!(matches!(set(known - 1), Err(ManagerStoreError::OlderVersion { found }) if found == known - 1));
+    assert!(matches!(set(known + 1), Err(ManagerStoreError::NewerVersion { found }) if found == known + 1));
+    set(known).unwrap();
+    let tables = sha2::Sha256::digest(include_str!("sqlite/schema.sql"));
+    let tables: String = tables.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((known, tables.as_str()), (2, "dbfb269b"), "the tables changed: so does their version");
 }
 
 #[tokio::test]

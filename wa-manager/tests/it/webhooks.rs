@@ -98,6 +98,7 @@ impl Scene {
             probation: None,
             accepted: None,
             exported: false,
+            hand_overs: 0,
             epoch: Epoch(1),
         });
         self.store.commit(changes).await.unwrap();

@@ -163,14 +163,20 @@ impl Actor {
             return Ok(Err(error));
         }
         self.end_client().await;
+        // Its keys go before its row: without a row they would be nobody's to remove. A row without them is not linked.
+        let mut row = self.record.clone();
+        (row.jid, row.lid, row.accepted, row.probation) = (None, None, None, None);
+        (row.exported, row.desired) = (false, DesiredState::Stopped);
+        let changes = self.changes(row);
+        self.write(changes).await?;
+        self.remove_keys().await;
         let mut changes = self.shared.fenced(&self.record);
         let name = self.record.name.as_str();
         changes.push_event(self.event(EventKind::AccountDeleted, json!({ "name": name })));
         changes.push(Change::DeleteAccount(self.record.id.clone()));
         self.write(changes).await?;
-        self.shared.numbers.set(self.id(), None);
+        self.shared.numbers.forget(self.id());
         self.remove_media().await;
-        self.remove_keys().await;
         self.shared.places.give_up(self.id());
         Ok(Ok(()))
     }

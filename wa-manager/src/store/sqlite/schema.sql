@@ -24,6 +24,7 @@ CREATE TABLE account (
     accepted TEXT,
     epoch INTEGER NOT NULL,
     exported INTEGER NOT NULL,
+    hand_overs INTEGER NOT NULL,
     UNIQUE (tenant, name)
 ) STRICT;
 
