@@ -19,11 +19,14 @@ use crate::scene::{Scene, key, soon, stands};
 
 /// The next update of this kind; others before it are passed over.
 async fn next<T>(ticket: &mut PairingTicket, wanted: impl Fn(&PairingUpdate) -> Option<T>) -> T {
+    let mut others = Vec::new();
     loop {
-        let update = soon("an update of the ticket", ticket.next()).await.expect("the ticket ended");
+        let update = soon("an update of the ticket", ticket.next()).await;
+        let update = update.unwrap_or_else(|| panic!("the ticket ended after {others:?}"));
         if let Some(found) = wanted(&update) {
             return found;
         }
+        others.push(update);
     }
 }
 
