@@ -431,6 +431,14 @@ impl ClientManager {
         Ok(self.inner.shared.store.events(query).await?)
     }
 
+    /// The number of the oldest event that is kept: those before it were forgotten.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`].
+    pub async fn first_event(&self) -> Result<u64, ManagerError> {
+        Ok(self.inner.shared.store.first_seq().await?)
+    }
+
     /// Where events are delivered to by HTTP.
     #[must_use]
     pub fn webhooks(&self) -> &Webhooks {

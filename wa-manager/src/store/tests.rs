@@ -13,7 +13,7 @@ use crate::account::{
 use crate::event::{EventKind, NewEvent};
 use crate::ids::{Epoch, EventId};
 use crate::trust::{TrustLevel, TrustState, Zone};
-use crate::webhook::{SigningMode, WebhookId, WebhookSecret, WebhookState};
+use crate::webhook::{SigningMode, WebhookId, WebhookRetry, WebhookSecret, WebhookState};
 
 /// Runs a test on each store.
 macro_rules! on_each {
@@ -429,6 +429,8 @@ fn webhook(number: u8, of: Option<AccountId>) -> WebhookRecord {
         headers: BTreeMap::from([("authorization".into(), "Bearer x".into())]),
         mode: SigningMode::Waha,
         is_parallel: true,
+        ignore: vec![ChatKind::Status],
+        retry: Some(WebhookRetry { first_wait_seconds: 1, ..WebhookRetry::default() }),
         state: WebhookState::Degraded,
         since: 9,
         created_at: UnixMillis(1),

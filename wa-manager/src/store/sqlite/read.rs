@@ -183,7 +183,7 @@ pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRecord> {
 }
 
 pub(super) const WEBHOOK: &str = "id, tenant, account, url, events, secrets, headers, mode, parallel, state, since, \
-     created_at, updated_at";
+     created_at, updated_at, ignored, retry";
 
 pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
     let secrets = Zeroizing::new(row.get::<_, String>(5)?);
@@ -202,6 +202,8 @@ pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
         since: number(row, 10)?,
         created_at: time(row, 11)?,
         updated_at: time(row, 12)?,
+        ignore: parsed(row, 13)?,
+        retry: parsed(row, 14)?,
     })
 }
 

@@ -139,7 +139,9 @@ CREATE TABLE webhook (
     state TEXT NOT NULL,
     since INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL
+    updated_at INTEGER NOT NULL,
+    ignored TEXT NOT NULL,
+    retry TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE dead_letter (

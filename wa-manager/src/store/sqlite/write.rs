@@ -301,9 +301,11 @@ fn push_event(connection: &Connection, event: NewEvent) -> Done<Option<EventReco
 
 fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
     let sql = "INSERT INTO webhook (id, tenant, account, url, events, secrets, headers, mode, parallel, state, since, \
-               created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+               created_at, updated_at, ignored, retry) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
                ON CONFLICT (id) DO UPDATE SET tenant = ?2, account = ?3, url = ?4, events = ?5, secrets = ?6, \
-               headers = ?7, mode = ?8, parallel = ?9, state = ?10, since = ?11, created_at = ?12, updated_at = ?13";
+               headers = ?7, mode = ?8, parallel = ?9, state = ?10, since = ?11, created_at = ?12, updated_at = ?13, \
+               ignored = ?14, retry = ?15";
     let mut secrets = Zeroizing::new(String::with_capacity(4096));
     for secret in &webhook.secrets {
         if !secrets.is_empty() {
@@ -325,6 +327,8 @@ fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
         int(webhook.since),
         int(webhook.created_at.0),
         int(webhook.updated_at.0),
+        json(&webhook.ignore)?,
+        json(&webhook.retry)?,
     ];
     connection
         .prepare_cached(sql)
