@@ -101,7 +101,7 @@ pub enum Change {
         /// The time, in milliseconds since 1970.
         now: u64,
     },
-    /// Writes how far an endpoint is.
+    /// Writes how far an endpoint is; nothing for an account that is not there any more.
     PutCursor(Box<CursorRecord>),
     /// Sets up where events are sent, or changes it.
     PutWebhook(Box<WebhookRecord>),
@@ -114,7 +114,8 @@ pub enum Change {
     },
     /// Removes a webhook, with its cursors and dead letters.
     DeleteWebhook(WebhookId),
-    /// Writes an event that an endpoint did not take.
+    /// Writes an event that an endpoint did not take; nothing of an account that is not there any more, but what tells
+    /// its deletion.
     PutDeadLetter(Box<DeadLetterRecord>),
     /// Removes the oldest dead letters of an endpoint beyond so many, but for those that shall be tried once more.
     TrimDeadLetters {

@@ -182,6 +182,9 @@ impl Tables {
                     self.pair_limits.retain(|_, record| record.until.0 > now);
                 }
                 Change::PutCursor(cursor) => {
+                    if cursor.account.as_ref().is_some_and(|account| !self.has_account(account)) {
+                        continue;
+                    }
                     self.cursors.insert((cursor.endpoint.clone(), cursor.account.clone()), *cursor);
                 }
                 Change::PutWebhook(webhook) => {
@@ -197,6 +200,12 @@ impl Tables {
                 }
                 Change::DeleteWebhook(id) => self.delete_webhook(&id),
                 Change::PutDeadLetter(letter) => {
+                    let event = &letter.event;
+                    if event.kind != EventKind::AccountDeleted
+                        && event.account.as_ref().is_some_and(|account| !self.has_account(account))
+                    {
+                        continue;
+                    }
                     self.dead_letters.insert((letter.endpoint.clone(), letter.event.seq), *letter);
                 }
                 Change::TrimDeadLetters { endpoint, keep } => {
@@ -218,6 +227,10 @@ impl Tables {
             }
         }
         Ok(pushed)
+    }
+
+    fn has_account(&self, account: &AccountId) -> bool {
+        self.accounts.iter().any(|row| row.id == *account)
     }
 
     fn kept(&mut self, account: &AccountId) -> &mut Kept {

@@ -58,7 +58,7 @@ use wa_core::connection::CloseReason;
 use self::client::{Left, Running};
 use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
-use self::intake::{Input, Taking};
+use self::intake::{Input, Patience, Taking};
 use self::linking::{Linking, News};
 use self::past::Asking;
 use self::standing::Turn;
@@ -138,6 +138,8 @@ pub(crate) struct Actor {
     questions: Questions,
     inbound: Inbound,
     taking: Taking,
+    /// Whether the host answers in time.
+    patience: Patience,
     linking: Option<Linking>,
     /// A job that asks the phone for the past.
     asking: Option<Asking>,
@@ -192,6 +194,7 @@ impl Actor {
             questions: Questions::default(),
             inbound,
             taking: Taking::default(),
+            patience: Patience::default(),
             linking: None,
             asking: None,
             is_guarded: true,

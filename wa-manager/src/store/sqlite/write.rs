@@ -173,7 +173,8 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
         Change::PutCursor(cursor) => {
             let account = cursor.account.as_ref().map_or("", |account| account.as_str());
             run(
-                "INSERT OR REPLACE INTO cursor (endpoint, account, seq) VALUES (?1, ?2, ?3)",
+                "INSERT OR REPLACE INTO cursor (endpoint, account, seq) SELECT ?1, ?2, ?3 \
+                 WHERE ?2 = '' OR EXISTS (SELECT 1 FROM account WHERE id = ?2)",
                 params![cursor.endpoint, account, int(cursor.seq)],
             )?;
         }
@@ -334,7 +335,8 @@ fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
 
 fn put_dead_letter(connection: &Connection, letter: &DeadLetterRecord) -> Done<()> {
     let sql = "INSERT OR REPLACE INTO dead_letter (seq, account_seq, id, tenant, account, kind, at, data, endpoint, \
-               tries, reason, died_at, replayed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+               tries, reason, died_at, replayed) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 \
+               WHERE ?5 IS NULL OR ?6 = 'account.deleted' OR EXISTS (SELECT 1 FROM account WHERE id = ?5)";
     let event = &letter.event;
     let values = params![
         int(event.seq),
