@@ -74,7 +74,11 @@ impl KeyStores for SqliteKeyStores {
             // What is only in the log goes into the file.
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+            let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            if is_busy.map_err(failed)? {
+                // Somebody has it open: some of it may be in the log only.
+                return Err(StoreError::Locked);
+            }
             connection.close().map_err(|(_, error)| failed(error))?;
             std::fs::read(&path).map(Zeroizing::new).map_err(io)
         }))

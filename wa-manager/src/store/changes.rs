@@ -3,8 +3,8 @@
 use wa_types::{Jid, MessageId};
 
 use super::records::{
-    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, NumberRecord,
-    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, LeftoverRecord,
+    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use crate::account::AccountRecord;
 use crate::event::NewEvent;
@@ -92,6 +92,10 @@ pub enum Change {
         /// In milliseconds since 1970.
         before: u64,
     },
+    /// Remembers files that are to be removed. It stays when the account goes.
+    PutLeftover(LeftoverRecord),
+    /// They are removed.
+    DeleteLeftover(LeftoverRecord),
     /// Remembers what a request led to.
     PutIdempotency(Box<IdempotencyRecord>),
     /// Writes how often something was tried to be linked.
@@ -144,6 +148,12 @@ impl Changes {
     /// Adds a change.
     pub fn push(&mut self, change: Change) -> &mut Self {
         self.list.push(change);
+        self
+    }
+
+    /// Adds changes.
+    pub fn extend(&mut self, changes: impl IntoIterator<Item = Change>) -> &mut Self {
+        self.list.extend(changes);
         self
     }
 

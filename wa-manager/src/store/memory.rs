@@ -11,7 +11,7 @@ use super::changes::{Change, Changes};
 use super::error::ManagerStoreError;
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    LeftoverRecord, NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
@@ -36,6 +36,7 @@ struct Tables {
     events: VecDeque<EventRecord>,
     last_seq: u64,
     kept: HashMap<AccountId, Kept>,
+    leftovers: Vec<LeftoverRecord>,
     idempotency: HashMap<(TenantId, String), IdempotencyRecord>,
     pair_limits: HashMap<String, PairLimitRecord>,
     cursors: HashMap<(String, Option<AccountId>), CursorRecord>,
@@ -171,6 +172,11 @@ impl Tables {
                 Change::TrimNumbers { account, before } => {
                     self.kept(&account).numbers.retain(|_, record| record.at.0 >= before);
                 }
+                Change::PutLeftover(leftover) => {
+                    self.leftovers.retain(|other| *other != leftover);
+                    self.leftovers.push(leftover);
+                }
+                Change::DeleteLeftover(leftover) => self.leftovers.retain(|other| *other != leftover),
                 Change::PutIdempotency(record) => {
                     self.idempotency.insert((record.tenant.clone(), record.key.clone()), *record);
                 }
@@ -380,6 +386,10 @@ impl ManagerStore for MemoryManagerStore {
         self.read_kept(account, |kept| {
             numbers.iter().filter_map(|number| kept.numbers.get(number).cloned()).collect()
         })
+    }
+
+    fn leftovers(&self) -> StoreFuture<'_, Vec<LeftoverRecord>> {
+        self.read(|tables| tables.leftovers.clone())
     }
 
     fn idempotency(&self, tenant: &TenantId, key: &str) -> StoreFuture<'_, Option<IdempotencyRecord>> {

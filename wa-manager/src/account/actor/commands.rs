@@ -167,11 +167,15 @@ impl Actor {
         let name = self.record.name.as_str();
         changes.push_event(self.event(EventKind::AccountDeleted, json!({ "name": name })));
         changes.push(Change::DeleteAccount(self.record.id.clone()));
+        let leftover = self.shared.leftover(&self.record);
+        changes.extend(leftover.clone().map(Change::PutLeftover));
         self.write(changes).await?;
         self.shared.numbers.set(self.id(), None);
-        self.remove_media().await;
-        self.remove_keys().await;
-        self.shared.places.give_up(self.id());
+        self.shared.places.hold_of(self.id());
+        while self.closing.join_next().await.is_some() {}
+        if let Some(leftover) = leftover {
+            self.shared.clear(leftover).await;
+        }
         Ok(Ok(()))
     }
 

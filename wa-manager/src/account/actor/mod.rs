@@ -75,6 +75,7 @@ use crate::store::{Changes, ManagerStoreError};
 pub use command::{AccountPatch, CommandOutcome, Unlink};
 pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
+pub(crate) use gatekeeping::gate_config;
 pub use numbers::{CheckError, NumberStatus};
 pub use past::{HistoryError, HistoryJob, HistoryRequest};
 pub use session::SessionError;
@@ -241,6 +242,7 @@ impl Actor {
                 () = self.stop.cancelled() => {
                     Box::pin(self.cancel_linking()).await?;
                     self.end_client().await;
+                    self.end_job("shutdown").await?;
                     if !matches!(self.record.status, AccountStatus::Idle | AccountStatus::Error) {
                         // The truth for whoever reads the store before the next start.
                         self.stand(Standing::new(self.resting())).await?;

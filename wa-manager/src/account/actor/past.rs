@@ -1,6 +1,7 @@
 //! The past that the phone is asked for, chat by chat: one job of an account at a time. The job asks, the account's task
 //! stores and tells. Requirements: manager.md, R102, R107.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::account::{AccountStatus, SyncLimit};
 use crate::event::EventKind;
 use crate::ids::JobId;
 use crate::inbound::Past;
+use crate::manager::ManagerError;
 use crate::sending::text_of;
 use crate::store::{ChatRecord, ManagerStoreError};
 
@@ -95,6 +97,9 @@ pub enum HistoryError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] ManagerStoreError),
+    /// The account is gone, damaged, or another owner's; or the manager ended.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
 }
 
 impl HistoryError {
@@ -106,6 +111,7 @@ impl HistoryError {
             Self::Busy { .. } => "busy",
             Self::UnknownChat { .. } => "unknown_chat",
             Self::Store(_) => "store",
+            Self::Manager(error) => error.code(),
         }
     }
 }
@@ -213,7 +219,8 @@ impl Actor {
             let known = store.chats(&self.record.id, CHATS).await?;
             chats.extend(known.iter().filter_map(anchor_of));
         }
-        for chat in request.chats.into_iter().take(CHATS) {
+        let mut asked = BTreeSet::new();
+        for chat in request.chats.into_iter().filter(|chat| asked.insert(chat.to_string())).take(CHATS) {
             let known = store.chat(&self.record.id, &chat).await?;
             let anchor = known.as_ref().and_then(anchor_of);
             chats.push(anchor.ok_or(HistoryError::UnknownChat { chat })?);
@@ -240,6 +247,13 @@ impl Actor {
                 self.tell(EventKind::HistoryProgress, data).await
             }
         }
+    }
+
+    /// Ends the job that is under way, if there is one, and tells it so.
+    pub(super) async fn end_job(&mut self, why: &str) -> Result<(), Lost> {
+        let Some(asking) = self.asking.take() else { return Ok(()) };
+        let data = progress(&asking, "failed", json!(why));
+        self.tell(EventKind::HistoryProgress, data).await
     }
 
     async fn take_page(&mut self, Page { chat, page, is_last, taken }: Page) -> Result<(), Lost> {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::super::changes::{Change, Changes};
 use super::super::error::ManagerStoreError;
-use super::super::records::{ContactRecord, DeadLetterRecord};
+use super::super::records::{ContactRecord, DeadLetterRecord, LeftoverRecord};
 use super::{failed, int, json, word};
 use crate::account::{AcceptedLink, AccountRecord};
 use crate::event::{EventRecord, NewEvent};
@@ -128,6 +128,14 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
         }
         Change::TrimNumbers { account, before } => {
             run("DELETE FROM number WHERE account = ?1 AND at < ?2", params![account.as_str(), int(before)])?;
+        }
+        Change::PutLeftover(LeftoverRecord { account, location }) => {
+            let values = params![account.as_str(), location];
+            run("INSERT OR REPLACE INTO leftover (account, location) VALUES (?1, ?2)", values)?;
+        }
+        Change::DeleteLeftover(LeftoverRecord { account, location }) => {
+            let values = params![account.as_str(), location];
+            run("DELETE FROM leftover WHERE account = ?1 AND location = ?2", values)?;
         }
         Change::PutIdempotency(record) => {
             run(
