@@ -133,3 +133,25 @@ async fn blocking<T: Send + 'static>(
 fn io(source: std::io::Error) -> StoreError {
     StoreError::Io { source: source.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_somebody_has_open_is_not_read_in_part() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.db");
+        let writer = Connection::open(&path).unwrap();
+        writer.pragma_update(None, "journal_mode", "WAL").unwrap();
+        writer.execute_batch("CREATE TABLE one (a)").unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM one").unwrap();
+        writer.execute_batch("INSERT INTO one VALUES (1)").unwrap();
+        let stores = SqliteKeyStores::new();
+        assert!(matches!(stores.read(&path).await, Err(StoreError::Locked)));
+        reader.execute_batch("COMMIT").unwrap();
+        drop((reader, writer));
+        assert!(!stores.read(&path).await.unwrap().is_empty());
+    }
+}

@@ -125,10 +125,7 @@ impl Account {
     }
 
     /// Asks the account's task. Without an answer, why there is none.
-    async fn lend<T>(
-        &self,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command,
-    ) -> Result<T, ManagerError> {
+    async fn lend<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, ManagerError> {
         let (reply, answer) = oneshot::channel();
         self.entry().commands.send(command(reply)).await.map_err(|_| self.entry().gone())?;
         answer.await.map_err(|_| self.entry().gone())

@@ -17,8 +17,8 @@ use crate::figures::Restricted;
 use crate::ids::{AccountId, Epoch, EventId, TenantId};
 use crate::store::{Change, Changes, ManagerStore, ManagerStoreError, TrustRecord};
 use crate::trust::{
-    ClockSkew, Evidence, Moved, Reservation, ReservationState, Terms, TrustClock, TrustLevel,
-    TrustState, TrustTable, Zone,
+    ClockSkew, Evidence, Moved, Reservation, ReservationState, Terms, TrustClock, TrustLevel, TrustState,
+    TrustTable, Zone,
 };
 
 /// After the account is ready first, first contacts wait so long for the past, unless it ends before.

@@ -219,3 +219,11 @@ async fn what_was_unlinked_meanwhile_is_told_at_the_next_start() {
     assert_eq!(after.reason.unwrap().kind, ReasonKind::LoggedOut);
     assert_eq!((after.is_logged_in, after.desired), (false, DesiredState::Stopped));
 }
+
+#[tokio::test]
+async fn nothing_is_made_after_the_end() {
+    let scene = Scene::new().await;
+    scene.manager.shutdown(std::time::Duration::from_secs(30)).await;
+    let refused = scene.manager.create(wa_manager::AccountSpec::default()).await.unwrap_err();
+    assert!(matches!(refused, ManagerError::Shutdown), "{refused:?}");
+}

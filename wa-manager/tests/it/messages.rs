@@ -46,7 +46,7 @@ async fn what_is_on_its_way_at_a_logout_is_told() {
     });
     let is_it = |node: &Node| node.tag == "message";
     let sent = soon("the message", scene.server.wait_for(&device, Direction::FromClient, is_it)).await;
-    let sent = MessageId::new(sent.get("id").unwrap().to_text().into_owned());
+    let sent = MessageId::new(&*sent.get("id").unwrap().to_text());
     soon("the logout", anna.logout(Unlink::AtServer)).await.unwrap();
     let told = soon("the end of the send", sending).await.unwrap().unwrap_err();
     assert!(matches!(&told, SendError::Unknown { message_id } if *message_id == sent), "{told:?}");

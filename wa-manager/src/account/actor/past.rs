@@ -1,7 +1,6 @@
 //! The past that the phone is asked for, chat by chat: one job of an account at a time. The job asks, the account's task
 //! stores and tells. Requirements: manager.md, R102, R107.
 
-use std::collections::BTreeSet;
 use std::future::pending;
 use std::time::Duration;
 
@@ -213,17 +212,17 @@ impl Actor {
         }
         let most = self.record.settings.sync_limit;
         let limit = request.limit.unwrap_or(most).get().min(most.get());
-        let store = &self.shared.store;
-        let mut chats = Vec::new();
+        let mut chats: Vec<Anchor> = Vec::new();
         if request.chats.is_empty() {
-            let known = store.chats(&self.record.id, CHATS).await?;
+            let known = self.shared.store.chats(&self.record.id, CHATS).await?;
             chats.extend(known.iter().filter_map(anchor_of));
         }
-        let mut asked = BTreeSet::new();
-        for chat in request.chats.into_iter().filter(|chat| asked.insert(chat.to_string())).take(CHATS) {
-            let known = store.chat(&self.record.id, &chat).await?;
-            let anchor = known.as_ref().and_then(anchor_of);
-            chats.push(anchor.ok_or(HistoryError::UnknownChat { chat })?);
+        for chat in request.chats.into_iter().take(CHATS) {
+            let known = self.known_chat(&chat).await?;
+            let anchor = known.as_ref().and_then(anchor_of).ok_or(HistoryError::UnknownChat { chat })?;
+            if chats.iter().all(|other| other.chat != anchor.chat) {
+                chats.push(anchor);
+            }
         }
         let job = HistoryJob { id: JobId::of(SystemRandom.array()), chats: chats.len(), limit };
         let (sender, pages) = mpsc::channel(1);
@@ -231,6 +230,21 @@ impl Actor {
         task.spawn(ask(client, chats, limit, request.within, sender));
         self.asking = Some(Asking { job: job.clone(), pages, task, messages: 0, done: 0 });
         Ok(job)
+    }
+
+    /// The chat of this address, by whichever of a person's two it is known.
+    async fn known_chat(&self, chat: &Jid) -> Result<Option<ChatRecord>, ManagerStoreError> {
+        let (store, account) = (&self.shared.store, &self.record.id);
+        if let Some(known) = store.chat(account, chat).await? {
+            return Ok(Some(known));
+        }
+        let person = store.contact(account, chat).await?;
+        for other in person.into_iter().flat_map(|person| [person.pn, person.lid]).flatten() {
+            if let Some(known) = store.chat(account, &other).await? {
+                return Ok(Some(known));
+            }
+        }
+        Ok(None)
     }
 
     /// A job said something.
