@@ -6,6 +6,7 @@ use serde_json::Value;
 use wa_types::UnixMillis;
 
 use crate::ids::{AccountId, EventId, TenantId};
+use crate::store::ChatKind;
 
 /// An event that is about to be stored; the store gives it its numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +50,14 @@ pub struct EventRecord {
     pub at: UnixMillis,
     /// More, by kind.
     pub data: Value,
+}
+
+impl EventRecord {
+    /// Which sort of chat it is about, if it is about one.
+    #[must_use]
+    pub fn chat_kind(&self) -> Option<ChatKind> {
+        ChatKind::deserialize(self.data.get("chatKind")?).ok()
+    }
 }
 
 macro_rules! kinds {

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::event::{EventKind, EventRecord};
 use crate::figures;
 use crate::ids::{AccountId, TenantId};
-use crate::store::{EventQuery, ManagerStore, ManagerStoreError};
+use crate::store::{ChatKind, EventQuery, ManagerStore, ManagerStoreError};
 
 /// How many events are read from the store at once.
 const PAGE: usize = 256;
@@ -55,6 +55,8 @@ pub struct EventFilter {
     pub account: Option<AccountId>,
     /// Those of these kinds; of all if there are none.
     pub kinds: Vec<EventKind>,
+    /// But none of chats of these sorts.
+    pub without: Vec<ChatKind>,
 }
 
 impl EventFilter {
@@ -64,6 +66,7 @@ impl EventFilter {
         self.tenant.as_ref().is_none_or(|tenant| event.tenant == *tenant)
             && (self.account.is_none() || event.account == self.account)
             && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+            && (self.without.is_empty() || !self.without.iter().any(|kind| event.chat_kind() == Some(*kind)))
     }
 }
 
@@ -297,7 +300,7 @@ impl EventStream {
 
     /// A page, and the number of the oldest event that was there after it had been read.
     async fn page(&self) -> Result<(Vec<EventRecord>, u64), ManagerStoreError> {
-        let EventFilter { tenant, account, kinds: _ } = self.filter.clone();
+        let EventFilter { tenant, account, kinds: _, without: _ } = self.filter.clone();
         let query = EventQuery { after: self.cursor, tenant, account, limit: PAGE };
         let page = self.shared.store.events(query).await?;
         Ok((page, self.shared.store.first_seq().await?))

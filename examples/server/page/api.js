@@ -11,6 +11,7 @@ export class Problem extends Error {
 
 const CALL_LIMIT = 30_000;
 const BATCH_LIMIT = 120_000;
+const BATCH = 1000;
 
 /** The calls, with this key. `base` is where the page itself is; `language` is asked for each call. */
 export function createApi({ key, base, language = () => 'en', fetch = globalThis.fetch.bind(globalThis) }) {
@@ -48,6 +49,16 @@ export function createApi({ key, base, language = () => 'en', fetch = globalThis
 
   const post = (path, body = {}, limit) => call('POST', path, { body, limit });
 
+  /** Names beyond what the server takes at once go in further requests. */
+  async function many(what, names, more = {}) {
+    const items = [];
+    for (let from = 0; from < names.length; from += BATCH) {
+      const body = { names: names.slice(from, from + BATCH), ...more };
+      items.push(...(await post(`whatsapp/sessions/${what}`, body, BATCH_LIMIT)).items);
+    }
+    return { items };
+  }
+
   return {
     /** All accounts, however many answers that takes. */
     async list() {
@@ -75,9 +86,9 @@ export function createApi({ key, base, language = () => 'en', fetch = globalThis
     refreshPairing: (name) => post(`${account(name)}/pairing/refresh`),
     cancelPairing: (name) => post(`${account(name)}/pairing/cancel`),
     resetUsage: (name, reason) => post(`${account(name)}/usage/reset`, { reason }),
-    batchStart: (names) => post('whatsapp/sessions/start', { names }, BATCH_LIMIT),
-    batchStop: (names) => post('whatsapp/sessions/stop', { names }, BATCH_LIMIT),
-    batchDelete: (names) => post('whatsapp/sessions/delete', { names, confirm: true }, BATCH_LIMIT),
+    batchStart: (names) => many('start', names),
+    batchStop: (names) => many('stop', names),
+    batchDelete: (names) => many('delete', names, { confirm: true }),
     ticket: async () => (await post('ws/ticket')).ticket,
     /** The simulated phones, where the server has some. */
     async phones() {

@@ -18,6 +18,8 @@ use crate::keys::KeyStore;
 use crate::passkeys::Passkeys;
 use crate::problem::Problem;
 use crate::rates::Rates;
+use crate::rest::health::Answered;
+use crate::rest::nodes::Node;
 use crate::sandbox::Sandbox;
 use crate::ws::Tickets;
 use crate::{page, rest, sandbox, ws};
@@ -34,6 +36,8 @@ pub(crate) struct App {
     pub(crate) tickets: Tickets,
     pub(crate) passkeys: Passkeys,
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) node: Node,
+    pub(crate) answered: Answered,
     pub(crate) sandbox: Option<Sandbox>,
 }
 

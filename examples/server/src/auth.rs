@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use wa_manager::{Account, AccountKey, AccountName};
+use wa_manager::{Account, AccountKey, AccountName, TenantId};
 
 use crate::app::App;
 use crate::keys::{Key, Scope};
@@ -25,6 +25,28 @@ impl Caller {
             Ok(())
         } else {
             Err(Problem::forbidden(format!("this needs a key with the scope {scope:?}").to_lowercase()))
+        }
+    }
+
+    /// Fails unless the key looks after its tenant. One that is bound to accounts, to addresses or to a time makes none that
+    /// are not.
+    pub(crate) fn looks_after(&self) -> Result<(), Problem> {
+        self.may(Scope::Admin)?;
+        let Key { accounts, addresses, expires_at, .. } = &*self.key;
+        if accounts.is_empty() && addresses.is_empty() && expires_at.is_none() {
+            Ok(())
+        } else {
+            Err(Problem::forbidden("a key that is bound looks after nothing"))
+        }
+    }
+
+    /// Fails unless the key looks after all tenants: that is what those of the tenant `default` do.
+    pub(crate) fn looks_after_all(&self) -> Result<(), Problem> {
+        self.looks_after()?;
+        if self.key.tenant == TenantId::default() {
+            Ok(())
+        } else {
+            Err(Problem::forbidden("this key looks after its own tenant"))
         }
     }
 

@@ -57,6 +57,8 @@ use crate::idempotency::Idempotency;
 use crate::keys::{Key, KeyStore, Scope};
 use crate::options::{Backend, Options, USAGE};
 use crate::passkeys::Passkeys;
+use crate::rest::health::Answered;
+use crate::rest::nodes::Node;
 use crate::sandbox::Sandbox;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -114,6 +116,8 @@ async fn run(options: Options) -> Outcome<()> {
     let keys = KeyStore::open(&options.data.join("keys.db"))?;
     let idempotency = Idempotency::open(&options.data.join("answers.db"))?;
     let first = first_key(&keys, clock.wall().0).await?;
+    let node = Node::new(clock.wall().0);
+    let drain = node.drain.clone();
     let app = Arc::new(App {
         base: options.base.clone(),
         manager: manager.clone(),
@@ -124,6 +128,8 @@ async fn run(options: Options) -> Outcome<()> {
         tickets: ws::Tickets::default(),
         passkeys: Passkeys::default(),
         metrics: metrics.clone(),
+        node,
+        answered: Answered::default(),
         sandbox,
     });
     let address = listener.local_addr()?;
@@ -156,7 +162,7 @@ async fn run(options: Options) -> Outcome<()> {
     let service = app.router().into_make_service_with_connect_info::<SocketAddr>();
     let over = CancellationToken::new();
     let served =
-        axum::serve(listener, service).with_graceful_shutdown(stopped(manager.clone(), over.clone()));
+        axum::serve(listener, service).with_graceful_shutdown(stopped(manager.clone(), drain, over.clone()));
     let too_long = async {
         over.cancelled().await;
         tokio::time::sleep(LINGER).await;
@@ -201,7 +207,7 @@ async fn first_key(keys: &KeyStore, now: u64) -> Outcome<Option<String>> {
 }
 
 /// Waits for the wish to end, and ends the accounts: sockets end with them, so that the server can end.
-async fn stopped(manager: ClientManager, over: CancellationToken) {
+async fn stopped(manager: ClientManager, drain: CancellationToken, over: CancellationToken) {
     #[cfg(unix)]
     let terminated = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
@@ -214,6 +220,7 @@ async fn stopped(manager: ClientManager, over: CancellationToken) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminated => {}
+        () = drain.cancelled() => {}
     }
     manager.shutdown(GRACE).await;
     over.cancel();

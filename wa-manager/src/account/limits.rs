@@ -63,6 +63,23 @@ impl<'a> TrustHandle<'a> {
         asked.await.map_err(gone)?
     }
 
+    /// Sets level and daily limit, whichever are given, both or none: as [`Self::set_level`] and [`Self::set_daily_limit`].
+    ///
+    /// # Errors
+    /// [`ControlError`]; nothing is changed then.
+    pub async fn adjust(
+        &self,
+        level: Option<TrustLevel>,
+        limit: Option<u32>,
+        actor: Actor,
+        reason: String,
+    ) -> Result<(), ControlError> {
+        let call = self
+            .account
+            .with_gate(move |gate| Box::pin(async move { gate.adjust(level, limit, &actor, &reason).await }));
+        call.await.map_err(|_| ControlError::Gone)?
+    }
+
     /// Sets the level: any lower one, or one higher. `reason` is kept with who did it.
     ///
     /// # Errors
@@ -73,10 +90,7 @@ impl<'a> TrustHandle<'a> {
         actor: Actor,
         reason: String,
     ) -> Result<(), ControlError> {
-        let call = self
-            .account
-            .with_gate(move |gate| Box::pin(async move { gate.set_level(level, &actor, &reason).await }));
-        call.await.map_err(|_| ControlError::Gone)?
+        self.adjust(Some(level), None, actor, reason).await
     }
 
     /// Sets the daily limit, up to that of the level.
@@ -84,10 +98,7 @@ impl<'a> TrustHandle<'a> {
     /// # Errors
     /// [`ControlError`].
     pub async fn set_daily_limit(&self, limit: u32, actor: Actor) -> Result<(), ControlError> {
-        let call = self
-            .account
-            .with_gate(move |gate| Box::pin(async move { gate.set_daily_limit(limit, &actor).await }));
-        call.await.map_err(|_| ControlError::Gone)?
+        self.adjust(None, Some(limit), actor, String::new()).await
     }
 
     /// Forgives what was sent today, once a day. What the server forbids stays.

@@ -59,6 +59,8 @@ pub struct AccountRecord {
     pub accepted: Option<AcceptedLink>,
     /// Its session was handed out: it is not used here until it is imported again.
     pub exported: bool,
+    /// How often the session was handed out so far, here and wherever it came from.
+    pub hand_overs: u64,
     /// Who may write it.
     pub epoch: Epoch,
 }
@@ -100,6 +102,8 @@ pub struct AccountSnapshot {
     pub version: u64,
     /// Whether it is linked to a phone.
     pub is_logged_in: bool,
+    /// Whether its session was handed out: it does not start here until it is imported again.
+    pub is_exported: bool,
     /// Its phone number: digits.
     pub phone_number: Option<String>,
     /// The linked device.
@@ -164,6 +168,7 @@ impl AccountSnapshot {
             seq: record.seq,
             version: record.version,
             is_logged_in: record.jid.is_some(),
+            is_exported: record.exported,
             phone_number: record.phone.as_ref().map(|phone| phone.as_str().to_owned()),
             device: record.jid.as_ref().map(|jid| DeviceSnapshot {
                 device_id: jid.to_string(),

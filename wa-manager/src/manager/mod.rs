@@ -49,7 +49,7 @@ pub use batch::ItemResult;
 pub use builder::{ManagerBuilder, Starts};
 pub use error::ManagerError;
 pub use list::{ListFilter, Page};
-pub(crate) use numbers::Numbers;
+pub(crate) use numbers::{NotClaimed, Numbers};
 pub(crate) use places::Places;
 pub(crate) use quota::Quotas;
 pub use quota::TenantQuota;
@@ -220,6 +220,7 @@ impl ClientManager {
             probation: None,
             accepted: None,
             exported: false,
+            hand_overs: 0,
             epoch: Epoch(1),
         };
         shared.settle_location(&mut record)?;
@@ -366,10 +367,12 @@ impl ClientManager {
         account.ask_session(|reply| Command::Export(seal.clone(), reply)).await
     }
 
-    /// Gives a stopped account a session that another manager handed out, or its own one back. It does not start by itself.
+    /// Gives a stopped account a session that another manager handed out, or its own one back, as long as that was not
+    /// handed out anew since then. It does not start by itself.
     ///
     /// # Errors
-    /// [`SessionError`]; nothing is changed then.
+    /// [`SessionError`]; the account has no other session then. Once begun it is carried out, even when the future is
+    /// dropped.
     pub async fn import_session(
         &self,
         key: &AccountKey,
@@ -442,6 +445,14 @@ impl ClientManager {
         Ok(self.inner.shared.store.events(query).await?)
     }
 
+    /// The number of the oldest event that is kept: those before it were forgotten.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`].
+    pub async fn first_event(&self) -> Result<u64, ManagerError> {
+        Ok(self.inner.shared.store.first_seq().await?)
+    }
+
     /// Where events are delivered to by HTTP.
     #[must_use]
     pub fn webhooks(&self) -> &Webhooks {
@@ -500,9 +511,7 @@ impl Inner {
         {
             tracing::error!(account = %record.id, place, "two accounts have one store: this one will not use it");
         }
-        if let Some(jid) = record.jid.as_ref().filter(|_| !record.exported) {
-            self.shared.numbers.set(&record.id, Some(jid.user()));
-        }
+        self.shared.numbers.note(&record);
         let (commands, mut mailbox) = mpsc::channel(COMMANDS);
         let (sender, snapshot) = watch::channel(AccountSnapshot::new(&record, self.new_trust(&record)));
         let (show, shown) = watch::channel(None);

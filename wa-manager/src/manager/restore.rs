@@ -73,5 +73,5 @@ fn is_wanted(snapshot: &AccountSnapshot) -> bool {
         });
     // A link that a phone accepted is made one by the next login.
     let is_linked = snapshot.is_logged_in || snapshot.status == AccountStatus::Disconnected;
-    shall_run && is_linked && may_run
+    shall_run && is_linked && may_run && !snapshot.is_exported
 }

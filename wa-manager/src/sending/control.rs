@@ -94,6 +94,39 @@ impl Gate {
         self.trust.state.evidence(now)
     }
 
+    /// Sets level and daily limit, whichever are given, both or none: as [`Self::set_level`] and [`Self::set_daily_limit`].
+    ///
+    /// # Errors
+    /// [`ControlError`]; nothing is changed then.
+    pub async fn adjust(
+        &mut self,
+        level: Option<TrustLevel>,
+        limit: Option<u32>,
+        actor: &Actor,
+        reason: &str,
+    ) -> Result<(), ControlError> {
+        let mut step = self.begin().await?;
+        if let Some(level) = level {
+            let reason = some(reason)?;
+            let before = step.state.level();
+            if !step.state.set_level(level, step.now) {
+                return Err(ControlError::TooHigh { highest: before.up() });
+            }
+            let change = json!({ "from": before.number(), "to": level.number() });
+            self.audit(&mut step, "set_level", actor, reason, change);
+        }
+        if let Some(limit) = limit {
+            let before = step.state.daily_limit(&self.config.table);
+            if !step.state.set_daily_limit(&self.config.table, limit) {
+                let ceiling = self.config.table.level(step.state.level()).daily;
+                return Err(ControlError::AboveLevel { ceiling });
+            }
+            let change = json!({ "before": before, "after": limit });
+            self.audit(&mut step, "set_daily_limit", actor, reason, change);
+        }
+        Ok(self.commit(step).await?)
+    }
+
     /// Sets the level: any lower one, or one higher.
     ///
     /// # Errors
@@ -104,15 +137,7 @@ impl Gate {
         actor: &Actor,
         reason: &str,
     ) -> Result<(), ControlError> {
-        let reason = some(reason)?;
-        let mut step = self.begin().await?;
-        let before = step.state.level();
-        if !step.state.set_level(level, step.now) {
-            return Err(ControlError::TooHigh { highest: before.up() });
-        }
-        let change = json!({ "from": before.number(), "to": level.number() });
-        self.audit(&mut step, "set_level", actor, reason, change);
-        Ok(self.commit(step).await?)
+        self.adjust(Some(level), None, actor, reason).await
     }
 
     /// Sets how many messages a day may be sent besides answers. The level's own number follows the level from then on.
@@ -120,14 +145,7 @@ impl Gate {
     /// # Errors
     /// [`ControlError`].
     pub async fn set_daily_limit(&mut self, limit: u32, actor: &Actor) -> Result<(), ControlError> {
-        let mut step = self.begin().await?;
-        let before = step.state.daily_limit(&self.config.table);
-        if !step.state.set_daily_limit(&self.config.table, limit) {
-            let ceiling = self.config.table.level(step.state.level()).daily;
-            return Err(ControlError::AboveLevel { ceiling });
-        }
-        self.audit(&mut step, "set_daily_limit", actor, "", json!({ "before": before, "after": limit }));
-        Ok(self.commit(step).await?)
+        self.adjust(None, Some(limit), actor, "").await
     }
 
     /// Forgives what was used today, once a day. What the server forbids, and what counts for longer than a day, stays.

@@ -31,7 +31,13 @@ pub enum ManagerStoreError {
         /// What cannot be read.
         what: String,
     },
-    /// It was made by a newer version.
+    /// It was made by an older version, whose files are not read: begin with a new one.
+    #[error("the store was made by an older version ({found})")]
+    OlderVersion {
+        /// The version that it has.
+        found: u32,
+    },
+    /// It was made by a newer version: use that, or a later one.
     #[error("the store was made by a newer version ({found})")]
     NewerVersion {
         /// The version that it has.

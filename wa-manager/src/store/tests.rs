@@ -13,7 +13,7 @@ use crate::account::{
 use crate::event::{EventKind, NewEvent};
 use crate::ids::{Epoch, EventId};
 use crate::trust::{TrustLevel, TrustState, Zone};
-use crate::webhook::{SigningMode, WebhookId, WebhookSecret, WebhookState};
+use crate::webhook::{SigningMode, WebhookId, WebhookRetry, WebhookSecret, WebhookState};
 
 /// Runs a test on each store.
 macro_rules! on_each {
@@ -86,6 +86,7 @@ pub(crate) fn account(number: u8, name: &str) -> AccountRecord {
             lid: Some("1234:7@lid".parse().unwrap()),
         }),
         exported: true,
+        hand_overs: 3,
         epoch: Epoch(4),
     }
 }
@@ -482,6 +483,8 @@ fn webhook(number: u8, of: Option<AccountId>) -> WebhookRecord {
         headers: BTreeMap::from([("authorization".into(), "Bearer x".into())]),
         mode: SigningMode::Waha,
         is_parallel: true,
+        ignore: vec![ChatKind::Status],
+        retry: Some(WebhookRetry { first_wait_seconds: 1, ..WebhookRetry::default() }),
         state: WebhookState::Degraded,
         since: 9,
         created_at: UnixMillis(1),
@@ -566,6 +569,28 @@ async fn dead_letters_outlive_their_events(store: &dyn ManagerStore) {
         let letters = store.dead_letters(hook.as_str(), query).await.unwrap();
         assert_eq!(letters.iter().map(|letter| letter.event.seq).collect::<Vec<_>>(), left, "{keep}");
     }
+}
+
+/// Nothing is read of tables of another version; and whoever changes them changes it.
+#[tokio::test]
+async fn a_file_of_another_version_is_refused() {
+    use sha2::Digest as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("manager");
+    SqliteManagerStore::open(&path).unwrap().close().await.unwrap();
+    let set = |version: u32| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.pragma_update(None, "user_version", version).unwrap();
+        connection.close().unwrap();
+        SqliteManagerStore::open(&path).map(drop)
+    };
+    let known = SqliteManagerStore::VERSION;
+    assert!(matches!(set(known - 1), Err(ManagerStoreError::OlderVersion { found }) if found == known - 1));
+    assert!(matches!(set(known + 1), Err(ManagerStoreError::NewerVersion { found }) if found == known + 1));
+    set(known).unwrap();
+    let tables = sha2::Sha256::digest(include_str!("sqlite/schema.sql"));
+    let tables: String = tables.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((known, tables.as_str()), (3, "a62ab00c"), "the tables changed: so does their version");
 }
 
 #[tokio::test]

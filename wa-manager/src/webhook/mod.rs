@@ -31,7 +31,7 @@ mod task;
 pub use crate::ids::WebhookId;
 pub use builder::WebhooksBuilder;
 pub use reach::Reach;
-pub use record::{SigningMode, Webhook, WebhookRecord, WebhookState};
+pub use record::{SigningMode, Webhook, WebhookRecord, WebhookRetry, WebhookState};
 pub use registry::Webhooks;
 pub use replay::{DEAD_LETTERS_AT_ONCE, Replayed};
 pub use secret::{SecretError, WebhookSecret};

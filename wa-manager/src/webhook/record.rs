@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wa_types::UnixMillis;
@@ -10,6 +11,8 @@ use super::secret::WebhookSecret;
 use crate::event::EventKind;
 use crate::hub::EventFilter;
 use crate::ids::{AccountId, TenantId, WebhookId};
+use crate::sink::DeliveryPolicy;
+use crate::store::ChatKind;
 
 /// How deliveries are signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +45,36 @@ pub enum WebhookState {
     Damaged,
 }
 
+/// How patient we are with a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(clippy::exhaustive_structs, reason = "made by callers with ..Default::default()")]
+pub struct WebhookRetry {
+    /// The wait after the first failure; it doubles. From 1 on.
+    pub first_wait_seconds: u32,
+    /// The longest wait: no shorter than the first, an hour at most.
+    pub longest_wait_seconds: u32,
+    /// An event that was not taken for so long is a dead letter: no sooner than after the longest wait, after a day at
+    /// the latest.
+    pub give_up_after_seconds: u32,
+}
+
+impl WebhookRetry {
+    pub(super) const fn is_fit(self) -> bool {
+        self.first_wait_seconds >= 1
+            && self.first_wait_seconds <= self.longest_wait_seconds
+            && self.longest_wait_seconds <= 3600
+            && self.longest_wait_seconds <= self.give_up_after_seconds
+            && self.give_up_after_seconds <= 24 * 3600
+    }
+}
+
+impl Default for WebhookRetry {
+    fn default() -> Self {
+        Self { first_wait_seconds: 5, longest_wait_seconds: 15 * 60, give_up_after_seconds: 24 * 3600 }
+    }
+}
+
 /// A webhook, as the store keeps it.
 #[derive(Clone, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
@@ -64,6 +97,10 @@ pub struct WebhookRecord {
     pub mode: SigningMode,
     /// Whether the events of an account may overtake each other.
     pub is_parallel: bool,
+    /// Nothing of chats of these sorts.
+    pub ignore: Vec<ChatKind>,
+    /// How patient we are with it, if not as with all.
+    pub retry: Option<WebhookRetry>,
     /// How it does.
     pub state: WebhookState,
     /// Events after the one of this number are for it.
@@ -78,7 +115,21 @@ impl WebhookRecord {
     /// Which events it gets.
     pub(super) fn filter(&self) -> EventFilter {
         let (tenant, account) = (Some(self.tenant.clone()), self.account.clone());
-        EventFilter { tenant, account, kinds: self.events.clone() }
+        EventFilter { tenant, account, kinds: self.events.clone(), without: self.ignore.clone() }
+    }
+
+    /// How patient we are with it.
+    pub(super) fn policy(&self, usual: DeliveryPolicy) -> DeliveryPolicy {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        match self.retry {
+            Some(retry) => DeliveryPolicy {
+                first_wait: seconds(retry.first_wait_seconds),
+                longest_wait: seconds(retry.longest_wait_seconds),
+                give_up_after: seconds(retry.give_up_after_seconds),
+                ..usual
+            },
+            None => usual,
+        }
     }
 }
 
@@ -119,6 +170,10 @@ pub struct Webhook {
     /// Whether the events of an account may overtake each other.
     #[serde(rename = "parallel")]
     pub is_parallel: bool,
+    /// Nothing of chats of these sorts.
+    pub ignore: Vec<ChatKind>,
+    /// How patient we are with it, if not as with all.
+    pub retry: Option<WebhookRetry>,
     /// How it does.
     pub state: WebhookState,
     /// When it was set up.
@@ -142,6 +197,8 @@ impl From<&WebhookRecord> for Webhook {
             headers: record.headers.into_keys().collect(),
             mode: record.mode,
             is_parallel: record.is_parallel,
+            ignore: record.ignore,
+            retry: record.retry,
             state: record.state,
             created_at: record.created_at,
             updated_at: record.updated_at,

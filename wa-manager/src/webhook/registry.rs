@@ -12,7 +12,7 @@ use super::builder::WebhooksBuilder;
 use super::reach::Clients;
 use super::record::{Webhook, WebhookRecord, WebhookState};
 use super::replay::{DEAD_LETTERS_AT_ONCE, Replayed};
-use super::spec::{self, WebhookError, WebhookPatch, WebhookSpec};
+use super::spec::{self, WebhookError, WebhookPatch, WebhookSpec, unique};
 use super::task::{Command, Reply};
 use crate::clock::Clock;
 use crate::hub::Hub;
@@ -59,11 +59,13 @@ impl Webhooks {
             tenant,
             account: spec.account,
             url: spec.url,
-            events: spec.events,
+            events: unique(spec.events),
             secrets: spec.secrets,
             headers: spec.headers,
             mode: spec.mode,
             is_parallel: spec.is_parallel,
+            ignore: unique(spec.ignore),
+            retry: spec.retry,
             state: WebhookState::Enabled,
             since,
             created_at: now,
@@ -113,7 +115,8 @@ impl Webhooks {
         self.ask(|reply| Command::Delete(tenant.clone(), id.clone(), reply)).await
     }
 
-    /// Events that a webhook did not take, after the one of this number: [`DEAD_LETTERS_AT_ONCE`] at most, the oldest first.
+    /// Events that a webhook did not take, after the one of this number: [`DEAD_LETTERS_AT_ONCE`] at most, the oldest first;
+    /// with `is_replayed` only those that are to be delivered once more, or only the others.
     ///
     /// # Errors
     /// [`WebhookError::NotFound`], [`WebhookError::Store`].
@@ -122,9 +125,10 @@ impl Webhooks {
         tenant: &TenantId,
         id: &WebhookId,
         after: u64,
+        is_replayed: Option<bool>,
     ) -> Result<Vec<DeadLetterRecord>, WebhookError> {
         self.shared.find(tenant, id).await?;
-        let query = DeadLetterQuery { after, is_replayed: None, limit: DEAD_LETTERS_AT_ONCE };
+        let query = DeadLetterQuery { after, is_replayed, limit: DEAD_LETTERS_AT_ONCE };
         Ok(self.shared.store.dead_letters(id.as_str(), query).await?)
     }
 

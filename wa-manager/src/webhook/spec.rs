@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::record::{SigningMode, WebhookRecord};
+use super::record::{SigningMode, WebhookRecord, WebhookRetry};
 use super::secret::WebhookSecret;
 use crate::event::EventKind;
 use crate::ids::AccountId;
-use crate::store::ManagerStoreError;
+use crate::store::{ChatKind, ManagerStoreError};
 
 /// How many secrets a webhook may have: more than one while they are being changed.
 const MAX_SECRETS: usize = 4;
@@ -49,6 +49,10 @@ pub struct WebhookSpec {
     pub mode: SigningMode,
     /// Whether the events of an account may overtake each other.
     pub is_parallel: bool,
+    /// Nothing of chats of these sorts.
+    pub ignore: Vec<ChatKind>,
+    /// How patient we are with it; as with all if there is nothing.
+    pub retry: Option<WebhookRetry>,
 }
 
 impl WebhookSpec {
@@ -62,6 +66,8 @@ impl WebhookSpec {
             headers: BTreeMap::new(),
             mode: SigningMode::default(),
             is_parallel: false,
+            ignore: Vec::new(),
+            retry: None,
         }
     }
 }
@@ -88,6 +94,10 @@ pub struct WebhookPatch {
     pub mode: Option<SigningMode>,
     /// Whether the events of an account may overtake each other.
     pub is_parallel: Option<bool>,
+    /// Nothing of chats of these sorts.
+    pub ignore: Option<Vec<ChatKind>>,
+    /// How patient we are with it.
+    pub retry: Option<WebhookRetry>,
     /// Whether it is sent anything.
     pub is_enabled: Option<bool>,
 }
@@ -123,6 +133,9 @@ pub enum WebhookError {
     /// What is stored of its secrets and headers cannot be opened: give both anew.
     #[error("the webhook's secrets cannot be opened")]
     Damaged,
+    /// The waits between tries are out of bounds: see [`WebhookRetry`].
+    #[error("the waits between tries are out of bounds")]
+    Retry,
     /// The tenant has no such account.
     #[error("there is no such account")]
     NoAccount,
@@ -139,12 +152,13 @@ pub enum WebhookError {
 
 impl WebhookPatch {
     pub(super) fn apply(&self, record: &mut WebhookRecord) {
-        let Self { url, events, secrets, headers, mode, is_parallel, is_enabled: _ } = self.clone();
+        let Self { url, events, secrets, headers, mode, is_parallel, ignore, retry, is_enabled: _ } =
+            self.clone();
         if let Some(url) = url {
             record.url = url;
         }
         if let Some(events) = events {
-            record.events = events;
+            record.events = unique(events);
         }
         if let Some(secrets) = secrets {
             record.secrets = secrets;
@@ -154,13 +168,31 @@ impl WebhookPatch {
         }
         record.mode = mode.unwrap_or(record.mode);
         record.is_parallel = is_parallel.unwrap_or(record.is_parallel);
+        if let Some(ignore) = ignore {
+            record.ignore = unique(ignore);
+        }
+        record.retry = retry.or(record.retry);
     }
 }
 
-/// Whether the secrets and the headers of a webhook can be used.
+/// Each once.
+pub(super) fn unique<T: PartialEq>(all: Vec<T>) -> Vec<T> {
+    let mut unique = Vec::new();
+    for one in all {
+        if !unique.contains(&one) {
+            unique.push(one);
+        }
+    }
+    unique
+}
+
+/// Whether the secrets, the waits and the headers of a webhook can be used.
 pub(super) fn check(record: &WebhookRecord) -> Result<(), WebhookError> {
     if record.secrets.is_empty() || record.secrets.len() > MAX_SECRETS {
         return Err(WebhookError::Secrets);
+    }
+    if record.retry.is_some_and(|retry| !retry.is_fit()) {
+        return Err(WebhookError::Retry);
     }
     let is_fit = |name: &str, value: &str| {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');

@@ -250,7 +250,7 @@ impl Shared {
             filter: record.filter(),
             is_parallel: record.is_parallel,
             since: record.since,
-            policy: self.policy,
+            policy: record.policy(self.policy),
             on_health: Box::new(move |health| shared.on_health(&hook, health)),
             sink: Arc::new(Post {
                 record,

@@ -1,10 +1,16 @@
 //! Start, stop, restart, logout, delete, update.
 
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
 use wa_manager::account::{DesiredState, ReasonKind};
 use wa_manager::event::EventKind;
+use wa_manager::keys::{KeyStoreFuture, KeyStores, SqliteKeyStores};
+use wa_manager::store::{ManagerStore, MemoryManagerStore};
 use wa_manager::{AccountPatch, AccountStatus, ManagerError, Unlink};
+use wa_test_server::TestServer;
 
-use crate::scene::{Scene, key, linked, settled, soon, stands};
+use crate::scene::{Scene, builder_on, key, link_to, linked, settled, soon, stands};
 
 // R080, R088, R099, R100, R151: start and stop, without logout.
 // R023, R087, R115
@@ -226,4 +232,61 @@ async fn nothing_is_made_after_the_end() {
     scene.manager.shutdown(std::time::Duration::from_secs(30)).await;
     let refused = scene.manager.create(wa_manager::AccountSpec::default()).await.unwrap_err();
     assert!(matches!(refused, ManagerError::Shutdown), "{refused:?}");
+}
+
+/// Keys, and what the rows say at the moment at which some are removed.
+#[derive(Debug)]
+struct Watched {
+    keys: SqliteKeyStores,
+    store: Arc<MemoryManagerStore>,
+    /// How many rows there are, and how many of them are linked.
+    seen: Mutex<Vec<(usize, usize)>>,
+}
+
+impl KeyStores for Watched {
+    fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn wa_store::Store>> {
+        self.keys.open(path)
+    }
+
+    fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
+        Box::pin(async {
+            let rows = self.store.accounts().await.unwrap();
+            let linked = rows.iter().filter(|row| row.jid.is_some()).count();
+            self.seen.lock().unwrap().push((rows.len(), linked));
+            self.keys.remove(path).await
+        })
+    }
+}
+
+/// No row says that it is linked without keys. What is left without a row is remembered, and goes with the next start:
+/// `leftovers`.
+#[tokio::test]
+async fn keys_go_after_their_row() {
+    let (server, directory) = (TestServer::start().await, tempfile::TempDir::new().unwrap());
+    let store = Arc::new(MemoryManagerStore::new());
+    let shared = Arc::clone(&store) as Arc<dyn ManagerStore>;
+    let watched =
+        Arc::new(Watched { keys: SqliteKeyStores::new(), store: Arc::clone(&store), seen: Mutex::default() });
+    let keys = Arc::clone(&watched) as Arc<dyn KeyStores>;
+    let manager =
+        builder_on(Arc::clone(&shared), &server, &directory).key_stores(keys).build().await.unwrap();
+    let scene = Scene { server, directory, manager };
+    let anna = scene.create("anna").await;
+    link_to(&scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    watched.seen.lock().unwrap().clear();
+    soon("the deletion", scene.manager.delete(&key("anna"), Unlink::AtServer)).await.unwrap();
+    assert_eq!(*watched.seen.lock().unwrap(), [(0, 0)]);
+    assert_eq!(store.leftovers().await.unwrap(), []);
+    // What a process that ended too early left behind goes with the next start.
+    let berta = scene.create("berta").await;
+    settled(&berta).await;
+    std::fs::create_dir_all(scene.key_file("berta").parent().unwrap()).unwrap();
+    std::fs::write(scene.key_file("berta"), "keys").unwrap();
+    let Scene { server, directory, manager } = scene;
+    soon("the end of the manager", manager.shutdown(std::time::Duration::from_secs(30))).await;
+    let manager = builder_on(shared, &server, &directory).build().await.unwrap();
+    let scene = Scene { server, directory, manager };
+    settled(&scene.account("berta")).await;
+    assert!(!scene.key_file("berta").exists());
 }

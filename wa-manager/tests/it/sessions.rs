@@ -1,12 +1,49 @@
 //! Sessions that move from one manager to another.
 
-use tempfile::TempDir;
-use wa_manager::account::SessionError;
-use wa_manager::event::EventKind;
-use wa_manager::vault::{SessionKey, VaultError};
-use wa_manager::{AccountName, AccountSpec, AccountStatus, ManagerError, Unlink};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::scene::{Scene, builder, key, linked, linked_with, next, soon, stands};
+use tempfile::TempDir;
+use wa_core::Message;
+use wa_manager::account::{ReasonKind, SessionError};
+use wa_manager::event::EventKind;
+use wa_manager::sending::{SendError, SendRequest};
+use wa_manager::store::{Changes, ManagerStore, MemoryManagerStore};
+use wa_manager::trust::OnLimit;
+use wa_manager::vault::{SessionKey, VaultError};
+use wa_manager::{
+    Account, AccountName, AccountPatch, AccountSpec, AccountStatus, ClientManager, Epoch, ManagerError,
+    Unlink,
+};
+use wa_test_server::TestServer;
+
+use crate::scene::{
+    HandClock, Scene, builder, builder_on, key, link_to, linked, linked_with, next, settled, soon, stands,
+};
+
+fn seal() -> SessionKey {
+    SessionKey::new([7; 32])
+}
+
+/// Another manager at the same server.
+async fn elsewhere(scene: &Scene) -> (ClientManager, TempDir) {
+    let directory = TempDir::new().unwrap();
+    let manager = builder(&scene.server, &directory).allow_session_export().build().await.unwrap();
+    (manager, directory)
+}
+
+async fn empty(manager: &ClientManager, name: &str) -> Account {
+    let name = AccountName::new(name).unwrap();
+    manager.create(AccountSpec { name: Some(name), ..AccountSpec::default() }).await.unwrap()
+}
+
+async fn export(manager: &ClientManager, name: &str) -> Vec<u8> {
+    soon("a session", manager.export_session(&key(name), &seal())).await.unwrap()
+}
+
+async fn import(manager: &ClientManager, name: &str, sealed: &[u8]) -> Result<(), SessionError> {
+    soon("an import", manager.import_session(&key(name), sealed.to_vec(), &seal())).await
+}
 
 /// R164: sealed, fenced, and off unless somebody wants it.
 #[tokio::test]
@@ -77,4 +114,148 @@ async fn sessions_are_not_handed_out_unasked() {
     scene.create("empty").await;
     let nothing = scene.manager.export_session(&key("empty"), &seal).await.unwrap_err();
     assert!(matches!(nothing, SessionError::NotLinked), "{nothing:?}");
+}
+
+/// What the server locked is neither unlinked nor tried too early because it moved.
+#[tokio::test]
+async fn a_locked_session_is_locked_wherever_it_is() {
+    let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
+    let anna = scene.account("anna");
+    scene.server.faults().refuse_login(403, 1);
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Error).await;
+    anna.stop().await.unwrap();
+    let sealed = export(&scene.manager, "anna").await;
+    let clock = Arc::new(HandClock::default());
+    let directory = TempDir::new().unwrap();
+    let other = builder(&scene.server, &directory).clock(clock.clone()).build().await.unwrap();
+    let moved = empty(&other, "moved").await;
+    import(&other, "moved", &sealed).await.unwrap();
+    let told = moved.snapshot();
+    assert_eq!((told.status, told.reason.unwrap().kind), (AccountStatus::Error, ReasonKind::AccountLocked));
+    let barred = moved.start().await;
+    assert!(matches!(barred, Err(ManagerError::NotYet { .. })), "{barred:?}");
+    clock.pass(Duration::from_secs(5 * 60));
+    moved.start().await.unwrap();
+    stands(&moved, AccountStatus::Ready).await;
+}
+
+/// Two accounts that take one session over at the same time would lose messages.
+#[tokio::test]
+async fn a_session_is_taken_over_once_however_many_try() {
+    let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
+    let sealed = export(&scene.manager, "anna").await;
+    let (other, _directory) = elsewhere(&scene).await;
+    let (one, two) = (empty(&other, "one").await, empty(&other, "two").await);
+    let (first, second) = tokio::join!(import(&other, "one", &sealed), import(&other, "two", &sealed));
+    assert_eq!([first.is_ok(), second.is_ok()].iter().filter(|is_ok| **is_ok).count(), 1);
+    let refused = first.and(second).unwrap_err();
+    assert!(matches!(refused, SessionError::LinkedElsewhere { .. }), "{refused:?}");
+    let linked = [one, two].iter().filter(|account| account.snapshot().is_logged_in).count();
+    assert_eq!(linked, 1);
+    // Whoever was refused has nothing of it: the other one may hand it on.
+    let holder = if other.account(&key("one")).unwrap().snapshot().is_logged_in { "one" } else { "two" };
+    let free = if holder == "one" { "two" } else { "one" };
+    let again = export(&other, holder).await;
+    import(&other, free, &again).await.unwrap();
+}
+
+/// The keys of whoever owns the account by now stay as they are.
+#[tokio::test]
+async fn an_import_into_an_account_of_somebody_else_touches_no_keys() {
+    let (server, directory) = (TestServer::start().await, TempDir::new().unwrap());
+    let store = Arc::new(MemoryManagerStore::new());
+    let shared = Arc::clone(&store) as Arc<dyn ManagerStore>;
+    let manager = builder_on(shared, &server, &directory).allow_session_export().build().await.unwrap();
+    let scene = Scene { server, directory, manager };
+    let anna = scene.create("anna").await;
+    link_to(&scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    anna.stop().await.unwrap();
+    let sealed = export(&scene.manager, "anna").await;
+    let mut row = store.account(anna.id()).await.unwrap().unwrap();
+    row.epoch = Epoch(row.epoch.0 + 1);
+    let mut changes = Changes::new();
+    changes.put_account(row.clone());
+    store.commit(changes).await.unwrap();
+    std::fs::write(scene.key_file("anna"), "theirs").unwrap();
+    let refused = import(&scene.manager, "anna", &sealed).await.unwrap_err();
+    assert_eq!(refused.code(), "fence_lost", "{refused:?}");
+    assert!(std::fs::read(scene.key_file("anna")).unwrap() == b"theirs");
+    assert_eq!(store.account(anna.id()).await.unwrap().unwrap(), row);
+}
+
+/// What was handed out once more since then is not taken: its keys were used meanwhile.
+#[tokio::test]
+async fn an_old_session_is_not_taken_again() {
+    let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
+    let first = export(&scene.manager, "anna").await;
+    let (other, _directory) = elsewhere(&scene).await;
+    let moved = empty(&other, "moved").await;
+    import(&other, "moved", &first).await.unwrap();
+    moved.start().await.unwrap();
+    stands(&moved, AccountStatus::Ready).await;
+    moved.stop().await.unwrap();
+    let second = export(&other, "moved").await;
+    let old = |result: Result<(), SessionError>| assert_eq!(result.unwrap_err().code(), "old_session");
+    old(import(&other, "moved", &first).await);
+    // Neither does another account of this manager take it.
+    let third = empty(&other, "third").await;
+    old(import(&other, "third", &first).await);
+    import(&scene.manager, "anna", &second).await.unwrap();
+    let back = export(&scene.manager, "anna").await;
+    old(import(&scene.manager, "anna", &second).await);
+    old(import(&scene.manager, "anna", &first).await);
+    // Its own one back, as long as nobody had it meanwhile; and not after a restart either.
+    import(&scene.manager, "anna", &back).await.unwrap();
+    export(&scene.manager, "anna").await;
+    let scene = scene.restart_with(|builder| builder.allow_session_export()).await;
+    old(import(&scene.manager, "anna", &back).await);
+    assert!(!third.snapshot().is_logged_in);
+}
+
+/// What an import changes is told; what waited for the number before is answered.
+#[tokio::test]
+async fn an_import_is_told_and_what_waited_is_answered() {
+    let scene = linked_with(&["anna", "berta"], |builder| builder.allow_session_export()).await;
+    let anna = scene.account("anna");
+    anna.start().await.unwrap();
+    let device = stands(&anna, AccountStatus::Ready).await.device.unwrap().device_id.parse().unwrap();
+    // Strangers have to wait until an account was linked for a while.
+    let patient = SendRequest::new(scene.phone("dora").pn().clone(), Message::text("hello"));
+    let patient = patient.on_limit(OnLimit::WaitUpTo(Duration::from_secs(7 * 24 * 60 * 60)));
+    let mut waits = Box::pin(anna.send(patient));
+    // Asked for, and not answered.
+    assert!(futures_util::poll!(&mut waits).is_pending());
+    assert!(scene.phone("anna").remove_device(&device));
+    stands(&anna, AccountStatus::Error).await;
+    settled(&anna).await;
+    assert!(futures_util::poll!(&mut waits).is_pending(), "it waits");
+    let sealed = export(&scene.manager, "berta").await;
+    import(&scene.manager, "anna", &sealed).await.unwrap();
+    let answer = soon("an answer", waits).await;
+    assert!(matches!(answer, Err(SendError::Cancelled)), "{answer:?}");
+    let told = scene.events(&anna).await.into_iter().rfind(|event| event.kind == EventKind::AccountStatus);
+    let told = told.unwrap();
+    assert_eq!((&told.data["before"], &told.data["status"]), (&"error".into(), &"idle".into()));
+    assert_eq!((anna.status(), anna.snapshot().reason), (AccountStatus::Idle, None));
+}
+
+/// Whose session is elsewhere is shown so, and does not start by itself, whatever is set.
+#[tokio::test]
+async fn an_exported_account_is_shown_so_and_is_not_restored() {
+    let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
+    let anna = scene.account("anna");
+    let mut settings = anna.snapshot().settings;
+    settings.auto_start = true;
+    anna.update(AccountPatch { settings: Some(settings), ..AccountPatch::default() }).await.unwrap();
+    let is_exported =
+        |account: &Account| serde_json::to_value(account.snapshot()).unwrap()["isExported"].clone();
+    assert_eq!(is_exported(&anna), false);
+    export(&scene.manager, "anna").await;
+    assert_eq!(is_exported(&anna), true);
+    let scene = scene.restart().await;
+    assert_eq!(is_exported(&scene.account("anna")), true);
+    let report = soon("the accounts to be restored", scene.manager.restore()).await;
+    assert_eq!((report.started.len(), report.skipped.len(), report.failed.len()), (0, 1, 0));
 }

@@ -35,6 +35,69 @@ async fn a_locked_account_is_not_tried_before_its_time() {
     anna.start().await.unwrap();
 }
 
+/// A process may be killed between what the account's own store says (logged out) and what the manager makes of it: the
+/// server is asked again, and only its word unlinks.
+#[tokio::test]
+async fn what_only_the_accounts_own_store_says_unlinks_nobody() {
+    let scene = linked(&["anna", "berta", "clara"]).await;
+    for name in ["anna", "berta", "clara"] {
+        let store: Box<dyn wa_store::Store> =
+            Box::new(wa_store::SqliteStore::open(scene.key_file(name)).await.unwrap());
+        let mut account = store.account().await.unwrap().unwrap();
+        account.logged_out = true;
+        let mut changes = wa_store::Changes::new();
+        changes.put_account(account);
+        store.commit(changes).await.unwrap();
+        store.close().await.unwrap();
+    }
+    let scene = scene.restart().await;
+    let anna = scene.account("anna");
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let berta = scene.account("berta");
+    scene.server.faults().refuse_login(403, 1);
+    berta.start().await.unwrap();
+    let after = stands(&berta, AccountStatus::Error).await;
+    assert_eq!((after.reason.unwrap().kind, after.is_logged_in), (ReasonKind::AccountLocked, true));
+    let clara = scene.account("clara");
+    let device = clara.snapshot().device.unwrap().device_id.parse().unwrap();
+    assert!(scene.phone("clara").remove_device(&device));
+    clara.start().await.unwrap();
+    let after = stands(&clara, AccountStatus::Error).await;
+    assert_eq!((after.reason.unwrap().kind, after.is_logged_in), (ReasonKind::LoggedOut, false));
+}
+
+/// What the server says of an account is kept before what follows from it, and a row that tells it counts as well.
+#[tokio::test]
+async fn a_lock_is_known_before_it_is_told() {
+    let scene = linked(&["anna", "berta"]).await;
+    let anna = scene.account("anna");
+    scene.server.faults().refuse_login(406, 1);
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Error).await;
+    let events = scene.events(&anna).await;
+    let place =
+        |wanted: &dyn Fn(&wa_manager::event::EventRecord) -> bool| events.iter().position(wanted).unwrap();
+    let known = place(&|event| event.kind == EventKind::TrustChanged && event.data["signal"] == "locked");
+    let told = place(&|event| event.kind == EventKind::AccountStatus && event.data["status"] == "error");
+    assert!(known < told, "{events:?}");
+    // A row alone, as of a session that came locked.
+    let scene = {
+        let crate::scene::Scene { server, directory, manager } = scene;
+        manager.shutdown(Duration::from_secs(30)).await;
+        drop(manager);
+        let path = directory.path().join("manager.db");
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let sql = "UPDATE account SET status = 'error', reason = '{\"kind\":\"account_banned\"}' WHERE name = 'berta'";
+        assert_eq!(connection.execute(sql, []).unwrap(), 1);
+        connection.close().unwrap();
+        let manager = crate::scene::builder(&server, &directory).build().await.unwrap();
+        crate::scene::Scene { server, directory, manager }
+    };
+    let barred = scene.account("berta").start().await;
+    assert!(matches!(barred, Err(ManagerError::NotYet { .. })), "{barred:?}");
+}
+
 /// 405: what one account hears holds for all of the manager.
 #[tokio::test]
 async fn a_release_that_is_refused_to_one_account_is_not_tried_by_all() {

@@ -14,10 +14,12 @@ use wa_manager::clock::{Clock as _, SystemClock};
 use wa_manager::event::{EventKind, NewEvent};
 use wa_manager::hub::Hub;
 use wa_manager::sink::DeliveryPolicy;
-use wa_manager::store::{Changes, DeadLetterRecord, ManagerStore, MemoryManagerStore, SqliteManagerStore};
+use wa_manager::store::{
+    Changes, ChatKind, DeadLetterRecord, ManagerStore, MemoryManagerStore, SqliteManagerStore,
+};
 use wa_manager::webhook::{
-    Reach, SigningMode, VerifyError, Webhook, WebhookError, WebhookPatch, WebhookSecret, WebhookSpec,
-    WebhookState, Webhooks, verify,
+    Reach, SigningMode, VerifyError, Webhook, WebhookError, WebhookPatch, WebhookRetry, WebhookSecret,
+    WebhookSpec, WebhookState, Webhooks, verify,
 };
 use wa_manager::{AccountId, AccountName, AccountSettings, AccountStatus, Epoch, EventId, TenantId};
 use wa_types::UnixMillis;
@@ -96,6 +98,7 @@ impl Scene {
             probation: None,
             accepted: None,
             exported: false,
+            hand_overs: 0,
             epoch: Epoch(1),
         });
         self.store.commit(changes).await.unwrap();
@@ -107,6 +110,11 @@ impl Scene {
 
     /// Commits messages of these numbers, of account `number % 5`.
     async fn push(&self, numbers: impl IntoIterator<Item = u64>) {
+        self.push_of("direct", numbers).await;
+    }
+
+    /// The same, of chats of this sort.
+    async fn push_of(&self, chat_kind: &str, numbers: impl IntoIterator<Item = u64>) {
         let mut changes = Changes::new();
         for number in numbers {
             let account = u8::try_from(number % 5).unwrap();
@@ -119,7 +127,7 @@ impl Scene {
                 account: Some(AccountId::of([account; 16])),
                 kind: EventKind::MessageReceived,
                 at: UnixMillis(number),
-                data: json!({ "number": number }),
+                data: json!({ "number": number, "chatKind": chat_kind }),
             });
         }
         self.store.commit(changes).await.unwrap();
@@ -127,7 +135,7 @@ impl Scene {
     }
 
     async fn dead_letters(&self, hook: &Webhook) -> Vec<DeadLetterRecord> {
-        self.webhooks.dead_letters(&tenant(), &hook.id, 0).await.unwrap()
+        self.webhooks.dead_letters(&tenant(), &hook.id, 0, None).await.unwrap()
     }
 
     /// Ends as a manager does: all that is known is written.
@@ -201,6 +209,59 @@ async fn events_are_posted_signed_and_only_those_that_are_wanted() {
         assert!(!said.contains(hidden), "{hidden} in {said}");
     }
     scene.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_posted_of_chats_that_a_webhook_ignores() {
+    let receiver = Receiver::start(|_| (200, None)).await;
+    let scene = Scene::in_memory().await;
+    let ignore = vec![ChatKind::Group, ChatKind::Status, ChatKind::Group];
+    let spec = WebhookSpec { ignore, ..WebhookSpec::new(receiver.url(), secret(1)) };
+    let hook = scene.webhooks.create(tenant(), spec).await.unwrap();
+    assert_eq!(hook.ignore, [ChatKind::Group, ChatKind::Status]);
+    for (kind, number) in [("group", 1), ("direct", 2), ("status", 3), ("newsletter", 4)] {
+        scene.push_of(kind, [number]).await;
+    }
+    assert_eq!(numbers(&receiver.wait_for_number(4).await), [2, 4]);
+    let patch = WebhookPatch { ignore: Some(vec![ChatKind::Direct]), ..WebhookPatch::default() };
+    scene.webhooks.update(&tenant(), &hook.id, patch).await.unwrap();
+    for (kind, number) in [("direct", 5), ("group", 6)] {
+        scene.push_of(kind, [number]).await;
+    }
+    let after = |number: &u64| *number > 4;
+    let received = numbers(&receiver.wait_for_number(6).await);
+    assert_eq!(received.into_iter().filter(after).collect::<Vec<_>>(), [6]);
+    scene.end().await;
+}
+
+/// One that is to be given up after a second is; with the usual waits that takes a day.
+#[tokio::test]
+async fn a_webhook_may_have_waits_of_its_own() {
+    let receiver = Receiver::start(|received| (if received.number() == 1 { 500 } else { 200 }, None)).await;
+    let store = Arc::new(MemoryManagerStore::new());
+    let scene = Scene::start(store, LOCAL, Duration::from_secs(10), DeliveryPolicy::default()).await;
+    let retry = WebhookRetry { first_wait_seconds: 1, longest_wait_seconds: 1, give_up_after_seconds: 1 };
+    let spec = WebhookSpec { retry: Some(retry), ..WebhookSpec::new(receiver.url(), secret(1)) };
+    let hook = scene.webhooks.create(tenant(), spec.clone()).await.unwrap();
+    assert_eq!(hook.retry, Some(retry));
+    // The later one of the same account comes when the first one was given up.
+    scene.push([1, 6]).await;
+    receiver.wait_for_number(6).await;
+    for unfit in [
+        WebhookRetry { first_wait_seconds: 0, ..retry },
+        WebhookRetry { first_wait_seconds: 2, ..retry },
+        WebhookRetry { longest_wait_seconds: 2, ..retry },
+        WebhookRetry { longest_wait_seconds: 3601, ..WebhookRetry::default() },
+        WebhookRetry { give_up_after_seconds: 24 * 3600 + 1, ..WebhookRetry::default() },
+    ] {
+        let patch = WebhookPatch { retry: Some(unfit), ..WebhookPatch::default() };
+        let refused = scene.webhooks.update(&tenant(), &hook.id, patch).await;
+        assert!(matches!(refused, Err(WebhookError::Retry)), "{unfit:?}");
+    }
+    let (_, webhooks) = scene.end().await;
+    let letters = webhooks.dead_letters(&tenant(), &hook.id, 0, Some(false)).await.unwrap();
+    assert_eq!(letters.iter().map(|one| one.event.seq).collect::<Vec<_>>(), [1]);
+    assert_eq!(webhooks.dead_letters(&tenant(), &hook.id, 0, Some(true)).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -340,10 +401,10 @@ async fn what_is_refused_becomes_a_dead_letter_and_can_be_replayed() {
         received.iter().filter(|one| one.number() == 0).map(|one| one.header("webhook-id")).collect();
     assert_eq!(ids, [event_id(0).as_str(); 2]);
     let (_, webhooks) = scene.end().await;
-    let letters = webhooks.dead_letters(&tenant(), &hook.id, 0).await.unwrap();
+    let letters = webhooks.dead_letters(&tenant(), &hook.id, 0, None).await.unwrap();
     assert_eq!(letters.iter().map(|one| one.event.seq).collect::<Vec<_>>(), [3]);
     webhooks.discard(&tenant(), &hook.id, 1..=9).await.unwrap();
-    assert_eq!(webhooks.dead_letters(&tenant(), &hook.id, 0).await.unwrap(), []);
+    assert_eq!(webhooks.dead_letters(&tenant(), &hook.id, 0, None).await.unwrap(), []);
     assert_eq!(elsewhere.received().len(), 0, "redirects are not followed");
 }
 

@@ -68,3 +68,12 @@ test('a list comes in as many parts as there are; a server without phones has no
   assert.match(calls[1].url, /&cursor=1000$/);
   assert.deepEqual(await server(json({}, 404)).api.phones(), []);
 });
+
+test('more names than the server takes at once go in several requests', async () => {
+  const names = Array.from({ length: 2001 }, (_, n) => `account-${n}`);
+  const parts = [names.slice(0, 1000), names.slice(1000, 2000), names.slice(2000)];
+  const { api, calls } = server(...parts.map((part) => json({ items: part.map((name) => ({ name, ok: true })) })));
+  const { items } = await api.batchDelete(names);
+  assert.deepEqual(items.map((item) => item.name), names);
+  assert.deepEqual(calls.map(({ body }) => JSON.parse(body)), parts.map((part) => ({ names: part, confirm: true })));
+});

@@ -51,7 +51,9 @@ pub(crate) async fn list(
         events = page(&app, &caller, after, limit).await?;
     }
     let next = events.last().map_or(after, |event| event.seq);
-    Ok(Answer(json!({ "events": events, "next": next })))
+    // After the page: whatever was forgotten before it was read is before this.
+    let first = app.manager.first_event().await?;
+    Ok(Answer(json!({ "events": events, "next": next, "first": first })))
 }
 
 async fn page(app: &App, caller: &Caller, after: u64, limit: usize) -> Result<Vec<EventRecord>, Problem> {

@@ -33,18 +33,6 @@ pub(crate) struct Create {
     expires_at: Option<u64>,
 }
 
-/// Who may look after keys: those of a tenant, or of all for the tenant `default`. A key that is bound to accounts, to
-/// addresses or to a time makes none that are not.
-fn keeper(caller: &Caller) -> Result<(), Problem> {
-    caller.may(Scope::Admin)?;
-    let Key { accounts, addresses, expires_at, .. } = &*caller.key;
-    if accounts.is_empty() && addresses.is_empty() && expires_at.is_none() {
-        Ok(())
-    } else {
-        Err(Problem::forbidden("a key that is bound does not look after keys"))
-    }
-}
-
 /// Whether a key looks after those of this tenant.
 fn keeps(caller: &Caller, tenant: &TenantId) -> bool {
     caller.key.tenant == *tenant || caller.key.tenant == TenantId::default()
@@ -52,7 +40,7 @@ fn keeps(caller: &Caller, tenant: &TenantId) -> bool {
 
 /// `GET /keys`
 pub(crate) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Answer<Value>, Problem> {
-    keeper(&caller)?;
+    caller.looks_after()?;
     let mut keys = app.keys.list();
     keys.retain(|key| keeps(&caller, &key.tenant));
     Ok(Answer(json!({ "keys": keys.iter().map(|key| &**key).collect::<Vec<_>>() })))
@@ -64,7 +52,7 @@ pub(crate) async fn create(
     caller: Caller,
     Json(body): Json<Create>,
 ) -> Result<Response, Problem> {
-    keeper(&caller)?;
+    caller.looks_after()?;
     let tenant = body.tenant.unwrap_or_else(|| caller.key.tenant.clone());
     if !keeps(&caller, &tenant) {
         return Err(Problem::forbidden("this key looks after its own tenant"));
@@ -98,7 +86,7 @@ pub(crate) async fn remove(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    keeper(&caller)?;
+    caller.looks_after()?;
     if !app.keys.list().iter().any(|key| key.id == id && keeps(&caller, &key.tenant)) {
         return Err(Problem::not_found());
     }

@@ -12,6 +12,7 @@
 //! | `webhooks` | where events go |
 //! | `events` | what happened |
 //! | `keys` | who may do what |
+//! | `nodes` | the processes that run accounts |
 //! | `health` | whether all is well, and figures |
 //! | `document` | all of this, for programs |
 
@@ -19,9 +20,10 @@ mod batch;
 mod document;
 mod errands;
 mod events;
-mod health;
+pub(crate) mod health;
 mod keys;
 mod messages;
+pub(crate) mod nodes;
 mod pairing;
 mod passkey;
 mod sessions;
@@ -77,6 +79,8 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/whatsapp/events", get(events::list))
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}", delete(keys::remove))
+        .route("/nodes", get(nodes::list))
+        .route("/nodes/{id}/drain", post(nodes::drain))
         .route("/openapi.json", get(document::document))
         .route("/health", get(health::health))
         .route("/livez", get(health::live))

@@ -14,7 +14,7 @@ use wa_manager::manager::ListFilter;
 use wa_manager::pairing::{PairError, PairRequest};
 use wa_manager::{
     AccountName, AccountPatch, AccountSnapshot, AccountSpec, AccountStatus, CommandOutcome, ManagerError,
-    Unlink,
+    TenantId, Unlink,
 };
 use wa_types::PhoneNumber;
 
@@ -38,6 +38,9 @@ pub(crate) struct Create {
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     start: Option<bool>,
+    /// Whether a passkey that the phone wants is signed over `/passkey`.
+    #[serde(default)]
+    passkey: bool,
 }
 
 /// How an account is to be linked.
@@ -114,11 +117,16 @@ pub(crate) async fn create(
         phone,
         settings: body.settings,
         metadata: body.metadata,
+        ..AccountSpec::default()
     };
     let (account, pairing) = match request {
         Some(request) => {
             let (account, ticket) = app.manager.create_and_pair(spec, request).await?;
-            (account, Some(TicketView::of(&ticket)))
+            let view = TicketView::of(&ticket);
+            if body.passkey {
+                app.passkeys.hold(account.id().clone(), ticket);
+            }
+            (account, Some(view))
         }
         None => (app.manager.create(spec).await?, None),
     };
@@ -129,6 +137,7 @@ pub(crate) async fn create(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     status: Option<String>,
+    tenant: Option<TenantId>,
     q: Option<String>,
     cursor: Option<String>,
     limit: Option<usize>,
@@ -149,8 +158,12 @@ pub(crate) async fn list(
         }
         None => None,
     };
+    let tenant = filter.tenant.unwrap_or_else(|| caller.key.tenant.clone());
+    if tenant != caller.key.tenant {
+        caller.looks_after_all()?;
+    }
     let filter = ListFilter {
-        tenant: Some(caller.key.tenant.clone()),
+        tenant: Some(tenant),
         names: caller.key.accounts.clone(),
         status,
         q: filter.q,

@@ -71,14 +71,11 @@ pub(crate) async fn update(
 ) -> Result<Answer<Value>, Problem> {
     caller.may(Scope::Admin)?;
     let account = caller.account(&app, &name)?;
-    let actor = || Actor::new(format!("key {}", caller.key.id));
-    if let Some(level) = body.level {
-        let level = TrustLevel::new(level).ok_or_else(|| Problem::bad_request("levels are 0 to 5"))?;
-        account.trust().set_level(level, actor(), body.reason).await?;
-    }
-    if let Some(limit) = body.daily_limit {
-        account.trust().set_daily_limit(limit, actor()).await?;
-    }
+    let level = body
+        .level
+        .map(|level| TrustLevel::new(level).ok_or_else(|| Problem::bad_request("levels are 0 to 5")));
+    let actor = Actor::new(format!("key {}", caller.key.id));
+    account.trust().adjust(level.transpose()?, body.daily_limit, actor, body.reason).await?;
     Ok(Answer(answer(&account.trust().view().await?)))
 }
 

@@ -10,7 +10,10 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_manager::event::EventKind;
-use wa_manager::webhook::{SigningMode, Webhook, WebhookId, WebhookPatch, WebhookSecret, WebhookSpec};
+use wa_manager::store::ChatKind;
+use wa_manager::webhook::{
+    SigningMode, Webhook, WebhookId, WebhookPatch, WebhookRetry, WebhookSecret, WebhookSpec,
+};
 
 use wa_manager::{Account, AccountKey};
 
@@ -35,6 +38,9 @@ pub(crate) struct Create {
     mode: SigningMode,
     #[serde(default)]
     parallel: bool,
+    #[serde(default)]
+    ignore: Vec<ChatKind>,
+    retry: Option<WebhookRetry>,
 }
 
 fn secret(text: &str) -> Result<WebhookSecret, Problem> {
@@ -80,6 +86,8 @@ async fn make(
     spec.headers = body.headers;
     spec.mode = body.mode;
     spec.is_parallel = body.parallel;
+    spec.ignore = body.ignore;
+    spec.retry = body.retry;
     let webhook = app.manager.webhooks().create(caller.key.tenant.clone(), spec).await?;
     Ok((StatusCode::CREATED, Answer(webhook)))
 }
@@ -142,6 +150,8 @@ pub(crate) struct Update {
     headers: Option<BTreeMap<String, String>>,
     mode: Option<SigningMode>,
     parallel: Option<bool>,
+    ignore: Option<Vec<ChatKind>>,
+    retry: Option<WebhookRetry>,
     enabled: Option<bool>,
 }
 
@@ -162,6 +172,8 @@ pub(crate) async fn update(
         headers: body.headers,
         mode: body.mode,
         is_parallel: body.parallel,
+        ignore: body.ignore,
+        retry: body.retry,
         is_enabled: body.enabled,
     };
     Ok(Answer(app.manager.webhooks().update(&caller.key.tenant, &id, patch).await?))
@@ -183,6 +195,15 @@ pub(crate) async fn remove(
 pub(crate) struct Page {
     /// The `seq` of the last event of the page before.
     after: u64,
+    state: Option<DeliveryState>,
+}
+
+/// How it stands with an event that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeliveryState {
+    Dead,
+    Replayed,
 }
 
 /// `GET /whatsapp/webhooks/{id}/deliveries`: those that were given up.
@@ -193,8 +214,9 @@ pub(crate) async fn dead_letters(
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Answer<Value>, Problem> {
     let id = reached(&app, &caller, id).await?;
-    let Query(Page { after }) = page.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &id, after).await?;
+    let Query(Page { after, state }) = page.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let is_replayed = state.map(|state| state == DeliveryState::Replayed);
+    let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &id, after, is_replayed).await?;
     let letters: Vec<Value> = letters
         .iter()
         .map(|letter| {

@@ -66,6 +66,23 @@ async fn another_tenants_account_is_not_there() {
     server.call_with(&theirs, Method::POST, "/whatsapp/session", json!({ "name": "ours" })).await.expect(201);
 }
 
+/// Whoever looks after all tenants sees what they have; nobody else does.
+#[tokio::test]
+async fn who_looks_after_all_tenants_sees_their_accounts() {
+    let server = Server::sandbox().await;
+    let theirs = server.new_key("other", &["admin"]).await;
+    server.call_with(&theirs, Method::POST, "/whatsapp/session", json!({ "name": "shop" })).await.expect(201);
+    let list = server.get("/whatsapp/sessions?tenant=other").await.expect(200);
+    assert_eq!(list["accounts"][0]["name"], "shop", "{list}");
+    let reader = server.new_key("default", &["read"]).await;
+    for (key, tenant) in [(&theirs, "default"), (&reader, "other")] {
+        let path = format!("/whatsapp/sessions?tenant={tenant}");
+        server.call_with(key, Method::GET, &path, Value::Null).await.problem(403, "forbidden");
+    }
+    let own = server.call_with(&theirs, Method::GET, "/whatsapp/sessions?tenant=other", Value::Null).await;
+    assert_eq!(own.expect(200)["accounts"].as_array().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_key_reaches_the_accounts_that_it_names() {
     let server = Server::sandbox().await;

@@ -9,25 +9,15 @@ use std::time::Duration;
 use hyper::Method;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use wa_test_server::Phone;
 use wa_types::Jid;
 
+use crate::agreement::all_agree;
 use crate::receiver::{Receiver, SECRET};
 use crate::server::{Server, TestServer, soon};
-use crate::socket::Socket;
 
 const ACCOUNTS: [(&str, &str); 2] = [("shop", "anna"), ("desk", "budi")];
-
-/// What the database says of an account.
-#[derive(Debug)]
-struct Row {
-    status: String,
-    seq: u64,
-    /// The last status that was told.
-    last: Option<String>,
-}
 
 /// What goes on while the program lives and dies.
 struct Scene {
@@ -139,59 +129,7 @@ impl Scene {
         if self.server.get(&path).await.status == 200 {
             self.server.until(&path, is_settled).await;
         }
-        soon("that all agree", async {
-            while !self.is_told_everywhere().await {
-                // Something was just written.
-                self.server.get("/whatsapp/events?since=9007199254740991&wait=1").await.expect(200);
-            }
-        })
-        .await;
-    }
-
-    /// Whether rows, events, API and socket say the same of every account.
-    async fn is_told_everywhere(&self) -> bool {
-        let mut socket = Socket::open(&self.server, &self.server.key).await;
-        let shown = socket.event("whatsapp-all-statuses").await;
-        let told = self.server.get("/whatsapp/sessions").await.expect(200);
-        let stored = self.stored();
-        let told = told["accounts"].as_array().unwrap();
-        let mut all_agree = told.len() == stored.len();
-        for shown in shown["data"]["accounts"].as_array().unwrap() {
-            let Some(account) = told.iter().find(|account| account["id"] == shown["accountId"]) else {
-                return false;
-            };
-            let Some(row) = stored.get(account["id"].as_str().unwrap()) else { return false };
-            let status = account["status"].as_str().unwrap();
-            let agree = shown["status"] == status
-                && shown["accountSeq"] == account["seq"]
-                && account["seq"] == row.seq
-                && (row.status.as_str(), row.last.as_deref().unwrap_or("idle")) == (status, status);
-            if !agree {
-                eprintln!("shown {shown}, told {account}, stored {row:?}");
-            }
-            all_agree &= agree;
-        }
-        all_agree
-    }
-
-    /// The rows, and the last status of each in the log. The server keeps its file to itself: a copy is read.
-    fn stored(&self) -> BTreeMap<String, Row> {
-        let copy = tempfile::TempDir::new().unwrap();
-        for name in ["manager.db", "manager.db-wal"] {
-            let from = self.server.directory().join(name);
-            if from.exists() {
-                std::fs::copy(from, copy.path().join(name)).unwrap();
-            }
-        }
-        let database = Connection::open(copy.path().join("manager.db")).unwrap();
-        let sql = "SELECT id, status, seq, (SELECT json_extract(data, '$.status') FROM event
-                   WHERE event.account = account.id AND kind = 'account.status' ORDER BY event.seq DESC LIMIT 1) FROM account";
-        let mut statement = database.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| {
-            let seq = row.get::<_, i64>(2)?.cast_unsigned();
-            Ok((row.get(0)?, Row { status: row.get(1)?, seq, last: row.get(3)? }))
-        });
-        rows.unwrap().map(Result::unwrap).collect()
+        all_agree(&self.server).await;
     }
 
     /// What nobody knows is asked again with its key; then everything has arrived, once and in order.

@@ -4,14 +4,16 @@
 //! |---|---|
 //! | `server`, `receiver` | the program, and how it is asked; whoever gets its webhooks |
 //! | `sessions`, `batches`, `pairing`, `messages`, `errands`, `webhooks` | what can be asked and told |
-//! | `keys` | who may do what |
+//! | `keys`, `nodes` | who may do what; the process as one of many |
 //! | `bad_input` | what is refused, and how |
 //! | `idempotency` | the same request twice |
 //! | `socket` | what happens, as it happens |
 //! | `document` | the OpenAPI document |
-//! | `kills` | the program is killed at random |
+//! | `kills`, `states` | the program is killed at random, and in each state of an account |
+//! | `agreement` | whether rows, log, API and socket say the same |
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
 
+mod agreement;
 mod bad_input;
 mod batches;
 mod document;
@@ -20,9 +22,11 @@ mod idempotency;
 mod keys;
 mod kills;
 mod messages;
+mod nodes;
 mod pairing;
 mod receiver;
 mod server;
 mod sessions;
 mod socket;
+mod states;
 mod webhooks;

@@ -58,6 +58,9 @@ async fn limits_are_answered_with_what_and_when() {
     server.call(Method::PUT, "/whatsapp/session/shop/trust", no_reason).await.problem(400, "no_reason");
     let too_high = json!({ "level": 4, "reason": "greed" });
     server.call(Method::PUT, "/whatsapp/session/shop/trust", too_high).await.problem(409, "too_high");
+    let half = json!({ "level": 1, "dailyLimit": 100_000, "reason": "both or none" });
+    server.call(Method::PUT, "/whatsapp/session/shop/trust", half).await.problem(409, "above_level");
+    assert_eq!(server.get("/whatsapp/session/shop/trust").await.expect(200)["trustLevel"], 0);
     let limit = json!({ "dailyLimit": 100_000 });
     server.call(Method::PUT, "/whatsapp/session/shop/trust", limit).await.problem(409, "above_level");
 }

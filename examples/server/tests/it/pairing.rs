@@ -126,12 +126,20 @@ async fn a_passkey_is_signed_elsewhere() {
     let test_server = TestServer::start().await;
     let server = test_server.server().await;
     server.create("anna").await;
-    let passkey = format!("{ANNA}/passkey");
-    server.get(&passkey).await.problem(410, "gone");
     let body = json!({ "method": "qr", "passkey": true });
     server.post(&format!("{ANNA}/pairing"), body).await.expect(201);
-    let qr = server.qr("anna").await;
-    let phone = test_server.server.phone("anna");
+    link_with_passkey(&test_server, &server, "anna").await;
+    // And where the account is made and linked in one.
+    let body = json!({ "name": "boris", "mode": "qr", "passkey": true });
+    server.post("/whatsapp/session", body).await.expect(201);
+    link_with_passkey(&test_server, &server, "boris").await;
+}
+
+async fn link_with_passkey(test_server: &TestServer, server: &Server, name: &str) {
+    let passkey = format!("/whatsapp/session/{name}/passkey");
+    server.get(&passkey).await.problem(410, "gone");
+    let qr = server.qr(name).await;
+    let phone = test_server.server.phone(name);
     let mut link = phone.ask_passkey(&qr, true).unwrap();
     let wanted = server.until(&passkey, async |wanted| !wanted["challenge"].is_null()).await;
     let (id, assertion) = phone.sign_with_passkey(&wanted["challenge"].to_string()).unwrap();
@@ -148,7 +156,7 @@ async fn a_passkey_is_signed_elsewhere() {
     })
     .await;
     soon("the link", link.confirm()).await.unwrap();
-    server.status("anna", "ready").await;
+    server.status(name, "ready").await;
     server.post(&format!("{passkey}/confirm"), json!({ "same": true })).await.problem(409, "not_pairing");
 }
 

@@ -55,6 +55,11 @@ impl Server {
         let id = self.child.id().unwrap().to_string();
         let told = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
         assert!(told.success());
+        self.ended().await;
+    }
+
+    /// Waits until it ended in good order.
+    pub(crate) async fn ended(&mut self) {
         assert!(soon("the end of the server", self.child.wait()).await.unwrap().success());
     }
 

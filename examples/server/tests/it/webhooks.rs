@@ -24,7 +24,10 @@ async fn events_are_delivered_and_replayed() {
     let again = server.post(&format!("{path}/replay"), json!({ "from": 1, "to": until })).await.expect(202);
     assert!(again["events"].as_u64() >= Some(last), "{again}");
     soon("all events again", count.wait_for(|_| receiver.of(id).len() >= 2 * before)).await.unwrap();
-    server.get(&format!("{path}/deliveries")).await.expect(200);
+    for query in ["", "?state=dead", "?state=replayed&after=7"] {
+        server.get(&format!("{path}/deliveries{query}")).await.expect(200);
+    }
+    server.get(&format!("{path}/deliveries?state=lost")).await.problem(400, "bad_request");
     server.post(&format!("{path}/replay"), json!({ "from": 2, "to": 1 })).await.problem(400, "bad_request");
 }
 
@@ -48,6 +51,12 @@ async fn webhooks_are_made_changed_and_removed() {
     let path = |hook: &Value| format!("/whatsapp/webhooks/{}", hook["id"].as_str().unwrap());
     let changed = server.call(Method::PUT, &path(&one), json!({ "enabled": false })).await.expect(200);
     assert_eq!(changed["state"], "disabled", "{changed}");
+    let body = json!({ "ignore": ["status"], "retry": { "firstWaitSeconds": 1 } });
+    let changed = server.call(Method::PUT, &path(&one), body).await.expect(200);
+    let retry = json!({ "firstWaitSeconds": 1, "longestWaitSeconds": 900, "giveUpAfterSeconds": 86400 });
+    assert_eq!((&changed["ignore"], &changed["retry"]), (&json!(["status"]), &retry));
+    let body = json!({ "retry": { "firstWaitSeconds": 0 } });
+    server.call(Method::PUT, &path(&one), body).await.problem(400, "webhook_retry");
     let other = server.new_key("other", &["setting"]).await;
     let bound = json!({ "accounts": ["desk"], "scopes": ["setting"] });
     let bound = server.post("/keys", bound).await.expect(201)["key"].as_str().unwrap().to_owned();

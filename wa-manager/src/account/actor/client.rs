@@ -36,7 +36,8 @@ fn reconnects() -> ReconnectPolicy {
     policy
 }
 
-/// An account that the server locked is linked all the same, whatever its store says: somebody tries whether it still is.
+/// Whether an account is linked is for the server to say, each time: its store says the same of one that was unlinked and
+/// of one that was locked, and a process may have ended before it was known which.
 async fn unlock(store: &dyn Store) -> Result<(), StoreError> {
     let Some(mut account) = store.account().await?.filter(|account| account.logged_out) else {
         return Ok(());
@@ -94,9 +95,7 @@ impl Actor {
         let path =
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
         let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
-        if self.gate.is_locked() {
-            unlock(&*store).await.map_err(|error| of_store(&error))?;
-        }
+        unlock(&*store).await.map_err(|error| of_store(&error))?;
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
         let mut selection = Selection::default();
         selection.messages_per_chat = Some(u32::from(self.record.settings.sync_limit.get()));

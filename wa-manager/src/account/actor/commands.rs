@@ -170,7 +170,7 @@ impl Actor {
         let leftover = self.shared.leftover(&self.record);
         changes.extend(leftover.clone().map(Change::PutLeftover));
         self.write(changes).await?;
-        self.shared.numbers.set(self.id(), None);
+        self.shared.numbers.forget(self.id());
         self.shared.places.hold_of(self.id());
         while self.closing.join_next().await.is_some() {}
         if let Some(leftover) = leftover {

@@ -127,7 +127,7 @@ impl Damaged<'_> {
         changes.extend(leftover.clone().map(Change::PutLeftover));
         self.shared.store.commit(changes).await?;
         self.shared.hub.notify();
-        self.shared.numbers.set(self.id, None);
+        self.shared.numbers.forget(self.id);
         self.shared.places.hold_of(self.id);
         if let Some(leftover) = leftover {
             self.shared.clear(leftover).await;

@@ -269,7 +269,7 @@ impl Actor {
         }
     }
 
-    /// What an event of the client means for what was sent, and for what may be sent.
+    /// What an event of the client means for what was sent.
     pub(super) async fn gate_event(&mut self, event: &Event) -> Result<(), Lost> {
         match event {
             Event::Connected => {
@@ -288,6 +288,11 @@ impl Actor {
             Event::Receipt(receipt) => self.tell_receipt(receipt).await?,
             _ => {}
         }
+        Ok(())
+    }
+
+    /// What the server says of the account.
+    pub(super) async fn heed_event(&mut self, event: &Event) -> Result<(), Lost> {
         let now = self.gate.now();
         if let Some(signal) = signal_of(event, now) {
             if matches!(signal, Signal::TimeLocked { .. } | Signal::TimeLockOver) {

@@ -52,7 +52,7 @@ impl Linking {
     }
 }
 
-/// Refuses numbers that another account of this manager is linked to.
+/// Refuses numbers that another account of this manager is linked to; others are this account's from then on.
 #[derive(Debug)]
 struct NumberGuard {
     numbers: Arc<Numbers>,
@@ -61,8 +61,8 @@ struct NumberGuard {
 
 impl LinkGuard for NumberGuard {
     fn admit<'a>(&'a self, paired: &'a Paired) -> HookFuture<'a, bool> {
-        let other = self.numbers.other(paired.jid.user(), &self.account);
-        Box::pin(std::future::ready(other.is_none()))
+        let claimed = self.numbers.claim(paired.jid.user(), &self.account);
+        Box::pin(std::future::ready(claimed.is_ok()))
     }
 }
 
@@ -325,7 +325,7 @@ impl Actor {
                 Step::Linked(device) => {
                     row.accepted = None;
                     row.phone = device.phone().or(row.phone);
-                    row.exported = false;
+                    (row.exported, row.hand_overs) = (false, 0);
                     row.jid = Some(device.jid.clone());
                     row.lid.clone_from(&device.lid);
                     row.desired = DesiredState::Running;
@@ -351,7 +351,15 @@ impl Actor {
             changes.push(change);
         }
         self.write(changes).await?;
-        self.note_number();
+        if steps.iter().any(|step| matches!(step, Step::Accepted(_) | Step::Linked(_) | Step::Done(_))) {
+            for step in steps {
+                if let Step::Linked(device) = step {
+                    self.shared.numbers.is_new(&device.jid);
+                }
+            }
+            // Not before: the client may have claimed a number of which the attempt hears next.
+            self.note_number();
+        }
         if is_another {
             self.answer_delayed();
             self.remove_media().await;
@@ -444,9 +452,7 @@ impl Actor {
 
     /// Which number this account is linked to, for the others.
     pub(super) fn note_number(&self) {
-        let number =
-            self.record.phone.as_ref().filter(|_| self.record.jid.is_some() && !self.record.exported);
-        self.shared.numbers.set(self.id(), number.map(|number| number.as_str()));
+        self.shared.numbers.note(&self.record);
     }
 
     /// Whether what the connection says is the attempt's to tell.

@@ -276,6 +276,13 @@ impl Actor {
     }
 
     async fn begin(&mut self, begin: Begin) -> Result<(), Lost> {
+        // An actor before this one may have claimed another.
+        self.note_number();
+        self.heed_row().await?;
+        if self.record.jid.is_none() && self.record.accepted.is_none() && self.record.location.is_some() {
+            // Of a link that ended, or never came about.
+            self.remove_keys().await;
+        }
         let stands_still = self.record.status == AccountStatus::Error;
         match begin {
             Begin::Quarantined => {
@@ -323,6 +330,8 @@ impl Actor {
             figures::reconnects(closed(reason).kind);
         }
         let turn = running.connection.on_event(&event, now, wall);
+        // What the server says of the account is kept before what follows from it.
+        self.heed_event(&event).await?;
         self.tell_other(&event).await?;
         self.linking_event(&event).await?;
         if !self.is_linking() {

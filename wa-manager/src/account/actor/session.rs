@@ -7,12 +7,13 @@ use wa_store::StoreError;
 use wa_types::{Jid, PhoneNumber};
 use zeroize::Zeroizing;
 
-use super::{Actor, Lost};
-use crate::account::{AccountStatus, DesiredState};
+use super::{Actor, End, Lost};
+use crate::account::{AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::EventKind;
 use crate::ids::AccountId;
-use crate::manager::ManagerError;
-use crate::store::Changes;
+use crate::manager::{ManagerError, NotClaimed};
+use crate::store::{Changes, ManagerStoreError};
+use crate::trust::Signal;
 use crate::vault::{KeyVault, SecretVault as _, SessionKey, VaultError};
 
 /// For what sessions are sealed.
@@ -46,6 +47,14 @@ pub enum SessionError {
         /// That account.
         account: AccountId,
     },
+    /// It was handed out once more since then, and its keys were used: only what was handed out last can be imported.
+    #[error("the session is older than the one known here")]
+    Old {
+        /// Which hand-over of the session it is, counted from 1.
+        hand_over: u64,
+        /// The earliest that is taken here.
+        least: u64,
+    },
     /// The key is another one, or what it sealed was changed.
     #[error("the session cannot be opened")]
     Sealed(#[from] VaultError),
@@ -70,6 +79,7 @@ impl SessionError {
             Self::NotLinked => "not_linked",
             Self::AlreadyLinked | Self::LinkedElsewhere { .. } => "already_linked",
             Self::OtherAccount => "other_account",
+            Self::Old { .. } => "old_session",
             Self::Sealed(_) => "sealed",
             Self::NotASession => "not_a_session",
             Self::KeyStore(_) => "key_store",
@@ -84,6 +94,10 @@ struct Head {
     jid: String,
     lid: Option<String>,
     phone: Option<String>,
+    /// Which hand-over of the session it is, counted from 1.
+    hand_over: u64,
+    /// The server refused it as locked or banned, and wants to hear nothing of it for a while.
+    locked: bool,
 }
 
 /// A session, opened.
@@ -91,6 +105,8 @@ struct Session {
     jid: Jid,
     lid: Option<Jid>,
     phone: Option<PhoneNumber>,
+    hand_over: u64,
+    is_locked: bool,
     keys: Zeroizing<Vec<u8>>,
 }
 
@@ -106,6 +122,8 @@ impl Session {
             jid: jid(head.jid)?,
             lid: head.lid.map(jid).transpose()?,
             phone: head.phone.and_then(|phone| phone.parse().ok()),
+            hand_over: head.hand_over,
+            is_locked: head.locked,
             keys: Zeroizing::new(keys.to_vec()),
         })
     }
@@ -130,7 +148,11 @@ impl Actor {
             return Ok(Err(error));
         }
         let Some(jid) = &self.record.jid else { return Ok(Err(SessionError::NotLinked)) };
+        // What nobody used since it was handed out is the same.
+        let hand_over = self.record.hand_overs + u64::from(!self.record.exported);
         let head = Head {
+            hand_over,
+            locked: self.gate.is_locked(),
             jid: jid.to_string(),
             lid: self.record.lid.as_ref().map(Jid::to_string),
             phone: self.record.phone.as_ref().map(ToString::to_string),
@@ -146,7 +168,7 @@ impl Actor {
         };
         if !self.record.exported {
             let mut row = self.record.clone();
-            row.exported = true;
+            (row.exported, row.hand_overs) = (true, hand_over);
             let mut changes = self.changes(row);
             changes.push_event(self.event(EventKind::AccountExported, json!({})));
             self.write(changes).await?;
@@ -171,13 +193,29 @@ impl Actor {
             Ok(session) => session,
             Err(error) => return Ok(Err(error)),
         };
-        let mut row = self.record.clone();
-        row.phone = session.phone.clone().or(row.phone);
-        if let Err(error) = self.shared.settle_location(&mut row) {
+        let imported = self.take_session(session).await;
+        // What was claimed and not taken is the others'.
+        self.note_number();
+        imported
+    }
+
+    async fn take_session(&mut self, session: Session) -> Result<Result<(), SessionError>, Lost> {
+        let phone = session.phone.clone().or_else(|| self.record.phone.clone());
+        let mut place = self.record.clone();
+        place.phone.clone_from(&phone);
+        if let Err(error) = self.shared.settle_location(&mut place) {
             return Ok(Err(error.into()));
         }
-        self.record.location.clone_from(&row.location);
         while self.closing.join_next().await.is_some() {}
+        // First, so that keys are where the row says, and only whoever owns the account writes them.
+        let mut row = self.record.clone();
+        row.location = place.location;
+        let changes = self.changes(row);
+        match self.commit(changes).await {
+            Ok(()) => {}
+            Err(ManagerStoreError::FenceLost { .. }) => return Err(self.lose(End::FenceLost)),
+            Err(error) => return Ok(Err(ManagerError::from(error).into())),
+        }
         let written = match self.path() {
             Ok(path) => self.shared.keys.write(&path, session.keys).await.map_err(SessionError::from),
             Err(error) => Err(error.into()),
@@ -187,8 +225,13 @@ impl Actor {
         }
         let own: Vec<Jid> =
             [Some(&session.jid), session.lid.as_ref()].into_iter().flatten().cloned().collect();
-        (row.jid, row.lid, row.exported) = (Some(session.jid), session.lid, false);
-        (row.status, row.reason, row.probation) = (AccountStatus::Idle, None, None);
+        let mut row = self.record.clone();
+        (row.jid, row.lid, row.phone) = (Some(session.jid), session.lid, phone);
+        (row.exported, row.hand_overs, row.probation) = (false, session.hand_over, None);
+        // The row says so in the same commit; the limits follow, after a crash, too.
+        let locked = session.is_locked.then(|| Reason::new(ReasonKind::AccountLocked));
+        row.status = if session.is_locked { AccountStatus::Error } else { AccountStatus::Idle };
+        row.reason = locked;
         let mut put_away = Changes::new();
         let is_another = loop {
             match self.gate.link(&own, &mut put_away).await {
@@ -196,20 +239,36 @@ impl Actor {
                 Err(error) => self.wait_for_store(error).await?,
             }
         };
+        let (status, reason) = (row.status, row.reason.clone());
         let mut changes = self.changes(row);
         changes.push_event(self.event(EventKind::AccountImported, json!({ "isAnotherNumber": is_another })));
+        if (status, &reason) != (self.record.status, &self.record.reason) {
+            changes.push_event(self.status_event(status, reason.as_ref()));
+        }
         for change in put_away {
             changes.push(change);
         }
         self.write(changes).await?;
-        self.note_number();
         if is_another {
+            self.answer_delayed();
             self.remove_media().await;
         }
         persist!(self, self.gate.reread());
+        self.heed_row().await?;
         Ok(Ok(()))
     }
 
+    /// What the row says of the account's being locked holds, whatever the limits know.
+    pub(super) async fn heed_row(&mut self) -> Result<(), Lost> {
+        let kind = self.record.reason.as_ref().map(|reason| reason.kind);
+        let is_told = matches!(kind, Some(ReasonKind::AccountLocked | ReasonKind::AccountBanned));
+        if is_told && self.record.jid.is_some() && !self.gate.is_locked() {
+            persist!(self, self.gate.heed(Signal::Locked));
+        }
+        Ok(())
+    }
+
+    /// Its number is this account's from here on, if it may be imported.
     fn may_import(&self, sealed: &[u8], key: &SessionKey) -> Result<Session, SessionError> {
         self.is_stopped()?;
         let session = Session::open(sealed, key)?;
@@ -221,11 +280,11 @@ impl Actor {
                 return Err(SessionError::OtherAccount);
             }
         }
-        let other =
-            session.phone.as_ref().and_then(|phone| self.shared.numbers.other(phone.as_str(), self.id()));
-        match other {
-            Some(account) => Err(SessionError::LinkedElsewhere { account }),
-            None => Ok(session),
+        let (numbers, hand_over) = (&self.shared.numbers, session.hand_over);
+        match numbers.claim_session(&session.jid, hand_over, self.id()) {
+            Ok(()) => Ok(session),
+            Err(NotClaimed::Linked(account)) => Err(SessionError::LinkedElsewhere { account }),
+            Err(NotClaimed::Old(least)) => Err(SessionError::Old { hand_over, least }),
         }
     }
 }

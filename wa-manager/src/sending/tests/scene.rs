@@ -92,6 +92,7 @@ fn account() -> AccountRecord {
         probation: None,
         accepted: None,
         exported: false,
+        hand_overs: 0,
         epoch: Epoch(1),
     }
 }

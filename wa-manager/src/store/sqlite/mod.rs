@@ -37,9 +37,6 @@ use crate::event::EventRecord;
 use crate::ids::{AccountId, EventId, TenantId};
 use crate::webhook::WebhookRecord;
 
-/// The version of the tables.
-const VERSION: u32 = 1;
-
 /// The manager's store in one SQLite file.
 pub struct SqliteManagerStore {
     worker: Worker,
@@ -47,10 +44,14 @@ pub struct SqliteManagerStore {
 }
 
 impl SqliteManagerStore {
+    /// The version of the tables: one more for each change of theirs.
+    pub(in crate::store) const VERSION: u32 = 3;
+
     /// Opens the store at `path`, and creates it if there is no file; its directory must exist. Blocks for a moment.
     ///
     /// # Errors
     /// [`ManagerStoreError::Locked`] when another process has it open, [`ManagerStoreError::NewerVersion`],
+    /// [`ManagerStoreError::OlderVersion`],
     /// [`ManagerStoreError::Corrupt`], [`ManagerStoreError::Io`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ManagerStoreError> {
         let path = path.as_ref().to_path_buf();
@@ -94,9 +95,12 @@ fn prepare(connection: &Connection) -> Result<(), ManagerStoreError> {
     match version {
         0 => {
             connection.execute_batch(include_str!("schema.sql")).map_err(failed)?;
-            connection.pragma_update(None, "user_version", VERSION).map_err(failed)?;
+            connection.pragma_update(None, "user_version", SqliteManagerStore::VERSION).map_err(failed)?;
         }
-        VERSION => {}
+        SqliteManagerStore::VERSION => {}
+        found if found < SqliteManagerStore::VERSION => {
+            return Err(ManagerStoreError::OlderVersion { found });
+        }
         found => return Err(ManagerStoreError::NewerVersion { found }),
     }
     connection.execute_batch("COMMIT").map_err(failed)

@@ -16,7 +16,7 @@ use crate::webhook::{WebhookId, WebhookRecord, WebhookSecret};
 
 pub(super) const ACCOUNT: &str = "id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, seq, \
      version, settings, metadata, location, created_at, updated_at, last_active_at, probation, accepted, epoch, \
-     exported";
+     exported, hand_overs";
 
 pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
     Ok(AccountRecord {
@@ -43,6 +43,7 @@ pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
         accepted: if row.get_ref(20)? == ValueRef::Null { None } else { Some(accepted(row, 20)?) },
         epoch: Epoch(number(row, 21)?),
         exported: row.get(22)?,
+        hand_overs: number(row, 23)?,
     })
 }
 
@@ -102,6 +103,7 @@ pub(super) fn account_if_damaged(row: &Row<'_>) -> rusqlite::Result<AccountRecor
             accepted: accepted.unwrap_or_default(),
             epoch: Epoch(number(row, 21)?),
             exported: row.get(22)?,
+            hand_overs: number(row, 23)?,
         })
     })
 }
@@ -181,7 +183,7 @@ pub(super) fn chat(row: &Row<'_>) -> rusqlite::Result<ChatRecord> {
 }
 
 pub(super) const WEBHOOK: &str = "id, tenant, account, url, events, secrets, headers, mode, parallel, state, since, \
-     created_at, updated_at";
+     created_at, updated_at, ignored, retry";
 
 pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
     let secrets = Zeroizing::new(row.get::<_, String>(5)?);
@@ -200,6 +202,8 @@ pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
         since: number(row, 10)?,
         created_at: time(row, 11)?,
         updated_at: time(row, 12)?,
+        ignore: parsed(row, 13)?,
+        retry: parsed(row, 14)?,
     })
 }
 

@@ -24,6 +24,7 @@ CREATE TABLE account (
     accepted TEXT,
     epoch INTEGER NOT NULL,
     exported INTEGER NOT NULL,
+    hand_overs INTEGER NOT NULL,
     UNIQUE (tenant, name)
 ) STRICT;
 
@@ -145,7 +146,9 @@ CREATE TABLE webhook (
     state TEXT NOT NULL,
     since INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL
+    updated_at INTEGER NOT NULL,
+    ignored TEXT NOT NULL,
+    retry TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE dead_letter (

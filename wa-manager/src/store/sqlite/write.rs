@@ -233,12 +233,12 @@ fn put_account(connection: &Connection, account: AccountRecord) -> Done<()> {
     }
     let sql = "INSERT INTO account (id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, \
                version, settings, metadata, location, created_at, updated_at, last_active_at, \
-               probation, accepted, epoch, exported) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+               probation, accepted, epoch, exported, hand_overs) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) \
                ON CONFLICT (id) DO UPDATE SET tenant = ?2, owner = ?3, name = ?4, display_name = ?5, phone = ?6, \
                jid = ?7, lid = ?8, desired = ?9, status = ?10, reason = ?11, version = ?12, settings = ?13, \
                metadata = ?14, location = ?15, created_at = ?16, updated_at = ?17, last_active_at = ?18, \
-               probation = ?19, accepted = ?20, epoch = ?21, exported = ?22";
+               probation = ?19, accepted = ?20, epoch = ?21, exported = ?22, hand_overs = ?23";
     let text = |jid: &Option<Jid>| jid.as_ref().map(Jid::to_string);
     let values = params![
         account.id.as_str(),
@@ -263,6 +263,7 @@ fn put_account(connection: &Connection, account: AccountRecord) -> Done<()> {
         account.accepted.as_ref().map(accepted),
         int(account.epoch.0),
         account.exported,
+        int(account.hand_overs),
     ];
     connection
         .prepare_cached(sql)
@@ -309,9 +310,11 @@ fn push_event(connection: &Connection, event: NewEvent) -> Done<Option<EventReco
 
 fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
     let sql = "INSERT INTO webhook (id, tenant, account, url, events, secrets, headers, mode, parallel, state, since, \
-               created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+               created_at, updated_at, ignored, retry) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
                ON CONFLICT (id) DO UPDATE SET tenant = ?2, account = ?3, url = ?4, events = ?5, secrets = ?6, \
-               headers = ?7, mode = ?8, parallel = ?9, state = ?10, since = ?11, created_at = ?12, updated_at = ?13";
+               headers = ?7, mode = ?8, parallel = ?9, state = ?10, since = ?11, created_at = ?12, updated_at = ?13, \
+               ignored = ?14, retry = ?15";
     let mut secrets = Zeroizing::new(String::with_capacity(4096));
     for secret in &webhook.secrets {
         if !secrets.is_empty() {
@@ -333,6 +336,8 @@ fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
         int(webhook.since),
         int(webhook.created_at.0),
         int(webhook.updated_at.0),
+        json(&webhook.ignore)?,
+        json(&webhook.retry)?,
     ];
     connection
         .prepare_cached(sql)
