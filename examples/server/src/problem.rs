@@ -236,6 +236,7 @@ impl From<WebhookError> for Problem {
             WebhookError::Plain => "webhook_plain",
             WebhookError::Headers => "webhook_headers",
             WebhookError::Secrets => "webhook_secrets",
+            WebhookError::Damaged => "webhook_damaged",
             WebhookError::Retry => "webhook_retry",
             WebhookError::NoAccount => "webhook_account",
             WebhookError::TooMany => return Self::new(StatusCode::FORBIDDEN, "webhook_too_many", detail),

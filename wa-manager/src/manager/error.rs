@@ -7,7 +7,6 @@ use crate::ids::AccountId;
 use crate::location::LocationError;
 use crate::pairing::PairError;
 use crate::store::ManagerStoreError;
-use crate::vault::VaultError;
 
 /// Why a call of the manager failed. [`Self::code`] is its name for other languages and for the wire.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +62,6 @@ pub enum ManagerError {
         /// How many.
         max: usize,
     },
-    /// What is stored was sealed with a key that the vault does not have, or there is no vault.
-    #[error("the secrets in the store cannot be opened")]
-    Vault(#[from] VaultError),
     /// The account's session was exported: it runs elsewhere, or is to be imported first.
     #[error("the account's session was exported")]
     Exported,
@@ -111,7 +107,6 @@ impl ManagerError {
             Self::Location(_) => "location",
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
-            Self::Vault(_) => "vault",
             Self::Exported => "exported",
             Self::InvalidCursor => "invalid_cursor",
             Self::FenceLost { .. } => "fence_lost",

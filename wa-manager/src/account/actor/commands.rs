@@ -177,21 +177,19 @@ impl Actor {
             return Ok(Err(error));
         }
         self.end_client().await;
-        // Its keys go before its row: without a row they would be nobody's to remove. A row without them is not linked.
-        let mut row = self.record.clone();
-        (row.jid, row.lid, row.accepted, row.probation) = (None, None, None, None);
-        (row.exported, row.desired) = (false, DesiredState::Stopped);
-        let changes = self.changes(row);
-        self.write(changes).await?;
-        self.remove_keys().await;
         let mut changes = self.shared.fenced(&self.record);
         let name = self.record.name.as_str();
         changes.push_event(self.event(EventKind::AccountDeleted, json!({ "name": name })));
         changes.push(Change::DeleteAccount(self.record.id.clone()));
+        let leftover = self.shared.leftover(&self.record);
+        changes.extend(leftover.clone().map(Change::PutLeftover));
         self.write(changes).await?;
         self.shared.numbers.forget(self.id());
-        self.remove_media().await;
-        self.shared.places.give_up(self.id());
+        self.shared.places.hold_of(self.id());
+        while self.closing.join_next().await.is_some() {}
+        if let Some(leftover) = leftover {
+            self.shared.clear(leftover).await;
+        }
         Ok(Ok(()))
     }
 
