@@ -146,7 +146,7 @@ async fn a_refused_release_ends_nothing_that_works() {
     assert_eq!((kind, code), (ReasonKind::ClientOutdated, Some(405)));
 }
 
-/// 405: after a restart, with a newer release perhaps, what was to run runs.
+/// R056, R106: after a restart, with a newer release perhaps, what was to run runs.
 #[tokio::test]
 async fn a_newer_release_is_tried_at_the_next_start() {
     let scene = linked(&["anna", "berta", "clara"]).await;
