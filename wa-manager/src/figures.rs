@@ -18,6 +18,7 @@
 //! | `wa_fence_lost_total` | accounts that another owner took over |
 //! | `wa_socket_frame_age_seconds` | how long a connection was silent before the next bytes came |
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -76,6 +77,30 @@ impl Drop for Tally {
         if let Some((status, _)) = self.0 {
             gauge!("wa_accounts", "status" => status.wire()).decrement(1.0);
         }
+    }
+}
+
+/// What the server restricts one account by, for the count of all; nothing once this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Restricted(BTreeSet<&'static str>);
+
+impl Restricted {
+    /// By these it is restricted now.
+    pub(crate) fn by(&mut self, kinds: impl IntoIterator<Item = &'static str>) {
+        let now: BTreeSet<_> = kinds.into_iter().collect();
+        let before = std::mem::replace(&mut self.0, now);
+        for kind in self.0.difference(&before) {
+            gauge!("wa_restriction_active", "kind" => *kind).increment(1.0);
+        }
+        for kind in before.difference(&self.0) {
+            gauge!("wa_restriction_active", "kind" => *kind).decrement(1.0);
+        }
+    }
+}
+
+impl Drop for Restricted {
+    fn drop(&mut self) {
+        self.by([]);
     }
 }
 

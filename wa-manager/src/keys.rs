@@ -74,7 +74,11 @@ impl KeyStores for SqliteKeyStores {
             // What is only in the log goes into the file.
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+            let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            if is_busy.map_err(failed)? {
+                // Somebody has it open: some of it may be in the log only.
+                return Err(StoreError::Locked);
+            }
             connection.close().map_err(|(_, error)| failed(error))?;
             std::fs::read(&path).map(Zeroizing::new).map_err(io)
         }))
@@ -128,4 +132,26 @@ async fn blocking<T: Send + 'static>(
 
 fn io(source: std::io::Error) -> StoreError {
     StoreError::Io { source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_somebody_has_open_is_not_read_in_part() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.db");
+        let writer = Connection::open(&path).unwrap();
+        writer.pragma_update(None, "journal_mode", "WAL").unwrap();
+        writer.execute_batch("CREATE TABLE one (a)").unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM one").unwrap();
+        writer.execute_batch("INSERT INTO one VALUES (1)").unwrap();
+        let stores = SqliteKeyStores::new();
+        assert!(matches!(stores.read(&path).await, Err(StoreError::Locked)));
+        reader.execute_batch("COMMIT").unwrap();
+        drop((reader, writer));
+        assert!(!stores.read(&path).await.unwrap().is_empty());
+    }
 }

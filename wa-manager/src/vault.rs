@@ -8,7 +8,7 @@ use wa_core::crypto::{Random as _, SystemRandom};
 use zeroize::Zeroizing;
 
 /// Seals secrets for the manager's store: those of webhooks, and their headers. Yours to implement, for keys that are kept
-/// elsewhere; [`KeyVault`] has them in memory.
+/// elsewhere; [`KeyVault`] has them in memory. Calls may block: they are made beside the runtime's threads.
 ///
 /// Without a vault what the store has is as safe as its file. The keys of the protocol are not sealed by it: they change
 /// with each message, and their files are only their owner's to read.

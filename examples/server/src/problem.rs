@@ -136,6 +136,9 @@ impl From<ManagerError> for Problem {
             ManagerError::NotYet { until } => {
                 return Self::new(StatusCode::LOCKED, code, detail).with("until", until.0);
             }
+            ManagerError::ClientOutdated { until } => {
+                return Self::new(StatusCode::BAD_GATEWAY, code, detail).with("until", until.0);
+            }
             ManagerError::AlreadyExists { .. }
             | ManagerError::Exported
             | ManagerError::NotLinked
@@ -233,6 +236,7 @@ impl From<WebhookError> for Problem {
             WebhookError::Plain => "webhook_plain",
             WebhookError::Headers => "webhook_headers",
             WebhookError::Secrets => "webhook_secrets",
+            WebhookError::Damaged => "webhook_damaged",
             WebhookError::Retry => "webhook_retry",
             WebhookError::NoAccount => "webhook_account",
             WebhookError::TooMany => return Self::new(StatusCode::FORBIDDEN, "webhook_too_many", detail),

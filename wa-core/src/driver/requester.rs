@@ -66,7 +66,11 @@ impl Requester {
             Ok(Err(_)) | Err(_) => return Err(lost),
         };
         match next {
-            Line::Up(commands) => put(&commands, &request, deadline).await,
+            Line::Up(commands) => match put(&commands, &request, deadline).await {
+                // Not this time; the first time it may have been.
+                Err(RequestError::NotConnected) => Err(lost),
+                answer => answer,
+            },
             Line::Coming | Line::Gone => Err(lost),
         }
     }
@@ -232,6 +236,16 @@ mod tests {
         let mut third = scene.connect();
         assert!(matches!(asked.await.unwrap(), Err(RequestError::ConnectionLost)));
         assert!(third.try_recv().is_err());
+    }
+
+    /// What was asked once may have been carried out, whatever becomes of the second try.
+    #[tokio::test(start_paused = true)]
+    async fn a_second_connection_that_is_gone_does_not_make_the_first_question_unasked() {
+        let mut scene = Scene::new();
+        let asked = scene.ask::<true>();
+        drop(scene.commands.recv().await.expect("a question"));
+        drop(scene.connect());
+        assert!(matches!(asked.await.unwrap(), Err(RequestError::ConnectionLost)));
     }
 
     #[tokio::test(start_paused = true)]

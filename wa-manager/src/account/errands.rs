@@ -11,6 +11,7 @@ use super::actor::{
 };
 use super::{Account, AccountStatus};
 use crate::inbound::InboundMessage;
+use crate::manager::ManagerError;
 use crate::media::{DownloadError, MediaFile, MediaHome, MediaStores, fetch};
 use crate::sending::SendError;
 
@@ -37,6 +38,9 @@ pub enum ErrandError {
     /// The client could not do it.
     #[error("the client could not do it")]
     Client(#[from] CallError),
+    /// The account is gone, damaged, or another owner's; or the manager ended.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
 }
 
 impl ErrandError {
@@ -46,6 +50,7 @@ impl ErrandError {
         match self {
             Self::NotReady { .. } => "not_ready",
             Self::Client(_) => "client",
+            Self::Manager(error) => error.code(),
         }
     }
 }
@@ -86,8 +91,7 @@ impl Account {
     /// # Errors
     /// [`DownloadError`].
     pub async fn download_media(&self, message: &InboundMessage) -> Result<MediaFile, DownloadError> {
-        let gone = DownloadError::NotReady { status: AccountStatus::Idle };
-        let Some(Errand { client, stores, home }) = self.errand().await else { return Err(gone) };
+        let Errand { client, stores, home } = self.errand().await?;
         let home = home.ok_or(DownloadError::NoPlace)?;
         let mode = self.snapshot().settings.storage_mode;
         Box::pin(fetch(&stores, home, mode, client, message)).await
@@ -99,11 +103,7 @@ impl Account {
     /// # Errors
     /// [`CheckError`]. Dropping the future gives the answer up; it is counted, and known the next time.
     pub async fn check_numbers(&self, numbers: &[PhoneNumber]) -> Result<Vec<NumberStatus>, CheckError> {
-        let gone = || SendError::NotReady { status: AccountStatus::Idle };
-        let (reply, answer) = oneshot::channel();
-        let command = Command::Numbers(numbers.to_vec(), reply);
-        self.entry().commands.send(command).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.lend(|reply| Command::Numbers(numbers.to_vec(), reply)).await?
     }
 
     /// Asks the phone for older messages than are known, chat by chat. They come with `history.progress` events, a page
@@ -112,23 +112,22 @@ impl Account {
     /// # Errors
     /// [`HistoryError`]. A phone that does not answer is told by the job's last event.
     pub async fn sync_history(&self, request: HistoryRequest) -> Result<HistoryJob, HistoryError> {
-        let gone = || HistoryError::NotReady { status: AccountStatus::Idle };
-        let (reply, answer) = oneshot::channel();
-        self.entry().commands.send(Command::History(request, reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.lend(|reply| Command::History(request, reply)).await?
     }
 
     /// The client, if the account is ready.
     async fn lent(&self) -> Result<Client, ErrandError> {
-        match self.errand().await {
-            Some(errand) => errand.client.map_err(|status| ErrandError::NotReady { status }),
-            None => Err(ErrandError::NotReady { status: AccountStatus::Idle }),
-        }
+        self.errand().await?.client.map_err(|status| ErrandError::NotReady { status })
     }
 
-    async fn errand(&self) -> Option<Errand> {
+    async fn errand(&self) -> Result<Errand, ManagerError> {
+        self.lend(Command::Errand).await
+    }
+
+    /// Asks the account's task. Without an answer, why there is none.
+    async fn lend<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, ManagerError> {
         let (reply, answer) = oneshot::channel();
-        self.entry().commands.send(Command::Errand(reply)).await.ok()?;
-        answer.await.ok()
+        self.entry().commands.send(command(reply)).await.map_err(|_| self.entry().gone())?;
+        answer.await.map_err(|_| self.entry().gone())
     }
 }

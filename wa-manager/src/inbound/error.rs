@@ -14,9 +14,15 @@ pub enum InboundError {
     /// The host's hook said no.
     #[error("the provider was not selected")]
     Provider(#[source] HookError),
-    /// The host's hook did not answer in time.
-    #[error("the provider was not selected in time")]
-    ProviderTimeout,
+    /// A hook of the host's did not answer in time.
+    #[error("the host did not answer in time")]
+    HookTimeout(Stage),
+    /// A hook of the host's panicked.
+    #[error("a hook of the host panicked")]
+    HookPanic(Stage),
+    /// The host was not asked: it did not answer in time again and again, or others waited too long for it.
+    #[error("the host was not asked, as it takes too long to answer")]
+    NotAsked,
     /// The host has no contact for it.
     #[error("the host did not provide a contact")]
     HostContact(#[source] HookError),
@@ -82,7 +88,8 @@ impl InboundError {
     pub const fn stage(&self) -> Stage {
         match self {
             Self::UnknownAccount => Stage::Account,
-            Self::Provider(_) | Self::ProviderTimeout => Stage::Provider,
+            Self::Provider(_) | Self::NotAsked => Stage::Provider,
+            Self::HookTimeout(stage) | Self::HookPanic(stage) => *stage,
             Self::Contact(_) | Self::HostContact(_) => Stage::Contact,
             Self::Chat(_) | Self::HostChat(_) => Stage::Chat,
             Self::Provision(_) => Stage::Provision,

@@ -1,9 +1,11 @@
 //! One item from the client to the store.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use serde_json::json;
 use tokio::time::timeout;
 use tracing::warn;
@@ -107,9 +109,7 @@ impl Inbound {
         };
         let (selector, provisioner) = (Arc::clone(&self.selector), self.provisioner.clone());
         Some(Box::pin(async move {
-            let selected = timeout(HOOK_LIMIT, selector.select(&context)).await;
-            let selected = selected.map_err(|_| InboundError::ProviderTimeout)?;
-            let provider = selected.map_err(InboundError::Provider)?;
+            let provider = hook(Stage::Provider, async { selector.select(&context).await }).await?;
             let host = match provisioner {
                 Some(provisioner) => provide(&*provisioner, &context).await?,
                 None => Host::default(),
@@ -165,7 +165,7 @@ async fn receive(
     let ours;
     let failed = match answer {
         Some(Err(error)) => error,
-        None => &InboundError::ProviderTimeout,
+        None => &InboundError::NotAsked,
         Some(Ok(hosted)) => match whole(gate, received, kind, hosted, &extra).await {
             Ok(()) => return Ok(Outcome::Processed),
             Err(error) if !is_of_one_item(&error) => return Err(error),
@@ -194,12 +194,22 @@ async fn provide(
     provisioner: &dyn ContactProvisioner,
     context: &InboundContext,
 ) -> Result<Host, InboundError> {
-    let late = |_| HookError::new("no answer in ten seconds");
-    let contact = timeout(HOOK_LIMIT, provisioner.get_or_create_contact(context)).await;
-    let contact = contact.map_err(late).and_then(|answer| answer).map_err(InboundError::HostContact)?;
-    let chat = timeout(HOOK_LIMIT, provisioner.get_or_create_chat(context)).await;
-    let chat = chat.map_err(late).and_then(|answer| answer).map_err(InboundError::HostChat)?;
+    let contact = hook(Stage::Contact, async { provisioner.get_or_create_contact(context).await }).await?;
+    let chat = hook(Stage::Chat, async { provisioner.get_or_create_chat(context).await }).await?;
     Ok(Host { contact, chat })
+}
+
+/// Asks a hook of the host's. Whatever it does, it costs this item its contact and chat, and no more.
+async fn hook<T>(stage: Stage, call: impl Future<Output = Result<T, HookError>>) -> Result<T, InboundError> {
+    match timeout(HOOK_LIMIT, AssertUnwindSafe(call).catch_unwind()).await {
+        Err(_) => Err(InboundError::HookTimeout(stage)),
+        Ok(Err(_)) => Err(InboundError::HookPanic(stage)),
+        Ok(Ok(answer)) => answer.map_err(|error| match stage {
+            Stage::Contact => InboundError::HostContact(error),
+            Stage::Chat => InboundError::HostChat(error),
+            _ => InboundError::Provider(error),
+        }),
+    }
 }
 
 /// All of it: contact, chat, event.

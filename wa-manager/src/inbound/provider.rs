@@ -12,7 +12,8 @@ use crate::store::ChatKind;
 ///
 /// A failure is told as `inbound.failed`; the message is told all the same, without contact and chat.
 pub trait ProviderSelector: Send + Sync + Debug {
-    /// Who serves this. It has ten seconds.
+    /// Who serves this. It has ten seconds; one that is late three times in a row is not asked for a minute, and what
+    /// waits half a minute for others is told without being asked about. A panic is a failure.
     ///
     /// # Errors
     /// [`HookError`], with words for whoever looks into it.
@@ -25,7 +26,8 @@ pub type ProviderFuture<'a> = Pin<Box<dyn Future<Output = Result<Provider, HookE
 /// Keeps contacts and chats of the host's own, beside those of the manager. Yours to implement.
 ///
 /// Both are asked for each message that is taken in, before it is told; it is told with what they answer. They may be
-/// asked for the same message again, and have ten seconds each. A failure is told as `inbound.failed` with its stage;
+/// asked for the same message again, and have ten seconds each, with the same patience as
+/// [`ProviderSelector::select`]. A failure is told as `inbound.failed` with its stage;
 /// the message is told all the same, without contact and chat.
 pub trait ContactProvisioner: Send + Sync + Debug {
     /// The host's name for the contact of who wrote this, made if there is none; none if there shall be none.

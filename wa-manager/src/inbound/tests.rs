@@ -312,7 +312,7 @@ async fn a_hook_that_fails_or_hangs_costs_contact_and_chat_only() {
     assert_eq!(scene.last(EventKind::MessageReceived).await.data["provider"], "default/12");
     for (number, from, error) in [
         (2, "13", "the provider was not selected: no workspace"),
-        (3, "14", "the provider was not selected in time"),
+        (3, "14", "the host did not answer in time"),
     ] {
         let outcome = take(&mut scene, &mut inbound, direct(number, from)).await;
         assert_eq!(outcome, Outcome::Failed(Stage::Provider));

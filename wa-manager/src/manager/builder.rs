@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wa_core::client::ClientBuilder;
@@ -25,9 +26,9 @@ use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
 use crate::media::{MediaStore, MediaStores};
 use crate::pairing::{MemoryPairingStore, PairLimiter, PairingPolicy, PairingStore};
-use crate::store::{Changes, ManagerStore, ManagerStoreError, Sealed, is_sealed};
+use crate::store::{Changes, ManagerStore, ManagerStoreError, Sealed};
 use crate::trust::{TrustPolicy, Zone};
-use crate::vault::{SecretVault, VaultError};
+use crate::vault::SecretVault;
 use crate::webhook::{Webhooks, WebhooksBuilder};
 
 /// Builds a [`ClientManager`]; every choice but the store and the places of the accounts' stores has a default.
@@ -69,6 +70,9 @@ impl Default for Starts {
         Self { at_once: 16, patience: Duration::from_secs(10) }
     }
 }
+
+/// How long the start waits for files to be removed.
+const SWEEP: Duration = Duration::from_secs(10);
 
 impl ManagerBuilder {
     pub(super) fn new(store: Arc<dyn ManagerStore>, locator: Arc<dyn StoreLocator>) -> Self {
@@ -211,23 +215,13 @@ impl ManagerBuilder {
     }
 
     /// Takes over what the store has. No account is started: see [`ClientManager::restore`]. What another life of the
-    /// manager left as connected is told as disconnected before this returns.
+    /// manager left as connected is told as disconnected before this returns, and what it left of deleted accounts is
+    /// removed. A webhook whose secrets cannot be opened is told as [`Damaged`](crate::webhook::WebhookState::Damaged).
     ///
     /// # Errors
-    /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown; [`ManagerError::Vault`] when
-    /// what is stored was sealed with another key.
+    /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown.
     pub async fn build(mut self) -> Result<ClientManager, ManagerError> {
-        match self.vault.take() {
-            Some(vault) => {
-                let sealed = Sealed::new(self.store, vault);
-                sealed.check().await??;
-                self.store = Arc::new(sealed);
-            }
-            None if self.store.webhooks().await?.iter().any(is_sealed) => {
-                return Err(VaultError::NoKey.into());
-            }
-            None => {}
-        }
+        self.store = Arc::new(Sealed::new(self.store, self.vault.take()));
         self.pairing_store.check().await.map_err(ManagerError::PairingStore)?;
         let began = self.clock.boot();
         let accounts = take_over(&*self.store, &*self.clock).await?;
@@ -278,6 +272,9 @@ impl ManagerBuilder {
         };
         for record in accounts {
             inner.adopt(record);
+        }
+        if timeout(SWEEP, inner.shared.sweep()).await.is_err() {
+            tracing::error!("what deleted accounts left takes long to remove: it is tried again later");
         }
         Ok(ClientManager { inner: Arc::new(inner) })
     }

@@ -7,7 +7,6 @@ use crate::ids::AccountId;
 use crate::location::LocationError;
 use crate::pairing::PairError;
 use crate::store::ManagerStoreError;
-use crate::vault::VaultError;
 
 /// Why a call of the manager failed. [`Self::code`] is its name for other languages and for the wire.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +40,13 @@ pub enum ManagerError {
         /// When it may be tried again.
         until: UnixMillis,
     },
+    /// The server takes no clients of this release: nothing was done, and nobody connected. Use a newer one; this one is
+    /// tried again then.
+    #[error("the server takes no clients of this release; it is tried again at {}", until.0)]
+    ClientOutdated {
+        /// When it is tried again.
+        until: UnixMillis,
+    },
     /// The server was not reached, and the device is still linked. Try again, or forget it on this side only.
     #[error("the device could not be unlinked: {0}")]
     NotUnlinked(String),
@@ -56,9 +62,6 @@ pub enum ManagerError {
         /// How many.
         max: usize,
     },
-    /// What is stored was sealed with a key that the vault does not have, or there is no vault.
-    #[error("the secrets in the store cannot be opened")]
-    Vault(#[from] VaultError),
     /// The account's session was exported: it runs elsewhere, or is to be imported first.
     #[error("the account's session was exported")]
     Exported,
@@ -99,11 +102,11 @@ impl ManagerError {
             Self::VersionConflict { .. } => "version_conflict",
             Self::NotLinked => "not_linked",
             Self::NotYet { .. } => "not_yet",
+            Self::ClientOutdated { .. } => "client_outdated",
             Self::NotUnlinked(_) => "not_unlinked",
             Self::Location(_) => "location",
             Self::KeyStore(_) => "key_store",
             Self::QuotaExceeded { .. } => "quota_exceeded",
-            Self::Vault(_) => "vault",
             Self::Exported => "exported",
             Self::InvalidCursor => "invalid_cursor",
             Self::FenceLost { .. } => "fence_lost",

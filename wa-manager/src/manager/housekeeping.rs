@@ -1,4 +1,4 @@
-//! Forgets what is old: events, and what requests and attempts led to.
+//! Forgets what is old: events, and what requests and attempts led to. Removes what is left of accounts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub(super) async fn keep_house(shared: Arc<Shared>, keep: Duration, stop: Cancel
         if let Err(error) = forget(&shared, keep.max(LEAST)).await {
             tracing::warn!(%error, "what is old could not be removed");
         }
+        shared.sweep().await;
         if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
             return;
         }

@@ -13,12 +13,14 @@
 //! | `numbers` | which account is linked to which number |
 //! | `release` | whether the server serves this release |
 //! | `places` | which account has its store where |
+//! | `leftovers` | files that no account owns any more |
 //! | `error` | [`ManagerError`] |
 
 mod batch;
 mod builder;
 mod error;
 mod housekeeping;
+mod leftovers;
 mod list;
 mod numbers;
 mod places;
@@ -53,12 +55,12 @@ pub(crate) use quota::Quotas;
 pub use quota::TenantQuota;
 use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
-pub(crate) use release::Release;
+pub(crate) use release::{Admission, Release};
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 
 use crate::account::SessionError;
-use crate::account::actor::{Command, End, Unlink, supervise};
+use crate::account::actor::{Command, End, Unlink, gate_config, supervise};
 use crate::account::{
     Account, AccountName, AccountRecord, AccountSettings, AccountSnapshot, AccountStatus, DesiredState,
     Reason, ReasonKind, TrustSnapshot,
@@ -69,6 +71,7 @@ use crate::hub::{EventFilter, EventStream};
 use crate::ids::{AccountId, Epoch, TenantId};
 use crate::location::StoreLocator;
 use crate::pairing::{PairRequest, PairingTicket, PairingView};
+use crate::sending::{GateConfig, Start, created_json};
 use crate::store::{Changes, EventQuery, ManagerStore};
 use crate::trust::{TrustLevel, TrustState};
 use crate::vault::SessionKey;
@@ -131,6 +134,8 @@ pub struct AccountSpec {
     pub settings: AccountSettings,
     /// What the caller keeps with it.
     pub metadata: BTreeMap<String, String>,
+    /// How old the account and its link are, where it is no new one: it begins at a level that goes with that.
+    pub start: Start,
 }
 
 /// All accounts at one moment. Events with a higher number than `seq` tell what changed since; some of them may be in it
@@ -223,6 +228,12 @@ impl ClientManager {
         let mut changes = Changes::new();
         changes.put_account(record.clone());
         changes.push_event(shared.event(&record, EventKind::AccountCreated, data));
+        if spec.start != Start::default() {
+            let config = GateConfig { start: spec.start, ..gate_config(shared, &record) };
+            let trust = config.first(record.id.clone(), now, &mut SystemRandom);
+            changes.push_event(shared.event(&record, EventKind::TrustChanged, created_json(&trust.state)));
+            changes.put_trust(trust);
+        }
         let events = match shared.store.commit(changes).await {
             Ok(events) => events,
             Err(error) => {
@@ -270,6 +281,9 @@ impl ClientManager {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, ManagerError> {
+        if self.inner.stop.is_cancelled() {
+            return Err(ManagerError::Shutdown);
+        }
         self.inner.tasks.spawn(work.in_current_span()).await.map_err(|ended| {
             // A task that nobody aborts ends early with the runtime only.
             if ended.is_panic() { ManagerError::Crashed } else { ManagerError::Shutdown }

@@ -20,7 +20,7 @@ use crate::keys::KeyStores;
 use crate::location::{LocationError, StoreKey, StoreKind, StoreLocator};
 use crate::media::{MediaHome, MediaStores};
 use crate::pairing::{PairLimiter, PairingPolicy, PairingStore};
-use crate::store::{Change, Changes, ManagerStore};
+use crate::store::{Change, Changes, LeftoverRecord, ManagerStore};
 use crate::trust::{TrustTable, Zone};
 
 /// Sets up the client of an account, each time that one is made.
@@ -106,9 +106,21 @@ impl Shared {
 
     /// Where an account's files are: beside its keys.
     pub(crate) fn media_home(&self, record: &AccountRecord) -> Option<MediaHome> {
-        let mut directory = OsString::from(record.location.as_ref()?);
+        let location = record.location.clone()?;
+        Some(Self::media_home_of(&LeftoverRecord { account: record.id.clone(), location }))
+    }
+
+    /// Where the files are, or were, of an account with its keys here.
+    pub(super) fn media_home_of(of: &LeftoverRecord) -> MediaHome {
+        let mut directory = OsString::from(&of.location);
         directory.push(".media");
-        Some(MediaHome { account: record.id.clone(), directory: directory.into() })
+        MediaHome { account: of.account.clone(), directory: directory.into() }
+    }
+
+    /// What an account would leave now; none where its keys are another account's, or nowhere.
+    pub(crate) fn leftover(&self, record: &AccountRecord) -> Option<LeftoverRecord> {
+        let location = record.location.clone().filter(|place| self.places.is_of(place, &record.id))?;
+        Some(LeftoverRecord { account: record.id.clone(), location })
     }
 
     /// The zone of an account.

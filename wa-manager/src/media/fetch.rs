@@ -17,6 +17,7 @@ use wa_core::{Client, MediaError, Message};
 use super::{MediaHome, MediaKey, MediaStores, StoredMedia, blocking};
 use crate::account::{AccountStatus, StorageMode};
 use crate::inbound::InboundMessage;
+use crate::manager::ManagerError;
 
 /// How long the phone has to upload a file again that the hosts dropped.
 const REUPLOAD: Duration = Duration::from_secs(60);
@@ -63,6 +64,9 @@ pub enum DownloadError {
     /// It could not be kept, or what is kept could not be read.
     #[error("the file could not be kept")]
     Store(#[source] io::Error),
+    /// The account is gone, damaged, or another owner's; or the manager ended.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
 }
 
 impl DownloadError {
@@ -77,6 +81,7 @@ impl DownloadError {
             Self::Media(MediaError::Gone { .. } | MediaError::Reupload(_)) => "media_gone",
             Self::Media(_) => "media",
             Self::Store(_) => "media_store",
+            Self::Manager(error) => error.code(),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::gauge;
 use serde_json::{Value, json};
 use wa_core::crypto::Random;
 use wa_types::{Jid, UnixMillis};
@@ -14,11 +13,12 @@ use super::queue::Queue;
 use crate::account::{AccountStatus, TrustSnapshot};
 use crate::clock::Clock;
 use crate::event::{EventKind, NewEvent};
+use crate::figures::Restricted;
 use crate::ids::{AccountId, Epoch, EventId, TenantId};
 use crate::store::{Change, Changes, ManagerStore, ManagerStoreError, TrustRecord};
 use crate::trust::{
-    ClockSkew, Evidence, Moved, Reservation, ReservationState, Restriction, Terms, TrustClock, TrustLevel,
-    TrustState, TrustTable, Zone,
+    ClockSkew, Evidence, Moved, Reservation, ReservationState, Terms, TrustClock, TrustLevel, TrustState,
+    TrustTable, Zone,
 };
 
 /// After the account is ready first, first contacts wait so long for the past, unless it ends before.
@@ -76,6 +76,30 @@ impl Default for GateConfig {
     }
 }
 
+impl GateConfig {
+    /// What is remembered of an account that is new.
+    pub(crate) fn first(&self, account: AccountId, now: UnixMillis, random: &mut dyn Random) -> TrustRecord {
+        let mut state = TrustState::new(self.start.level(&self.table, now), now, &self.zone);
+        state.await_history();
+        if let Some(since) = self.start.established_since {
+            state.claim(since);
+        }
+        let mut text_key = [0; 32];
+        random.fill(&mut text_key);
+        TrustRecord { account, state, text_key }
+    }
+}
+
+/// What is told of the limits of a new account.
+pub(crate) fn created_json(state: &TrustState) -> Value {
+    json!({
+        "from": null,
+        "to": state.level().number(),
+        "cause": "created",
+        "establishedSince": state.claimed_since().map(|since| since.0),
+    })
+}
+
 /// What is known of an account that is new to the manager.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by the account's owner, with ..Start::default()")]
@@ -126,6 +150,7 @@ pub struct Gate {
     is_lost: bool,
     /// The number of the account's last event, until somebody asks.
     news: Option<u64>,
+    restricted: Restricted,
 }
 
 /// What one call computes, before it is committed.
@@ -151,17 +176,7 @@ impl Gate {
         let known = store.trust(&owner.account).await?;
         let queue = Queue::of(store.sends(&owner.account).await?);
         let is_new = known.is_none();
-        let trust = known.unwrap_or_else(|| {
-            let now = clock.wall();
-            let mut state = TrustState::new(config.start.level(&config.table, now), now, &config.zone);
-            state.await_history();
-            if let Some(since) = config.start.established_since {
-                state.claim(since);
-            }
-            let mut text_key = [0; 32];
-            random.fill(&mut text_key);
-            TrustRecord { account: owner.account.clone(), state, text_key }
-        });
+        let trust = known.unwrap_or_else(|| config.first(owner.account.clone(), clock.wall(), &mut *random));
         let time = TrustClock::new(trust.state.last());
         let mut gate = Self {
             store,
@@ -179,20 +194,18 @@ impl Gate {
             is_stale: false,
             is_lost: false,
             news: None,
+            restricted: Restricted::default(),
         };
         let mut step = gate.begin().await?;
         step.state.set_strict(gate.config.is_strict);
         if is_new {
-            let data = json!({
-                "from": null,
-                "to": step.state.level().number(),
-                "cause": "created",
-                "establishedSince": step.state.claimed_since().map(|since| since.0),
-            });
+            let data = created_json(&step.state);
             gate.push(&mut step, EventKind::TrustChanged, data);
             gate.put_trust(&mut step);
         }
         gate.commit(step).await?;
+        let now = gate.now();
+        gate.count_restrictions(now);
         Ok(gate)
     }
 
@@ -313,10 +326,8 @@ impl Gate {
     /// [`ManagerStoreError`]: say it again.
     pub async fn reread(&mut self) -> Result<(), ManagerStoreError> {
         (self.is_stale, self.has_time) = (true, false);
-        let before = self.trust.state.restrictions(self.trust.state.last());
         let step = self.begin().await?;
         self.time = TrustClock::new(step.state.last());
-        tell(&step.state.restrictions(step.now), &before);
         self.commit(step).await
     }
 
@@ -349,15 +360,6 @@ impl Gate {
         self.commit(step).await
     }
 
-    /// Begins a new day, if it is one. Every call does so by itself: this is for accounts that do nothing.
-    ///
-    /// # Errors
-    /// [`ManagerStoreError`].
-    pub async fn tick(&mut self) -> Result<(), ManagerStoreError> {
-        let step = self.begin().await?;
-        self.commit(step).await
-    }
-
     /// The number of the account's last event, if some were stored since this was asked last: whoever delivers them is
     /// to be told, and the account's row has this number now.
     pub const fn take_news(&mut self) -> Option<u64> {
@@ -373,6 +375,7 @@ impl Gate {
     /// How far the account is trusted, and what was used, as others see it.
     pub fn snapshot(&mut self) -> TrustSnapshot {
         let now = self.now();
+        self.count_restrictions(now);
         let shown = TrustSnapshot::new(&self.trust.state, &self.config.table, &self.config.zone, now);
         TrustSnapshot { daily_limit: self.capped(shown.daily_limit), ..shown }
     }
@@ -457,9 +460,15 @@ impl Gate {
         let events = events?;
         self.is_stale = false;
         self.news = events.last().map(|event| event.account_seq).or(self.news);
-        tell(&state.restrictions(now), &self.trust.state.restrictions(now));
         self.trust.state = state;
+        self.count_restrictions(now);
         Ok(())
+    }
+
+    /// What is over is not counted any more, whether or not anything happened.
+    fn count_restrictions(&mut self, now: UnixMillis) {
+        let restrictions = self.trust.state.restrictions(now);
+        self.restricted.by(restrictions.iter().map(|restriction| restriction.kind.as_str()));
     }
 
     /// A number of the gate's own random bytes.
@@ -472,20 +481,6 @@ impl Gate {
     /// What was counted for a message, as long as nobody knows what became of it.
     pub(super) fn is_open(reservation: &Reservation) -> bool {
         reservation.state == ReservationState::Reserved
-    }
-}
-
-/// How many accounts have a restriction, by its kind.
-fn tell(now: &[Restriction], before: &[Restriction]) {
-    for restriction in now {
-        if !before.iter().any(|other| other.kind == restriction.kind) {
-            gauge!("wa_restriction_active", "kind" => restriction.kind.as_str()).increment(1.0);
-        }
-    }
-    for restriction in before {
-        if !now.iter().any(|other| other.kind == restriction.kind) {
-            gauge!("wa_restriction_active", "kind" => restriction.kind.as_str()).decrement(1.0);
-        }
     }
 }
 

@@ -47,7 +47,7 @@ pub use self::control::{Actor, ControlError};
 pub(crate) use self::deed::text_of;
 pub use self::error::SendError;
 pub use self::gate::{Gate, GateConfig, GateOwner, Start};
-pub(crate) use self::gate::{KEEP_NUMBERS, Step};
+pub(crate) use self::gate::{KEEP_NUMBERS, Step, created_json};
 pub use self::outbox::{Next, QueuedSend};
 pub(crate) use self::questions::{Question, Questions};
 pub use self::request::{Decision, Queued, Recipient, Reserved, SendReceipt, SendRequest};

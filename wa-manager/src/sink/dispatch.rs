@@ -17,7 +17,7 @@ use super::breaker::Turn;
 use super::lanes::{Fate, Key, Lanes, Poll, Progress, Settled, Work};
 use super::{DeliveryPolicy, EventSink, Outcome};
 use crate::clock::Clock;
-use crate::event::EventRecord;
+use crate::event::{EventKind, EventRecord};
 use crate::hub::{EventFilter, EventStream, Hub, StreamError};
 use crate::store::{
     Change, Changes, CursorRecord, DeadLetterQuery, DeadLetterRecord, EventQuery, ManagerStore,
@@ -144,7 +144,11 @@ impl Dispatcher {
         if let Some(ended) = self.load(&stop).await {
             return ended;
         }
-        let mut stream = self.parts.hub.subscribe(self.parts.filter.clone(), Some(self.written));
+        let mut heard = self.parts.filter.clone();
+        if !heard.kinds.is_empty() && !heard.kinds.contains(&EventKind::AccountDeleted) {
+            heard.kinds.push(EventKind::AccountDeleted);
+        }
+        let mut stream = self.parts.hub.subscribe(heard, Some(self.written));
         let mut is_reading = true;
         let mut jobs: FuturesUnordered<Job> = FuturesUnordered::new();
         let replay = Arc::clone(&self.replay);
@@ -157,7 +161,7 @@ impl Dispatcher {
             tokio::select! {
                 () = stop.cancelled() => break Ended::Stopped,
                 event = stream.next(), if is_reading && self.lanes.has_room() => match event {
-                    Ok(event) => self.lanes.see(event, self.now()),
+                    Ok(event) => self.hear(event),
                     Err(StreamError::Lagged { resume_cursor }) => {
                         let endpoint = &self.parts.endpoint;
                         tracing::error!(endpoint, resume_cursor, "events were trimmed before they were delivered");
@@ -212,6 +216,19 @@ impl Dispatcher {
         self.lanes = Lanes::new(parts.policy, parts.is_parallel, Progress { all, further });
         (self.written, self.looked) = (all, all);
         None
+    }
+
+    /// There is an event, wanted or not. Of a deleted account nothing is delivered any more but that.
+    fn hear(&mut self, event: Arc<EventRecord>) {
+        if event.kind == EventKind::AccountDeleted
+            && let Some(account) = &event.account
+        {
+            self.lanes.forget(account, event.seq);
+            self.is_dirty = true;
+        }
+        if self.parts.filter.matches(&event) {
+            self.lanes.see(event, self.now());
+        }
     }
 
     fn now(&self) -> Duration {

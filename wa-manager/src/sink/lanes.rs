@@ -4,7 +4,7 @@
 //! few events: the others are read from the store when their turn comes. So what is held is bounded, however long the
 //! endpoint takes nothing.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +123,8 @@ pub(super) struct Lanes {
     done: HashMap<AccountId, u64>,
     /// All events up to this one were seen.
     seen: u64,
+    /// Accounts that were deleted, by which event, while something was under way that may be about them.
+    gone: HashMap<AccountId, u64>,
     /// Events that wait in lanes.
     held: usize,
     under_way: usize,
@@ -140,6 +142,7 @@ impl Lanes {
             further: progress.further.into_iter().collect(),
             done: HashMap::new(),
             seen: progress.all,
+            gone: HashMap::new(),
             held: 0,
             under_way: 0,
         }
@@ -183,6 +186,31 @@ impl Lanes {
     /// There are no more events up to this one.
     pub(super) fn see_up_to(&mut self, seq: u64) {
         self.seen = self.seen.max(seq);
+    }
+
+    /// An account was deleted, by this event: nothing from before it is delivered any more. What is under way is.
+    pub(super) fn forget(&mut self, account: &AccountId, by: u64) {
+        self.further.remove(account);
+        if self.under_way > 0 {
+            self.gone.insert(account.clone(), by);
+        }
+        let waiting: HashSet<Key> = self.queue.iter().map(|(_, _, key)| key.clone()).collect();
+        let of_it = Key::Account(Some(account.clone()));
+        for (key, lane) in &mut self.lanes {
+            let mut is_under_way = !waiting.contains(key);
+            if !is_under_way && lane.events.front().is_some_and(|event| is_before(event, account, by)) {
+                lane.tries = 0;
+            }
+            let count = lane.events.len();
+            lane.events.retain(|event| mem::take(&mut is_under_way) || !is_before(event, account, by));
+            self.held -= count - lane.events.len();
+            if *key == of_it {
+                lane.read = lane.latest;
+            }
+        }
+        let is_over = |key: &Key, lane: &Lane| lane.is_done() && waiting.contains(key);
+        self.lanes.retain(|key, lane| !is_over(key, lane));
+        self.queue.retain(|(_, _, key)| self.lanes.contains_key(key));
     }
 
     /// There may be dead letters that are to be tried once more.
@@ -238,11 +266,15 @@ impl Lanes {
         }
         let up_to = events.last().map_or(up_to, |last| last.seq.max(up_to));
         // Later ones will be seen.
-        let new = events.into_iter().filter(|event| event.seq > lane.read && event.seq <= lane.latest);
+        let gone = &self.gone;
+        let is_new =
+            |event: &EventRecord| event.seq > lane.read && event.seq <= lane.latest && !is_gone(gone, event);
+        let new: Vec<_> = events.into_iter().filter(is_new).collect();
         let before = lane.events.len();
-        lane.events.extend(new.map(Arc::new));
+        lane.events.extend(new.into_iter().map(Arc::new));
         self.held += lane.events.len() - before;
         lane.read = lane.read.max(up_to.min(lane.latest));
+        self.end_of_one();
         self.go_on(key, now);
     }
 
@@ -257,6 +289,7 @@ impl Lanes {
         self.under_way -= 1;
         let lane = self.lanes.get_mut(key)?;
         let event = Arc::clone(lane.events.front()?);
+        let is_gone = is_gone(&self.gone, &event);
         let next = self.policy.after(&outcome, lane.tries, now.saturating_sub(lane.since), chance);
         let (fate, turn) = match outcome {
             Outcome::Taken => (Fate::Taken, self.breaker.succeed()),
@@ -264,6 +297,8 @@ impl Lanes {
             Outcome::Failed { reason, .. } | Outcome::Refused { reason } => {
                 let turn = self.breaker.fail(&self.policy, now);
                 match next {
+                    // Nobody shall have it any more.
+                    _ if is_gone => (Fate::Taken, turn),
                     Next::GiveUp => (Fate::Dead { tries: lane.tries, reason }, turn),
                     Next::Wait(wait) => {
                         // The others are read again when their turn comes.
@@ -284,6 +319,7 @@ impl Lanes {
                 self.done.insert(account.clone(), event.seq);
             }
         }
+        self.end_of_one();
         self.go_on(key, now);
         Some(Settled { event, fate, turn })
     }
@@ -294,6 +330,12 @@ impl Lanes {
         let all = lanes.map(|(_, lane)| lane.floor()).min().unwrap_or(self.seen).min(self.seen);
         let further = mem::take(&mut self.done).into_iter().filter(|(_, seq)| *seq > all).collect();
         Progress { all, further }
+    }
+
+    fn end_of_one(&mut self) {
+        if self.under_way == 0 {
+            self.gone.clear();
+        }
     }
 
     fn go_on(&mut self, key: &Key, now: Duration) {
@@ -308,6 +350,16 @@ impl Lanes {
         self.turns += 1;
         self.queue.insert((due, self.turns, key));
     }
+}
+
+/// Whether an event is of this account, and from before its deletion.
+fn is_before(event: &EventRecord, account: &AccountId, by: u64) -> bool {
+    event.account.as_ref() == Some(account) && event.seq < by
+}
+
+/// Whether the account of an event was deleted after it.
+fn is_gone(gone: &HashMap<AccountId, u64>, event: &EventRecord) -> bool {
+    event.account.as_ref().and_then(|account| gone.get(account)).is_some_and(|by| event.seq < *by)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use wa_types::{Jid, MessageId};
 
 use super::records::{
-    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, NumberRecord,
-    PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    ChatRecord, ContactRecord, CursorRecord, DeadLetterRecord, IdempotencyRecord, LeftoverRecord,
+    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use crate::account::AccountRecord;
 use crate::event::NewEvent;
@@ -92,6 +92,10 @@ pub enum Change {
         /// In milliseconds since 1970.
         before: u64,
     },
+    /// Remembers files that are to be removed. It stays when the account goes.
+    PutLeftover(LeftoverRecord),
+    /// They are removed.
+    DeleteLeftover(LeftoverRecord),
     /// Remembers what a request led to.
     PutIdempotency(Box<IdempotencyRecord>),
     /// Writes how often something was tried to be linked.
@@ -101,7 +105,7 @@ pub enum Change {
         /// The time, in milliseconds since 1970.
         now: u64,
     },
-    /// Writes how far an endpoint is.
+    /// Writes how far an endpoint is; nothing for an account that is not there any more.
     PutCursor(Box<CursorRecord>),
     /// Sets up where events are sent, or changes it.
     PutWebhook(Box<WebhookRecord>),
@@ -114,7 +118,8 @@ pub enum Change {
     },
     /// Removes a webhook, with its cursors and dead letters.
     DeleteWebhook(WebhookId),
-    /// Writes an event that an endpoint did not take.
+    /// Writes an event that an endpoint did not take; nothing of an account that is not there any more, but what tells
+    /// its deletion.
     PutDeadLetter(Box<DeadLetterRecord>),
     /// Removes the oldest dead letters of an endpoint beyond so many, but for those that shall be tried once more.
     TrimDeadLetters {
@@ -143,6 +148,12 @@ impl Changes {
     /// Adds a change.
     pub fn push(&mut self, change: Change) -> &mut Self {
         self.list.push(change);
+        self
+    }
+
+    /// Adds changes.
+    pub fn extend(&mut self, changes: impl IntoIterator<Item = Change>) -> &mut Self {
+        self.list.extend(changes);
         self
     }
 

@@ -11,7 +11,7 @@ use super::changes::{Change, Changes};
 use super::error::ManagerStoreError;
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    LeftoverRecord, NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
@@ -36,6 +36,7 @@ struct Tables {
     events: VecDeque<EventRecord>,
     last_seq: u64,
     kept: HashMap<AccountId, Kept>,
+    leftovers: Vec<LeftoverRecord>,
     idempotency: HashMap<(TenantId, String), IdempotencyRecord>,
     pair_limits: HashMap<String, PairLimitRecord>,
     cursors: HashMap<(String, Option<AccountId>), CursorRecord>,
@@ -171,6 +172,11 @@ impl Tables {
                 Change::TrimNumbers { account, before } => {
                     self.kept(&account).numbers.retain(|_, record| record.at.0 >= before);
                 }
+                Change::PutLeftover(leftover) => {
+                    self.leftovers.retain(|other| *other != leftover);
+                    self.leftovers.push(leftover);
+                }
+                Change::DeleteLeftover(leftover) => self.leftovers.retain(|other| *other != leftover),
                 Change::PutIdempotency(record) => {
                     self.idempotency.insert((record.tenant.clone(), record.key.clone()), *record);
                 }
@@ -182,6 +188,9 @@ impl Tables {
                     self.pair_limits.retain(|_, record| record.until.0 > now);
                 }
                 Change::PutCursor(cursor) => {
+                    if cursor.account.as_ref().is_some_and(|account| !self.has_account(account)) {
+                        continue;
+                    }
                     self.cursors.insert((cursor.endpoint.clone(), cursor.account.clone()), *cursor);
                 }
                 Change::PutWebhook(webhook) => {
@@ -197,6 +206,12 @@ impl Tables {
                 }
                 Change::DeleteWebhook(id) => self.delete_webhook(&id),
                 Change::PutDeadLetter(letter) => {
+                    let event = &letter.event;
+                    if event.kind != EventKind::AccountDeleted
+                        && event.account.as_ref().is_some_and(|account| !self.has_account(account))
+                    {
+                        continue;
+                    }
                     self.dead_letters.insert((letter.endpoint.clone(), letter.event.seq), *letter);
                 }
                 Change::TrimDeadLetters { endpoint, keep } => {
@@ -218,6 +233,10 @@ impl Tables {
             }
         }
         Ok(pushed)
+    }
+
+    fn has_account(&self, account: &AccountId) -> bool {
+        self.accounts.iter().any(|row| row.id == *account)
     }
 
     fn kept(&mut self, account: &AccountId) -> &mut Kept {
@@ -367,6 +386,10 @@ impl ManagerStore for MemoryManagerStore {
         self.read_kept(account, |kept| {
             numbers.iter().filter_map(|number| kept.numbers.get(number).cloned()).collect()
         })
+    }
+
+    fn leftovers(&self) -> StoreFuture<'_, Vec<LeftoverRecord>> {
+        self.read(|tables| tables.leftovers.clone())
     }
 
     fn idempotency(&self, tenant: &TenantId, key: &str) -> StoreFuture<'_, Option<IdempotencyRecord>> {

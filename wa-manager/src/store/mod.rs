@@ -29,10 +29,10 @@ pub use self::error::ManagerStoreError;
 pub use self::memory::MemoryManagerStore;
 pub use self::records::{
     ChatKind, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, FoundNumber,
-    IdempotencyRecord, NumberRecord, OldestMessage, PairLimitRecord, ReservationRecord, SendRecord,
-    TrustRecord,
+    IdempotencyRecord, LeftoverRecord, NumberRecord, OldestMessage, PairLimitRecord, ReservationRecord,
+    SendRecord, TrustRecord,
 };
-pub(crate) use self::sealed::{Sealed, is_sealed};
+pub(crate) use self::sealed::Sealed;
 pub use self::sqlite::SqliteManagerStore;
 pub(crate) use self::sqlite::create_private;
 use crate::account::AccountRecord;
@@ -169,6 +169,12 @@ pub trait ManagerStore: Send + Sync + Debug {
     /// # Errors
     /// As [`Self::accounts`].
     fn numbers(&self, account: &AccountId, numbers: Vec<PhoneNumber>) -> StoreFuture<'_, Vec<NumberRecord>>;
+
+    /// Files that are to be removed.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    fn leftovers(&self) -> StoreFuture<'_, Vec<LeftoverRecord>>;
 
     /// What a request led to, if that is known.
     ///

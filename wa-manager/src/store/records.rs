@@ -168,6 +168,17 @@ pub struct FoundNumber {
     pub is_business: bool,
 }
 
+/// Files that no account owns any more, and that are to be removed: what a deleted account left, or one that is
+/// elsewhere by now.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]
+pub struct LeftoverRecord {
+    /// Whose they were.
+    pub account: AccountId,
+    /// Where its keys were; its other files are beside them.
+    pub location: String,
+}
+
 /// What a key that came with a request led to, so that the request does nothing when it comes again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a row: stores read and write all of it")]

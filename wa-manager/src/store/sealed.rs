@@ -1,4 +1,6 @@
-//! Seals the secrets of webhooks before a store has them, and opens them after. Requirements: manager.md, 4.4.
+//! Seals the secrets of webhooks before a store has them, and opens them after. What cannot be opened keeps nobody from
+//! the rest: such a webhook is [`Damaged`](WebhookState::Damaged). The vault may take its time: it is asked beside the
+//! runtime's threads. Requirements: manager.md, 4.4.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,23 +13,23 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{
     Change, Changes, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, EventQuery,
-    IdempotencyRecord, ManagerStore, ManagerStoreError, NumberRecord, PairLimitRecord, ReservationRecord,
-    SendRecord, StoreFuture, TrustRecord,
+    IdempotencyRecord, LeftoverRecord, ManagerStore, ManagerStoreError, NumberRecord, PairLimitRecord,
+    ReservationRecord, SendRecord, StoreFuture, TrustRecord,
 };
 use crate::account::AccountRecord;
 use crate::event::EventRecord;
 use crate::ids::{AccountId, EventId, TenantId};
 use crate::vault::{SecretVault, VaultError};
-use crate::webhook::{WebhookRecord, WebhookSecret};
+use crate::webhook::{WebhookRecord, WebhookSecret, WebhookState};
 
 /// The name of the header that stands for all that is sealed: no real header has it.
 const SEALED: &str = "";
 
-/// A store that never sees the secrets of webhooks.
+/// A store that never sees the secrets of webhooks, if there is a vault.
 #[derive(Debug)]
 pub(crate) struct Sealed {
     inner: Arc<dyn ManagerStore>,
-    vault: Arc<dyn SecretVault>,
+    vault: Option<Arc<dyn SecretVault>>,
 }
 
 /// What is sealed of a webhook.
@@ -44,46 +46,66 @@ impl Drop for Secrets {
     }
 }
 
-/// Whether the secrets of a webhook are sealed.
-pub(crate) fn is_sealed(webhook: &WebhookRecord) -> bool {
-    webhook.headers.contains_key(SEALED)
-}
-
 fn purpose(webhook: &WebhookRecord) -> String {
     format!("wa-manager webhook {}", webhook.id.as_str())
 }
 
+fn seal(vault: &dyn SecretVault, webhook: &mut WebhookRecord) -> Result<(), ManagerStoreError> {
+    let secrets = webhook.secrets.iter().map(|secret| secret.to_text().to_string()).collect();
+    let secrets = Secrets { secrets, headers: std::mem::take(&mut webhook.headers) };
+    let text = Zeroizing::new(serde_json::to_vec(&secrets).map_err(ManagerStoreError::io)?);
+    let sealed = vault.seal(&purpose(webhook), &text).map_err(ManagerStoreError::io)?;
+    webhook.secrets.clear();
+    webhook.headers = BTreeMap::from([(SEALED.to_owned(), STANDARD.encode(sealed))]);
+    Ok(())
+}
+
+/// What was stored without a vault stays as it is, until it is changed.
+fn open(vault: Option<&dyn SecretVault>, webhook: &mut WebhookRecord) -> Result<(), VaultError> {
+    let Some(sealed) = webhook.headers.get(SEALED) else { return Ok(()) };
+    let sealed = STANDARD.decode(sealed).map_err(|_| VaultError::Changed)?;
+    let text = vault.ok_or(VaultError::NoKey)?.open(&purpose(webhook), &sealed)?;
+    let mut opened: Secrets = serde_json::from_slice(&text).map_err(|_| VaultError::Changed)?;
+    let secrets = opened.secrets.iter().map(|secret| WebhookSecret::parse(secret));
+    webhook.secrets = secrets.collect::<Result<_, _>>().map_err(|_| VaultError::Changed)?;
+    webhook.headers = std::mem::take(&mut opened.headers);
+    Ok(())
+}
+
+/// Opens all that can be. A vault that is away may come back: that is no damage.
+fn open_all(
+    vault: Option<&dyn SecretVault>,
+    webhooks: &mut [WebhookRecord],
+) -> Result<(), ManagerStoreError> {
+    for webhook in webhooks {
+        match open(vault, webhook) {
+            Ok(()) => {}
+            Err(error @ VaultError::Away(_)) => return Err(ManagerStoreError::io(error)),
+            Err(error) => {
+                let webhook_id = webhook.id.as_str();
+                tracing::error!(webhook = webhook_id, %error, "the secrets of a webhook cannot be opened");
+                webhook.secrets.clear();
+                webhook.headers.clear();
+                webhook.state = WebhookState::Damaged;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Beside the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ManagerStoreError> + Send + 'static,
+) -> Result<T, ManagerStoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(ManagerStoreError::io(error)),
+    }
+}
+
 impl Sealed {
-    pub(crate) fn new(inner: Arc<dyn ManagerStore>, vault: Arc<dyn SecretVault>) -> Self {
+    pub(crate) fn new(inner: Arc<dyn ManagerStore>, vault: Option<Arc<dyn SecretVault>>) -> Self {
         Self { inner, vault }
-    }
-
-    fn seal(&self, webhook: &mut WebhookRecord) -> Result<(), ManagerStoreError> {
-        let secrets = webhook.secrets.iter().map(|secret| secret.to_text().to_string()).collect();
-        let secrets = Secrets { secrets, headers: std::mem::take(&mut webhook.headers) };
-        let text = Zeroizing::new(serde_json::to_vec(&secrets).map_err(ManagerStoreError::io)?);
-        let sealed = self.vault.seal(&purpose(webhook), &text).map_err(ManagerStoreError::io)?;
-        webhook.secrets.clear();
-        webhook.headers = BTreeMap::from([(SEALED.to_owned(), STANDARD.encode(sealed))]);
-        Ok(())
-    }
-
-    /// What was stored without a vault stays as it is, until it is changed.
-    fn open(&self, webhook: &mut WebhookRecord) -> Result<(), VaultError> {
-        let Some(sealed) = webhook.headers.get(SEALED) else { return Ok(()) };
-        let sealed = STANDARD.decode(sealed).map_err(|_| VaultError::Changed)?;
-        let text = self.vault.open(&purpose(webhook), &sealed)?;
-        let mut opened: Secrets = serde_json::from_slice(&text).map_err(|_| VaultError::Changed)?;
-        let secrets = opened.secrets.iter().map(|secret| WebhookSecret::parse(secret));
-        webhook.secrets = secrets.collect::<Result<_, _>>().map_err(|_| VaultError::Changed)?;
-        webhook.headers = std::mem::take(&mut opened.headers);
-        Ok(())
-    }
-
-    /// Opens all that is stored.
-    pub(crate) async fn check(&self) -> Result<Result<(), VaultError>, ManagerStoreError> {
-        let mut webhooks = self.inner.webhooks().await?;
-        Ok(webhooks.iter_mut().try_for_each(|webhook| self.open(webhook)))
     }
 }
 
@@ -114,6 +136,7 @@ impl ManagerStore for Sealed {
         chat(account: &AccountId, chat: &Jid) -> Option<ChatRecord>;
         chats(account: &AccountId, limit: usize) -> Vec<ChatRecord>;
         numbers(account: &AccountId, numbers: Vec<PhoneNumber>) -> Vec<NumberRecord>;
+        leftovers() -> Vec<LeftoverRecord>;
         idempotency(tenant: &TenantId, key: &str) -> Option<IdempotencyRecord>;
         pair_limit(key: &str) -> Option<PairLimitRecord>;
         cursors(endpoint: &str) -> Vec<CursorRecord>;
@@ -124,25 +147,31 @@ impl ManagerStore for Sealed {
     fn webhooks(&self) -> StoreFuture<'_, Vec<WebhookRecord>> {
         Box::pin(async move {
             let mut webhooks = self.inner.webhooks().await?;
-            for webhook in &mut webhooks {
-                self.open(webhook).map_err(|error| ManagerStoreError::Corrupt {
-                    what: format!("webhook {}: {error}", webhook.id.as_str()),
-                })?;
+            if !webhooks.iter().any(|webhook| webhook.headers.contains_key(SEALED)) {
+                return Ok(webhooks);
             }
-            Ok(webhooks)
+            let vault = self.vault.clone();
+            blocking(move || open_all(vault.as_deref(), &mut webhooks).map(|()| webhooks)).await
         })
     }
 
     fn commit(&self, changes: Changes) -> StoreFuture<'_, Vec<EventRecord>> {
-        let mut sealed = Changes::new();
-        for mut change in changes {
-            if let Change::PutWebhook(webhook) = &mut change
-                && let Err(error) = self.seal(webhook)
-            {
-                return Box::pin(std::future::ready(Err(error)));
-            }
-            sealed.push(change);
-        }
-        self.inner.commit(sealed)
+        let has_secrets = changes.iter().any(|change| matches!(change, Change::PutWebhook(_)));
+        let Some(vault) = self.vault.clone().filter(|_| has_secrets) else {
+            return self.inner.commit(changes);
+        };
+        Box::pin(async move {
+            let sealed = blocking(move || {
+                let mut sealed = Changes::new();
+                for mut change in changes {
+                    if let Change::PutWebhook(webhook) = &mut change {
+                        seal(&*vault, webhook)?;
+                    }
+                    sealed.push(change);
+                }
+                Ok(sealed)
+            });
+            self.inner.commit(sealed.await?).await
+        })
     }
 }

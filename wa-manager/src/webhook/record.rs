@@ -40,6 +40,9 @@ pub enum WebhookState {
     Degraded,
     /// It is sent nothing: somebody said so, or it answered 410. Events wait for it, as long as events are kept.
     Disabled,
+    /// It is sent nothing: the secrets that are stored cannot be opened with the keys that there are. With the right key it
+    /// is as it was; or it is given secrets and headers anew. Never stored.
+    Damaged,
 }
 
 /// How patient we are with a webhook.

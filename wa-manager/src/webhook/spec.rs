@@ -130,6 +130,9 @@ pub enum WebhookError {
     /// There is no secret, or there are more than 4.
     #[error("a webhook has 1 to 4 secrets")]
     Secrets,
+    /// What is stored of its secrets and headers cannot be opened: give both anew.
+    #[error("the webhook's secrets cannot be opened")]
+    Damaged,
     /// The waits between tries are out of bounds: see [`WebhookRetry`].
     #[error("the waits between tries are out of bounds")]
     Retry,

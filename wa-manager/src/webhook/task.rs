@@ -93,6 +93,9 @@ impl WebhooksTask {
             match self.shared.store.webhooks().await {
                 Ok(records) => {
                     for record in records {
+                        if record.state == WebhookState::Damaged {
+                            self.tell_damage(&record).await;
+                        }
                         self.start(record);
                     }
                     return;
@@ -101,6 +104,15 @@ impl WebhooksTask {
                 Err(error) => tracing::warn!(%error, "webhooks cannot be read"),
             }
             tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn tell_damage(&self, record: &WebhookRecord) {
+        let mut changes = Changes::new();
+        changes.push_event(self.shared.health_event(record, WebhookState::Damaged));
+        match self.shared.store.commit(changes).await {
+            Ok(_) => self.shared.hub.notify(),
+            Err(error) => tracing::error!(%error, "that a webhook is damaged could not be told"),
         }
     }
 
@@ -163,6 +175,9 @@ impl WebhooksTask {
         patch: WebhookPatch,
     ) -> Result<Webhook, WebhookError> {
         let mut changed = self.shared.find(tenant, id).await?;
+        if changed.state == WebhookState::Damaged && (patch.secrets.is_none() || patch.headers.is_none()) {
+            return Err(WebhookError::Damaged);
+        }
         patch.apply(&mut changed);
         self.shared.check(&changed)?;
         // Its dispatcher writes the state.
@@ -171,6 +186,7 @@ impl WebhooksTask {
         changed.state = match patch.is_enabled {
             Some(true) => WebhookState::Enabled,
             Some(false) => WebhookState::Disabled,
+            None if before.state == WebhookState::Damaged => WebhookState::Enabled,
             None => before.state,
         };
         changed.updated_at = self.shared.clock.wall();
@@ -200,7 +216,7 @@ impl WebhooksTask {
     }
 
     fn start(&mut self, record: WebhookRecord) {
-        if record.state == WebhookState::Disabled {
+        if matches!(record.state, WebhookState::Disabled | WebhookState::Damaged) {
             return;
         }
         let (id, account, stop) = (record.id.clone(), record.account.clone(), CancellationToken::new());
@@ -256,16 +272,20 @@ impl Shared {
         let mut changes = Changes::new();
         changes.push(Change::SetWebhookState { id: record.id.clone(), state });
         if state != WebhookState::Enabled {
-            changes.push_event(NewEvent {
-                id: EventId::of(SystemRandom.array()),
-                tenant: record.tenant.clone(),
-                account: record.account.clone(),
-                kind: EventKind::WebhookDegraded,
-                at: self.clock.wall(),
-                // Not its URL: that may be a secret.
-                data: json!({ "webhookId": record.id, "state": state }),
-            });
+            changes.push_event(self.health_event(record, state));
         }
         changes
+    }
+
+    fn health_event(&self, record: &WebhookRecord, state: WebhookState) -> NewEvent {
+        NewEvent {
+            id: EventId::of(SystemRandom.array()),
+            tenant: record.tenant.clone(),
+            account: record.account.clone(),
+            kind: EventKind::WebhookDegraded,
+            at: self.clock.wall(),
+            // Not its URL: that may be a secret.
+            data: json!({ "webhookId": record.id, "state": state }),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wa_manager::account::ReasonKind;
+use wa_manager::account::{CheckError, ErrandError, HistoryError, HistoryRequest, ReasonKind};
 use wa_manager::sending::{SendError, SendRequest};
 use wa_manager::store::{Changes, ManagerStore, ManagerStoreError, MemoryManagerStore};
 use wa_manager::{AccountId, AccountPatch, AccountStatus, Epoch, ManagerError};
@@ -43,6 +43,14 @@ async fn an_account_that_was_taken_over_is_shown_so_and_writes_nothing() {
     let request = SendRequest::new(scene.phone("berta").pn().clone(), wa_core::Message::text("hello"));
     let refused = anna.send(request).await.unwrap_err();
     assert!(matches!(refused, SendError::Store(ManagerStoreError::FenceLost { .. })), "{refused:?}");
+    // Whatever is wanted of it.
+    let berta = scene.phone("berta").pn().clone();
+    let refused = anna.set_typing(&berta, wa_core::event::Typing::Composing).await.unwrap_err();
+    assert!(matches!(refused, ErrandError::Manager(ManagerError::FenceLost { .. })), "{refused:?}");
+    let refused = anna.check_numbers(&[berta.user().parse().unwrap()]).await.unwrap_err();
+    assert!(matches!(refused, CheckError::Manager(ManagerError::FenceLost { .. })), "{refused:?}");
+    let refused = anna.sync_history(HistoryRequest::default()).await.unwrap_err();
+    assert!(matches!(refused, HistoryError::Manager(ManagerError::FenceLost { .. })), "{refused:?}");
     assert_eq!(store.account(anna.id()).await.unwrap(), row);
     assert_eq!(store.last_seq().await.unwrap(), seq);
     assert_eq!(scene.manager.health().connected, 0);

@@ -13,7 +13,7 @@ use wa_manager::sending::SendRequest;
 use wa_manager::store::ManagerStore;
 use wa_manager::{AccountPatch, AccountStatus};
 
-use crate::scene::{Scene, link_to, next, soon, stands};
+use crate::scene::{Scene, link_to, next, settled, soon, stands};
 
 /// The sum of all figures of this name whose labels have all of these.
 fn sum(handle: &PrometheusHandle, name: &str, labels: &[&str]) -> f64 {
@@ -83,8 +83,13 @@ async fn what_happens_is_counted() {
     stands(&anna, AccountStatus::Ready).await;
     assert_eq!(sum(&handle, "wa_reconnects_total", &["reason=\"network\""]), 1.0);
     assert_eq!(scene.manager.list(ListFilter::default()).await.unwrap().items.len(), 1);
+    // Another life of the manager counts what the server said before.
+    let scene = scene.restart().await;
+    settled(&scene.account("anna")).await;
+    assert_eq!(sum(&handle, "wa_restriction_active", &["kind=\"time_lock\""]), 1.0);
     scene.manager.shutdown(Duration::from_secs(10)).await;
     assert_eq!(sum(&handle, "wa_accounts", &[]), 0.0, "nothing runs any more");
+    assert_eq!(sum(&handle, "wa_restriction_active", &[]), 0.0);
 }
 
 /// 4.10: an account that another owner takes over is counted.

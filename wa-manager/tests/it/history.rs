@@ -57,6 +57,13 @@ async fn ready(limit: u16) -> (Scene, Account, String, EventStream) {
     (scene, anna, newest, events)
 }
 
+/// The chat of the first message, as events name it.
+async fn chat_of(scene: &Scene, account: &Account) -> Jid {
+    let events = scene.events(account).await;
+    let received = events.iter().find(|event| event.kind == EventKind::MessageReceived).unwrap();
+    received.data["chat"].as_str().unwrap().parse().unwrap()
+}
+
 /// The texts of a job's messages, and how it ended.
 async fn of_job(events: &mut EventStream, job: &HistoryJob) -> (Vec<String>, serde_json::Value) {
     let mut texts = Vec::new();
@@ -88,6 +95,13 @@ async fn old_messages_come_up_to_the_limit_and_go_on_from_there() {
     let job = anna.sync_history(request.clone()).await.unwrap();
     let (texts, _) = of_job(&mut events, &job).await;
     assert_eq!((texts.len(), texts[0].as_str()), (15, "text of OLD60"));
+    // A chat that is named twice, by both of its addresses, is asked about once.
+    let known = chat_of(&scene, &anna).await;
+    assert_ne!(known, berta);
+    let twice = HistoryRequest { chats: vec![berta.clone(), known], ..request.clone() };
+    let job = anna.sync_history(twice).await.unwrap();
+    assert_eq!(job.chats, 1);
+    of_job(&mut events, &job).await;
     let unknown = HistoryRequest { chats: vec![Jid::pn("628999")], ..request };
     let refused = anna.sync_history(unknown).await.unwrap_err();
     assert!(matches!(refused, HistoryError::UnknownChat { .. }), "{refused:?}");
@@ -117,4 +131,22 @@ async fn a_phone_that_is_silent_ends_the_job() {
     let job = anna.sync_history(soon_over).await.unwrap();
     let (_, end) = of_job(&mut events, &job).await;
     assert_eq!((&end["state"], &end["error"]), (&"failed".into(), &"phone_silent".into()));
+}
+
+/// A job that the end of the manager ends says so.
+#[tokio::test]
+async fn a_job_ends_with_the_manager() {
+    let (scene, anna, newest, events) = ready(50).await;
+    let berta = scene.phone("berta").pn().clone();
+    with_past(&scene.phone("anna"), &berta, &newest, 5);
+    scene.phone("anna").silence_history();
+    let forever = Duration::from_secs(3600);
+    let job =
+        anna.sync_history(HistoryRequest { within: forever, ..HistoryRequest::default() }).await.unwrap();
+    drop(events);
+    let scene = scene.restart().await;
+    let events = scene.events(&scene.account("anna")).await;
+    let last = events.iter().rfind(|event| event.kind == EventKind::HistoryProgress).unwrap();
+    assert_eq!(last.data["jobId"], job.id.as_str());
+    assert_eq!((&last.data["state"], &last.data["error"]), (&"failed".into(), &"shutdown".into()));
 }

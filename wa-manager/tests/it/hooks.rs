@@ -2,26 +2,39 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use wa_manager::account::ReasonKind;
+use wa_manager::clock::Clock as _;
 use wa_manager::event::EventKind;
 use wa_manager::inbound::{InboundContext, Provider, ProviderFuture, ProviderSelector};
-use wa_manager::{Account, AccountStatus, Unlink};
+use wa_manager::manager::TenantQuota;
+use wa_manager::{Account, AccountPatch, AccountStatus, ManagerError, TenantId, Unlink};
 
-use crate::scene::{Scene, linked_with, next, soon, stands};
+use crate::paused::Paused;
+use crate::scene::{Scene, link_to, linked_with, next, soon, stands};
 
 /// Answers when it may, and panics when it shall.
 #[derive(Debug)]
 struct Patient {
+    times: AtomicU32,
     asked: Notify,
     may: Semaphore,
     panics: AtomicU32,
 }
 
+impl Default for Patient {
+    fn default() -> Self {
+        let (times, panics) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { times, asked: Notify::new(), may: Semaphore::new(0), panics }
+    }
+}
+
 impl ProviderSelector for Patient {
     fn select<'a>(&'a self, _: &'a InboundContext) -> ProviderFuture<'a> {
         Box::pin(async {
+            self.times.fetch_add(1, Ordering::SeqCst);
             self.asked.notify_one();
             let _may = self.may.acquire().await;
             let one_less = |left: u32| left.checked_sub(1);
@@ -35,8 +48,8 @@ impl ProviderSelector for Patient {
 }
 
 async fn scene(may: usize, panics: u32) -> (Scene, Account, Arc<Patient>) {
-    let (asked, may) = (Notify::new(), Semaphore::new(may));
-    let patient = Arc::new(Patient { asked, may, panics: AtomicU32::new(panics) });
+    let (may, panics) = (Semaphore::new(may), AtomicU32::new(panics));
+    let patient = Arc::new(Patient { may, panics, ..Patient::default() });
     let selector = Arc::clone(&patient) as Arc<dyn ProviderSelector>;
     let scene = linked_with(&["anna"], |builder| builder.provider_selector(selector)).await;
     let anna = scene.account("anna");
@@ -103,16 +116,81 @@ async fn a_logout_takes_in_what_waits() {
     assert!(!scene.key_file("anna").exists());
 }
 
+/// A hook that panics costs one message its contact and its chat, and the account nothing.
+#[tokio::test]
+async fn a_hook_that_panics_is_no_crash() {
+    let (scene, anna, _patient) = scene(100, 1).await;
+    let before = scene.statuses(&anna).await;
+    let mut events = scene.subscribe(&anna);
+    for text in ["one", "two"] {
+        scene.phone("berta").send_text(scene.phone("anna").pn(), text).await.unwrap();
+        next(&mut events, EventKind::MessageReceived).await;
+    }
+    let events = scene.events(&anna).await;
+    assert_eq!(told(&events), [("one", None), ("two", Some("shop"))]);
+    let failed: Vec<_> = events.iter().filter(|event| event.kind == EventKind::InboundFailed).collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].data["stage"], "provider");
+    assert_eq!(scene.statuses(&anna).await, before);
+}
+
+/// What comes meanwhile waits half a minute at most; then the host is left alone for a while.
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_never_answers_holds_nothing_for_long() {
+    let patient = Arc::new(Patient::default());
+    let selector = Arc::clone(&patient) as Arc<dyn ProviderSelector>;
+    let paused = Paused::with(|builder, _| builder.provider_selector(selector)).await;
+    let (scene, clock) = (&paused.scene, &paused.clock);
+    let anna = scene.create("anna").await;
+    link_to(scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    let mut events = scene.subscribe(&anna);
+    let begin = clock.boot();
+    for text in ["1", "2", "3", "4", "5", "6"] {
+        scene.phone("berta").send_text(scene.phone("anna").pn(), text).await.unwrap();
+    }
+    for _ in 0..6 {
+        next(&mut events, EventKind::MessageReceived).await;
+    }
+    let took = clock.boot() - begin;
+    assert!(took <= Duration::from_secs(31), "{took:?}");
+    assert_eq!(patient.times.load(Ordering::SeqCst), 3, "the host is not asked again and again");
+    // After a minute it is tried again.
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    patient.may.add_permits(100);
+    scene.phone("berta").send_text(scene.phone("anna").pn(), "7").await.unwrap();
+    let event = next(&mut events, EventKind::MessageReceived).await;
+    assert_eq!(event.data["provider"], "shop");
+    let events = scene.events(&anna).await;
+    let failed = events.iter().filter(|event| event.kind == EventKind::InboundFailed);
+    assert_eq!(failed.count(), 6);
+}
+
 // A crash leaves a client that has the store open: it ends before the next one begins.
 #[tokio::test]
 async fn a_crash_with_a_connection_is_recovered_from() {
-    let (scene, anna, _patient) = scene(100, 1).await;
+    let panics = Arc::new(AtomicU32::new(0));
+    let left = Arc::clone(&panics);
+    let quota = move |_: &TenantId| {
+        let one_less = |left: u32| left.checked_sub(1);
+        assert!(left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err(), "on purpose");
+        TenantQuota::default()
+    };
+    let scene = linked_with(&["anna"], |builder| builder.tenant_quota(quota)).await;
+    let anna = scene.account("anna");
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
     let mut events = scene.subscribe(&anna);
+    // The second one when it is to begin again.
+    panics.store(2, Ordering::SeqCst);
+    let patch = AccountPatch { display_name: Some("Shop".to_owned()), ..AccountPatch::default() };
+    assert!(matches!(anna.update(patch).await, Err(ManagerError::Crashed)));
     scene.phone("berta").send_text(scene.phone("anna").pn(), "one").await.unwrap();
     next(&mut events, EventKind::MessageReceived).await;
     stands(&anna, AccountStatus::Ready).await;
+    assert_eq!(panics.load(Ordering::SeqCst), 0);
     let events = scene.events(&anna).await;
-    assert_eq!(told(&events), [("one", Some("shop"))]);
+    assert_eq!(told(&events), [("one", Some("default"))]);
     let kinds: Vec<_> = events.iter().filter_map(|event| event.data["reason"]["kind"].as_str()).collect();
     assert!(!kinds.contains(&"store_locked"), "{kinds:?}");
     assert_eq!(anna.snapshot().reason.map(|reason| reason.kind), None::<ReasonKind>);

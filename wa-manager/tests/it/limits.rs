@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 use wa_core::Message;
 use wa_core::wire::Node;
-use wa_manager::AccountStatus;
 use wa_manager::event::EventKind;
-use wa_manager::sending::{SendError, SendRequest};
+use wa_manager::sending::{SendError, SendRequest, Start};
 use wa_manager::trust::RestrictionKind;
+use wa_manager::{AccountSpec, AccountStatus};
 use wa_test_server::Direction;
 use wa_types::{Jid, UnixMillis};
 
@@ -117,4 +117,26 @@ async fn another_identity_is_told() {
     let changed = next(&mut events, EventKind::IdentityChanged).await;
     assert_eq!(changed.data["isTrusted"], true);
     assert_eq!(next(&mut events, EventKind::MessageReceived).await.data["text"], "after");
+}
+
+/// 3.5: an account that is no new one begins higher, by what its owner says; that is kept as such.
+#[tokio::test]
+async fn an_operator_says_how_old_an_account_and_its_link_are() {
+    let scene = Scene::new().await;
+    let now = wa_manager::clock::Clock::wall(&wa_manager::clock::SystemClock::new()).0;
+    let ago = |days: u64| Some(wa_types::UnixMillis(now - days * 24 * 60 * 60 * 1000));
+    for (start, level, claimed) in [
+        (Start::default(), 1, None),
+        (Start { linked_since: ago(31), ..Start::default() }, 2, None),
+        (Start { established_since: ago(4000), ..Start::default() }, 3, ago(4000)),
+    ] {
+        let account = scene.manager.create(AccountSpec { start, ..AccountSpec::default() }).await.unwrap();
+        settled(&account).await;
+        assert_eq!(account.snapshot().trust.trust_level, level);
+        let events = scene.events(&account).await;
+        let told: Vec<_> = events.iter().filter(|event| event.kind == EventKind::TrustChanged).collect();
+        assert_eq!(told.len(), 1);
+        assert_eq!((&told[0].data["to"], &told[0].data["cause"]), (&level.into(), &"created".into()));
+        assert_eq!(told[0].data["establishedSince"].as_u64(), claimed.map(|since| since.0));
+    }
 }

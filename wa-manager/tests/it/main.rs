@@ -12,6 +12,7 @@ mod figures;
 mod history;
 mod hooks;
 mod kill;
+mod leftovers;
 mod lifecycle;
 mod limits;
 mod list;

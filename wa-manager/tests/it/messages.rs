@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use wa_core::Message;
+use wa_core::wire::Node;
 use wa_manager::account::{AccountSettings, IgnoreRules, SendOutcome};
 use wa_manager::event::EventKind;
 use wa_manager::sending::{Actor, SendError, SendRequest};
 use wa_manager::trust::{Admission, Lane, OnLimit, TrustLevel};
-use wa_manager::{Account, AccountPatch, AccountStatus};
-use wa_types::Jid;
+use wa_manager::{Account, AccountPatch, AccountStatus, Unlink};
+use wa_test_server::{Act, Direction, Filter};
+use wa_types::{Jid, MessageId};
 
 use crate::scene::{Scene, linked, next, soon, stands};
 
@@ -27,6 +29,32 @@ fn text(to: &Jid, text: &str) -> SendRequest {
 
 async fn send(account: &Account, request: SendRequest) -> Result<SendOutcome, SendError> {
     soon("a send to end", account.send(request)).await
+}
+
+/// R091: what is on its way when the link ends is told, and waits for nothing any more.
+#[tokio::test]
+async fn what_is_on_its_way_at_a_logout_is_told() {
+    let scene = ready(&["anna"]).await;
+    let (anna, berta) = (scene.account("anna"), scene.phone("berta"));
+    berta.send_text(scene.phone("anna").pn(), "hello").await.unwrap();
+    next(&mut scene.subscribe(&anna), EventKind::MessageReceived).await;
+    let device: Jid = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    scene.server.faults_of(&device).script(Filter::from_client().tag("message"), Act::Drop, 1);
+    let sending = tokio::spawn({
+        let (anna, request) = (anna.clone(), text(berta.pn(), "yes"));
+        async move { anna.send(request).await }
+    });
+    let is_it = |node: &Node| node.tag == "message";
+    let sent = soon("the message", scene.server.wait_for(&device, Direction::FromClient, is_it)).await;
+    let sent = MessageId::new(&*sent.get("id").unwrap().to_text());
+    soon("the logout", anna.logout(Unlink::AtServer)).await.unwrap();
+    let told = soon("the end of the send", sending).await.unwrap().unwrap_err();
+    assert!(matches!(&told, SendError::Unknown { message_id } if *message_id == sent), "{told:?}");
+    let events = scene.events(&anna).await;
+    let failed: Vec<_> = events.iter().filter(|event| event.kind == EventKind::MessageFailed).collect();
+    assert_eq!(failed.len(), 1, "{events:?}");
+    assert_eq!(failed[0].data["messageId"], sent.as_str());
+    assert_eq!(failed[0].data["mayHaveArrived"], true);
 }
 
 // R033, R064, R067, R074: a contact and a chat, once, and an answer.

@@ -1,5 +1,7 @@
 //! Which phone numbers have an account.
 
+use wa_core::CallError;
+use wa_core::connection::RequestError;
 use wa_core::wire::Node;
 use wa_manager::account::{CheckError, NumberStatus};
 use wa_manager::sending::SendError;
@@ -81,6 +83,28 @@ async fn no_more_numbers_are_asked_for_than_the_budget_has() {
     assert_eq!((limit.scope, limit.used, limit.limit), (Scope::Lookups, 15, 20));
     assert_eq!(asked(&scene, &device), 15);
     assert_eq!(anna.snapshot().trust.messages_sent_today, 0, "numbers are no messages");
+}
+
+/// R170: what a lost connection left unanswered is not asked again, and stays counted.
+#[tokio::test]
+async fn numbers_are_not_asked_for_again_by_themselves() {
+    let (scene, anna, device) = ready().await;
+    scene.server.faults_of(&device).swallow_requests(Some("usync"));
+    let asking = tokio::spawn({
+        let anna = anna.clone();
+        async move { check(&anna, &strangers(2)).await }
+    });
+    let is_usync = |node: &Node| node.to_xml().contains("<contact>+");
+    soon("the question", scene.server.wait_for(&device, Direction::FromClient, is_usync)).await;
+    scene.server.disconnect(&device);
+    let lost = soon("the end", asking).await.unwrap().unwrap_err();
+    assert!(matches!(lost, CheckError::Client(CallError::Request(RequestError::ConnectionLost))), "{lost:?}");
+    stands(&anna, AccountStatus::Ready).await;
+    scene.server.faults_of(&device).clear();
+    assert_eq!(asked(&scene, &device), 2);
+    let over = check(&anna, &strangers(19)).await.unwrap_err();
+    let CheckError::Limit(SendError::Limited(limit)) = over else { panic!("{over:?}") };
+    assert_eq!((limit.scope, limit.used), (Scope::Lookups, 2));
 }
 
 /// 3.1: too many questions close their sort, and what was asked stays counted.

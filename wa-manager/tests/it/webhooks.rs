@@ -117,10 +117,14 @@ impl Scene {
     async fn push_of(&self, chat_kind: &str, numbers: impl IntoIterator<Item = u64>) {
         let mut changes = Changes::new();
         for number in numbers {
+            let account = u8::try_from(number % 5).unwrap();
+            if self.store.account(&AccountId::of([account; 16])).await.unwrap().is_none() {
+                self.account(account).await;
+            }
             changes.push_event(NewEvent {
                 id: event_id(number),
                 tenant: tenant(),
-                account: Some(AccountId::of([u8::try_from(number % 5).unwrap(); 16])),
+                account: Some(AccountId::of([account; 16])),
                 kind: EventKind::MessageReceived,
                 at: UnixMillis(number),
                 data: json!({ "number": number, "chatKind": chat_kind }),

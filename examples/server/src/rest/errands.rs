@@ -72,6 +72,7 @@ pub(crate) async fn check_numbers(
     match account.check_numbers(&numbers).await {
         Ok(found) => Ok(Answer(json!({ "numbers": found }))),
         Err(CheckError::Limit(error)) => Err(Problem::of_send(&error, app.clock.wall())),
+        Err(CheckError::Manager(error)) => Err(error.into()),
         Err(error) => Err(unreachable(error.code(), &error)),
     }
 }
@@ -161,6 +162,7 @@ impl From<ErrandError> for Problem {
     fn from(error: ErrandError) -> Self {
         match error {
             ErrandError::NotReady { .. } => conflict(error.code(), &error),
+            ErrandError::Manager(error) => error.into(),
             error => unreachable(error.code(), &error),
         }
     }
@@ -170,6 +172,7 @@ impl From<HistoryError> for Problem {
     fn from(error: HistoryError) -> Self {
         match error {
             HistoryError::Store(error) => Self::store(&error),
+            HistoryError::Manager(error) => error.into(),
             HistoryError::UnknownChat { .. } => {
                 Self::new(StatusCode::NOT_FOUND, error.code(), error.to_string())
             }
@@ -184,6 +187,7 @@ impl From<DownloadError> for Problem {
         match error {
             DownloadError::NoFile => Self::new(StatusCode::BAD_REQUEST, code, error.to_string()),
             DownloadError::Store(error) => Self::store(&error),
+            DownloadError::Manager(error) => error.into(),
             _ if code == "media_gone" => Self::new(StatusCode::GONE, code, error.to_string()),
             DownloadError::Media(_) => unreachable(code, &error),
             error => conflict(code, &error),

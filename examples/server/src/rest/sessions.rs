@@ -117,6 +117,7 @@ pub(crate) async fn create(
         phone,
         settings: body.settings,
         metadata: body.metadata,
+        ..AccountSpec::default()
     };
     let (account, pairing) = match request {
         Some(request) => {

@@ -119,32 +119,29 @@ impl Damaged<'_> {
                 told?;
             }
         }
-        // Whoever does not own the account touches nothing of it. Keys without an account would be nobody's to remove.
-        self.shared.store.commit(self.shared.fenced(&record)).await?;
-        if let Some(place) = place
-            && let Err(error) = self.shared.keys.remove(place).await
-        {
-            tracing::warn!(account = %self.id, %error, "the keys could not be removed");
-        }
         let mut changes = self.shared.fenced(&record);
         let data = json!({ "name": record.name.as_str() });
         changes.push_event(self.shared.event(&record, EventKind::AccountDeleted, data));
         changes.push(Change::DeleteAccount(self.id.clone()));
+        let leftover = self.shared.leftover(&record);
+        changes.extend(leftover.clone().map(Change::PutLeftover));
         self.shared.store.commit(changes).await?;
         self.shared.hub.notify();
         self.shared.numbers.forget(self.id);
-        if let Some(home) = self.shared.media_home(&record)
-            && let Err(error) = self.shared.media.delete_all(&home).await
-        {
-            tracing::warn!(account = %self.id, %error, "files of a deleted account could not be removed");
+        self.shared.places.hold_of(self.id);
+        if let Some(leftover) = leftover {
+            self.shared.clear(leftover).await;
         }
-        self.shared.places.give_up(self.id);
         Ok(())
     }
 
     /// Connects for nothing but this.
     async fn unlink(&self, record: &AccountRecord, place: &Path) -> Result<(), ManagerError> {
         let not_unlinked = |why: String| ManagerError::NotUnlinked(why);
+        let clock = &self.shared.clock;
+        let _admission = self.shared.release.admit(clock.boot()).map_err(|at| {
+            ManagerError::ClientOutdated { until: clock.wall().after(at.saturating_sub(clock.boot())) }
+        })?;
         let store = self.shared.keys.open(place).await?;
         let builder = Client::builder(store).alias(self.id.as_str()).confirm_by_hand();
         let builder = (self.shared.configure)(builder, record);

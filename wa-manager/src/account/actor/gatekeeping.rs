@@ -106,7 +106,7 @@ impl Waiting {
 }
 
 /// By what an account is measured.
-pub(super) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig {
+pub(crate) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig {
     GateConfig {
         table: shared.table.clone(),
         zone: shared.zone(record).clone(),

@@ -19,8 +19,15 @@ use crate::event::EventKind;
 use crate::inbound::{Answer, InboundError, Item, Past, group_json, oldest_of};
 use crate::store::Changes;
 
-/// So many events wait behind one that the host is asked about; the client keeps the rest.
-const BEHIND: usize = 64;
+/// So many durable events wait behind one that the host is asked about; the client keeps the rest.
+const BEHIND: usize = 256;
+
+/// One that waited so long for others is taken in without asking the host: whatever comes after it waits no longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// After so many answers in a row that did not come in time the host is not asked for so long.
+const LATE: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// How long taking in the rest may take, and how long nothing comes when that was all.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -39,8 +46,38 @@ pub(super) enum Input {
 pub(super) struct Taking {
     /// The event that the host is asked about.
     asked: Option<Asked>,
-    /// Those that came after it.
-    behind: VecDeque<Event>,
+    /// Those that came after it, and when.
+    behind: VecDeque<(Duration, Event)>,
+}
+
+/// Whether the host answers in time. Plain values; the clock that does not jump is handed in.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    /// So many answers in a row did not come in time.
+    late: u32,
+    /// Nothing is asked before this.
+    until: Duration,
+}
+
+impl Patience {
+    /// Whether the host is asked now about something that came at this time.
+    fn lasts(&self, came: Duration, now: Duration) -> bool {
+        now >= self.until && now.saturating_sub(came) < LONGEST_WAIT
+    }
+
+    /// The host answered, or did not.
+    fn note(&mut self, answer: &Answer, now: Duration) {
+        match answer {
+            Err(InboundError::HookTimeout(_)) => {
+                self.late = self.late.saturating_add(1);
+                if self.late >= LATE {
+                    self.until = now + PAUSE;
+                    tracing::error!("the host does not answer: it is not asked for a minute");
+                }
+            }
+            _ => self.late = 0,
+        }
+    }
 }
 
 struct Asked {
@@ -60,7 +97,6 @@ impl Taking {
         match &mut taking.asked {
             Some(asked) => match asked.answer.join_next().await {
                 Some(Ok(answer)) => answer,
-                // A panic of the host's is a crash of this account alone.
                 Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 _ => pending().await,
             },
@@ -100,20 +136,25 @@ impl Actor {
     /// Takes a durable event in; only then it is confirmed to the client. While the host is asked about one, those behind
     /// it wait, and the account goes on.
     pub(super) async fn take(&mut self, event: Event) -> Result<(), Lost> {
-        self.taking.behind.push_back(event);
+        self.taking.behind.push_back((self.shared.clock.boot(), event));
         self.take_behind().await
     }
 
     async fn take_behind(&mut self) -> Result<(), Lost> {
         while self.taking.asked.is_none()
-            && let Some(event) = self.taking.behind.pop_front()
+            && let Some((came, event)) = self.taking.behind.pop_front()
         {
+            let now = self.shared.clock.boot();
             let ignore = self.record.settings.ignore;
             let item = Item::of(&event);
             let mut asking = item.as_ref().and_then(|item| self.inbound.ask(&self.gate, item, &ignore));
             let number = event.inbox_number();
-            // Most hosts know at once.
-            let answer = asking.as_mut().and_then(FutureExt::now_or_never);
+            let answer = match &mut asking {
+                // Most hosts know at once.
+                Some(asking) if self.patience.lasts(came, now) => asking.now_or_never(),
+                Some(_) => Some(Err(InboundError::NotAsked)),
+                None => None,
+            };
             match (item, asking) {
                 (Some(item), Some(asking)) if answer.is_none() => {
                     let mut answer = JoinSet::new();
@@ -128,6 +169,7 @@ impl Actor {
 
     /// The host answered.
     pub(super) async fn answered(&mut self, answer: Answer) -> Result<(), Lost> {
+        self.patience.note(&answer, self.shared.clock.boot());
         if let Some(Asked { item, number, ignore, .. }) = self.taking.asked.take() {
             self.take_in(Some(&item), number, &ignore, Some(&answer)).await?;
         }
@@ -169,13 +211,14 @@ impl Actor {
             let left = end.saturating_sub(self.shared.clock.boot());
             if self.taking.asked.is_some() {
                 let answer = timeout(left, Taking::next(&mut self.taking)).await;
-                self.answered(answer.unwrap_or(Err(InboundError::ProviderTimeout))).await?;
+                self.answered(answer.unwrap_or(Err(InboundError::NotAsked))).await?;
                 continue;
             }
             let Some(running) = &mut self.running else { return Ok(()) };
             match timeout(left.min(QUIET), running.events.next()).await {
                 Ok(Some(event)) if event.inbox_number().is_some() => self.take(event).await?,
-                Ok(Some(_)) => {}
+                // What became of messages is not asked for again.
+                Ok(Some(event)) => Box::pin(self.gate_event(&event)).await?,
                 Ok(None) | Err(_) => return Ok(()),
             }
         }

@@ -58,7 +58,7 @@ use wa_core::connection::CloseReason;
 use self::client::{Left, Running};
 use self::flaps::{Flaps, Standing};
 use self::gatekeeping::Waiting;
-use self::intake::{Input, Taking};
+use self::intake::{Input, Patience, Taking};
 use self::linking::{Linking, News};
 use self::past::Asking;
 use self::standing::Turn;
@@ -75,6 +75,7 @@ use crate::store::{Changes, ManagerStoreError};
 pub use command::{AccountPatch, CommandOutcome, Unlink};
 pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
+pub(crate) use gatekeeping::gate_config;
 pub use numbers::{CheckError, NumberStatus};
 pub use past::{HistoryError, HistoryJob, HistoryRequest};
 pub use session::SessionError;
@@ -138,6 +139,8 @@ pub(crate) struct Actor {
     questions: Questions,
     inbound: Inbound,
     taking: Taking,
+    /// Whether the host answers in time.
+    patience: Patience,
     linking: Option<Linking>,
     /// A job that asks the phone for the past.
     asking: Option<Asking>,
@@ -192,6 +195,7 @@ impl Actor {
             questions: Questions::default(),
             inbound,
             taking: Taking::default(),
+            patience: Patience::default(),
             linking: None,
             asking: None,
             is_guarded: true,
@@ -238,6 +242,7 @@ impl Actor {
                 () = self.stop.cancelled() => {
                     Box::pin(self.cancel_linking()).await?;
                     self.end_client().await;
+                    self.end_job("shutdown").await?;
                     if !matches!(self.record.status, AccountStatus::Idle | AccountStatus::Error) {
                         // The truth for whoever reads the store before the next start.
                         self.stand(Standing::new(self.resting())).await?;
@@ -313,10 +318,7 @@ impl Actor {
         let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
         let Some(running) = &mut self.running else { return Ok(()) };
         match &event {
-            Event::Connected => self.shared.release.note_served(),
-            Event::Closed { reason: CloseReason::VersionRefused { .. } } => {
-                self.shared.release.note_refused(now)
-            }
+            Event::Connected | Event::PairingQr(_) => self.shared.release.note_served(),
             _ => {}
         }
         if let Event::Disconnected { reason, .. } = &event
@@ -324,7 +326,10 @@ impl Actor {
         {
             figures::reconnects(closed(reason).kind);
         }
-        let turn = running.connection.on_event(&event, now, wall);
+        let mut turn = running.connection.on_event(&event, now, wall);
+        if let Turn::End(Standing { reason: Some(reason), .. }) = &mut turn {
+            *reason = self.try_outdated_again(reason.clone());
+        }
         // What the server says of the account is kept before what follows from it.
         self.heed_event(&event).await?;
         self.tell_other(&event).await?;

@@ -14,6 +14,7 @@ use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 use super::gatekeeping::Allowed;
 use super::{Actor, Lost};
 use crate::ids::uuid;
+use crate::manager::ManagerError;
 use crate::sending::{Fate, KEEP_NUMBERS, Question, SendError};
 use crate::store::{Change, FoundNumber, ManagerStoreError, NumberRecord};
 use crate::trust::{Deed, Lane, LimitInfo, LimitSource, Scope};
@@ -51,6 +52,9 @@ pub enum CheckError {
     /// The client could not ask; what it may have asked is counted.
     #[error("the server was not asked, or did not answer")]
     Client(#[from] CallError),
+    /// The account is gone, damaged, or another owner's; or the manager ended.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
 }
 
 impl CheckError {
@@ -60,6 +64,7 @@ impl CheckError {
         match self {
             Self::Limit(error) => error.code(),
             Self::Client(_) => "client",
+            Self::Manager(error) => error.code(),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::account::{AccountStatus, SyncLimit};
 use crate::event::EventKind;
 use crate::ids::JobId;
 use crate::inbound::Past;
+use crate::manager::ManagerError;
 use crate::sending::text_of;
 use crate::store::{ChatRecord, ManagerStoreError};
 
@@ -95,6 +96,9 @@ pub enum HistoryError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] ManagerStoreError),
+    /// The account is gone, damaged, or another owner's; or the manager ended.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
 }
 
 impl HistoryError {
@@ -106,6 +110,7 @@ impl HistoryError {
             Self::Busy { .. } => "busy",
             Self::UnknownChat { .. } => "unknown_chat",
             Self::Store(_) => "store",
+            Self::Manager(error) => error.code(),
         }
     }
 }
@@ -207,16 +212,17 @@ impl Actor {
         }
         let most = self.record.settings.sync_limit;
         let limit = request.limit.unwrap_or(most).get().min(most.get());
-        let store = &self.shared.store;
-        let mut chats = Vec::new();
+        let mut chats: Vec<Anchor> = Vec::new();
         if request.chats.is_empty() {
-            let known = store.chats(&self.record.id, CHATS).await?;
+            let known = self.shared.store.chats(&self.record.id, CHATS).await?;
             chats.extend(known.iter().filter_map(anchor_of));
         }
         for chat in request.chats.into_iter().take(CHATS) {
-            let known = store.chat(&self.record.id, &chat).await?;
-            let anchor = known.as_ref().and_then(anchor_of);
-            chats.push(anchor.ok_or(HistoryError::UnknownChat { chat })?);
+            let known = self.known_chat(&chat).await?;
+            let anchor = known.as_ref().and_then(anchor_of).ok_or(HistoryError::UnknownChat { chat })?;
+            if chats.iter().all(|other| other.chat != anchor.chat) {
+                chats.push(anchor);
+            }
         }
         let job = HistoryJob { id: JobId::of(SystemRandom.array()), chats: chats.len(), limit };
         let (sender, pages) = mpsc::channel(1);
@@ -224,6 +230,21 @@ impl Actor {
         task.spawn(ask(client, chats, limit, request.within, sender));
         self.asking = Some(Asking { job: job.clone(), pages, task, messages: 0, done: 0 });
         Ok(job)
+    }
+
+    /// The chat of this address, by whichever of a person's two it is known.
+    async fn known_chat(&self, chat: &Jid) -> Result<Option<ChatRecord>, ManagerStoreError> {
+        let (store, account) = (&self.shared.store, &self.record.id);
+        if let Some(known) = store.chat(account, chat).await? {
+            return Ok(Some(known));
+        }
+        let person = store.contact(account, chat).await?;
+        for other in person.into_iter().flat_map(|person| [person.pn, person.lid]).flatten() {
+            if let Some(known) = store.chat(account, &other).await? {
+                return Ok(Some(known));
+            }
+        }
+        Ok(None)
     }
 
     /// A job said something.
@@ -240,6 +261,13 @@ impl Actor {
                 self.tell(EventKind::HistoryProgress, data).await
             }
         }
+    }
+
+    /// Ends the job that is under way, if there is one, and tells it so.
+    pub(super) async fn end_job(&mut self, why: &str) -> Result<(), Lost> {
+        let Some(asking) = self.asking.take() else { return Ok(()) };
+        let data = progress(&asking, "failed", json!(why));
+        self.tell(EventKind::HistoryProgress, data).await
     }
 
     async fn take_page(&mut self, Page { chat, page, is_last, taken }: Page) -> Result<(), Lost> {

@@ -40,21 +40,24 @@ pub(crate) async fn supervise(
     let left = Left::default();
     let damaged = |what| Damaged { shared: &shared, id: &id, snapshot: &snapshot, what };
     loop {
-        let (record, gate) = match read(&shared, &id).await {
-            Ok(Some(read)) => read,
-            Ok(None) => return End::Deleted,
-            Err(ManagerStoreError::FenceLost { .. }) => return End::FenceLost,
-            Err(ManagerStoreError::Corrupt { what }) => {
-                return damaged(what).stand(mailbox, &stop, ending).await;
-            }
-            Err(error) => {
-                tracing::error!(account = %id, %error, "the manager's store failed");
-                if wait(&stop).await {
-                    return End::Shutdown;
+        // What the host says of tenants is asked, too.
+        let read = AssertUnwindSafe(read(&shared, &id)).catch_unwind().await;
+        let (record, gate) =
+            match read.unwrap_or_else(|_| Err(ManagerStoreError::io(std::io::Error::other("a panic")))) {
+                Ok(Some(read)) => read,
+                Ok(None) => return End::Deleted,
+                Err(ManagerStoreError::FenceLost { .. }) => return End::FenceLost,
+                Err(ManagerStoreError::Corrupt { what }) => {
+                    return damaged(what).stand(mailbox, &stop, ending).await;
                 }
-                continue;
-            }
-        };
+                Err(error) => {
+                    tracing::error!(account = %id, %error, "the manager's store failed");
+                    if wait(&stop).await {
+                        return End::Shutdown;
+                    }
+                    continue;
+                }
+            };
         let beyond = (Arc::clone(&left), Arc::clone(ending));
         let (seen, shown) = (snapshot.clone(), shown.clone());
         let actor = Actor::new(Arc::clone(&shared), record, seen, shown, gate, stop.clone(), beyond);

@@ -85,7 +85,7 @@ async fn a_new_day_is_noticed_without_anything_running_at_midnight(mut scene: Sc
     // A process that stood still for a week, of an account that was connected.
     for _ in 0..10 {
         scene.pass(HOUR * 24);
-        scene.gate.tick().await.unwrap();
+        scene.tick().await;
     }
     assert_eq!(scene.gate.level().number(), 2);
     let told = scene.last(EventKind::TrustChanged).await;

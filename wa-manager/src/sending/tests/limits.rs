@@ -314,7 +314,7 @@ async fn a_wrong_wall_clock_at_the_start_costs_and_gives_nothing(mut scene: Scen
     scene.deliver("1", "x").await;
     scene.set_wall(T.after(DAY * 400));
     scene.restart().await;
-    scene.gate.tick().await.unwrap();
+    scene.tick().await;
     scene.login().await;
     assert_eq!(scene.gate.now(), scene.world());
     assert_eq!(scene.sent_today(), 1);

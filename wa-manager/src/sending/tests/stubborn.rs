@@ -11,8 +11,8 @@ use crate::event::EventRecord;
 use crate::ids::{AccountId, EventId, TenantId};
 use crate::store::{
     Change, Changes, ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, EventQuery,
-    IdempotencyRecord, ManagerStore, ManagerStoreError, MemoryManagerStore, NumberRecord, PairLimitRecord,
-    ReservationRecord, SendRecord, StoreFuture, TrustRecord,
+    IdempotencyRecord, LeftoverRecord, ManagerStore, ManagerStoreError, MemoryManagerStore, NumberRecord,
+    PairLimitRecord, ReservationRecord, SendRecord, StoreFuture, TrustRecord,
 };
 use crate::webhook::WebhookRecord;
 
@@ -57,6 +57,7 @@ impl ManagerStore for Stubborn {
         chat(account: &AccountId, chat: &Jid) -> Option<ChatRecord>;
         chats(account: &AccountId, limit: usize) -> Vec<ChatRecord>;
         numbers(account: &AccountId, numbers: Vec<PhoneNumber>) -> Vec<NumberRecord>;
+        leftovers() -> Vec<LeftoverRecord>;
         idempotency(tenant: &TenantId, key: &str) -> Option<IdempotencyRecord>;
         pair_limit(key: &str) -> Option<PairLimitRecord>;
         cursors(endpoint: &str) -> Vec<CursorRecord>;

@@ -297,6 +297,40 @@ async fn dead_letters_are_kept_and_tried_once_more_when_somebody_says_so() {
     assert_eq!(store.dead_letters(ENDPOINT, all).await.unwrap(), []);
 }
 
+/// R090: what an endpoint did not take of an account goes with it.
+#[tokio::test(start_paused = true)]
+async fn of_a_deleted_account_nothing_is_delivered_and_no_letter_is_kept() {
+    let is_down = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let down = Arc::clone(&is_down);
+    let sink = Script::new(move |event, _| {
+        let fails = event.account == Some(id(1)) && down.load(std::sync::atomic::Ordering::SeqCst);
+        if fails { failed() } else { Outcome::Taken }
+    });
+    let (store, running) = Running::in_memory(&sink).await;
+    running.push([1, 1, 1, 2]).await;
+    sink.wait_for(1).await;
+    let mut changes = Changes::new();
+    let (tenant, kind, at) = (TenantId::default(), EventKind::AccountDeleted, UnixMillis(0));
+    let event =
+        NewEvent { id: EventId::of([9; 16]), tenant, account: Some(id(1)), kind, at, data: json!({}) };
+    changes.push_event(event);
+    changes.push(Change::DeleteAccount(id(1)));
+    store.commit(changes).await.unwrap();
+    running.push([2]).await;
+    sink.wait_for(2).await;
+    is_down.store(false, std::sync::atomic::Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(86_400 * 2)).await;
+    running.push([2]).await;
+    sink.wait_for(3).await;
+    assert_eq!(sink.taken(), [4, 6, 7]);
+    running.end().await;
+    let all = DeadLetterQuery { limit: 9, ..DeadLetterQuery::default() };
+    assert_eq!(store.dead_letters(ENDPOINT, all).await.unwrap(), []);
+    let cursors = store.cursors(ENDPOINT).await.unwrap();
+    assert_eq!(cursors.iter().find(|cursor| cursor.account.is_none()).unwrap().seq, 7);
+    assert!(cursors.iter().all(|cursor| cursor.account != Some(id(1))));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_gone_is_sent_nothing_and_loses_nothing() {
     let sink = Script::new(|event, attempt| match (event.seq, attempt) {

@@ -100,6 +100,53 @@ fn what_fails_is_tried_again_before_what_comes_after_it() {
 }
 
 #[test]
+fn of_a_deleted_account_nothing_is_delivered_but_what_is_under_way() {
+    let mut lanes = lanes(false);
+    see(&mut lanes, &[(1, 1), (2, 1), (3, 2), (4, 3)]);
+    let (ana, ..) = next(&mut lanes, SECOND);
+    let (rui, ..) = next(&mut lanes, SECOND);
+    lanes.settle(&rui, failed(), SECOND, EXACT);
+    let (eva, ..) = next(&mut lanes, SECOND);
+    for (of, by) in [(1, 5), (2, 6)] {
+        lanes.forget(&AccountId::of([of; 16]), by);
+        see(&mut lanes, &[(by, of)]);
+    }
+    // What waited for another try is not tried again.
+    assert_eq!(next(&mut lanes, SECOND), (rui.clone(), 6, 1));
+    // No other try, and no dead letter.
+    assert_eq!(lanes.settle(&ana, failed(), SECOND, EXACT).unwrap().fate, Fate::Taken);
+    assert_eq!(next(&mut lanes, SECOND), (ana.clone(), 5, 1));
+    for key in [&eva, &rui, &ana] {
+        lanes.settle(key, Outcome::Taken, SECOND, EXACT);
+    }
+    assert_eq!(lanes.progress().all, 6);
+    assert_eq!(lanes.poll(SECOND * 600), Poll::Wait(None));
+    assert_eq!((lanes.held, lanes.gone.len()), (0, 0));
+}
+
+#[test]
+fn what_was_read_of_an_account_that_is_deleted_meanwhile_is_not_delivered() {
+    let mut lanes = lanes(false);
+    see(&mut lanes, &[(1, 1), (2, 1)]);
+    lanes.replay(SECOND);
+    let (ana, ..) = next(&mut lanes, SECOND);
+    let Poll::Work(Work::Read { key: replay, .. }) = lanes.poll(SECOND) else { panic!("no read") };
+    lanes.settle(&ana, failed(), SECOND, EXACT);
+    let later = SECOND * 60;
+    assert_eq!(next(&mut lanes, later), (ana.clone(), 1, 2));
+    lanes.settle(&ana, Outcome::Taken, later, EXACT);
+    let Poll::Work(Work::Read { .. }) = lanes.poll(later) else { panic!("no read") };
+    lanes.forget(&AccountId::of([1; 16]), 3);
+    lanes.fill(&ana, Some((vec![event(2, 1)], 2)), later);
+    lanes.fill(&replay, Some((vec![event(1, 1)], 1)), later);
+    let Poll::Work(Work::Read { after: 1, .. }) = lanes.poll(later) else { panic!("no read") };
+    lanes.fill(&replay, Some((vec![], 1)), later);
+    assert_eq!(lanes.poll(later * 60), Poll::Wait(None));
+    lanes.see_up_to(3);
+    assert_eq!(lanes.progress().all, 3);
+}
+
+#[test]
 fn what_is_refused_three_times_is_a_dead_letter_and_the_next_one_goes_on() {
     let mut lanes = lanes(false);
     see(&mut lanes, &[(1, 1), (2, 1)]);

@@ -29,7 +29,7 @@ use super::changes::Changes;
 use super::error::ManagerStoreError;
 use super::records::{
     ChatRecord, ContactRecord, CursorRecord, DeadLetterQuery, DeadLetterRecord, IdempotencyRecord,
-    NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
+    LeftoverRecord, NumberRecord, PairLimitRecord, ReservationRecord, SendRecord, TrustRecord,
 };
 use super::{EventQuery, ManagerStore, StoreFuture};
 use crate::account::AccountRecord;
@@ -45,7 +45,7 @@ pub struct SqliteManagerStore {
 
 impl SqliteManagerStore {
     /// The version of the tables: one more for each change of theirs.
-    pub(in crate::store) const VERSION: u32 = 2;
+    pub(in crate::store) const VERSION: u32 = 3;
 
     /// Opens the store at `path`, and creates it if there is no file; its directory must exist. Blocks for a moment.
     ///
@@ -87,6 +87,8 @@ fn prepare(connection: &Connection) -> Result<(), ManagerStoreError> {
     set("journal_mode", "WAL")?;
     set("synchronous", "FULL")?;
     set("trusted_schema", "OFF")?;
+    // What is deleted is gone from the file, too.
+    set("secure_delete", "ON")?;
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     let version: u32 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
@@ -288,6 +290,16 @@ impl ManagerStore for SqliteManagerStore {
                 known.extend(found?);
             }
             Ok(known)
+        })
+    }
+
+    fn leftovers(&self) -> StoreFuture<'_, Vec<LeftoverRecord>> {
+        self.query(|connection| {
+            let sql = "SELECT account, location FROM leftover ORDER BY account, location";
+            all(connection, sql, params![], |row| {
+                let account: String = row.get(0)?;
+                Ok(LeftoverRecord { account: AccountId::stored(account), location: row.get(1)? })
+            })
         })
     }
 

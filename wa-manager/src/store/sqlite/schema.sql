@@ -104,6 +104,13 @@ CREATE TABLE number (
     PRIMARY KEY (account, number)
 ) STRICT, WITHOUT ROWID;
 
+-- Files that are to be removed.
+CREATE TABLE leftover (
+    account TEXT NOT NULL,
+    location TEXT NOT NULL,
+    PRIMARY KEY (account, location)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE idempotency (
     tenant TEXT NOT NULL,
     key TEXT NOT NULL,

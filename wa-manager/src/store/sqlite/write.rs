@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::super::changes::{Change, Changes};
 use super::super::error::ManagerStoreError;
-use super::super::records::{ContactRecord, DeadLetterRecord};
+use super::super::records::{ContactRecord, DeadLetterRecord, LeftoverRecord};
 use super::{failed, int, json, word};
 use crate::account::{AcceptedLink, AccountRecord};
 use crate::event::{EventRecord, NewEvent};
@@ -129,6 +129,14 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
         Change::TrimNumbers { account, before } => {
             run("DELETE FROM number WHERE account = ?1 AND at < ?2", params![account.as_str(), int(before)])?;
         }
+        Change::PutLeftover(LeftoverRecord { account, location }) => {
+            let values = params![account.as_str(), location];
+            run("INSERT OR REPLACE INTO leftover (account, location) VALUES (?1, ?2)", values)?;
+        }
+        Change::DeleteLeftover(LeftoverRecord { account, location }) => {
+            let values = params![account.as_str(), location];
+            run("DELETE FROM leftover WHERE account = ?1 AND location = ?2", values)?;
+        }
         Change::PutIdempotency(record) => {
             run(
                 "INSERT OR REPLACE INTO idempotency (tenant, key, outcome, until) VALUES (?1, ?2, ?3, ?4)",
@@ -173,7 +181,8 @@ fn write(connection: &Connection, change: Change) -> Done<()> {
         Change::PutCursor(cursor) => {
             let account = cursor.account.as_ref().map_or("", |account| account.as_str());
             run(
-                "INSERT OR REPLACE INTO cursor (endpoint, account, seq) VALUES (?1, ?2, ?3)",
+                "INSERT OR REPLACE INTO cursor (endpoint, account, seq) SELECT ?1, ?2, ?3 \
+                 WHERE ?2 = '' OR EXISTS (SELECT 1 FROM account WHERE id = ?2)",
                 params![cursor.endpoint, account, int(cursor.seq)],
             )?;
         }
@@ -339,7 +348,8 @@ fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
 
 fn put_dead_letter(connection: &Connection, letter: &DeadLetterRecord) -> Done<()> {
     let sql = "INSERT OR REPLACE INTO dead_letter (seq, account_seq, id, tenant, account, kind, at, data, endpoint, \
-               tries, reason, died_at, replayed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+               tries, reason, died_at, replayed) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 \
+               WHERE ?5 IS NULL OR ?6 = 'account.deleted' OR EXISTS (SELECT 1 FROM account WHERE id = ?5)";
     let event = &letter.event;
     let values = params![
         int(event.seq),

@@ -80,6 +80,8 @@ pub enum UserRefusal {
 impl IqRequest for LookUpNumbers {
     const NAMESPACE: &'static str = "usync";
     const KIND: IqKind = IqKind::Get;
+    /// The server counts them.
+    const IDEMPOTENT: bool = false;
     type Reply = Vec<LookedUp>;
 
     fn body(&self) -> Vec<Node> {
