@@ -51,3 +51,20 @@ pub use account::{
 pub use ids::{AccountId, Epoch, EventId, JobId, TenantId, TicketId};
 pub use location::{LocationError, PathTemplate, StoreKey, StoreKind, StoreLocator};
 pub use manager::{AccountKey, AccountSpec, ClientManager, ManagerBuilder, ManagerError};
+
+#[cfg(test)]
+mod tests {
+    /// R147: facade, life cycle, events and trust levels are parts of their own, and the table above names each part.
+    #[test]
+    fn each_part_is_a_module_of_its_own_and_is_named() {
+        let source = include_str!("lib.rs");
+        let parts = |start: &str, end: char| -> Vec<&str> {
+            source.lines().filter_map(|line| line.strip_prefix(start)?.split(end).next()).collect()
+        };
+        let (named, there) = (parts("//! | [`", '`'), parts("pub mod ", ';'));
+        assert_eq!(named, there);
+        for service in ["manager", "account", "inbound", "event", "trust"] {
+            assert!(there.contains(&service), "{service}");
+        }
+    }
+}
