@@ -43,12 +43,6 @@ pub trait MediaStore: Send + Sync + fmt::Debug {
     /// Any but that there is nothing.
     fn get<'a>(&'a self, key: &'a MediaKey) -> MediaFuture<'a, Option<StoredMedia>>;
 
-    /// Forgets what is kept under this key; nothing is fine.
-    ///
-    /// # Errors
-    /// Any: it may still be there.
-    fn delete<'a>(&'a self, key: &'a MediaKey) -> MediaFuture<'a, ()>;
-
     /// Forgets all files of an account; none is fine.
     ///
     /// # Errors
