@@ -136,6 +136,9 @@ impl From<ManagerError> for Problem {
             ManagerError::NotYet { until } => {
                 return Self::new(StatusCode::LOCKED, code, detail).with("until", until.0);
             }
+            ManagerError::ClientOutdated { until } => {
+                return Self::new(StatusCode::BAD_GATEWAY, code, detail).with("until", until.0);
+            }
             ManagerError::AlreadyExists { .. }
             | ManagerError::Exported
             | ManagerError::NotLinked

@@ -40,6 +40,13 @@ pub enum ManagerError {
         /// When it may be tried again.
         until: UnixMillis,
     },
+    /// The server takes no clients of this release: nothing was done, and nobody connected. Use a newer one; this one is
+    /// tried again then.
+    #[error("the server takes no clients of this release; it is tried again at {}", until.0)]
+    ClientOutdated {
+        /// When it is tried again.
+        until: UnixMillis,
+    },
     /// The server was not reached, and the device is still linked. Try again, or forget it on this side only.
     #[error("the device could not be unlinked: {0}")]
     NotUnlinked(String),
@@ -95,6 +102,7 @@ impl ManagerError {
             Self::VersionConflict { .. } => "version_conflict",
             Self::NotLinked => "not_linked",
             Self::NotYet { .. } => "not_yet",
+            Self::ClientOutdated { .. } => "client_outdated",
             Self::NotUnlinked(_) => "not_unlinked",
             Self::Location(_) => "location",
             Self::KeyStore(_) => "key_store",

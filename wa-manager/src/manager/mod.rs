@@ -55,7 +55,7 @@ pub(crate) use quota::Quotas;
 pub use quota::TenantQuota;
 use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
-pub(crate) use release::Release;
+pub(crate) use release::{Admission, Release};
 pub use restore::RestoreReport;
 pub(crate) use shared::Shared;
 

@@ -57,21 +57,22 @@ impl ClientManager {
 
 fn is_wanted(snapshot: &AccountSnapshot) -> bool {
     let shall_run = snapshot.settings.auto_start || snapshot.desired == DesiredState::Running;
-    // A date is waited for by the account itself; a person is to be waited for.
-    let may_run = snapshot.status != AccountStatus::Error
-        || snapshot.reason.as_ref().is_none_or(|reason| {
-            reason.retry_at.is_none()
-                && matches!(
-                    reason.kind,
-                    ReasonKind::StoreLocked
-                        | ReasonKind::StoreFailed
-                        | ReasonKind::RetryBudget
-                        | ReasonKind::Quarantined
-                        | ReasonKind::Internal
-                        | ReasonKind::ProxyFailed
-                )
-        });
+    let reason = snapshot.reason.as_ref().filter(|_| snapshot.status == AccountStatus::Error);
+    let may_run = reason.is_none_or(|reason| match reason.kind {
+        // This may be another release.
+        ReasonKind::ClientOutdated => true,
+        // A date is waited for by the account itself; a person is to be waited for.
+        ReasonKind::StoreLocked
+        | ReasonKind::StoreFailed
+        | ReasonKind::RetryBudget
+        | ReasonKind::Quarantined
+        | ReasonKind::Internal
+        | ReasonKind::ProxyFailed => reason.retry_at.is_none(),
+        _ => false,
+    });
     // A link that a phone accepted is made one by the next login.
-    let is_linked = snapshot.is_logged_in || snapshot.status == AccountStatus::Disconnected;
+    let is_accepted = snapshot.status == AccountStatus::Disconnected
+        || snapshot.desired == DesiredState::Running && reason.is_some();
+    let is_linked = snapshot.is_logged_in || is_accepted;
     shall_run && is_linked && may_run && !snapshot.is_exported
 }

@@ -1,12 +1,15 @@
 //! Sessions that move from one manager to another.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use wa_core::Message;
 use wa_manager::account::{ReasonKind, SessionError};
 use wa_manager::event::EventKind;
+use wa_manager::keys::{KeyStoreFuture, KeyStores, SqliteKeyStores};
 use wa_manager::sending::{SendError, SendRequest};
 use wa_manager::store::{Changes, ManagerStore, MemoryManagerStore};
 use wa_manager::trust::OnLimit;
@@ -116,7 +119,7 @@ async fn sessions_are_not_handed_out_unasked() {
     assert!(matches!(nothing, SessionError::NotLinked), "{nothing:?}");
 }
 
-/// What the server locked is neither unlinked nor tried too early because it moved.
+/// R164: what the server locked is neither unlinked nor tried too early because it moved.
 #[tokio::test]
 async fn a_locked_session_is_locked_wherever_it_is() {
     let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
@@ -140,7 +143,7 @@ async fn a_locked_session_is_locked_wherever_it_is() {
     stands(&moved, AccountStatus::Ready).await;
 }
 
-/// Two accounts that take one session over at the same time would lose messages.
+/// R164: two accounts that take one session over at the same time would lose messages.
 #[tokio::test]
 async fn a_session_is_taken_over_once_however_many_try() {
     let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
@@ -160,7 +163,7 @@ async fn a_session_is_taken_over_once_however_many_try() {
     import(&other, free, &again).await.unwrap();
 }
 
-/// The keys of whoever owns the account by now stay as they are.
+/// R164: the keys of whoever owns the account by now stay as they are.
 #[tokio::test]
 async fn an_import_into_an_account_of_somebody_else_touches_no_keys() {
     let (server, directory) = (TestServer::start().await, TempDir::new().unwrap());
@@ -185,7 +188,7 @@ async fn an_import_into_an_account_of_somebody_else_touches_no_keys() {
     assert_eq!(store.account(anna.id()).await.unwrap().unwrap(), row);
 }
 
-/// What was handed out once more since then is not taken: its keys were used meanwhile.
+/// R164: what was handed out once more since then is not taken: its keys were used meanwhile.
 #[tokio::test]
 async fn an_old_session_is_not_taken_again() {
     let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
@@ -241,7 +244,7 @@ async fn an_import_is_told_and_what_waited_is_answered() {
     assert_eq!((anna.status(), anna.snapshot().reason), (AccountStatus::Idle, None));
 }
 
-/// Whose session is elsewhere is shown so, and does not start by itself, whatever is set.
+/// R164, R106: whose session is elsewhere is shown so, and does not start by itself, whatever is set.
 #[tokio::test]
 async fn an_exported_account_is_shown_so_and_is_not_restored() {
     let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
@@ -258,4 +261,48 @@ async fn an_exported_account_is_shown_so_and_is_not_restored() {
     assert_eq!(is_exported(&scene.account("anna")), true);
     let report = soon("the accounts to be restored", scene.manager.restore()).await;
     assert_eq!((report.started.len(), report.skipped.len(), report.failed.len()), (0, 1, 0));
+}
+
+/// Crashes once, after it wrote keys.
+#[derive(Debug)]
+struct Fragile {
+    keys: SqliteKeyStores,
+    crashes: AtomicBool,
+}
+
+impl KeyStores for Fragile {
+    fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn wa_store::Store>> {
+        self.keys.open(path)
+    }
+
+    fn write<'a>(&'a self, path: &'a Path, store: zeroize::Zeroizing<Vec<u8>>) -> KeyStoreFuture<'a, ()> {
+        Box::pin(async {
+            let written = self.keys.write(path, store).await;
+            assert!(!self.crashes.swap(false, Ordering::SeqCst), "on purpose");
+            written
+        })
+    }
+
+    fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
+        self.keys.remove(path)
+    }
+}
+
+/// R164: what ends in the midst of an import leaves neither keys nor a claim behind: anybody may import it then.
+#[tokio::test]
+async fn an_import_that_crashes_leaves_nothing() {
+    let scene = linked_with(&["anna"], |builder| builder.allow_session_export()).await;
+    let sealed = export(&scene.manager, "anna").await;
+    let directory = TempDir::new().unwrap();
+    let keys = Fragile { keys: SqliteKeyStores::new(), crashes: AtomicBool::new(true) };
+    let other = builder(&scene.server, &directory).key_stores(Arc::new(keys)).build().await.unwrap();
+    let (one, two) = (empty(&other, "one").await, empty(&other, "two").await);
+    let crashed = import(&other, "one", &sealed).await.unwrap_err();
+    assert!(matches!(crashed, SessionError::Manager(ManagerError::Crashed)), "{crashed:?}");
+    soon("the account to be there again", one.update(AccountPatch::default())).await.unwrap();
+    assert!(!one.snapshot().is_logged_in);
+    assert!(!directory.path().join("default").join("one.db").exists());
+    import(&other, "two", &sealed).await.unwrap();
+    two.start().await.unwrap();
+    stands(&two, AccountStatus::Ready).await;
 }

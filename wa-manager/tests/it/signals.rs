@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wa_manager::account::ReasonKind;
+use wa_manager::account::{DesiredState, ReasonKind};
 use wa_manager::clock::Clock as _;
 use wa_manager::event::EventKind;
 use wa_manager::inbound::{ContactProvisioner, HookError, InboundContext, ProvisionFuture};
-use wa_manager::pairing::{PairError, PairRequest};
-use wa_manager::{AccountStatus, ManagerError};
+use wa_manager::pairing::{PairError, PairRequest, PairingUpdate};
+use wa_manager::{AccountStatus, ManagerError, Unlink};
 
-use crate::scene::{HandClock, linked, linked_with, next, stands};
+use crate::scene::{HandClock, Scene, builder, linked, linked_with, next, settled, soon, stands};
 
 /// 3.1, acceptance: after 403 nothing connects by itself, and nobody may try before the time.
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_lock_is_known_before_it_is_told() {
     assert!(known < told, "{events:?}");
     // A row alone, as of a session that came locked.
     let scene = {
-        let crate::scene::Scene { server, directory, manager } = scene;
+        let Scene { server, directory, manager } = scene;
         manager.shutdown(Duration::from_secs(30)).await;
         drop(manager);
         let path = directory.path().join("manager.db");
@@ -91,14 +91,14 @@ async fn a_lock_is_known_before_it_is_told() {
         let sql = "UPDATE account SET status = 'error', reason = '{\"kind\":\"account_banned\"}' WHERE name = 'berta'";
         assert_eq!(connection.execute(sql, []).unwrap(), 1);
         connection.close().unwrap();
-        let manager = crate::scene::builder(&server, &directory).build().await.unwrap();
-        crate::scene::Scene { server, directory, manager }
+        let manager = builder(&server, &directory).build().await.unwrap();
+        Scene { server, directory, manager }
     };
     let barred = scene.account("berta").start().await;
     assert!(matches!(barred, Err(ManagerError::NotYet { .. })), "{barred:?}");
 }
 
-/// 405: what one account hears holds for all of the manager.
+/// 405: what one account hears holds for all of the manager; those that were to run come back by themselves.
 #[tokio::test]
 async fn a_release_that_is_refused_to_one_account_is_not_tried_by_all() {
     let clock = Arc::new(HandClock::default());
@@ -106,19 +106,96 @@ async fn a_release_that_is_refused_to_one_account_is_not_tried_by_all() {
     let (anna, berta) = (scene.account("anna"), scene.account("berta"));
     scene.server.faults().refuse_login(405, 1);
     anna.start().await.unwrap();
-    let after = stands(&anna, AccountStatus::Error).await;
-    assert_eq!(after.reason.unwrap().kind, ReasonKind::ClientOutdated);
+    stands(&anna, AccountStatus::Error).await;
     berta.start().await.unwrap();
-    let told = berta.snapshot();
-    assert_eq!((told.status, told.reason.unwrap().kind), (AccountStatus::Error, ReasonKind::ClientOutdated));
-    let device = told.device.unwrap().device_id.parse().unwrap();
+    for account in [&anna, &berta] {
+        let told = account.snapshot();
+        let reason = told.reason.unwrap();
+        assert_eq!((told.status, reason.kind), (AccountStatus::Error, ReasonKind::ClientOutdated));
+        assert_eq!(told.desired, DesiredState::Running);
+        assert!(reason.retry_at.unwrap() >= clock.wall().0 + 50_000, "{:?}", reason.retry_at);
+    }
+    let device = berta.snapshot().device.unwrap().device_id.parse().unwrap();
     assert!(!scene.server.is_online(&device));
-    clock.pass(Duration::from_secs(60));
+    clock.pass(Duration::from_secs(130));
+    // One tries; it is served, and so are the others.
+    for account in [&berta, &anna] {
+        settled(account).await;
+        stands(account, AccountStatus::Ready).await;
+    }
+}
+
+/// 405: nobody gives up what works for a connection that would be refused.
+#[tokio::test]
+async fn a_refused_release_ends_nothing_that_works() {
+    let scene = linked(&["anna", "berta", "clara"]).await;
+    let [anna, berta, clara] = ["anna", "berta", "clara"].map(|name| scene.account(name));
     berta.start().await.unwrap();
-    stands(&berta, AccountStatus::Ready).await;
-    // It is served: so are the others.
+    let device = stands(&berta, AccountStatus::Ready).await.device.unwrap().device_id.parse().unwrap();
+    scene.server.faults().refuse_login(405, 1);
     anna.start().await.unwrap();
-    stands(&anna, AccountStatus::Ready).await;
+    stands(&anna, AccountStatus::Error).await;
+    assert_eq!(berta.restart().await.unwrap_err().code(), "client_outdated");
+    assert_eq!(berta.status(), AccountStatus::Ready);
+    assert!(scene.server.is_online(&device));
+    assert_eq!(clara.logout(Unlink::AtServer).await.unwrap_err().code(), "client_outdated");
+    assert!(clara.snapshot().is_logged_in);
+    clara.logout(Unlink::IfReachable).await.unwrap();
+    let refused = clara.pair(PairRequest::qr()).await.unwrap_err();
+    let ManagerError::Pair(PairError::Closed { kind, code }) = refused else { panic!("{refused:?}") };
+    assert_eq!((kind, code), (ReasonKind::ClientOutdated, Some(405)));
+}
+
+/// R056, R106: after a restart, with a newer release perhaps, what was to run runs.
+#[tokio::test]
+async fn a_newer_release_is_tried_at_the_next_start() {
+    let scene = linked(&["anna", "berta", "clara"]).await;
+    scene.server.faults().refuse_login(405, 1);
+    scene.account("anna").start().await.unwrap();
+    stands(&scene.account("anna"), AccountStatus::Error).await;
+    for name in ["berta", "clara"] {
+        scene.account(name).start().await.unwrap();
+    }
+    scene.account("clara").stop().await.unwrap();
+    let scene = scene.restart().await;
+    let report = soon("the accounts to be restored", scene.manager.restore()).await;
+    assert_eq!((report.started.len(), report.skipped.len(), report.failed.len()), (2, 1, 0));
+    for name in ["anna", "berta"] {
+        stands(&scene.account(name), AccountStatus::Ready).await;
+    }
+}
+
+/// 405, 403: a link that the phone accepted is not lost over it.
+#[tokio::test]
+async fn an_accepted_link_outlives_a_refusal() {
+    for code in [405, 403] {
+        let clock = Arc::new(HandClock::default());
+        let scene = Scene::with(|builder| builder.clock(clock.clone())).await;
+        let anna = scene.create("anna").await;
+        let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+        loop {
+            match soon("what becomes of it", ticket.next()).await.unwrap() {
+                PairingUpdate::Qr(shown) => {
+                    scene.server.faults().refuse_login(code, 1);
+                    scene.phone("anna").scan(shown.text.expose()).await.unwrap();
+                }
+                PairingUpdate::Failed(PairError::Closed { code: told, .. }) => {
+                    assert_eq!(told, Some(code));
+                    break;
+                }
+                _ => {}
+            }
+        }
+        settled(&anna).await;
+        assert_eq!(anna.status(), AccountStatus::Error);
+        clock.pass(Duration::from_secs(5 * 60));
+        if code == 403 {
+            anna.start().await.unwrap();
+        }
+        // The other one comes back by itself.
+        settled(&anna).await;
+        stands(&anna, AccountStatus::Ready).await;
+    }
 }
 
 /// 3.1: unlinked right after a restriction is told so, and the phone waits a day.

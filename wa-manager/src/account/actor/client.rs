@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use wa_core::client::{HistoryReader, HistoryUse, ReconnectPolicy};
+use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::history::Selection;
 use wa_core::{Client, Events};
 use wa_store::{Store, StoreError};
@@ -17,7 +18,7 @@ use super::standing::{Connection, of_store};
 use super::{Actor, Lost};
 use crate::account::{AccountStatus, DesiredState, IdentityPolicy, Reason, ReasonKind};
 use crate::location::LocationError;
-use crate::manager::ManagerError;
+use crate::manager::{Admission, ManagerError};
 
 /// The client of a running account.
 pub(super) struct Running {
@@ -81,17 +82,58 @@ impl Actor {
         self.restart_at = None;
         self.flaps.clear();
         if self.record.jid.is_none() {
+            if self.record.accepted.is_some() {
+                return self.resume_accepted().await;
+            }
             return self.stand(Standing::new(AccountStatus::Idle)).await;
         }
-        if !self.shared.release.may_connect(self.shared.clock.boot()) {
-            let reason = Reason::new(ReasonKind::ClientOutdated).code(405);
-            let reason = reason.detail("the server refused this release to another account a moment ago");
-            return self.stand(Standing::because(AccountStatus::Error, reason)).await;
+        match self.admit() {
+            Ok(admission) => self.open_admitted(admission).await,
+            Err(outdated) => self.hold(outdated).await,
         }
+    }
+
+    /// Whether this release may be presented to the server.
+    ///
+    /// # Errors
+    /// That it may not, with the time of the next trial.
+    pub(super) fn admit(&self) -> Result<Admission, Reason> {
+        let release = &self.shared.release;
+        release.admit(self.shared.clock.boot()).map_err(|at| {
+            self.outdated(at).detail("the server refused this release to another account a moment ago")
+        })
+    }
+
+    /// The server takes no clients of this release, and somebody may try again then; not all at once.
+    fn outdated(&self, next: Duration) -> Reason {
+        let clock = &self.shared.clock;
+        let wait = next.saturating_sub(clock.boot());
+        let later = Duration::from_millis(u64::from(u16::from_be_bytes(SystemRandom.array())));
+        Reason::new(ReasonKind::ClientOutdated).code(405).retry_at(clock.wall().after(wait + later))
+    }
+
+    /// When the server refused this release for good, it is tried again all the same: an update may come from its side.
+    pub(super) fn try_outdated_again(&self, reason: Reason) -> Reason {
+        if reason.kind != ReasonKind::ClientOutdated || reason.code != Some(405) {
+            return reason;
+        }
+        let next = self.shared.release.note_refused(self.shared.clock.boot());
+        Reason { retry_at: self.outdated(next).retry_at, ..reason }
+    }
+
+    /// The account shall run, and is started at the time that this names.
+    pub(super) async fn hold(&mut self, reason: Reason) -> Result<(), Lost> {
+        self.restart_at = reason.retry_at.map(|at| self.boot_time(at));
+        let changes = self.standing(Standing::because(AccountStatus::Error, reason), DesiredState::Running);
+        self.write(changes).await
+    }
+
+    /// The same as [`Self::open`], of an account that is linked and does not run.
+    pub(super) async fn open_admitted(&mut self, admission: Admission) -> Result<(), Lost> {
         let reason = Reason::new(ReasonKind::OpeningStore);
         let changes = self.standing(Standing::because(AccountStatus::Loading, reason), DesiredState::Running);
         self.write(changes).await?;
-        match self.connect().await {
+        match self.connect(admission).await {
             Ok(running) => {
                 self.running = Some(running);
                 self.resume_probation();
@@ -102,13 +144,15 @@ impl Actor {
     }
 
     /// Opens the store and connects, and tells nobody.
-    pub(super) async fn connect(&mut self) -> Result<Running, Reason> {
+    pub(super) async fn connect(&mut self, _: Admission) -> Result<Running, Reason> {
         // Our own earlier client may still have the store.
         while self.closing.join_next().await.is_some() {}
         let path =
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
         let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
-        unlock(&*store).await.map_err(|error| of_store(&error))?;
+        if self.record.jid.is_some() || self.record.accepted.is_some() {
+            unlock(&*store).await.map_err(|error| of_store(&error))?;
+        }
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
         let mut selection = Selection::default();
         selection.messages_per_chat = Some(u32::from(self.record.settings.sync_limit.get()));

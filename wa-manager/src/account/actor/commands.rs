@@ -4,19 +4,25 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::timeout;
+use wa_types::UnixMillis;
 
 use super::command::{AccountPatch, Command, CommandOutcome, Unlink};
 use super::flaps::Standing;
 use super::gatekeeping::gate_config;
 use super::linking::News;
 use super::{Actor, End, Lost};
-use crate::account::{AccountSnapshot, AccountStatus, DesiredState, Errand};
+use crate::account::{AccountSnapshot, AccountStatus, DesiredState, Errand, Reason};
 use crate::event::EventKind;
 use crate::manager::ManagerError;
 use crate::store::{Change, ManagerStoreError};
 
 /// How long the server has to hear that a device is to be unlinked.
 const UNLINK: Duration = Duration::from_secs(10);
+
+/// What was asked for would be refused: the server takes no clients of this release.
+fn refused(outdated: &Reason) -> ManagerError {
+    ManagerError::ClientOutdated { until: UnixMillis(outdated.retry_at.unwrap_or_default()) }
+}
 
 impl Actor {
     /// Carries a command out. Who asked is answered even when the actor ends over it.
@@ -38,9 +44,21 @@ impl Actor {
                     let _gone = reply.send(Err(barred));
                     return Ok(None);
                 }
-                self.end_client().await;
-                let outcome = self.start().await?;
-                let _gone = reply.send(outcome.map(|outcome| CommandOutcome { before, ..outcome }));
+                if self.running.is_none() {
+                    let _gone = reply.send(self.start().await?);
+                    return Ok(None);
+                }
+                // Asked before what works is ended.
+                match self.admit() {
+                    Ok(admission) => {
+                        self.end_client().await;
+                        self.open_admitted(admission).await?;
+                        let _gone = reply.send(Ok(CommandOutcome::new(before, self.record.status, true)));
+                    }
+                    Err(outdated) => {
+                        let _gone = reply.send(Err(refused(&outdated)));
+                    }
+                }
             }
             Command::Logout(how, reply) => {
                 let _gone = reply.send(self.logout(how).await?);
@@ -101,12 +119,8 @@ impl Actor {
         if self.record.exported {
             return Ok(Err(ManagerError::Exported));
         }
-        if self.record.jid.is_none() {
-            if self.record.accepted.is_none() {
-                return Ok(Err(ManagerError::NotLinked));
-            }
-            self.resume_accepted().await?;
-            return Ok(Ok(CommandOutcome::new(before, self.record.status, true)));
+        if self.record.jid.is_none() && self.record.accepted.is_none() {
+            return Ok(Err(ManagerError::NotLinked));
         }
         if let Some(barred) = self.barred() {
             return Ok(Err(barred));
@@ -193,7 +207,14 @@ impl Actor {
                 if let Some(barred) = self.barred() {
                     return Ok(if how == Unlink::AtServer { Err(barred) } else { Ok(()) });
                 }
-                match self.connect().await {
+                let admission = match self.admit() {
+                    Ok(admission) => admission,
+                    Err(outdated) => {
+                        let refused = Err(refused(&outdated));
+                        return Ok(if how == Unlink::AtServer { refused } else { Ok(()) });
+                    }
+                };
+                match self.connect(admission).await {
                     Ok(running) => self.running = Some(running),
                     Err(reason) if how == Unlink::AtServer => {
                         let why = reason.detail.unwrap_or_default();

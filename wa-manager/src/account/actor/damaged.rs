@@ -138,6 +138,10 @@ impl Damaged<'_> {
     /// Connects for nothing but this.
     async fn unlink(&self, record: &AccountRecord, place: &Path) -> Result<(), ManagerError> {
         let not_unlinked = |why: String| ManagerError::NotUnlinked(why);
+        let clock = &self.shared.clock;
+        let _admission = self.shared.release.admit(clock.boot()).map_err(|at| {
+            ManagerError::ClientOutdated { until: clock.wall().after(at.saturating_sub(clock.boot())) }
+        })?;
         let store = self.shared.keys.open(place).await?;
         let builder = Client::builder(store).alias(self.id.as_str()).confirm_by_hand();
         let builder = (self.shared.configure)(builder, record);

@@ -13,11 +13,11 @@ use wa_core::event::Paired;
 use wa_types::{Jid, PhoneNumber, UnixMillis};
 
 use super::{Actor, Lost};
-use crate::account::{AcceptedLink, AccountStatus, DesiredState};
+use crate::account::{AcceptedLink, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
 use crate::figures;
 use crate::ids::{AccountId, TicketId};
-use crate::manager::{ManagerError, Numbers};
+use crate::manager::{Admission, ManagerError, Numbers};
 use crate::pairing::{
     Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod,
     PairingSlot, PairingTicket, Step, StoreHealth, TicketCommand, TicketSide,
@@ -81,6 +81,10 @@ impl Actor {
         {
             return Ok(Err(PairError::AlreadyLinked { account: Some(other) }.into()));
         }
+        let admission = match self.admit() {
+            Ok(admission) => admission,
+            Err(Reason { kind, code, .. }) => return Ok(Err(PairError::Closed { kind, code }.into())),
+        };
         let subject = PairSubject {
             account: self.record.id.clone(),
             tenant: self.record.tenant.clone(),
@@ -109,7 +113,7 @@ impl Actor {
         let (ticket, side) = PairingTicket::new(id, method, attempt.ends_at());
         self.linking = Some(Linking { attempt, side, subject, _slot: Some(slot), asking: JoinSet::new() });
         self.steps(steps).await?;
-        self.connect_to_link().await?;
+        self.connect_to_link(admission).await?;
         Ok(Ok(ticket))
     }
 
@@ -143,11 +147,14 @@ impl Actor {
 
     /// Goes on with a link that a process before this one saw accepted: the next login makes it one.
     pub(super) async fn resume_accepted(&mut self) -> Result<(), Lost> {
-        if let Some(AcceptedLink { jid, lid }) = self.record.accepted.clone() {
-            self.resume(jid, lid, None);
-            self.connect_to_link().await?;
+        let Some(AcceptedLink { jid, lid }) = self.record.accepted.clone() else { return Ok(()) };
+        match self.admit() {
+            Ok(admission) => {
+                self.resume(jid, lid, None);
+                self.connect_to_link(admission).await
+            }
+            Err(outdated) => self.hold(outdated).await,
         }
-        Ok(())
     }
 
     /// Goes on with the probation of a link that was made before.
@@ -321,6 +328,8 @@ impl Actor {
                 }
                 // The phone lists the device: a later login still makes it a link.
                 Step::Done(Err(PairError::ConnectTimeout)) => {}
+                Step::Done(Err(PairError::Closed { kind, .. }))
+                    if !matches!(kind, ReasonKind::LoggedOut | ReasonKind::CredentialsRejected) => {}
                 Step::Done(Err(_)) => row.accepted = None,
                 Step::Linked(device) => {
                     row.accepted = None;
@@ -404,8 +413,18 @@ impl Actor {
                 if shows_qr && let Err(error) = self.shared.limiter.round(&linking.subject).await {
                     return Ok(Some(linking.attempt.on_limited(error, now)));
                 }
+                let admission = match self.admit() {
+                    Ok(admission) => admission,
+                    Err(Reason { kind, code, .. }) => {
+                        let error = PairError::Closed { kind, code };
+                        return Ok(self
+                            .linking
+                            .as_mut()
+                            .map(|linking| linking.attempt.on_limited(error, now)));
+                    }
+                };
                 self.end_client().await;
-                self.connect_to_link().await?;
+                self.connect_to_link(admission).await?;
             }
             Step::Accepted(device) => linking.subject.phone = device.phone(),
             Step::Tell(update) => linking.side.tell(update),
@@ -426,6 +445,12 @@ impl Actor {
                     self.end_client().await;
                     if self.record.accepted.is_none() {
                         self.remove_keys().await;
+                    } else if let Err(PairError::Closed { kind, code }) = result {
+                        let reason = Reason { code, ..Reason::new(kind) };
+                        let reason = self.try_outdated_again(reason);
+                        if reason.retry_at.is_some() {
+                            self.hold(reason).await?;
+                        }
                     }
                 }
             }
@@ -435,8 +460,8 @@ impl Actor {
         Ok(None)
     }
 
-    async fn connect_to_link(&mut self) -> Result<(), Lost> {
-        match self.connect().await {
+    async fn connect_to_link(&mut self, admission: Admission) -> Result<(), Lost> {
+        match self.connect(admission).await {
             Ok(running) => self.running = Some(running),
             Err(reason) => {
                 let error = PairError::Closed { kind: reason.kind, code: reason.code };

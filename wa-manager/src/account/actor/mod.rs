@@ -319,10 +319,7 @@ impl Actor {
         let (now, wall) = (self.shared.clock.boot(), self.shared.clock.wall());
         let Some(running) = &mut self.running else { return Ok(()) };
         match &event {
-            Event::Connected => self.shared.release.note_served(),
-            Event::Closed { reason: CloseReason::VersionRefused { .. } } => {
-                self.shared.release.note_refused(now)
-            }
+            Event::Connected | Event::PairingQr(_) => self.shared.release.note_served(),
             _ => {}
         }
         if let Event::Disconnected { reason, .. } = &event
@@ -330,7 +327,10 @@ impl Actor {
         {
             figures::reconnects(closed(reason).kind);
         }
-        let turn = running.connection.on_event(&event, now, wall);
+        let mut turn = running.connection.on_event(&event, now, wall);
+        if let Turn::End(Standing { reason: Some(reason), .. }) = &mut turn {
+            *reason = self.try_outdated_again(reason.clone());
+        }
         // What the server says of the account is kept before what follows from it.
         self.heed_event(&event).await?;
         self.tell_other(&event).await?;

@@ -262,7 +262,8 @@ impl Actor {
     pub(super) async fn heed_row(&mut self) -> Result<(), Lost> {
         let kind = self.record.reason.as_ref().map(|reason| reason.kind);
         let is_told = matches!(kind, Some(ReasonKind::AccountLocked | ReasonKind::AccountBanned));
-        if is_told && self.record.jid.is_some() && !self.gate.is_locked() {
+        let is_linked = self.record.jid.is_some() || self.record.accepted.is_some();
+        if is_told && is_linked && !self.gate.is_locked() {
             persist!(self, self.gate.heed(Signal::Locked));
         }
         Ok(())
