@@ -20,8 +20,8 @@ use std::sync::Arc;
 use tokio::io::AsyncRead;
 
 pub use self::database::DatabaseMediaStore;
-pub(crate) use self::fetch::fetch;
 pub use self::fetch::{DownloadError, MediaFile};
+pub(crate) use self::fetch::{fetch, remove_abandoned};
 pub use self::files::FileMediaStore;
 use crate::account::StorageMode;
 use crate::ids::AccountId;
