@@ -41,7 +41,7 @@ pub use self::error::{InboundError, Stage};
 pub(crate) use self::group::group_json;
 pub use self::item::{Item, Received, What};
 pub use self::message::{InboundMessage, NotAMessage};
-pub use self::outcome::{Counts, Outcome, Skip};
+pub use self::outcome::{Outcome, Skip};
 pub use self::past::Past;
 pub(crate) use self::past::oldest_of;
 pub(crate) use self::pipeline::Answer;

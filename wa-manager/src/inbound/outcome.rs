@@ -1,7 +1,5 @@
 //! What became of what came in: processed, skipped or failed, one of them for each item. Requirements: manager.md, R075.
 
-use std::collections::BTreeMap;
-
 use metrics::counter;
 
 use super::error::Stage;
@@ -51,47 +49,17 @@ impl Skip {
     }
 }
 
-/// How much came in, and what became of it. Always: received = processed + skipped + failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// All of it.
-    pub received: u64,
-    /// What was processed.
-    pub processed: u64,
-    /// What was skipped, by its reason.
-    pub skipped: BTreeMap<Skip, u64>,
-    /// What failed, by the stage.
-    pub failed: BTreeMap<Stage, u64>,
+/// Something came in. Always: received = processed + skipped + failed.
+pub(super) fn count_received() {
+    counter!("wa_inbound_received_total").increment(1);
 }
 
-impl Counts {
-    pub(super) fn receive(&mut self) {
-        self.received += 1;
-        counter!("wa_inbound_received_total").increment(1);
-    }
-
-    pub(super) fn note(&mut self, outcome: Outcome) {
-        let (name, reason) = match outcome {
-            Outcome::Processed => {
-                self.processed += 1;
-                ("processed", "")
-            }
-            Outcome::Skipped(skip) => {
-                *self.skipped.entry(skip).or_default() += 1;
-                ("skipped", skip.as_str())
-            }
-            Outcome::Failed(stage) => {
-                *self.failed.entry(stage).or_default() += 1;
-                ("failed", stage.as_str())
-            }
-        };
-        counter!("wa_inbound_total", "outcome" => name, "reason" => reason).increment(1);
-    }
-
-    /// How much has an outcome.
-    #[must_use]
-    pub fn accounted(&self) -> u64 {
-        self.processed + self.skipped.values().sum::<u64>() + self.failed.values().sum::<u64>()
-    }
+/// This became of it.
+pub(super) fn count(outcome: Outcome) {
+    let (name, reason) = match outcome {
+        Outcome::Processed => ("processed", ""),
+        Outcome::Skipped(skip) => ("skipped", skip.as_str()),
+        Outcome::Failed(stage) => ("failed", stage.as_str()),
+    };
+    counter!("wa_inbound_total", "outcome" => name, "reason" => reason).increment(1);
 }

@@ -15,7 +15,7 @@ use wa_types::Jid;
 use super::data::{Around, Host, event_of};
 use super::error::{InboundError, Stage};
 use super::item::{Item, Received, What};
-use super::outcome::{Counts, Outcome, Skip};
+use super::outcome::{self, Outcome, Skip};
 use super::provider::{ContactProvisioner, HookError, InboundContext, Provider, ProviderSelector};
 use super::provision::{older, person_of};
 use crate::account::IgnoreRules;
@@ -45,48 +45,19 @@ pub(crate) type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub struct Inbound {
     selector: Arc<dyn ProviderSelector>,
     provisioner: Option<Arc<dyn ContactProvisioner>>,
-    counts: Counts,
 }
 
 impl Inbound {
     /// With the host's word on who serves what.
     #[must_use]
     pub fn new(selector: Arc<dyn ProviderSelector>) -> Self {
-        Self { selector, provisioner: None, counts: Counts::default() }
+        Self { selector, provisioner: None }
     }
 
     /// With contacts and chats of the host's own.
     #[must_use]
     pub fn with_provisioner(self, provisioner: Option<Arc<dyn ContactProvisioner>>) -> Self {
         Self { provisioner, ..self }
-    }
-
-    /// How much came in, and what became of it, since this was made.
-    #[must_use]
-    pub const fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    /// Takes one item in, in one commit with `extra`, which the owner may add. Then the client's event may be confirmed.
-    ///
-    /// What fails of contact and chat is left out, and told as `inbound.failed`; the message is told all the same.
-    ///
-    /// # Errors
-    /// [`InboundError::UnknownAccount`], [`InboundError::Store`]: nothing is stored. Do not confirm; it comes again.
-    ///
-    /// Not cancel safe in its counters: an item whose future was dropped has no outcome until it comes again.
-    pub async fn handle(
-        &mut self,
-        gate: &mut Gate,
-        item: &Item,
-        ignore: &IgnoreRules,
-        extra: Changes,
-    ) -> Result<Outcome, InboundError> {
-        let answer = match self.ask(gate, item, ignore) {
-            Some(asking) => Some(asking.await),
-            None => None,
-        };
-        self.take(gate, item, ignore, answer.as_ref(), extra).await
     }
 
     /// Asks the host about an item, if it is one that the host is asked about. The answer goes to [`Self::take`].
@@ -118,24 +89,29 @@ impl Inbound {
         }))
     }
 
-    /// Takes one item in, with what [`Self::ask`] led to under the same rules.
+    /// Takes one item in, with what [`Self::ask`] led to under the same rules, in one commit with `extra`, which the owner
+    /// may add. Then the client's event may be confirmed.
+    ///
+    /// What fails of contact and chat is left out, and told as `inbound.failed`; the message is told all the same.
     ///
     /// # Errors
-    /// As [`Self::handle`].
+    /// [`InboundError::UnknownAccount`], [`InboundError::Store`]: nothing is stored. Do not confirm; it comes again.
+    ///
+    /// Not cancel safe in its counters: an item whose future was dropped has no outcome until it comes again.
     pub(crate) async fn take(
-        &mut self,
+        &self,
         gate: &mut Gate,
         item: &Item,
         ignore: &IgnoreRules,
         answer: Option<&Answer>,
         extra: Changes,
     ) -> Result<Outcome, InboundError> {
-        self.counts.receive();
+        outcome::count_received();
         let done = match item {
             Item::Received(received) => receive(gate, received, ignore, answer, extra).await,
             Item::Merged { number, kept, gone } => merge(gate, *number, kept, gone, extra).await,
         };
-        self.counts.note(match &done {
+        outcome::count(match &done {
             Ok(outcome) => *outcome,
             Err(error) => Outcome::Failed(error.stage()),
         });

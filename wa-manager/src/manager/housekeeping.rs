@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use crate::media::remove_abandoned;
 use crate::store::{Change, Changes, ManagerStoreError};
 
 /// How often it is looked at.
@@ -21,10 +22,24 @@ pub(super) async fn keep_house(shared: Arc<Shared>, keep: Duration, stop: Cancel
             tracing::warn!(%error, "what is old could not be removed");
         }
         shared.sweep().await;
+        if let Err(error) = sweep_media(&shared).await {
+            tracing::warn!(%error, "files that were being fetched could not be removed");
+        }
         if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
             return;
         }
     }
+}
+
+/// Removes what is left of files that were being fetched.
+async fn sweep_media(shared: &Shared) -> Result<(), ManagerStoreError> {
+    let now = shared.clock.wall();
+    let rows = shared.store.accounts().await?;
+    let homes: Vec<_> = rows.iter().filter_map(|row| shared.media_home(row)).collect();
+    let swept = tokio::task::spawn_blocking(move || {
+        homes.iter().try_for_each(|home| remove_abandoned(home, now)).map_err(ManagerStoreError::io)
+    });
+    swept.await.map_err(ManagerStoreError::io)?
 }
 
 async fn forget(shared: &Shared, keep: Duration) -> Result<(), ManagerStoreError> {

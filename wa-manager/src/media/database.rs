@@ -118,18 +118,6 @@ impl MediaStore for DatabaseMediaStore {
         })
     }
 
-    fn delete<'a>(&'a self, key: &'a MediaKey) -> MediaFuture<'a, ()> {
-        let (database, name) = (place(&key.home), key.name.clone());
-        Box::pin(blocking(move || {
-            if !database.exists() {
-                return Ok(());
-            }
-            let connection = open(&database)?;
-            let deleted = connection.execute("DELETE FROM file WHERE name = ?1", params![name]);
-            deleted.map(drop).map_err(io::Error::other)
-        }))
-    }
-
     fn delete_all<'a>(&'a self, home: &'a MediaHome) -> MediaFuture<'a, ()> {
         let database = place(home);
         Box::pin(blocking(move || {

@@ -5,22 +5,28 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use wa_core::media::Attachment;
 use wa_core::message::Content;
 use wa_core::{Client, MediaError, Message};
+use wa_types::UnixMillis;
 
-use super::{MediaHome, MediaKey, MediaStores, StoredMedia, blocking};
+use super::{MediaHome, MediaKey, MediaStores, StoredMedia, blocking, gone};
 use crate::account::{AccountStatus, StorageMode};
 use crate::inbound::InboundMessage;
 use crate::manager::ManagerError;
 
 /// How long the phone has to upload a file again that the hosts dropped.
 const REUPLOAD: Duration = Duration::from_secs(60);
+
+/// What the names of files begin with that are being fetched.
+const UNFINISHED: &str = ".fetch-";
+
+/// One that is so old is not being fetched any more: its process ended before it.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The file of a message: what [`Account::download_media`](crate::Account::download_media) gives. It is read as it is
 /// needed; it is whole, and proven to be what was sent.
@@ -128,7 +134,7 @@ pub(crate) async fn fetch(
     let directory = key.home.directory.clone();
     let temporary = blocking(move || {
         create_private_directory(&directory)?;
-        NamedTempFile::new_in(directory)
+        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)
     });
     let temporary = temporary.await.map_err(DownloadError::Store)?;
     download(&client, of, &told.file, temporary.path()).await?;
@@ -160,6 +166,25 @@ async fn download(
         }
         done => done,
     }
+}
+
+/// Removes what processes left that ended while they fetched files of this account. It blocks.
+pub(crate) fn remove_abandoned(home: &MediaHome, now: UnixMillis) -> io::Result<()> {
+    let entries = match std::fs::read_dir(&home.directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            continue;
+        }
+        let changed = entry.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if Duration::from_millis(now.0).saturating_sub(changed) > ABANDONED {
+            gone(std::fs::remove_file(entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The same for equal files.
@@ -215,5 +240,29 @@ impl fmt::Debug for MediaFile {
             .field("mimetype", &self.mimetype)
             .field("is_stored", &self.is_stored)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::AccountId;
+
+    #[test]
+    fn what_a_process_left_half_fetched_goes_after_a_day() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = MediaHome { account: AccountId::of([1; 16]), directory: directory.path().join("media") };
+        remove_abandoned(&home, UnixMillis(0)).unwrap();
+        std::fs::create_dir(&home.directory).unwrap();
+        let day = ABANDONED.as_secs();
+        for (name, at) in [(".fetch-old", day), (".fetch-new", 2 * day), ("kept", day)] {
+            let file = std::fs::File::create(home.directory.join(name)).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(at)).unwrap();
+        }
+        remove_abandoned(&home, UnixMillis((2 * day + 1) * 1000)).unwrap();
+        let left = std::fs::read_dir(&home.directory).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, [".fetch-new", "kept"]);
     }
 }

@@ -42,11 +42,6 @@ impl MediaStore for FileMediaStore {
         })
     }
 
-    fn delete<'a>(&'a self, key: &'a MediaKey) -> MediaFuture<'a, ()> {
-        let path = path_of(key);
-        Box::pin(blocking(move || gone(std::fs::remove_file(path))))
-    }
-
     fn delete_all<'a>(&'a self, home: &'a MediaHome) -> MediaFuture<'a, ()> {
         let directory = home.directory.clone();
         Box::pin(blocking(move || gone(std::fs::remove_dir_all(directory))))

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use tokio::io::AsyncRead;
 
 pub use self::database::DatabaseMediaStore;
-pub(crate) use self::fetch::fetch;
 pub use self::fetch::{DownloadError, MediaFile};
+pub(crate) use self::fetch::{fetch, remove_abandoned};
 pub use self::files::FileMediaStore;
 use crate::account::StorageMode;
 use crate::ids::AccountId;
@@ -42,12 +42,6 @@ pub trait MediaStore: Send + Sync + fmt::Debug {
     /// # Errors
     /// Any but that there is nothing.
     fn get<'a>(&'a self, key: &'a MediaKey) -> MediaFuture<'a, Option<StoredMedia>>;
-
-    /// Forgets what is kept under this key; nothing is fine.
-    ///
-    /// # Errors
-    /// Any: it may still be there.
-    fn delete<'a>(&'a self, key: &'a MediaKey) -> MediaFuture<'a, ()>;
 
     /// Forgets all files of an account; none is fine.
     ///

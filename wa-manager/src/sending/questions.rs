@@ -44,11 +44,13 @@ impl Questions {
         self.closed.get(&question).map(|closed| closed.until).filter(|until| *until > now)
     }
 
-    /// One was answered, or was not. Only a refusal for too many says anything.
+    /// One was answered, or was not. Only a refusal for too many says anything, and one that asks to wait.
     pub(crate) fn note<T>(&mut self, question: Question, answer: &Result<T, CallError>, now: Duration) {
         match answer {
             Ok(_) => drop(self.closed.remove(&question)),
-            Err(CallError::Request(RequestError::Refused(refusal))) if refusal.code == 429 => {
+            Err(CallError::Request(RequestError::Refused(refusal)))
+                if refusal.code == 429 || refusal.backoff.is_some() =>
+            {
                 self.refused(question, refusal.backoff, now);
             }
             Err(_) => {}
@@ -70,6 +72,8 @@ impl Questions {
 
 #[cfg(test)]
 mod tests {
+    use wa_core::stanza::iq::IqRefusal;
+
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -92,6 +96,12 @@ mod tests {
         questions.refused(Question::Numbers, Some(MINUTE * 3), now);
         assert_eq!(questions.closed_until(Question::Numbers, now), Some(now + MINUTE * 3));
         questions.note(Question::TimeLock, &Err::<(), _>(CallError::NotPaired), now);
+        let mut refusal = IqRefusal::of_part(500);
+        questions.note(Question::TimeLock, &Err::<(), _>(RequestError::Refused(refusal.clone()).into()), now);
         assert_eq!(questions.closed_until(Question::TimeLock, now), None);
+        // Whatever its reason, it asks to wait.
+        refusal.backoff = Some(MINUTE * 2);
+        questions.note(Question::TimeLock, &Err::<(), _>(RequestError::Refused(refusal).into()), now);
+        assert_eq!(questions.closed_until(Question::TimeLock, now), Some(now + MINUTE * 2));
     }
 }

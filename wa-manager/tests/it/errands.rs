@@ -151,11 +151,6 @@ impl MediaStore for Objects {
         Box::pin(std::future::ready(Ok(stored)))
     }
 
-    fn delete<'a>(&'a self, key: &'a MediaKey) -> MediaFuture<'a, ()> {
-        self.0.lock().unwrap().remove(key);
-        Box::pin(std::future::ready(Ok(())))
-    }
-
     fn delete_all<'a>(&'a self, home: &'a MediaHome) -> MediaFuture<'a, ()> {
         self.0.lock().unwrap().retain(|key, _| key.home != *home);
         Box::pin(std::future::ready(Ok(())))

@@ -1,11 +1,14 @@
 //! Old messages that the phone is asked for.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wa_manager::account::{AccountSettings, HistoryError, HistoryJob, HistoryRequest, SyncLimit};
 use wa_manager::event::EventKind;
 use wa_manager::hub::EventStream;
-use wa_manager::{Account, AccountPatch, AccountStatus};
+use wa_manager::manager::TenantQuota;
+use wa_manager::{Account, AccountPatch, AccountStatus, ManagerError, TenantId};
 use wa_proto::common::MessageKey;
 use wa_proto::e2e::Message;
 use wa_proto::history_sync::{Conversation, HistorySyncMsg};
@@ -13,7 +16,7 @@ use wa_proto::web::WebMessageInfo;
 use wa_test_server::{Past, Phone};
 use wa_types::Jid;
 
-use crate::scene::{Scene, linked, next, soon, stands};
+use crate::scene::{Scene, linked, linked_with, next, soon, stands};
 
 fn old(chat: &Jid, id: &str, at: u64) -> HistorySyncMsg {
     let key = MessageKey {
@@ -42,7 +45,10 @@ fn with_past(phone: &Phone, chat: &Jid, newest: &str, count: u64) {
 }
 
 async fn ready(limit: u16) -> (Scene, Account, String, EventStream) {
-    let scene = linked(&["anna"]).await;
+    ready_in(linked(&["anna"]).await, limit).await
+}
+
+async fn ready_in(scene: Scene, limit: u16) -> (Scene, Account, String, EventStream) {
     let anna = scene.account("anna");
     let settings =
         AccountSettings { sync_limit: SyncLimit::new(limit).unwrap(), ..AccountSettings::default() };
@@ -149,4 +155,34 @@ async fn a_job_ends_with_the_manager() {
     let last = events.iter().rfind(|event| event.kind == EventKind::HistoryProgress).unwrap();
     assert_eq!(last.data["jobId"], job.id.as_str());
     assert_eq!((&last.data["state"], &last.data["error"]), (&"failed".into(), &"shutdown".into()));
+}
+
+/// The same for a crash of the account.
+#[tokio::test]
+async fn a_job_of_an_account_that_crashes_ends() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let armed = Arc::clone(&panics);
+    let quota = move |_: &TenantId| {
+        assert!(!armed.swap(false, Ordering::SeqCst), "on purpose");
+        TenantQuota::default()
+    };
+    let scene = linked_with(&["anna"], |builder| builder.tenant_quota(quota)).await;
+    let (scene, anna, newest, mut events) = ready_in(scene, 50).await;
+    let berta = scene.phone("berta").pn().clone();
+    with_past(&scene.phone("anna"), &berta, &newest, 5);
+    scene.phone("anna").silence_history();
+    let forever = HistoryRequest { within: Duration::from_secs(3600), ..HistoryRequest::default() };
+    let job = anna.sync_history(forever.clone()).await.unwrap();
+    panics.store(true, Ordering::SeqCst);
+    let patch = AccountPatch { display_name: Some("Shop".to_owned()), ..AccountPatch::default() };
+    assert!(matches!(anna.update(patch).await, Err(ManagerError::Crashed)));
+    let (_, end) = of_job(&mut events, &job).await;
+    assert_eq!((&end["state"], &end["error"]), (&"failed".into(), &"crashed".into()));
+    // Another one may begin, and nothing is told twice.
+    next(&mut events, EventKind::AccountStatus).await;
+    stands(&anna, AccountStatus::Ready).await;
+    let job = anna.sync_history(forever).await.unwrap();
+    anna.stop().await.unwrap();
+    let (_, end) = of_job(&mut events, &job).await;
+    assert_eq!(end["error"], "not_connected");
 }

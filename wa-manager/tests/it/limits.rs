@@ -13,7 +13,8 @@ use wa_manager::{AccountSpec, AccountStatus};
 use wa_test_server::Direction;
 use wa_types::{Jid, UnixMillis};
 
-use crate::scene::{HandClock, Scene, linked, linked_with, next, settled, soon, stands};
+use crate::paused::Paused;
+use crate::scene::{HandClock, Scene, link_to, linked, linked_with, next, settled, soon, stands};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -99,6 +100,28 @@ async fn an_active_time_lock_is_asked_for_again() {
     settled(&anna).await;
     anna.check_numbers(&number("628110000003")).await.unwrap();
     assert_eq!(asked(&scene, &device), before);
+}
+
+/// 3.1: a refusal that is about no limit says nothing about when to ask again: the next login does.
+#[tokio::test(start_paused = true)]
+async fn a_question_that_was_refused_is_asked_again_at_the_next_login() {
+    let paused = Paused::new().await;
+    let scene = &paused.scene;
+    let anna = scene.create("anna").await;
+    link_to(scene, &anna, "anna").await;
+    let device = stands(&anna, AccountStatus::Ready).await.device.unwrap().device_id.parse().unwrap();
+    let again = async || {
+        let before = asked(scene, &device);
+        scene.server.disconnect(&device);
+        stands(&anna, AccountStatus::Disconnected).await;
+        stands(&anna, AccountStatus::Ready).await;
+        tokio::time::sleep(Duration::from_secs(10 * 60)).await;
+        asked(scene, &device) - before
+    };
+    for _ in 0..10 {
+        scene.server.faults_of(&device).refuse_request("w:mex", 500);
+    }
+    assert_eq!((again().await, again().await), (1, 1));
 }
 
 /// R025: another identity key is taken, and told.

@@ -1,7 +1,7 @@
 //! Opens and ends the protocol's client of an account.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use wa_store::{Store, StoreError};
 
 use super::flaps::Standing;
 use super::intake::Taking;
+use super::past::Progress;
 use super::standing::{Connection, of_store};
 use super::{Actor, Lost};
 use crate::account::{AccountStatus, DesiredState, IdentityPolicy, Reason, ReasonKind};
@@ -49,12 +50,24 @@ async fn unlock(store: &dyn Store) -> Result<(), StoreError> {
     store.commit(changes).await
 }
 
-/// The client that an actor runs, which outlives a crash of the actor: it has the account's store open.
-pub(super) type Left = Arc<Mutex<Option<Client>>>;
+/// What outlives a crash of the actor.
+#[derive(Debug, Default)]
+pub(crate) struct Behind {
+    /// The client that it runs, which has the account's store open.
+    client: Option<Client>,
+    /// The job that asks the phone for the past.
+    pub(super) job: Option<Progress>,
+}
+
+pub(super) type Left = Arc<Mutex<Behind>>;
+
+pub(super) fn behind(left: &Left) -> MutexGuard<'_, Behind> {
+    left.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Ends the client that a crashed actor left, so that the next one finds the store closed.
 pub(super) async fn end_left(left: &Left) {
-    let client = left.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let client = behind(left).client.take();
     if let Some(client) = client {
         client.shutdown().await;
     }
@@ -160,7 +173,7 @@ impl Actor {
             error => Reason::new(ReasonKind::Internal).detail(error.to_string()),
         })?;
         let connection = Connection::new(self.shared.connection, self.shared.clock.boot());
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        behind(&self.left).client = Some(client.clone());
         let past = client.history().reader();
         self.gate.set_own([&self.record.jid, &self.record.lid].into_iter().flatten().cloned());
         self.gate.client_is_new();
@@ -176,7 +189,7 @@ impl Actor {
         // What is not confirmed comes again.
         self.taking = Taking::default();
         let Some(Running { client, events, .. }) = self.running.take() else { return };
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        behind(&self.left).client = None;
         self.closing.spawn(async move {
             client.shutdown().await;
             drop(events);

@@ -438,7 +438,7 @@ impl Actor {
         Ok(())
     }
 
-    /// What was closed is asked again when it opens; all else at the next login.
+    /// What was closed is asked again when it opens; all else at the next login, which comes when a server does not answer.
     fn not_answered(&mut self, question: Question, error: &CallError, now: Duration) {
         if let Some(until) = self.questions.closed_until(question, now) {
             self.waiting.ask_at.insert(question, until);

@@ -283,6 +283,7 @@ impl Actor {
             // Of a link that ended, or never came about.
             self.remove_keys().await;
         }
+        self.end_lost_job().await?;
         let stands_still = self.record.status == AccountStatus::Error;
         match begin {
             Begin::Quarantined => {

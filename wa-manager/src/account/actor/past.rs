@@ -17,6 +17,7 @@ use wa_core::error::HistoryRequestError;
 use wa_core::history::{EndOfHistory, HistoryMessage};
 use wa_types::Jid;
 
+use super::client::behind;
 use super::{Actor, Lost};
 use crate::account::{AccountStatus, SyncLimit};
 use crate::event::EventKind;
@@ -118,11 +119,18 @@ impl HistoryError {
 /// A job that is under way.
 #[derive(Debug)]
 pub(super) struct Asking {
-    job: HistoryJob,
+    progress: Progress,
     pages: mpsc::Receiver<Page>,
     task: JoinSet<Result<(), HistoryRequestError>>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone)]
+pub(super) struct Progress {
+    job: HistoryJob,
     /// Messages that came.
     messages: usize,
+    /// Chats of which all came.
     done: usize,
 }
 
@@ -208,7 +216,7 @@ impl Actor {
             return Err(HistoryError::NotReady { status: self.record.status });
         };
         if let Some(asking) = &self.asking {
-            return Err(HistoryError::Busy { job: asking.job.id.clone() });
+            return Err(HistoryError::Busy { job: asking.progress.job.id.clone() });
         }
         let most = self.record.settings.sync_limit;
         let limit = request.limit.unwrap_or(most).get().min(most.get());
@@ -228,7 +236,9 @@ impl Actor {
         let (sender, pages) = mpsc::channel(1);
         let mut task = JoinSet::new();
         task.spawn(ask(client, chats, limit, request.within, sender));
-        self.asking = Some(Asking { job: job.clone(), pages, task, messages: 0, done: 0 });
+        let progress = Progress { job: job.clone(), messages: 0, done: 0 };
+        behind(&self.left).job = Some(progress.clone());
+        self.asking = Some(Asking { progress, pages, task });
         Ok(job)
     }
 
@@ -252,22 +262,37 @@ impl Actor {
         match told {
             Told::Page(page) => self.take_page(page.0).await,
             Told::End(end) => {
-                let Some(asking) = self.asking.take() else { return Ok(()) };
+                let Some(Asking { progress, .. }) = self.asking.take() else { return Ok(()) };
                 let (state, error) = match &end {
                     Ok(()) => ("done", Value::Null),
                     Err(error) => ("failed", json!(reason(error))),
                 };
-                let data = progress(&asking, state, error);
-                self.tell(EventKind::HistoryProgress, data).await
+                self.tell_end(&progress, state, error).await
             }
         }
     }
 
     /// Ends the job that is under way, if there is one, and tells it so.
     pub(super) async fn end_job(&mut self, why: &str) -> Result<(), Lost> {
-        let Some(asking) = self.asking.take() else { return Ok(()) };
-        let data = progress(&asking, "failed", json!(why));
-        self.tell(EventKind::HistoryProgress, data).await
+        match self.asking.take() {
+            Some(Asking { progress, .. }) => self.tell_end(&progress, "failed", json!(why)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same for a job of an actor that crashed.
+    pub(super) async fn end_lost_job(&mut self) -> Result<(), Lost> {
+        let lost = behind(&self.left).job.clone();
+        match lost {
+            Some(progress) => self.tell_end(&progress, "failed", json!("crashed")).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn tell_end(&mut self, progress: &Progress, state: &str, error: Value) -> Result<(), Lost> {
+        self.tell(EventKind::HistoryProgress, progress.told(state, error)).await?;
+        behind(&self.left).job = None;
+        Ok(())
     }
 
     async fn take_page(&mut self, Page { chat, page, is_last, taken }: Page) -> Result<(), Lost> {
@@ -275,9 +300,10 @@ impl Actor {
         persist!(self, self.gate.note_past(&persons));
         persist!(self, self.gate.note_oldest(&chat, page.messages.last()));
         let Some(asking) = &mut self.asking else { return Ok(()) };
-        asking.messages += page.messages.len();
-        asking.done += usize::from(is_last);
-        let mut data = progress(asking, "running", Value::Null);
+        asking.progress.messages += page.messages.len();
+        asking.progress.done += usize::from(is_last);
+        behind(&self.left).job = Some(asking.progress.clone());
+        let mut data = asking.progress.told("running", Value::Null);
         if let Value::Object(data) = &mut data {
             data.insert("chat".to_owned(), json!(chat.to_string()));
             data.insert("items".to_owned(), page.messages.iter().map(item).collect());
@@ -293,15 +319,17 @@ fn anchor_of(chat: &ChatRecord) -> Option<Anchor> {
     Some(Anchor::new(chat.chat.clone(), oldest.id.clone(), oldest.from_me, oldest.at))
 }
 
-fn progress(asking: &Asking, state: &str, error: Value) -> Value {
-    json!({
-        "jobId": asking.job.id,
-        "state": state,
-        "error": error,
-        "chats": asking.job.chats,
-        "chatsDone": asking.done,
-        "messages": asking.messages,
-    })
+impl Progress {
+    fn told(&self, state: &str, error: Value) -> Value {
+        json!({
+            "jobId": self.job.id,
+            "state": state,
+            "error": error,
+            "chats": self.job.chats,
+            "chatsDone": self.done,
+            "messages": self.messages,
+        })
+    }
 }
 
 /// An old message, as an event tells it.

@@ -102,6 +102,8 @@ impl IqRequest for LookUpNumbers {
 impl IqRequest for LookUpUsername {
     const NAMESPACE: &'static str = "usync";
     const KIND: IqKind = IqKind::Get;
+    /// The server counts them.
+    const IDEMPOTENT: bool = false;
     type Reply = Option<LookedUp>;
 
     fn body(&self) -> Vec<Node> {
