@@ -171,8 +171,12 @@ impl From<PairError> for Problem {
 
 impl Problem {
     /// A message was not sent. `now` is what waits are counted from.
-    pub(crate) fn of_send(error: &SendError, now: UnixMillis) -> Self {
-        let status = match error {
+    pub(crate) fn of_send(error: SendError, now: UnixMillis) -> Self {
+        let error = match error {
+            SendError::Manager(error) => return Self::from(*error),
+            error => error,
+        };
+        let status = match &error {
             SendError::NotReady { .. } => StatusCode::CONFLICT,
             SendError::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             SendError::Restricted { .. } => StatusCode::LOCKED,
@@ -196,9 +200,9 @@ impl Problem {
                     .with("source", if info.source == LimitSource::Own { "own" } else { "server" });
             }
             SendError::Restricted { kind, server_code, .. } => {
-                problem = problem.with("kind", kind.as_str()).with("serverCode", *server_code);
+                problem = problem.with("kind", kind.as_str()).with("serverCode", server_code);
             }
-            SendError::Refused { server_code } => problem = problem.with("serverCode", *server_code),
+            SendError::Refused { server_code } => problem = problem.with("serverCode", server_code),
             SendError::Unknown { message_id } => problem = problem.with("id", message_id.as_str()),
             _ => {}
         }

@@ -12,7 +12,6 @@ use crate::ids::{AccountId, TenantId};
 use crate::manager::{Entry, ManagerError};
 use crate::pairing::{PairError, PairRequest, PairingTicket, TicketCommand};
 use crate::sending::{Gate, SendError, SendRequest};
-use crate::store::ManagerStoreError;
 
 /// One account of a manager. Cheap to clone. Dropping it does nothing to the account.
 #[derive(Debug, Clone)]
@@ -156,11 +155,7 @@ impl Account {
         let (reply, answer) = oneshot::channel();
         let message_id = request.settle_id();
         let command = Command::Send(Box::new(request), reply);
-        let gone = |_| match self.entry.gone() {
-            ManagerError::FenceLost { account } => SendError::Store(ManagerStoreError::FenceLost { account }),
-            _ => SendError::NotReady { status: AccountStatus::Idle },
-        };
-        self.entry.commands.send(command).await.map_err(gone)?;
+        self.entry.commands.send(command).await.map_err(|_| self.entry.gone())?;
         // Without an answer the actor ended over it, and the message may be on its way.
         answer.await.unwrap_or(Err(SendError::Unknown { message_id }))
     }

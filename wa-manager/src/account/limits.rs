@@ -54,13 +54,12 @@ impl<'a> TrustHandle<'a> {
     /// Whether a message to this chat would be let through now. Nothing is spent.
     ///
     /// # Errors
-    /// [`SendError::InvalidRecipient`]; [`SendError::NotReady`] when the account is gone.
+    /// [`SendError::InvalidRecipient`]; [`SendError::Manager`] when the account is gone.
     pub async fn preview(&self, to: &Jid) -> Result<Admission, SendError> {
         let recipient = Recipient::of(to);
         let asked =
             self.account.with_gate(move |gate| Box::pin(async move { gate.preview(&recipient).await }));
-        let gone = |_| SendError::NotReady { status: self.account.status() };
-        asked.await.map_err(gone)?
+        asked.await?
     }
 
     /// Sets level and daily limit, whichever are given, both or none: as [`Self::set_level`] and [`Self::set_daily_limit`].

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wa_types::{MessageId, UnixMillis};
 
 use crate::account::AccountStatus;
+use crate::manager::ManagerError;
 use crate::store::ManagerStoreError;
 use crate::trust::{LimitInfo, RestrictionKind, Scope};
 
@@ -67,12 +68,21 @@ pub enum SendError {
     /// The store failed. Nothing left.
     #[error("the store failed")]
     Store(#[from] ManagerStoreError),
+    /// The account is gone, damaged, or another owner's; or the manager ended. Nothing left.
+    #[error(transparent)]
+    Manager(Box<ManagerError>),
+}
+
+impl From<ManagerError> for SendError {
+    fn from(error: ManagerError) -> Self {
+        Self::Manager(Box::new(error))
+    }
 }
 
 impl SendError {
     /// A name that does not change, for other languages and for HTTP.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NotReady { .. } => "not_ready",
             Self::Limited(_) => "limited",
@@ -86,6 +96,7 @@ impl SendError {
             Self::NotQueueable => "not_queueable",
             Self::Client(_) => "client",
             Self::Store(_) => "store",
+            Self::Manager(error) => error.code(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use wa_manager::account::{DesiredState, ReasonKind};
 use wa_manager::event::EventKind;
 use wa_manager::keys::{KeyStoreFuture, KeyStores, SqliteKeyStores};
+use wa_manager::sending::{SendError, SendRequest};
 use wa_manager::store::{ManagerStore, MemoryManagerStore};
 use wa_manager::{AccountPatch, AccountStatus, ManagerError, Unlink};
 use wa_test_server::TestServer;
@@ -74,6 +75,12 @@ async fn an_account_that_starts_can_be_deleted() {
     assert!(!phone.remove_device(&device), "the phone lists it no more");
     assert!(!scene.key_file("anna").exists());
     assert!(matches!(anna.start().await, Err(ManagerError::NotFound)));
+    let request = SendRequest::new(wa_types::Jid::pn("15550000009"), wa_core::Message::text("hello"));
+    let refused = anna.send(request).await.unwrap_err();
+    assert!(
+        matches!(&refused, SendError::Manager(why) if matches!(**why, ManagerError::NotFound)),
+        "{refused:?}"
+    );
     let board = scene.manager.all_statuses(None).await.unwrap();
     assert_eq!(board.accounts.iter().map(|account| account.name.as_str()).collect::<Vec<_>>(), ["berta"]);
     let mut events = events;

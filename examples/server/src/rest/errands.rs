@@ -71,7 +71,7 @@ pub(crate) async fn check_numbers(
     let numbers: Vec<PhoneNumber> = body.numbers.iter().map(|text| phone(text)).collect::<Result<_, _>>()?;
     match account.check_numbers(&numbers).await {
         Ok(found) => Ok(Answer(json!({ "numbers": found }))),
-        Err(CheckError::Limit(error)) => Err(Problem::of_send(&error, app.clock.wall())),
+        Err(CheckError::Limit(error)) => Err(Problem::of_send(error, app.clock.wall())),
         Err(CheckError::Manager(error)) => Err(error.into()),
         Err(error) => Err(unreachable(error.code(), &error)),
     }

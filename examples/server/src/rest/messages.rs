@@ -85,7 +85,7 @@ pub(crate) async fn send(
         Ok(SendOutcome::Sent(receipt)) => Ok(Answer(receipt).into_response()),
         Ok(SendOutcome::Queued(queued)) => Ok((StatusCode::ACCEPTED, Answer(queued)).into_response()),
         Ok(_) => Ok(StatusCode::ACCEPTED.into_response()),
-        Err(error) => Err(Problem::of_send(&error, app.clock.wall())),
+        Err(error) => Err(Problem::of_send(error, app.clock.wall())),
     }
 }
 

@@ -60,7 +60,7 @@ pub enum CheckError {
 impl CheckError {
     /// A name that does not change, for other languages and for HTTP.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Limit(error) => error.code(),
             Self::Client(_) => "client",
