@@ -56,7 +56,11 @@ impl EventRecord {
     /// Which sort of chat it is about, if it is about one.
     #[must_use]
     pub fn chat_kind(&self) -> Option<ChatKind> {
-        ChatKind::deserialize(self.data.get("chatKind")?).ok()
+        if let Some(kind) = self.data.get("chatKind") {
+            return ChatKind::deserialize(kind).ok();
+        }
+        let chat = self.data.get("chat").or_else(|| self.data.get("group"))?;
+        Some(ChatKind::of(&chat.as_str()?.parse().ok()?))
     }
 }
 
@@ -167,6 +171,8 @@ impl EventKind {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -176,5 +182,27 @@ mod tests {
             assert_eq!(serde_json::to_string(kind).unwrap(), format!("\"{}\"", kind.wire()));
         }
         assert_eq!(EventKind::from_wire("message"), None);
+    }
+
+    #[test]
+    fn the_sort_of_chat_is_known_of_every_event_that_names_one() {
+        let kind = |data| {
+            let record = EventRecord {
+                seq: 1,
+                account_seq: 1,
+                id: EventId::of([1; 16]),
+                tenant: TenantId::default(),
+                account: None,
+                kind: EventKind::MessageAck,
+                at: UnixMillis(0),
+                data,
+            };
+            record.chat_kind()
+        };
+        assert_eq!(kind(json!({ "chat": "1@s.whatsapp.net", "chatKind": "status" })), Some(ChatKind::Status));
+        assert_eq!(kind(json!({ "chat": "1@g.us" })), Some(ChatKind::Group));
+        assert_eq!(kind(json!({ "group": "1@g.us" })), Some(ChatKind::Group));
+        assert_eq!(kind(json!({ "chat": "1@lid" })), Some(ChatKind::Direct));
+        assert_eq!(kind(json!({ "status": "ready" })), None);
     }
 }

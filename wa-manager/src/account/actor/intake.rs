@@ -75,6 +75,7 @@ impl Patience {
                     tracing::error!("the host does not answer: it is not asked for a minute");
                 }
             }
+            Err(InboundError::NotAsked) => {}
             _ => self.late = 0,
         }
     }
@@ -155,6 +156,9 @@ impl Actor {
                 Some(_) => Some(Err(InboundError::NotAsked)),
                 None => None,
             };
+            if let Some(answer) = &answer {
+                self.patience.note(answer, now);
+            }
             match (item, asking) {
                 (Some(item), Some(asking)) if answer.is_none() => {
                     let mut answer = JoinSet::new();
