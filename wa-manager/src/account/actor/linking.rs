@@ -81,10 +81,11 @@ impl Actor {
         {
             return Ok(Err(PairError::AlreadyLinked { account: Some(other) }.into()));
         }
-        let admission = match self.admit() {
-            Ok(admission) => admission,
-            Err(Reason { kind, code, .. }) => return Ok(Err(PairError::Closed { kind, code }.into())),
-        };
+        let closed = |Reason { kind, code, .. }| PairError::Closed { kind, code };
+        // Asked before the limits count it, and taken when nothing else refuses it.
+        if let Err(outdated) = self.may_be_admitted() {
+            return Ok(Err(closed(outdated).into()));
+        }
         let subject = PairSubject {
             account: self.record.id.clone(),
             tenant: self.record.tenant.clone(),
@@ -102,6 +103,10 @@ impl Actor {
         let (attempt, steps) = match begun {
             Ok(begun) => begun,
             Err(error) => return Ok(Err(error.into())),
+        };
+        let admission = match self.admit() {
+            Ok(admission) => admission,
+            Err(outdated) => return Ok(Err(closed(outdated).into())),
         };
         self.end_client().await;
         // The keys of an earlier attempt are not used again.
@@ -265,13 +270,19 @@ impl Actor {
 
     /// Calls an attempt off, as long as no phone accepted it. The account is idle after it.
     pub(super) async fn cancel_linking(&mut self) -> Result<(), Lost> {
+        self.call_off().await?;
+        self.linking = None;
+        Ok(())
+    }
+
+    /// The same, but an attempt whose phone accepted goes on.
+    pub(super) async fn call_off(&mut self) -> Result<(), Lost> {
         let now = self.shared.clock.wall();
         if let Some(linking) = &mut self.linking
             && let Ok(steps) = linking.attempt.cancel(now)
         {
             self.steps(steps).await?;
         }
-        self.linking = None;
         Ok(())
     }
 
@@ -326,6 +337,8 @@ impl Actor {
                     row.accepted = Some(AcceptedLink { jid: device.jid.clone(), lid: device.lid.clone() });
                     row.desired = DesiredState::Running;
                 }
+                // It never was a link: the account may be paired again, and there is nothing to start.
+                Step::Unconfirmed => (row.accepted, row.desired) = (None, DesiredState::Stopped),
                 // The phone lists the device: a later login still makes it a link.
                 Step::Done(Err(PairError::ConnectTimeout)) => {}
                 Step::Done(Err(PairError::Closed { kind, .. }))
@@ -360,7 +373,10 @@ impl Actor {
             changes.push(change);
         }
         self.write(changes).await?;
-        if steps.iter().any(|step| matches!(step, Step::Accepted(_) | Step::Linked(_) | Step::Done(_))) {
+        let is_told = |step: &Step| {
+            matches!(step, Step::Accepted(_) | Step::Unconfirmed | Step::Linked(_) | Step::Done(_))
+        };
+        if steps.iter().any(is_told) {
             for step in steps {
                 if let Step::Linked(device) = step {
                     self.shared.numbers.is_new(&device.jid);
@@ -445,6 +461,8 @@ impl Actor {
                     self.end_client().await;
                     if self.record.accepted.is_none() {
                         self.remove_keys().await;
+                        // A phone may have accepted until the client was gone; what it claimed is the others'.
+                        self.note_number();
                     } else if let Err(PairError::Closed { kind, code }) = result {
                         let reason = Reason { code, ..Reason::new(kind) };
                         let reason = self.try_outdated_again(reason);
