@@ -12,7 +12,7 @@ use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::event::Paired;
 use wa_types::{Jid, PhoneNumber, UnixMillis};
 
-use super::{Actor, Lost};
+use super::{Actor, End, Lost};
 use crate::account::{AcceptedLink, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
 use crate::figures;
@@ -22,7 +22,7 @@ use crate::pairing::{
     Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod,
     PairingSlot, PairingTicket, Step, StoreHealth, TicketCommand, TicketSide,
 };
-use crate::store::{Change, Changes};
+use crate::store::{Change, Changes, ManagerStoreError};
 
 /// An attempt that is under way, or a link in its probation.
 pub(super) struct Linking {
@@ -104,6 +104,12 @@ impl Actor {
             Ok(begun) => begun,
             Err(error) => return Ok(Err(error.into())),
         };
+        // Only whoever owns the account removes its keys.
+        match self.commit(self.shared.fenced(&self.record)).await {
+            Ok(()) => {}
+            Err(ManagerStoreError::FenceLost { .. }) => return Err(self.lose(End::FenceLost)),
+            Err(error) => return Ok(Err(error.into())),
+        }
         let admission = match self.admit() {
             Ok(admission) => admission,
             Err(outdated) => return Ok(Err(closed(outdated).into())),

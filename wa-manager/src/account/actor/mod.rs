@@ -280,7 +280,9 @@ impl Actor {
         self.note_number();
         self.heed_row().await?;
         if self.record.jid.is_none() && self.record.accepted.is_none() && self.record.location.is_some() {
-            // Of a link that ended, or never came about.
+            // Of a link that ended, or never came about. Only whoever owns the account removes them.
+            let fence = self.shared.fenced(&self.record);
+            self.write(fence).await?;
             self.remove_keys().await;
         }
         self.end_lost_job().await?;
