@@ -7,7 +7,7 @@
 //! ```
 //!
 //! An account's owner has one [`Inbound`] beside its [`Gate`](crate::sending::Gate), and calls it from the same task.
-//! After [`Inbound::handle`] the client's event may be confirmed; after an error of it not: it comes again, and its
+//! After its `take` the client's event may be confirmed; after an error of it not: it comes again, and its
 //! events have the same ids.
 //!
 //! | File | Subject |
