@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use wa_core::crypto::{Random as _, SystemRandom};
 
@@ -45,8 +46,8 @@ pub struct WebhooksTask {
     running: HashMap<WebhookId, Running>,
     /// Accounts that may be deleted at any moment: nothing is delivered to their webhooks.
     stopped: HashSet<AccountId>,
-    /// When webhooks that should run are looked for; none while all run.
-    due: Option<Instant>,
+    /// Until webhooks that should run are looked for; none while all run.
+    due: Option<Pin<Box<Sleep>>>,
     /// Damage is told once.
     is_damage_told: bool,
 }
@@ -78,7 +79,7 @@ impl WebhooksTask {
             inbox,
             running: HashMap::new(),
             stopped: HashSet::new(),
-            due: Some(Instant::now()),
+            due: None,
             is_damage_told: false,
         }
     }
@@ -86,6 +87,7 @@ impl WebhooksTask {
     /// Delivers to all webhooks until it is told to stop, or the last handle is gone. What is under way then is delivered
     /// once more next time.
     pub async fn run(mut self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.load()).await;
         while let Some(next) = stop.run_until_cancelled(self.next()).await {
             match next {
                 Some(Some(command)) => self.obey(command).await,
@@ -106,9 +108,12 @@ impl WebhooksTask {
 
     /// The next command; `None` when it is time to look for webhooks.
     async fn next(&mut self) -> Option<Option<Command>> {
-        match self.due {
-            Some(due) if due <= Instant::now() => None,
-            Some(due) => timeout_at(due, self.inbox.recv()).await.ok(),
+        match &mut self.due {
+            Some(due) => tokio::select! {
+                biased;
+                () = due => None,
+                command = self.inbox.recv() => Some(command),
+            },
             None => Some(self.inbox.recv().await),
         }
     }
@@ -146,7 +151,7 @@ impl WebhooksTask {
     /// Some webhook that should run may not.
     fn look_again(&mut self) {
         const RETRY: Duration = Duration::from_secs(1);
-        self.due = Some(Instant::now() + RETRY);
+        self.due = Some(Box::pin(sleep(RETRY)));
     }
 
     async fn tell_damage(&self, record: &WebhookRecord) {
