@@ -72,9 +72,12 @@ impl ClientManager {
             })
             .collect();
         let all = self.whole(async move { stream::iter(begun).buffered(AT_ONCE).collect().await }).await;
-        all.unwrap_or_else(|_| {
-            let lost = |key: &AccountKey| ItemResult { key: key.clone(), result: Err(ManagerError::Crashed) };
-            keys.iter().map(lost).collect()
+        all.unwrap_or_else(|error| {
+            let why = || match error {
+                ManagerError::Shutdown => ManagerError::Shutdown,
+                _ => ManagerError::Crashed,
+            };
+            keys.iter().map(|key| ItemResult { key: key.clone(), result: Err(why()) }).collect()
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -249,6 +250,7 @@ impl ManagerBuilder {
             limiter,
             numbers: Arc::default(),
             places: Places::default(),
+            clearing: tokio::sync::RwLock::default(),
             selector: self.selector,
             provisioner: self.provisioner,
             exports: self.exports,
@@ -258,7 +260,6 @@ impl ManagerBuilder {
             table: self.trust.table(),
             zone: self.zone,
         });
-        hub_task.spawn(keep_house(Arc::clone(&shared), self.keep_events, stop_hub.clone()));
         let inner = Inner {
             shared,
             registry: Arc::new(Registry::default()),
@@ -273,8 +274,13 @@ impl ManagerBuilder {
         for record in accounts {
             inner.adopt(record);
         }
-        if timeout(SWEEP, inner.shared.sweep()).await.is_err() {
-            tracing::error!("what deleted accounts left takes long to remove: it is tried again later");
+        // Even where it takes long to remove: nobody is to get these places.
+        inner.shared.settle_leftovers().await?;
+        let (told, is_swept) = oneshot::channel();
+        let house = keep_house(Arc::clone(&inner.shared), self.keep_events, told, inner.stop_hub.clone());
+        inner.hub_task.spawn(house);
+        if timeout(SWEEP, is_swept).await.is_err() {
+            tracing::error!("what deleted accounts left takes long to remove: it goes on");
         }
         Ok(ClientManager { inner: Arc::new(inner) })
     }

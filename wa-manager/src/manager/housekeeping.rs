@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
@@ -15,16 +16,28 @@ const EVERY: Duration = Duration::from_secs(60 * 60);
 /// Events that are not handed on yet are kept, and those of the last days: webhooks are tried for one.
 const LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
-/// Forgets from time to time, until it is told to stop.
-pub(super) async fn keep_house(shared: Arc<Shared>, keep: Duration, stop: CancellationToken) {
+/// Forgets from time to time, until it is told to stop. Tells when what accounts left was looked at for the first time.
+pub(super) async fn keep_house(
+    shared: Arc<Shared>,
+    keep: Duration,
+    is_swept: oneshot::Sender<()>,
+    stop: CancellationToken,
+) {
+    let mut is_swept = Some(is_swept);
     loop {
-        if let Err(error) = forget(&shared, keep.max(LEAST)).await {
-            tracing::warn!(%error, "what is old could not be removed");
-        }
-        shared.sweep().await;
-        if let Err(error) = sweep_media(&shared).await {
-            tracing::warn!(%error, "files that were being fetched could not be removed");
-        }
+        let forgotten = async {
+            if let Err(error) = forget(&shared, keep.max(LEAST)).await {
+                tracing::warn!(%error, "what is old could not be removed");
+            }
+            if let Err(error) = sweep_media(&shared).await {
+                tracing::warn!(%error, "files that were being fetched could not be removed");
+            }
+        };
+        let swept = async {
+            shared.sweep().await;
+            let _nobody_waits = is_swept.take().map(|told| told.send(()));
+        };
+        tokio::join!(forgotten, stop.run_until_cancelled(swept));
         if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
             return;
         }
@@ -37,7 +50,9 @@ async fn sweep_media(shared: &Shared) -> Result<(), ManagerStoreError> {
     let rows = shared.store.accounts().await?;
     let homes: Vec<_> = rows.iter().filter_map(|row| shared.media_home(row)).collect();
     let swept = tokio::task::spawn_blocking(move || {
-        homes.iter().try_for_each(|home| remove_abandoned(home, now)).map_err(ManagerStoreError::io)
+        // One that fails keeps nobody from the others.
+        let removed = homes.iter().map(|home| remove_abandoned(home, now));
+        removed.fold(Ok(()), Result::and).map_err(ManagerStoreError::io)
     });
     swept.await.map_err(ManagerStoreError::io)?
 }

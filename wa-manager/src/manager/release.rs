@@ -53,6 +53,17 @@ impl Release {
         }
     }
 
+    /// Whether [`Self::admit`] would let an account connect now.
+    ///
+    /// # Errors
+    /// When to ask again.
+    pub(crate) fn check(&self, now: Duration) -> Result<(), Duration> {
+        match *self.lock() {
+            Some(refused) if now < refused.next => Err(refused.next),
+            _ => Ok(()),
+        }
+    }
+
     /// The server refused it. When to ask again.
     pub(crate) fn note_refused(&self, now: Duration) -> Duration {
         let mut lock = self.lock();
@@ -90,7 +101,9 @@ mod tests {
         assert_eq!(release.note_refused(SECOND), SECOND * 61);
         assert_eq!(release.note_refused(SECOND * 2), SECOND * 61, "it connected before");
         assert_eq!(admit(60), Err(SECOND * 61));
+        assert_eq!((release.check(SECOND * 60), release.check(SECOND * 61)), (Err(SECOND * 61), Ok(())));
         assert_eq!((admit(61), admit(62)), (Ok(()), Err(SECOND * 121)), "one tries");
+        assert_eq!(release.check(SECOND * 62), Err(SECOND * 121));
         assert_eq!(release.note_refused(SECOND * 63), SECOND * 183);
         assert_eq!((admit(182), admit(183)), (Err(SECOND * 183), Ok(())));
         assert_eq!((admit(242), admit(243)), (Err(SECOND * 243), Ok(())), "nobody heard of the one before");

@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) limiter: Arc<PairLimiter>,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) places: Places,
+    /// Held while what is left is removed: by a sweep alone, by accounts together.
+    pub(super) clearing: tokio::sync::RwLock<()>,
     pub(crate) selector: Arc<dyn ProviderSelector>,
     pub(crate) provisioner: Option<Arc<dyn ContactProvisioner>>,
     /// Sessions may be handed out.

@@ -179,7 +179,12 @@ pub(crate) fn remove_abandoned(home: &MediaHome, now: UnixMillis) -> io::Result<
         if !entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
             continue;
         }
-        let changed = entry.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let metadata = match entry.metadata() {
+            // It was finished just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
+        let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         if Duration::from_millis(now.0).saturating_sub(changed) > ABANDONED {
             gone(std::fs::remove_file(entry.path()))?;
         }

@@ -128,12 +128,17 @@ impl MediaStores {
 
     /// Forgets all files of an account, wherever its settings let them be kept.
     pub(crate) async fn delete_all(&self, home: &MediaHome) -> io::Result<()> {
-        let mut first = Ok(());
-        for store in [Some(&self.files), Some(&self.database), self.objects.as_ref()].into_iter().flatten() {
-            let deleted = store.delete_all(home).await;
-            first = first.and(deleted);
+        let in_place = self.delete_in_place(home).await;
+        match &self.objects {
+            Some(objects) => in_place.and(objects.delete_all(home).await),
+            None => in_place,
         }
-        first
+    }
+
+    /// Forgets the files in this directory only: what an object store has is the account's, wherever that is now.
+    pub(crate) async fn delete_in_place(&self, home: &MediaHome) -> io::Result<()> {
+        let files = self.files.delete_all(home).await;
+        files.and(self.database.delete_all(home).await)
     }
 }
 

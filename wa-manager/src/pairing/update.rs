@@ -120,6 +120,8 @@ pub enum Step {
     /// A phone accepted: the [`super::PairSubject`] has its number from here on, also where a QR code was scanned by
     /// whomever.
     Accepted(LinkedDevice),
+    /// What the phone accepted never came about at the server: nothing of it stays, and the attempt waits again.
+    Unconfirmed,
     /// The account is linked: its row gets these addresses.
     Linked(LinkedDevice),
     /// The attempt is over, and nothing may be asked of it any more.

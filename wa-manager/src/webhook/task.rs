@@ -1,13 +1,15 @@
 //! What delivers: one task owns all dispatchers, and does what handles tell it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use wa_core::crypto::{Random as _, SystemRandom};
 
@@ -42,6 +44,12 @@ pub struct WebhooksTask {
     shared: Arc<Shared>,
     inbox: mpsc::Receiver<Command>,
     running: HashMap<WebhookId, Running>,
+    /// Accounts that may be deleted at any moment: nothing is delivered to their webhooks.
+    stopped: HashSet<AccountId>,
+    /// Until webhooks that should run are looked for; none while all run.
+    due: Option<Pin<Box<Sleep>>>,
+    /// Damage is told once.
+    is_damage_told: bool,
 }
 
 /// Deliveries to one webhook.
@@ -66,16 +74,27 @@ impl Running {
 
 impl WebhooksTask {
     pub(super) fn new(shared: Arc<Shared>, inbox: mpsc::Receiver<Command>) -> Self {
-        Self { shared, inbox, running: HashMap::new() }
+        Self {
+            shared,
+            inbox,
+            running: HashMap::new(),
+            stopped: HashSet::new(),
+            due: None,
+            is_damage_told: false,
+        }
     }
 
     /// Delivers to all webhooks until it is told to stop, or the last handle is gone. What is under way then is delivered
     /// once more next time.
     pub async fn run(mut self, stop: CancellationToken) {
-        let loaded = stop.run_until_cancelled(self.load()).await;
-        if loaded.is_some() {
-            while let Some(Some(command)) = stop.run_until_cancelled(self.inbox.recv()).await {
-                self.obey(command).await;
+        stop.run_until_cancelled(self.load()).await;
+        while let Some(next) = stop.run_until_cancelled(self.next()).await {
+            match next {
+                Some(Some(command)) => self.obey(command).await,
+                Some(None) => break,
+                None => {
+                    stop.run_until_cancelled(self.load()).await;
+                }
             }
         }
         self.inbox.close();
@@ -87,24 +106,52 @@ impl WebhooksTask {
         }
     }
 
-    async fn load(&mut self) {
-        const RETRY: Duration = Duration::from_secs(1);
-        loop {
-            match self.shared.store.webhooks().await {
-                Ok(records) => {
-                    for record in records {
-                        if record.state == WebhookState::Damaged {
-                            self.tell_damage(&record).await;
-                        }
-                        self.start(record);
-                    }
-                    return;
-                }
-                Err(ManagerStoreError::Closed) => return,
-                Err(error) => tracing::warn!(%error, "webhooks cannot be read"),
-            }
-            tokio::time::sleep(RETRY).await;
+    /// The next command; `None` when it is time to look for webhooks.
+    async fn next(&mut self) -> Option<Option<Command>> {
+        match &mut self.due {
+            Some(due) => tokio::select! {
+                biased;
+                () = due => None,
+                command = self.inbox.recv() => Some(command),
+            },
+            None => Some(self.inbox.recv().await),
         }
+    }
+
+    /// Starts what does not run and should. A vault that is away may come back: then it is tried again, and meanwhile
+    /// commands are obeyed.
+    async fn load(&mut self) {
+        let records = match self.shared.store.webhooks().await {
+            Ok(records) => records,
+            Err(ManagerStoreError::Closed) => {
+                self.due = None;
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "webhooks cannot be read");
+                self.look_again();
+                return;
+            }
+        };
+        let has_hook =
+            |account: &AccountId| records.iter().any(|hook| hook.account.as_ref() == Some(account));
+        self.stopped.retain(has_hook);
+        for record in records {
+            if record.state == WebhookState::Damaged && !self.is_damage_told {
+                self.tell_damage(&record).await;
+            }
+            let is_stopped = record.account.as_ref().is_some_and(|account| self.stopped.contains(account));
+            if !is_stopped && !self.running.contains_key(&record.id) {
+                self.start(record);
+            }
+        }
+        (self.due, self.is_damage_told) = (None, true);
+    }
+
+    /// Some webhook that should run may not.
+    fn look_again(&mut self) {
+        const RETRY: Duration = Duration::from_secs(1);
+        self.due = Some(Box::pin(sleep(RETRY)));
     }
 
     async fn tell_damage(&self, record: &WebhookRecord) {
@@ -134,7 +181,11 @@ impl WebhooksTask {
             }
             Command::StopAccount(account, reply) => {
                 let of_it = self.running.extract_if(|_, running| running.account.as_ref() == Some(&account));
-                for (_, running) in of_it.collect::<Vec<_>>() {
+                let of_it: Vec<_> = of_it.collect();
+                if self.due.is_some() || !of_it.is_empty() {
+                    self.stopped.insert(account);
+                }
+                for (_, running) in of_it {
                     running.end().await;
                 }
                 let _nobody_waits = reply.send(Ok(()));
@@ -146,7 +197,9 @@ impl WebhooksTask {
     }
 
     async fn start_account(&mut self, account: &AccountId) -> Result<(), WebhookError> {
-        for record in self.shared.store.webhooks().await? {
+        self.stopped.remove(account);
+        let records = self.shared.store.webhooks().await.inspect_err(|_| self.look_again())?;
+        for record in records {
             if record.account.as_ref() == Some(account) && !self.running.contains_key(&record.id) {
                 self.start(record);
             }
@@ -182,7 +235,7 @@ impl WebhooksTask {
         self.shared.check(&changed)?;
         // Its dispatcher writes the state.
         self.stop(id).await;
-        let before = self.shared.find(tenant, id).await?;
+        let before = self.shared.find(tenant, id).await.inspect_err(|_| self.look_again())?;
         changed.state = match patch.is_enabled {
             Some(true) => WebhookState::Enabled,
             Some(false) => WebhookState::Disabled,

@@ -10,8 +10,9 @@ use wa_core::{Client, Message};
 use wa_manager::account::{ConnectionPolicy, ReasonKind};
 use wa_manager::clock::Clock as _;
 use wa_manager::event::EventKind;
+use wa_manager::pairing::{PairRequest, PairingTicket, PairingUpdate};
 use wa_manager::sending::{SendError, SendRequest};
-use wa_manager::store::{ManagerStoreError, SqliteManagerStore};
+use wa_manager::store::{ManagerStore as _, ManagerStoreError, SqliteManagerStore};
 use wa_manager::{Account, AccountSnapshot, AccountStatus, ManagerError, Unlink};
 use wa_types::Jid;
 
@@ -328,4 +329,71 @@ fn whatever_is_commanded_the_last_command_decides_and_no_socket_is_left() {
             Ok(())
         })
         .unwrap();
+}
+
+/// A logout that the server does not hear of leaves an account whose phone accepted as it was: its login still links it.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_waits_for_its_first_login_outlives_a_logout_that_fails() {
+    let paused = Paused::new().await;
+    let (scene, faults) = (&paused.scene, paused.scene.server.faults());
+    let anna = scene.create("anna").await;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    loop {
+        match soon("the phone to accept", ticket.next()).await.unwrap() {
+            PairingUpdate::Qr(shown) => {
+                faults.refuse_login(503, 1_000_000);
+                scene.phone("anna").scan(shown.text.expose()).await.unwrap();
+            }
+            PairingUpdate::Accepted => break,
+            _ => {}
+        }
+    }
+    stands(&anna, AccountStatus::Authenticated).await;
+    let failed = anna.logout(Unlink::AtServer).await.unwrap_err();
+    assert_eq!(failed.code(), "not_unlinked");
+    assert_eq!(anna.status(), AccountStatus::Authenticated);
+    faults.clear();
+    while !matches!(eventually_told(&mut ticket).await, PairingUpdate::Linked(_)) {}
+    eventually(&anna, AccountStatus::Ready).await;
+    assert!(anna.snapshot().is_logged_in);
+    // In its probation as well.
+    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    faults.refuse_connections(1_000_000);
+    scene.server.disconnect(&device);
+    eventually(&anna, AccountStatus::Disconnected).await;
+    let failed = scene.manager.delete(&key("anna"), Unlink::AtServer).await.unwrap_err();
+    assert_eq!(failed.code(), "not_unlinked");
+    faults.clear();
+    while !matches!(eventually_told(&mut ticket).await, PairingUpdate::Confirmed) {}
+}
+
+/// What a phone accepted and the server never linked is forgotten: the account is free for another phone.
+#[tokio::test(start_paused = true)]
+async fn a_link_that_the_server_does_not_know_is_forgotten() {
+    let paused = Paused::new().await;
+    let (scene, faults) = (&paused.scene, paused.scene.server.faults());
+    let anna = scene.create("anna").await;
+    let accepted = async || paused.store.account(anna.id()).await.unwrap().unwrap().accepted;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let device = loop {
+        if let PairingUpdate::Qr(shown) = eventually_told(&mut ticket).await {
+            faults.refuse_login(503, 1_000_000);
+            break scene.phone("anna").scan(shown.text.expose()).await.unwrap();
+        }
+    };
+    stands(&anna, AccountStatus::Authenticated).await;
+    assert_eq!(accepted().await.map(|link| link.jid).as_ref(), Some(&device));
+    assert!(scene.phone("anna").remove_device(&device));
+    faults.clear();
+    eventually(&anna, AccountStatus::Qr).await;
+    assert_eq!(accepted().await, None);
+    // The number is nobody's.
+    link_to(scene, &scene.create("berta").await, "anna").await;
+    ticket.cancel().await.unwrap();
+    link_to(scene, &anna, "clara").await;
+}
+
+/// What the holder of a ticket hears next, however long it takes.
+async fn eventually_told(ticket: &mut PairingTicket) -> PairingUpdate {
+    tokio::time::timeout(HOUR, ticket.next()).await.unwrap().unwrap()
 }

@@ -72,3 +72,15 @@ async fn batches_run_in_tasks_of_their_own() {
     });
     assert_eq!(task.await.unwrap(), 3);
 }
+
+/// All say why nothing was done.
+#[tokio::test]
+async fn after_the_end_each_of_many_says_so() {
+    let scene = Scene::new().await;
+    scene.create("anna").await;
+    scene.manager.shutdown(std::time::Duration::from_secs(30)).await;
+    let keys = [key("anna"), key("nobody")];
+    let refused = scene.manager.batch_start(&keys).await;
+    assert_eq!(refused.len(), 2);
+    assert!(refused.iter().all(|item| matches!(item.result, Err(ManagerError::Shutdown))), "{refused:?}");
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wa_manager::account::{CheckError, ErrandError, HistoryError, HistoryRequest, ReasonKind};
+use wa_manager::pairing::PairRequest;
 use wa_manager::sending::SendRequest;
 use wa_manager::store::{Changes, ManagerStore, MemoryManagerStore};
 use wa_manager::{AccountId, AccountPatch, AccountStatus, Epoch, ManagerError};
@@ -74,4 +75,21 @@ async fn a_command_finds_out_that_an_account_was_taken_over() {
         let lost = stands(&account, AccountStatus::Error).await;
         assert_eq!(lost.reason.unwrap().kind, ReasonKind::FenceLost);
     }
+}
+
+/// Keys are removed by whoever owns the account, and by nobody else.
+#[tokio::test]
+async fn an_account_that_was_taken_over_keeps_its_keys() {
+    let (scene, store) = scene().await;
+    let anna = scene.create("anna").await;
+    settled(&anna).await;
+    take_over(&store, anna.id()).await;
+    let path = scene.key_file("anna");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "keys of another owner").unwrap();
+    let refused = anna.pair(PairRequest::qr()).await.unwrap_err();
+    assert!(matches!(refused, ManagerError::FenceLost { .. }), "{refused:?}");
+    let lost = stands(&anna, AccountStatus::Error).await;
+    assert_eq!(lost.reason.unwrap().kind, ReasonKind::FenceLost);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "keys of another owner");
 }

@@ -1,15 +1,20 @@
 //! Files that no account owns any more.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use wa_manager::keys::{KeyStoreFuture, KeyStores, SqliteKeyStores};
+use wa_manager::media::{MediaFuture, MediaHome, MediaKey, MediaStore, StoredMedia};
 use wa_manager::pairing::PairRequest;
-use wa_manager::store::{ManagerStore as _, SqliteManagerStore};
+use wa_manager::store::{
+    Change, Changes, LeftoverRecord, ManagerStore, MemoryManagerStore, SqliteManagerStore,
+};
 use wa_manager::{
-    AccountName, AccountSpec, AccountStatus, ClientManager, LocationError, ManagerError, PathTemplate, Unlink,
+    AccountId, AccountName, AccountSpec, AccountStatus, ClientManager, LocationError, ManagerError,
+    PathTemplate, Unlink,
 };
 use wa_store::{Store, StoreError};
 use wa_test_server::TestServer;
@@ -21,6 +26,7 @@ use crate::scene::{Scene, client, key, link_to, linked_with, soon, stands};
 struct Stuck {
     fails: AtomicBool,
     crashes: AtomicBool,
+    hangs: AtomicBool,
 }
 
 impl KeyStores for Stuck {
@@ -31,11 +37,33 @@ impl KeyStores for Stuck {
     fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
         Box::pin(async move {
             assert!(!self.crashes.load(Ordering::SeqCst), "on purpose");
+            if self.hangs.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
             if self.fails.load(Ordering::SeqCst) {
                 return Err(StoreError::Locked);
             }
             SqliteKeyStores::new().remove(path).await
         })
+    }
+}
+
+/// Counts how often it was to forget all of an account.
+#[derive(Debug, Default)]
+struct Objects(Mutex<Vec<AccountId>>);
+
+impl MediaStore for Objects {
+    fn put<'a>(&'a self, _key: &'a MediaKey, _path: &'a Path) -> MediaFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn get<'a>(&'a self, _key: &'a MediaKey) -> MediaFuture<'a, Option<StoredMedia>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn delete_all<'a>(&'a self, home: &'a MediaHome) -> MediaFuture<'a, ()> {
+        self.0.lock().unwrap().push(home.account.clone());
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -114,4 +142,95 @@ async fn what_is_left_is_removed_once_when_an_account_moves_to_another_number() 
     soon("the end of the attempt", stands(&anna, AccountStatus::Idle)).await;
     link_to(&scene, &anna, "clara").await;
     assert!(file("clara").exists());
+}
+
+/// What an account has in an object store since it moved is not what it left.
+#[tokio::test]
+async fn a_late_removal_takes_nothing_from_an_account_that_lives_on() {
+    let (server, directory) = (TestServer::start().await, TempDir::new().unwrap());
+    let (keys, objects) = (Arc::new(Stuck::default()), Arc::new(Objects::default()));
+    let store = Arc::new(SqliteManagerStore::open(directory.path().join("manager.db")).unwrap());
+    let begin = |store: &Arc<SqliteManagerStore>| {
+        let template = PathTemplate::new(directory.path(), "{name}-{phone}.db").unwrap();
+        let builder = ClientManager::builder(store.clone(), Arc::new(template)).client(client(&server));
+        builder.key_stores(keys.clone()).media_store(objects.clone()).build()
+    };
+    let manager = begin(&store).await.unwrap();
+    let spec = AccountSpec { name: Some(AccountName::new("anna").unwrap()), ..AccountSpec::default() };
+    let anna = manager.create(spec).await.unwrap();
+    let number = |name: &str| server.phone(name).pn().user().to_owned();
+    for name in ["anna", "clara"] {
+        let mut request = PairRequest::qr();
+        request.phone = Some(number(name).parse().unwrap());
+        anna.pair(request).await.unwrap();
+        anna.cancel_pairing().await.unwrap();
+        soon("the end of the attempt", stands(&anna, AccountStatus::Idle)).await;
+        keys.fails.store(true, Ordering::SeqCst);
+    }
+    let known = std::mem::take(&mut *objects.0.lock().unwrap());
+    assert_eq!(known, [anna.id().clone()], "what was there before it moved");
+    assert_eq!(store.leftovers().await.unwrap().len(), 1);
+    keys.fails.store(false, Ordering::SeqCst);
+    let media = directory.path().join(format!("anna-{}.db.media", number("anna")));
+    std::fs::create_dir_all(&media).unwrap();
+    // The store is closed with its manager; the rows are read anew.
+    manager.shutdown(Duration::from_secs(30)).await;
+    drop(manager);
+    let store = Arc::new(SqliteManagerStore::open(directory.path().join("manager.db")).unwrap());
+    let manager = begin(&store).await.unwrap();
+    assert!(!media.exists());
+    assert_eq!(store.leftovers().await.unwrap(), []);
+    assert_eq!(*objects.0.lock().unwrap(), []);
+    manager.shutdown(Duration::from_secs(30)).await;
+}
+
+/// What a manager finds that begins with something left of a deleted account.
+async fn begun_with_leftovers(
+    keys: &Arc<Stuck>,
+    directory: &TempDir,
+) -> (ClientManager, Arc<MemoryManagerStore>) {
+    let store = Arc::new(MemoryManagerStore::default());
+    let mut changes = Changes::new();
+    for name in ["anna", "berta"] {
+        let location = directory.path().join(format!("{name}.db")).into_os_string().into_string().unwrap();
+        let account = AccountId::stored("gone");
+        changes.push(Change::PutLeftover(LeftoverRecord { account, location }));
+    }
+    store.commit(changes).await.unwrap();
+    let template = PathTemplate::new(directory.path(), "{name}.db").unwrap();
+    let builder = ClientManager::builder(store.clone(), Arc::new(template)).key_stores(keys.clone());
+    (builder.build().await.unwrap(), store)
+}
+
+/// Code of the host's that never returns holds up neither the start nor the end, and gives no place away.
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_hangs_holds_nobody_up() {
+    let (keys, directory) = (Arc::new(Stuck::default()), TempDir::new().unwrap());
+    keys.hangs.store(true, Ordering::SeqCst);
+    let (manager, store) = begun_with_leftovers(&keys, &directory).await;
+    for name in ["anna", "berta"] {
+        let spec = AccountSpec { name: Some(AccountName::new(name).unwrap()), ..AccountSpec::default() };
+        let refused = manager.create(spec).await.unwrap_err();
+        assert!(matches!(refused, ManagerError::Location(LocationError::Taken)), "{refused:?}");
+    }
+    assert_eq!(store.leftovers().await.unwrap().len(), 2);
+    keys.hangs.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
+    assert_eq!(store.leftovers().await.unwrap(), [], "housekeeping goes on");
+    let began = tokio::time::Instant::now();
+    manager.shutdown(Duration::from_secs(600)).await;
+    assert!(began.elapsed() < Duration::from_secs(600));
+}
+
+/// Code of the host's that crashes ends neither the start nor the housekeeping.
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_crashes_is_tried_again() {
+    let (keys, directory) = (Arc::new(Stuck::default()), TempDir::new().unwrap());
+    keys.crashes.store(true, Ordering::SeqCst);
+    let (manager, store) = begun_with_leftovers(&keys, &directory).await;
+    assert_eq!(store.leftovers().await.unwrap().len(), 2);
+    keys.crashes.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
+    assert_eq!(store.leftovers().await.unwrap(), []);
+    manager.shutdown(Duration::from_secs(30)).await;
 }

@@ -98,6 +98,40 @@ async fn a_lock_is_known_before_it_is_told() {
     assert!(matches!(barred, Err(ManagerError::NotYet { .. })), "{barred:?}");
 }
 
+/// A process may be killed between what the limits know of a ban and what the row says: the account waits for the ban's end,
+/// and is tried again then by itself.
+#[tokio::test]
+async fn a_ban_that_only_the_limits_know_is_waited_for() {
+    let clock = Arc::new(HandClock::default());
+    let scene = linked_with(&["anna"], |builder| builder.clock(clock.clone())).await;
+    let anna = scene.account("anna");
+    scene.server.faults().ban(101, Duration::from_secs(3600), 1);
+    anna.start().await.unwrap();
+    let before = stands(&anna, AccountStatus::Error).await.reason.unwrap();
+    let Scene { server, directory, manager } = scene;
+    manager.shutdown(Duration::from_secs(30)).await;
+    drop((anna, manager));
+    let connection = rusqlite::Connection::open(directory.path().join("manager.db")).unwrap();
+    let sql = "UPDATE account SET status = 'disconnected', reason = NULL";
+    assert_eq!(connection.execute(sql, []).unwrap(), 1);
+    connection.close().unwrap();
+    let manager = builder(&server, &directory).clock(clock.clone()).build().await.unwrap();
+    let scene = Scene { server, directory, manager };
+    let anna = scene.account("anna");
+    let told = stands(&anna, AccountStatus::Error).await;
+    let reason = told.reason.unwrap();
+    assert_eq!((reason.kind, told.desired), (ReasonKind::TemporaryBan, DesiredState::Running));
+    assert_eq!(reason.retry_at, before.retry_at);
+    let report = soon("the accounts to be restored", scene.manager.restore()).await;
+    assert_eq!((report.skipped.len(), report.failed.len()), (1, 0));
+    clock.pass(Duration::from_secs(3600 + 11 * 60));
+    settled(&anna).await;
+    settled(&anna).await;
+    let statuses = scene.statuses(&anna).await;
+    // The client goes by a clock of its own, on which the ban lasts.
+    assert_eq!(statuses.get(..4).unwrap(), ["loading", "error", "error", "loading"]);
+}
+
 /// 405: what one account hears holds for all of the manager; those that were to run come back by themselves.
 #[tokio::test]
 async fn a_release_that_is_refused_to_one_account_is_not_tried_by_all() {
@@ -144,6 +178,26 @@ async fn a_refused_release_ends_nothing_that_works() {
     let refused = clara.pair(PairRequest::qr()).await.unwrap_err();
     let ManagerError::Pair(PairError::Closed { kind, code }) = refused else { panic!("{refused:?}") };
     assert_eq!((kind, code), (ReasonKind::ClientOutdated, Some(405)));
+}
+
+/// 405: who is refused for another reason does not take the trial from those that could make it.
+#[tokio::test]
+async fn a_pairing_that_is_refused_uses_no_trial_up() {
+    let clock = Arc::new(HandClock::default());
+    let scene = linked_with(&["anna", "berta"], |builder| builder.clock(clock.clone())).await;
+    let (clara, dora) = (scene.create("clara").await, scene.create("dora").await);
+    let phone: wa_types::PhoneNumber = scene.phone("clara").pn().user().parse().unwrap();
+    let mut ticket = clara.pair(PairRequest::code(phone.clone())).await.unwrap();
+    while !matches!(soon("a code", ticket.next()).await.unwrap(), PairingUpdate::Code(_)) {}
+    scene.server.faults().refuse_login(405, 1);
+    scene.account("anna").start().await.unwrap();
+    stands(&scene.account("anna"), AccountStatus::Error).await;
+    clock.pass(Duration::from_secs(60));
+    let refused = dora.pair(PairRequest::code(phone)).await.unwrap_err();
+    assert_eq!(refused.code(), "already_pairing");
+    let berta = scene.account("berta");
+    berta.start().await.unwrap();
+    stands(&berta, AccountStatus::Ready).await;
 }
 
 /// R056, R106: after a restart, with a newer release perhaps, what was to run runs.

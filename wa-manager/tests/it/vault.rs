@@ -1,6 +1,7 @@
 //! Secrets at rest.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 
@@ -8,7 +9,7 @@ use wa_manager::event::EventKind;
 use wa_manager::store::{ManagerStore as _, SqliteManagerStore};
 use wa_manager::vault::{KeyVault, SecretVault, SessionKey, VaultError};
 use wa_manager::webhook::{Reach, WebhookError, WebhookPatch, WebhookSecret, WebhookSpec, WebhookState};
-use wa_manager::{ClientManager, ManagerBuilder, TenantId};
+use wa_manager::{ClientManager, ManagerBuilder, TenantId, Unlink};
 
 use crate::receiver::Receiver;
 use crate::scene::{Scene, builder_on, link_to, next, soon};
@@ -63,6 +64,49 @@ async fn a_vault_holds_up_no_thread_of_the_runtime() {
     scene.manager.webhooks().get(&TenantId::default(), &hook.id).await.unwrap();
     let threads = threads.lock().unwrap();
     assert!(threads.len() >= 2 && !threads.contains(&std::thread::current().id()));
+}
+
+/// Cannot be reached for a while.
+#[derive(Debug)]
+struct Far {
+    keys: KeyVault,
+    is_away: Arc<AtomicBool>,
+}
+
+impl SecretVault for Far {
+    fn seal(&self, purpose: &str, secret: &[u8]) -> Result<Vec<u8>, VaultError> {
+        self.keys.seal(purpose, secret)
+    }
+
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, VaultError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(VaultError::Away("on purpose".to_owned()));
+        }
+        self.keys.open(purpose, sealed)
+    }
+}
+
+/// Accounts can be deleted meanwhile; when it is back, the webhooks of all others are delivered to.
+#[tokio::test]
+async fn a_vault_that_is_away_at_the_start_keeps_no_account_from_its_end() {
+    let (tenant, receiver) = (TenantId::default(), Receiver::start(|_| (200, None)).await);
+    let spec = || WebhookSpec::new(receiver.url(), WebhookSecret::parse(SECRET).unwrap());
+    let scene = Scene::with(sealed_with(1)).await;
+    let anna = scene.create("anna").await;
+    let of_anna = WebhookSpec { account: Some(anna.id().clone()), ..spec() };
+    scene.manager.webhooks().create(tenant.clone(), of_anna).await.unwrap();
+    let of_all = scene.manager.webhooks().create(tenant.clone(), spec()).await.unwrap();
+    drop(anna);
+    let is_away = Arc::new(AtomicBool::new(true));
+    let far = Far { keys: KeyVault::new(key(1)), is_away: Arc::clone(&is_away) };
+    let scene = scene.restart_with(sealed_by(far)).await;
+    let anna = crate::scene::key("anna");
+    let deleted = scene.manager.delete(&anna, Unlink::IfReachable);
+    soon("a deletion", deleted).await.unwrap();
+    is_away.store(false, Ordering::SeqCst);
+    soon("a delivery", receiver.wait_for(1)).await;
+    let known = scene.manager.webhooks().list(&tenant).await.unwrap();
+    assert_eq!(known.iter().map(|hook| &hook.id).collect::<Vec<_>>(), [&of_all.id]);
 }
 
 async fn states(manager: &ClientManager) -> Vec<WebhookState> {

@@ -98,10 +98,19 @@ impl Actor {
     /// # Errors
     /// That it may not, with the time of the next trial.
     pub(super) fn admit(&self) -> Result<Admission, Reason> {
-        let release = &self.shared.release;
-        release.admit(self.shared.clock.boot()).map_err(|at| {
-            self.outdated(at).detail("the server refused this release to another account a moment ago")
-        })
+        self.shared.release.admit(self.shared.clock.boot()).map_err(|at| self.refused_to_another(at))
+    }
+
+    /// The same, and nobody is admitted by it.
+    ///
+    /// # Errors
+    /// As of [`Self::admit`].
+    pub(super) fn may_be_admitted(&self) -> Result<(), Reason> {
+        self.shared.release.check(self.shared.clock.boot()).map_err(|at| self.refused_to_another(at))
+    }
+
+    fn refused_to_another(&self, next: Duration) -> Reason {
+        self.outdated(next).detail("the server refused this release to another account a moment ago")
     }
 
     /// The server takes no clients of this release, and somebody may try again then; not all at once.

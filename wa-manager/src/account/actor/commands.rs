@@ -194,31 +194,41 @@ impl Actor {
     }
 
     /// Ends the link at the server; the keys are worthless then. The client that did it may still have something to tell.
-    /// On an error the account runs as it did.
+    /// On an error the account runs as it did, and what waits for its login or its probation goes on waiting.
     async fn unlink(&mut self, how: Unlink) -> Result<Result<(), ManagerError>, Lost> {
-        self.cancel_linking().await?;
+        self.call_off().await?;
+        let restart_at = self.restart_at;
+        let unlinked = self.unlink_at_server(how).await;
+        match unlinked {
+            Ok(()) => self.linking = None,
+            Err(_) => self.restart_at = restart_at,
+        }
+        Ok(unlinked)
+    }
+
+    async fn unlink_at_server(&mut self, how: Unlink) -> Result<(), ManagerError> {
         if self.record.exported {
             // Whoever has the session now unlinks it.
-            return Ok(if how == Unlink::AtServer { Err(ManagerError::Exported) } else { Ok(()) });
+            return if how == Unlink::AtServer { Err(ManagerError::Exported) } else { Ok(()) };
         }
         if self.record.jid.is_some() || self.record.accepted.is_some() {
             let was_running = self.running.is_some();
             if !was_running {
                 if let Some(barred) = self.barred() {
-                    return Ok(if how == Unlink::AtServer { Err(barred) } else { Ok(()) });
+                    return if how == Unlink::AtServer { Err(barred) } else { Ok(()) };
                 }
                 let admission = match self.admit() {
                     Ok(admission) => admission,
                     Err(outdated) => {
                         let refused = Err(refused(&outdated));
-                        return Ok(if how == Unlink::AtServer { refused } else { Ok(()) });
+                        return if how == Unlink::AtServer { refused } else { Ok(()) };
                     }
                 };
                 match self.connect(admission).await {
                     Ok(running) => self.running = Some(running),
                     Err(reason) if how == Unlink::AtServer => {
                         let why = reason.detail.unwrap_or_default();
-                        return Ok(Err(ManagerError::NotUnlinked(why)));
+                        return Err(ManagerError::NotUnlinked(why));
                     }
                     Err(_) => {}
                 }
@@ -230,10 +240,10 @@ impl Actor {
                 if !was_running {
                     self.end_client().await;
                 }
-                return Ok(Err(error));
+                return Err(error);
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     async fn tell_server(&self) -> Result<(), ManagerError> {

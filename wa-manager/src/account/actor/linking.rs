@@ -12,7 +12,7 @@ use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::event::Paired;
 use wa_types::{Jid, PhoneNumber, UnixMillis};
 
-use super::{Actor, Lost};
+use super::{Actor, End, Lost};
 use crate::account::{AcceptedLink, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
 use crate::figures;
@@ -22,7 +22,7 @@ use crate::pairing::{
     Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod,
     PairingSlot, PairingTicket, Step, StoreHealth, TicketCommand, TicketSide,
 };
-use crate::store::{Change, Changes};
+use crate::store::{Change, Changes, ManagerStoreError};
 
 /// An attempt that is under way, or a link in its probation.
 pub(super) struct Linking {
@@ -81,10 +81,11 @@ impl Actor {
         {
             return Ok(Err(PairError::AlreadyLinked { account: Some(other) }.into()));
         }
-        let admission = match self.admit() {
-            Ok(admission) => admission,
-            Err(Reason { kind, code, .. }) => return Ok(Err(PairError::Closed { kind, code }.into())),
-        };
+        let closed = |Reason { kind, code, .. }| PairError::Closed { kind, code };
+        // Asked before the limits count it, and taken when nothing else refuses it.
+        if let Err(outdated) = self.may_be_admitted() {
+            return Ok(Err(closed(outdated).into()));
+        }
         let subject = PairSubject {
             account: self.record.id.clone(),
             tenant: self.record.tenant.clone(),
@@ -102,6 +103,16 @@ impl Actor {
         let (attempt, steps) = match begun {
             Ok(begun) => begun,
             Err(error) => return Ok(Err(error.into())),
+        };
+        // Only whoever owns the account removes its keys.
+        match self.commit(self.shared.fenced(&self.record)).await {
+            Ok(()) => {}
+            Err(ManagerStoreError::FenceLost { .. }) => return Err(self.lose(End::FenceLost)),
+            Err(error) => return Ok(Err(error.into())),
+        }
+        let admission = match self.admit() {
+            Ok(admission) => admission,
+            Err(outdated) => return Ok(Err(closed(outdated).into())),
         };
         self.end_client().await;
         // The keys of an earlier attempt are not used again.
@@ -265,13 +276,19 @@ impl Actor {
 
     /// Calls an attempt off, as long as no phone accepted it. The account is idle after it.
     pub(super) async fn cancel_linking(&mut self) -> Result<(), Lost> {
+        self.call_off().await?;
+        self.linking = None;
+        Ok(())
+    }
+
+    /// The same, but an attempt whose phone accepted goes on.
+    pub(super) async fn call_off(&mut self) -> Result<(), Lost> {
         let now = self.shared.clock.wall();
         if let Some(linking) = &mut self.linking
             && let Ok(steps) = linking.attempt.cancel(now)
         {
             self.steps(steps).await?;
         }
-        self.linking = None;
         Ok(())
     }
 
@@ -326,6 +343,8 @@ impl Actor {
                     row.accepted = Some(AcceptedLink { jid: device.jid.clone(), lid: device.lid.clone() });
                     row.desired = DesiredState::Running;
                 }
+                // It never was a link: the account may be paired again, and there is nothing to start.
+                Step::Unconfirmed => (row.accepted, row.desired) = (None, DesiredState::Stopped),
                 // The phone lists the device: a later login still makes it a link.
                 Step::Done(Err(PairError::ConnectTimeout)) => {}
                 Step::Done(Err(PairError::Closed { kind, .. }))
@@ -360,7 +379,10 @@ impl Actor {
             changes.push(change);
         }
         self.write(changes).await?;
-        if steps.iter().any(|step| matches!(step, Step::Accepted(_) | Step::Linked(_) | Step::Done(_))) {
+        let is_told = |step: &Step| {
+            matches!(step, Step::Accepted(_) | Step::Unconfirmed | Step::Linked(_) | Step::Done(_))
+        };
+        if steps.iter().any(is_told) {
             for step in steps {
                 if let Step::Linked(device) = step {
                     self.shared.numbers.is_new(&device.jid);
@@ -445,6 +467,8 @@ impl Actor {
                     self.end_client().await;
                     if self.record.accepted.is_none() {
                         self.remove_keys().await;
+                        // A phone may have accepted until the client was gone; what it claimed is the others'.
+                        self.note_number();
                     } else if let Err(PairError::Closed { kind, code }) = result {
                         let reason = Reason { code, ..Reason::new(kind) };
                         let reason = self.try_outdated_again(reason);

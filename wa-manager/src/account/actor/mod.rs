@@ -280,11 +280,19 @@ impl Actor {
         self.note_number();
         self.heed_row().await?;
         if self.record.jid.is_none() && self.record.accepted.is_none() && self.record.location.is_some() {
-            // Of a link that ended, or never came about.
+            // Of a link that ended, or never came about. Only whoever owns the account removes them.
+            let fence = self.shared.fenced(&self.record);
+            self.write(fence).await?;
             self.remove_keys().await;
         }
         self.end_lost_job().await?;
         let stands_still = self.record.status == AccountStatus::Error;
+        if begin != Begin::Quarantined
+            && !stands_still
+            && let Some(reason) = self.untold_bar()
+        {
+            return self.hold(reason).await;
+        }
         match begin {
             Begin::Quarantined => {
                 let reason = Reason::new(ReasonKind::Quarantined);
@@ -305,6 +313,19 @@ impl Actor {
             }
             Begin::Again => self.stand(Standing::new(AccountStatus::Idle)).await,
         }
+    }
+
+    /// Why an account that shall run may not connect now, where its limits know it and its row does not: the process ended
+    /// between the two.
+    fn untold_bar(&mut self) -> Option<Reason> {
+        let is_linked = self.record.jid.is_some() || self.record.accepted.is_some();
+        let is_wanted = self.record.desired == DesiredState::Running && is_linked && !self.record.exported;
+        let until = self.gate.barred_until().filter(|_| is_wanted)?;
+        if self.gate.is_locked() {
+            // Nothing connects by itself.
+            return Some(Reason::new(ReasonKind::AccountLocked));
+        }
+        Some(Reason::new(ReasonKind::TemporaryBan).retry_at(until))
     }
 
     async fn on_event(&mut self, event: Option<Event>) -> Result<(), Lost> {

@@ -304,6 +304,7 @@ impl Attempt {
                 Heard::Unconfirmed if now < self.ends_at => {
                     self.phase = Phase::Waiting;
                     self.is_ready = false;
+                    self.out.push(Step::Unconfirmed);
                     self.show();
                 }
                 Heard::Unconfirmed => self.fail(PairError::Expired, now),

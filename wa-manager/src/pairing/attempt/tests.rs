@@ -479,7 +479,9 @@ fn the_login_comes_within_a_minute_after_the_phone_accepted() {
 fn a_link_that_never_came_about_at_the_server_leaves_the_ticket_as_it_was() {
     let (mut run, _) = Run::ready(PairRequest::qr());
     run.paired();
-    assert_eq!(statuses(&run.hear(Heard::Unconfirmed)), ["loading"]);
+    let steps = run.hear(Heard::Unconfirmed);
+    assert!(steps.contains(&Step::Unconfirmed), "what was accepted is forgotten");
+    assert_eq!(statuses(&steps), ["loading"]);
     assert_eq!(statuses(&run.qr()), ["qr"]);
     run.paired();
     assert_eq!(events(&run.hear(Heard::Connected)), ["account.linked"]);
