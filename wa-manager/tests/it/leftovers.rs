@@ -234,3 +234,23 @@ async fn a_removal_that_crashes_is_tried_again() {
     assert_eq!(store.leftovers().await.unwrap(), []);
     manager.shutdown(Duration::from_secs(30)).await;
 }
+
+/// What processes left half fetched goes, whatever is wrong with the files of another account.
+#[tokio::test]
+async fn files_that_cannot_be_looked_at_keep_nobody_from_the_others() {
+    let scene = Scene::new().await;
+    for name in ["anna", "berta", "clara"] {
+        scene.create(name).await;
+    }
+    let media = |name: &str| scene.key_file(name).with_extension("db.media");
+    std::fs::create_dir_all(scene.directory.path().join("default")).unwrap();
+    std::fs::write(media("berta"), b"no directory").unwrap();
+    let left = ["anna", "clara"].map(|name| media(name).join(".fetch-left"));
+    for left in &left {
+        std::fs::create_dir(left.parent().unwrap()).unwrap();
+        std::fs::File::create(left).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    let scene = scene.restart().await;
+    scene.manager.shutdown(Duration::from_secs(30)).await;
+    assert!(left.iter().all(|left| !left.exists()));
+}
