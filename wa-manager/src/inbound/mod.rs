@@ -7,8 +7,8 @@
 //! ```
 //!
 //! An account's owner has one [`Inbound`] beside its [`Gate`](crate::sending::Gate), and calls it from the same task.
-//! When it took an item, the client's event may be confirmed; after an error not: it comes again, and its events have the
-//! same ids.
+//! After its `take` the client's event may be confirmed; after an error of it not: it comes again, and its
+//! events have the same ids.
 //!
 //! | File | Subject |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! Files that no account owns any more.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ struct Stuck {
     fails: AtomicBool,
     crashes: AtomicBool,
     hangs: AtomicBool,
+    asked: AtomicUsize,
 }
 
 impl KeyStores for Stuck {
@@ -36,6 +37,7 @@ impl KeyStores for Stuck {
 
     fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
         Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
             assert!(!self.crashes.load(Ordering::SeqCst), "on purpose");
             if self.hangs.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
@@ -48,7 +50,7 @@ impl KeyStores for Stuck {
     }
 }
 
-/// Counts how often it was to forget all of an account.
+/// Notes whose files it was to forget.
 #[derive(Debug, Default)]
 struct Objects(Mutex<Vec<AccountId>>);
 
@@ -200,6 +202,17 @@ async fn begun_with_leftovers(
     let template = PathTemplate::new(directory.path(), "{name}.db").unwrap();
     let builder = ClientManager::builder(store.clone(), Arc::new(template)).key_stores(keys.clone());
     (builder.build().await.unwrap(), store)
+}
+
+/// A second removal would take what somebody else has there since the first.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_removed_once_at_the_start() {
+    let (keys, directory) = (Arc::new(Stuck::default()), TempDir::new().unwrap());
+    let (manager, store) = begun_with_leftovers(&keys, &directory).await;
+    assert_eq!(store.leftovers().await.unwrap(), []);
+    tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
+    manager.shutdown(Duration::from_secs(30)).await;
+    assert_eq!(keys.asked.load(Ordering::SeqCst), 2);
 }
 
 /// Code of the host's that never returns holds up neither the start nor the end, and gives no place away.
