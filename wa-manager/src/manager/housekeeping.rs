@@ -1,13 +1,15 @@
 //! Forgets what is old: events, and what requests and attempts led to. Removes what is left of accounts.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use wa_types::UnixMillis;
 
 use super::Shared;
-use crate::media::remove_abandoned;
+use crate::media::{MediaHome, remove_abandoned};
 use crate::store::{Change, Changes, ManagerStoreError};
 
 /// How often it is looked at.
@@ -49,17 +51,19 @@ async fn sweep_media(shared: &Shared) -> Result<(), ManagerStoreError> {
     let now = shared.clock.wall();
     let rows = shared.store.accounts().await?;
     let homes: Vec<_> = rows.iter().filter_map(|row| shared.media_home(row)).collect();
-    let swept = tokio::task::spawn_blocking(move || {
-        // One that fails keeps nobody from the others.
-        let removed = homes.iter().map(|home| remove_abandoned(home, now));
-        removed.fold(Ok(()), Result::and).map_err(ManagerStoreError::io)
-    });
-    swept.await.map_err(ManagerStoreError::io)?
+    let swept = tokio::task::spawn_blocking(move || sweep_homes(&homes, now));
+    swept.await.map_err(ManagerStoreError::io)?.map_err(ManagerStoreError::io)
+}
+
+/// One that fails keeps nobody from the others.
+fn sweep_homes(homes: &[MediaHome], now: UnixMillis) -> io::Result<()> {
+    let removed = homes.iter().map(|home| remove_abandoned(home, now));
+    removed.fold(Ok(()), Result::and)
 }
 
 async fn forget(shared: &Shared, keep: Duration) -> Result<(), ManagerStoreError> {
     let now = shared.clock.wall();
-    let cut = wa_types::UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
+    let cut = UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
     let seq = shared.store.last_seq_before(cut).await?.min(shared.hub.published());
     let mut changes = Changes::new();
     if seq > 0 {

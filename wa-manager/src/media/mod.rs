@@ -43,7 +43,8 @@ pub trait MediaStore: Send + Sync + fmt::Debug {
     /// Any but that there is nothing.
     fn get<'a>(&'a self, key: &'a MediaKey) -> MediaFuture<'a, Option<StoredMedia>>;
 
-    /// Forgets all files of an account; none is fine.
+    /// Forgets all files of an account; none is fine. What takes longer than half a minute is dropped, and tried again
+    /// later.
     ///
     /// # Errors
     /// Any: some may still be there.

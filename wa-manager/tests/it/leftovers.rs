@@ -1,7 +1,7 @@
 //! Files that no account owns any more.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ struct Stuck {
     fails: AtomicBool,
     crashes: AtomicBool,
     hangs: AtomicBool,
+    asked: AtomicUsize,
 }
 
 impl KeyStores for Stuck {
@@ -36,6 +37,7 @@ impl KeyStores for Stuck {
 
     fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
         Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
             assert!(!self.crashes.load(Ordering::SeqCst), "on purpose");
             if self.hangs.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
@@ -48,7 +50,7 @@ impl KeyStores for Stuck {
     }
 }
 
-/// Counts how often it was to forget all of an account.
+/// Notes whose files it was to forget.
 #[derive(Debug, Default)]
 struct Objects(Mutex<Vec<AccountId>>);
 
@@ -202,6 +204,17 @@ async fn begun_with_leftovers(
     (builder.build().await.unwrap(), store)
 }
 
+/// A second removal would take what somebody else has there since the first.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_removed_once_at_the_start() {
+    let (keys, directory) = (Arc::new(Stuck::default()), TempDir::new().unwrap());
+    let (manager, store) = begun_with_leftovers(&keys, &directory).await;
+    assert_eq!(store.leftovers().await.unwrap(), []);
+    tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
+    manager.shutdown(Duration::from_secs(30)).await;
+    assert_eq!(keys.asked.load(Ordering::SeqCst), 2);
+}
+
 /// Code of the host's that never returns holds up neither the start nor the end, and gives no place away.
 #[tokio::test(start_paused = true)]
 async fn a_removal_that_hangs_holds_nobody_up() {
@@ -233,4 +246,24 @@ async fn a_removal_that_crashes_is_tried_again() {
     tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
     assert_eq!(store.leftovers().await.unwrap(), []);
     manager.shutdown(Duration::from_secs(30)).await;
+}
+
+/// What processes left half fetched goes, whatever is wrong with the files of another account.
+#[tokio::test]
+async fn files_that_cannot_be_looked_at_keep_nobody_from_the_others() {
+    let scene = Scene::new().await;
+    for name in ["anna", "berta", "clara"] {
+        scene.create(name).await;
+    }
+    let media = |name: &str| scene.key_file(name).with_extension("db.media");
+    std::fs::create_dir_all(scene.directory.path().join("default")).unwrap();
+    std::fs::write(media("berta"), b"no directory").unwrap();
+    let left = ["anna", "clara"].map(|name| media(name).join(".fetch-left"));
+    for left in &left {
+        std::fs::create_dir(left.parent().unwrap()).unwrap();
+        std::fs::File::create(left).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    let scene = scene.restart().await;
+    scene.manager.shutdown(Duration::from_secs(30)).await;
+    assert!(left.iter().all(|left| !left.exists()));
 }

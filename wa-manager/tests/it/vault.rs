@@ -1,7 +1,7 @@
 //! Secrets at rest.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 
@@ -70,7 +70,8 @@ async fn a_vault_holds_up_no_thread_of_the_runtime() {
 #[derive(Debug)]
 struct Far {
     keys: KeyVault,
-    is_away: Arc<AtomicBool>,
+    /// So often it opens something before it is away.
+    opens: Arc<AtomicUsize>,
 }
 
 impl SecretVault for Far {
@@ -79,9 +80,9 @@ impl SecretVault for Far {
     }
 
     fn open(&self, purpose: &str, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, VaultError> {
-        if self.is_away.load(Ordering::SeqCst) {
-            return Err(VaultError::Away("on purpose".to_owned()));
-        }
+        let less = |opens: usize| opens.checked_sub(1);
+        let is_there = self.opens.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        is_there.map_err(|_| VaultError::Away("on purpose".to_owned()))?;
         self.keys.open(purpose, sealed)
     }
 }
@@ -97,16 +98,35 @@ async fn a_vault_that_is_away_at_the_start_keeps_no_account_from_its_end() {
     scene.manager.webhooks().create(tenant.clone(), of_anna).await.unwrap();
     let of_all = scene.manager.webhooks().create(tenant.clone(), spec()).await.unwrap();
     drop(anna);
-    let is_away = Arc::new(AtomicBool::new(true));
-    let far = Far { keys: KeyVault::new(key(1)), is_away: Arc::clone(&is_away) };
+    let opens = Arc::new(AtomicUsize::new(0));
+    let far = Far { keys: KeyVault::new(key(1)), opens: Arc::clone(&opens) };
     let scene = scene.restart_with(sealed_by(far)).await;
     let anna = crate::scene::key("anna");
     let deleted = scene.manager.delete(&anna, Unlink::IfReachable);
     soon("a deletion", deleted).await.unwrap();
-    is_away.store(false, Ordering::SeqCst);
+    opens.store(usize::MAX, Ordering::SeqCst);
     soon("a delivery", receiver.wait_for(1)).await;
     let known = scene.manager.webhooks().list(&tenant).await.unwrap();
     assert_eq!(known.iter().map(|hook| &hook.id).collect::<Vec<_>>(), [&of_all.id]);
+}
+
+/// A change that fails halfway leaves the webhook as it was: at work.
+#[tokio::test]
+async fn a_webhook_whose_change_fails_is_delivered_to() {
+    let (tenant, receiver) = (TenantId::default(), Receiver::start(|_| (200, None)).await);
+    let opens = Arc::new(AtomicUsize::new(usize::MAX));
+    let far = Far { keys: KeyVault::new(key(1)), opens: Arc::clone(&opens) };
+    let scene = Scene::with(sealed_by(far)).await;
+    let webhooks = scene.manager.webhooks();
+    let spec = WebhookSpec::new(receiver.url(), WebhookSecret::parse(SECRET).unwrap());
+    let hook = webhooks.create(tenant.clone(), spec).await.unwrap();
+    // It is read once, stopped, and read again.
+    opens.store(1, Ordering::SeqCst);
+    let failed = webhooks.update(&tenant, &hook.id, WebhookPatch::default()).await.unwrap_err();
+    assert!(matches!(failed, WebhookError::Store(_)), "{failed:?}");
+    opens.store(usize::MAX, Ordering::SeqCst);
+    scene.create("anna").await;
+    soon("a delivery", receiver.wait_for(1)).await;
 }
 
 async fn states(manager: &ClientManager) -> Vec<WebhookState> {
