@@ -286,15 +286,15 @@ async fn a_deleted_account_leaves_what_tells_its_deletion_only(store: &dyn Manag
     let query = EventQuery { limit: 9, ..EventQuery::default() };
     let events = store.events(query.clone()).await.unwrap();
     // A webhook of the whole tenant did not take them.
-    let letters = events.iter().map(|event| DeadLetterRecord {
+    let of = |event: &EventRecord| DeadLetterRecord {
         endpoint: "tenant".into(),
         event: event.clone(),
         tries: 3,
         reason: "404".into(),
         at: UnixMillis(9),
         is_replayed: false,
-    });
-    put(store, letters.map(|letter| Change::PutDeadLetter(Box::new(letter)))).await;
+    };
+    put(store, events.iter().map(|event| Change::PutDeadLetter(Box::new(of(event))))).await;
     let told = NewEvent { kind: EventKind::AccountDeleted, ..event(3, Some(id(1))) };
     put(store, [Change::PushEvent(Box::new(told)), Change::DeleteAccount(id(1))]).await;
     let left = store.events(query).await.unwrap();
@@ -312,14 +312,6 @@ async fn a_deleted_account_leaves_what_tells_its_deletion_only(store: &dyn Manag
     assert_eq!(store.last_seq().await.unwrap(), 3);
     // Whoever delivers may write a moment later.
     let cursor = CursorRecord { endpoint: "hook".into(), account: Some(id(1)), seq: 1 };
-    let of = |event: &EventRecord| DeadLetterRecord {
-        endpoint: "tenant".into(),
-        event: event.clone(),
-        tries: 3,
-        reason: "404".into(),
-        at: UnixMillis(9),
-        is_replayed: false,
-    };
     let told = EventRecord { kind: EventKind::AccountDeleted, seq: 3, ..events[0].clone() };
     let late = [of(&events[0]), of(&told)].map(|letter| Change::PutDeadLetter(Box::new(letter)));
     put(store, late.into_iter().chain([Change::PutCursor(Box::new(cursor))])).await;

@@ -70,6 +70,19 @@ async fn chat_of(scene: &Scene, account: &Account) -> Jid {
     received.data["chat"].as_str().unwrap().parse().unwrap()
 }
 
+/// A request that waits for an hour.
+fn patient() -> HistoryRequest {
+    HistoryRequest { within: Duration::from_secs(3600), ..HistoryRequest::default() }
+}
+
+/// A job that is under way: the phone has five older messages, and is silent.
+async fn silent_job(scene: &Scene, anna: &Account, newest: &str) -> HistoryJob {
+    let (phone, berta) = (scene.phone("anna"), scene.phone("berta").pn().clone());
+    with_past(&phone, &berta, newest, 5);
+    phone.silence_history();
+    anna.sync_history(patient()).await.unwrap()
+}
+
 /// The texts of a job's messages, and how it ended.
 async fn of_job(events: &mut EventStream, job: &HistoryJob) -> (Vec<String>, serde_json::Value) {
     let mut texts = Vec::new();
@@ -117,12 +130,7 @@ async fn old_messages_come_up_to_the_limit_and_go_on_from_there() {
 #[tokio::test]
 async fn a_phone_that_is_silent_ends_the_job() {
     let (scene, anna, newest, mut events) = ready(50).await;
-    let berta = scene.phone("berta").pn().clone();
-    with_past(&scene.phone("anna"), &berta, &newest, 5);
-    scene.phone("anna").silence_history();
-    let forever = Duration::from_secs(3600);
-    let job =
-        anna.sync_history(HistoryRequest { within: forever, ..HistoryRequest::default() }).await.unwrap();
+    let job = silent_job(&scene, &anna, &newest).await;
     let busy = anna.sync_history(HistoryRequest::default()).await.unwrap_err();
     assert!(matches!(&busy, HistoryError::Busy { job: other } if *other == job.id), "{busy:?}");
     soon("the stop", anna.stop()).await.unwrap();
@@ -143,12 +151,7 @@ async fn a_phone_that_is_silent_ends_the_job() {
 #[tokio::test]
 async fn a_job_ends_with_the_manager() {
     let (scene, anna, newest, events) = ready(50).await;
-    let berta = scene.phone("berta").pn().clone();
-    with_past(&scene.phone("anna"), &berta, &newest, 5);
-    scene.phone("anna").silence_history();
-    let forever = Duration::from_secs(3600);
-    let job =
-        anna.sync_history(HistoryRequest { within: forever, ..HistoryRequest::default() }).await.unwrap();
+    let job = silent_job(&scene, &anna, &newest).await;
     drop(events);
     let scene = scene.restart().await;
     let events = scene.events(&scene.account("anna")).await;
@@ -168,11 +171,7 @@ async fn a_job_of_an_account_that_crashes_ends() {
     };
     let scene = linked_with(&["anna"], |builder| builder.tenant_quota(quota)).await;
     let (scene, anna, newest, mut events) = ready_in(scene, 50).await;
-    let berta = scene.phone("berta").pn().clone();
-    with_past(&scene.phone("anna"), &berta, &newest, 5);
-    scene.phone("anna").silence_history();
-    let forever = HistoryRequest { within: Duration::from_secs(3600), ..HistoryRequest::default() };
-    let job = anna.sync_history(forever.clone()).await.unwrap();
+    let job = silent_job(&scene, &anna, &newest).await;
     panics.store(true, Ordering::SeqCst);
     let patch = AccountPatch { display_name: Some("Shop".to_owned()), ..AccountPatch::default() };
     assert!(matches!(anna.update(patch).await, Err(ManagerError::Crashed)));
@@ -181,7 +180,7 @@ async fn a_job_of_an_account_that_crashes_ends() {
     // Another one may begin, and nothing is told twice.
     next(&mut events, EventKind::AccountStatus).await;
     stands(&anna, AccountStatus::Ready).await;
-    let job = anna.sync_history(forever).await.unwrap();
+    let job = anna.sync_history(patient()).await.unwrap();
     anna.stop().await.unwrap();
     let (_, end) = of_job(&mut events, &job).await;
     assert_eq!(end["error"], "not_connected");
