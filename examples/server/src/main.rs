@@ -93,7 +93,9 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Outcome<()> {
     make_private(&options.data)?;
     // Before anything is made: a second server on this port is told so now.
-    let listener = TcpListener::bind(options.listen).await?;
+    let listener = TcpListener::bind(options.listen).await.map_err(|error| {
+        format!("cannot listen on {}: {error}; --listen takes another address", options.listen)
+    })?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let sandbox = if options.backend == Backend::Sandbox { Some(Sandbox::start().await) } else { None };
