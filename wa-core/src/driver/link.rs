@@ -108,7 +108,8 @@ impl Actor {
         let connector = Arc::clone(&self.config.connector);
         let telling = Telling { login: greetings, answers: acks, stanzas };
         let span = tracing::info_span!("connection");
-        self.sessions.spawn(session::run(connector, credentials, received, telling).instrument(span));
+        self.sessions
+            .spawn(session::run(connector, credentials, received, telling, self.pulse()).instrument(span));
         self.line.send_replace(Line::Coming);
         let requester = Requester::new(commands, self.line.subscribe());
         self.link = Link::Up { requester, login, answers, told, phase: Phase::Handshake };
@@ -267,8 +268,9 @@ impl Actor {
         let now = clock::now();
         let retry_in = match reason.next_step() {
             NextStep::Now => Some(Duration::ZERO),
-            NextStep::Backoff => Some(self.backoff.next(now, false, &mut self.random)),
-            NextStep::SlowBackoff => Some(self.backoff.next(now, true, &mut self.random)),
+            NextStep::Backoff | NextStep::SlowBackoff => {
+                Some(self.backoff.next(now, reason, &mut self.random))
+            }
             NextStep::Once => Some(self.backoff.after_replaced()),
             NextStep::NotBefore(until) => {
                 Some(Duration::from_secs(until.0.saturating_sub(clock::unix_millis().to_seconds().0)))

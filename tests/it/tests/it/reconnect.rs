@@ -123,7 +123,7 @@ async fn a_refused_login_says_why_and_what_is_next() {
         (414, TokenInvalid, None, Status::Closed),
         (415, NotFound, None, Status::Closed),
         (418, ClientUnknown, None, Status::Closed),
-        (429, RateLimited, Some(55.0), Status::Ready),
+        (429, RateLimited, Some(60.0), Status::Ready),
         (500, ServerTrouble, Some(1.0), Status::Ready),
         (501, Experimental, None, Status::Closed),
         (503, Unavailable, Some(1.0), Status::Ready),
@@ -158,7 +158,7 @@ async fn a_stream_error_says_why_and_what_is_next() {
     use StreamError::{Code, RateLimited, ServerTrouble};
     let cases: &[(u16, StreamError, f64)] = &[
         (413, Code(413), 1.0),
-        (429, RateLimited, 55.0),
+        (429, RateLimited, 60.0),
         (500, ServerTrouble(500), 1.0),
         (503, ServerTrouble(503), 1.0),
     ];
