@@ -334,7 +334,7 @@ impl ClientBuilder {
         let (histories, history) = history::open(self.history.wanted, &jobs);
         let shown = (status, ended, server_time);
         let actor = Actor::open(config, Arc::clone(&store), events, shown, stop.clone(), histories).await?;
-        let (asker, fetcher) = (actor.asker(), actor.fetcher());
+        let beside = (actor.asker(), actor.fetcher(), actor.pulse());
         let span = tracing::info_span!("account", alias = self.alias);
         let task = driver::spawn(actor.run(asked).instrument(span));
         let events = Events::new(receiver, jobs.downgrade(), self.confirms_by_hand);
@@ -344,7 +344,7 @@ impl ClientBuilder {
                     store,
                     jobs,
                     history,
-                    (asker, fetcher),
+                    beside,
                     (watched, watched_end, watched_time),
                     stop,
                     task,

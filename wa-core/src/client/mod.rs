@@ -86,9 +86,10 @@ pub use users::{
 pub use crate::driver::history::{Anchor, HistoryPage, HistoryProgress, HistoryState, HistoryUse};
 pub use crate::driver::identity::IdentityPolicy;
 pub use crate::driver::repair::RepairTimes;
-pub use crate::driver::{ReconnectPolicy, Status};
+pub use crate::driver::{Liveness, ReconnectPolicy, Status};
 
 use crate::connection::CloseReason;
+use crate::driver::Pulse;
 use crate::driver::command::Job;
 use crate::driver::media::Fetcher;
 use crate::driver::requester::Asker;
@@ -122,6 +123,7 @@ struct Inner {
     status: watch::Receiver<Status>,
     ended: watch::Receiver<Option<CloseReason>>,
     server_time: watch::Receiver<Option<UnixSeconds>>,
+    pulse: Arc<Pulse>,
     /// Ends the tasks when the last handle goes.
     stop: CancellationToken,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
@@ -195,6 +197,12 @@ impl Client {
     #[must_use]
     pub fn server_time(&self) -> Option<UnixSeconds> {
         *self.inner.server_time.borrow()
+    }
+
+    /// How long the connection stands, and how long ago the server was heard last.
+    #[must_use]
+    pub fn liveness(&self) -> Liveness {
+        self.inner.pulse.liveness()
     }
 
     /// Waits until the account is logged in. `false` when it will not be by itself: it is closed or logged out.
@@ -301,7 +309,7 @@ impl Inner {
         store: Arc<dyn wa_store::Store>,
         jobs: mpsc::Sender<Job>,
         history: history::Shared,
-        (asker, fetcher): (Asker, Fetcher),
+        (asker, fetcher, pulse): (Asker, Fetcher, Arc<Pulse>),
         (status, ended, server_time): Watched,
         stop: CancellationToken,
         task: JoinHandle<()>,
@@ -315,6 +323,7 @@ impl Inner {
             status,
             ended,
             server_time,
+            pulse,
             stop,
             task: tokio::sync::Mutex::new(Some(task)),
         }

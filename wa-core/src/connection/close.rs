@@ -54,6 +54,9 @@ pub enum CloseReason {
     /// The network failed, or the peer closed the socket.
     #[error("the network failed: {0}")]
     Network(std::io::ErrorKind),
+    /// The proxy does not accept the credentials: others are needed.
+    #[error("the proxy does not accept the credentials")]
+    ProxyRefused,
     /// No sign of life after a send that wants an answer.
     #[error("the server does not answer any more")]
     DeadSocket,
@@ -114,6 +117,7 @@ impl CloseReason {
             Self::VersionRefused { .. } => "version_refused",
             Self::Handshake(_) => "handshake",
             Self::Network(_) => "network",
+            Self::ProxyRefused => "proxy_refused",
             Self::DeadSocket => "dead_socket",
             Self::StreamEnd => "stream_end",
             Self::StreamError(_) => "stream_error",
@@ -133,7 +137,7 @@ impl CloseReason {
             Self::Replaced => NextStep::Once,
             Self::Banned { until, .. } => NextStep::NotBefore(*until),
             Self::VersionRefused { .. } => NextStep::OtherVersion,
-            Self::Requested | Self::Conflict | Self::PairingTimeout => NextStep::Stop,
+            Self::Requested | Self::Conflict | Self::PairingTimeout | Self::ProxyRefused => NextStep::Stop,
             Self::Refused(failure) => after_refusal(failure.reason),
             // A wrong root key or a tampered certificate does not mend itself.
             Self::Handshake(HandshakeError::Certificate(error)) if !error.may_be_our_clock() => {

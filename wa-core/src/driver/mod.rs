@@ -36,6 +36,7 @@ mod peer_messages;
 mod peers;
 pub(crate) mod people;
 mod pre_keys;
+mod pulse;
 mod reconnect;
 pub(crate) mod repair;
 pub(crate) mod requester;
@@ -62,6 +63,8 @@ use wa_store::archive::ArchiveEntry;
 use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreError};
 use wa_types::{Jid, UnixSeconds};
 
+pub use self::pulse::Liveness;
+pub(crate) use self::pulse::Pulse;
 pub use self::reconnect::ReconnectPolicy;
 pub use self::status::Status;
 
@@ -202,6 +205,8 @@ pub(crate) struct Actor {
     ended: watch::Sender<Option<CloseReason>>,
     /// What the server's clock said at the last login.
     server_time: watch::Sender<Option<UnixSeconds>>,
+    /// How the connection does.
+    pulse: Arc<Pulse>,
     /// Ends the account's tasks.
     stop: CancellationToken,
 }
@@ -323,6 +328,7 @@ impl Actor {
             status,
             ended,
             server_time,
+            pulse: Arc::new(Pulse::new()),
             stop,
         };
         actor.load_repairs().await?;
@@ -333,6 +339,11 @@ impl Actor {
     /// Asks for the handles, without the actor.
     pub(crate) fn asker(&self) -> Asker {
         Asker::new(self.line.subscribe())
+    }
+
+    /// Tells the handles how the connection does, without the actor.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Moves media files for the handles, without the actor.

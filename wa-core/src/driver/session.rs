@@ -9,14 +9,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use wa_types::MessageId;
 
-use super::clock;
 use super::outbox::Answered;
+use super::{Pulse, clock};
 use crate::connection::{
     Answer, CloseReason, Connection, Credentials, Incoming, Output, RequestError, RequestId,
 };
 use crate::crypto::SystemRandom;
 use crate::noise::KnownServer;
-use crate::transport::{Connector, Socket};
+use crate::transport::{Connector, Socket, is_refused_by_proxy};
 use crate::wire::{Document, Node};
 
 /// A socket that takes no bytes for this long is dead.
@@ -92,6 +92,7 @@ pub(super) async fn run(
     credentials: Credentials,
     commands: mpsc::Receiver<Command>,
     telling: Telling,
+    pulse: Arc<Pulse>,
 ) -> CloseReason {
     let routing = credentials.routing.as_ref().map(|routing| routing.as_bytes().to_vec());
     let connecting = timeout(CONNECT_LIMIT, connector.connect(routing.as_deref()));
@@ -103,10 +104,12 @@ pub(super) async fn run(
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => {
             tracing::debug!(%error, "could not connect");
-            return CloseReason::Network(error.kind());
+            let is_refused = is_refused_by_proxy(&error);
+            return if is_refused { CloseReason::ProxyRefused } else { CloseReason::Network(error.kind()) };
         }
         Err(_) => return CloseReason::Network(std::io::ErrorKind::TimedOut),
     };
+    let _stands = pulse.stands();
     let wall_clock = clock::unix_millis().to_seconds();
     let connection = Connection::new(credentials, clock::now(), wall_clock, Box::new(SystemRandom));
     Session {
@@ -118,12 +121,13 @@ pub(super) async fn run(
         answered: Vec::new(),
         waiting: HashMap::new(),
         heard: clock::now(),
+        pulse: &pulse,
     }
     .run()
     .await
 }
 
-struct Session {
+struct Session<'p> {
     connection: Connection,
     socket: Box<dyn Socket>,
     commands: mpsc::Receiver<Command>,
@@ -135,6 +139,7 @@ struct Session {
     waiting: HashMap<RequestId, Waiting>,
     /// When bytes came last.
     heard: std::time::Instant,
+    pulse: &'p Pulse,
 }
 
 enum Waiting {
@@ -142,7 +147,7 @@ enum Waiting {
     Message(MessageId),
 }
 
-impl Session {
+impl Session<'_> {
     async fn run(mut self) -> CloseReason {
         let reason = match self.drive().await {
             Ok(()) => CloseReason::Requested,
@@ -239,6 +244,7 @@ impl Session {
         match bytes {
             Ok(Some(bytes)) => {
                 let now = clock::now();
+                self.pulse.heard();
                 super::trail::count_silence(
                     now.saturating_duration_since(std::mem::replace(&mut self.heard, now)),
                 );

@@ -80,3 +80,16 @@ impl Connector for NoConnector {
         Box::pin(std::future::ready(Err(io::ErrorKind::Unsupported.into())))
     }
 }
+
+/// Whether somebody has to give a proxy other credentials before this can work.
+#[cfg(any(feature = "http", feature = "websocket"))]
+pub(crate) fn is_refused_by_proxy(error: &std::io::Error) -> bool {
+    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<proxy::ProxyRefusal>());
+    matches!(refusal, Some(proxy::ProxyRefusal::Credentials))
+}
+
+/// Without proxies nothing is refused by one.
+#[cfg(not(any(feature = "http", feature = "websocket")))]
+pub(crate) const fn is_refused_by_proxy(_: &std::io::Error) -> bool {
+    false
+}
