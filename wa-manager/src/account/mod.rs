@@ -5,6 +5,7 @@
 //! | `name` | what it is called in addresses and paths |
 //! | `settings` | what can be set, with defaults |
 //! | `status` | where it stands, and why |
+//! | `reconnect` | when it comes back after a connection ended |
 //! | `record` | the row in the store, and what others see of it |
 //! | `actor` | the task that runs it |
 //! | `handle` | what a host holds of it |
@@ -16,6 +17,7 @@ mod errands;
 mod handle;
 mod limits;
 mod name;
+mod reconnect;
 mod record;
 mod settings;
 mod status;
@@ -29,6 +31,7 @@ pub use errands::ErrandError;
 pub use handle::Account;
 pub use limits::{OutboxHandle, TrustHandle, TrustView};
 pub use name::{AccountName, NameError};
+pub use reconnect::ReconnectPolicy;
 pub use record::{AcceptedLink, AccountRecord, AccountSnapshot, DeviceSnapshot, TrustSnapshot};
 pub use settings::{
     AccountSettings, IdentityPolicy, IgnoreRules, StorageMode, SyncLimit, SyncLimitTooHigh, ZoneName,

@@ -9,8 +9,8 @@ use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
 use super::{ManagerError, Numbers, Places, Quotas, Release};
-use crate::account::AccountRecord;
 use crate::account::actor::ConnectionPolicy;
+use crate::account::{AccountRecord, ReconnectPolicy};
 use crate::clock::Clock;
 use crate::event::{EventKind, NewEvent};
 use crate::hub::Hub;
@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) configure: Box<Configure>,
     pub(crate) hub: Hub,
     pub(crate) connection: ConnectionPolicy,
+    pub(crate) reconnect: ReconnectPolicy,
     pub(crate) pairing: PairingPolicy,
     pub(crate) pairing_store: Arc<dyn PairingStore>,
     pub(crate) limiter: Arc<PairLimiter>,

@@ -93,6 +93,8 @@ pub struct PairingPolicy {
     pub probation: Duration,
     /// How long the first QR code may take to come.
     pub first_qr: Duration,
+    /// How long the server may take to end the connection on which the phone accepted; then we do.
+    pub restart_wait: Duration,
     /// How long the login may take after the phone accepted (R046).
     pub link_wait: Duration,
     /// How long a code lives whose end nobody told: as if a process died while it was live.
@@ -154,6 +156,7 @@ impl Default for PairingPolicy {
             codes_per_ticket: 3,
             probation: Duration::from_secs(120),
             first_qr: Duration::from_secs(30),
+            restart_wait: Duration::from_secs(10),
             link_wait: Duration::from_secs(60),
             code_life: Duration::from_secs(180),
             caps: PairingCaps::default(),

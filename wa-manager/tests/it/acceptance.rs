@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use wa_core::client::ReconnectPolicy;
+use wa_core::client::{Liveness, ReconnectPolicy};
 use wa_core::{Client, Message};
-use wa_manager::account::{ConnectionPolicy, ReasonKind};
+use wa_manager::account::{ReasonKind, ReconnectPolicy as ManagerPolicy};
 use wa_manager::clock::Clock as _;
 use wa_manager::event::EventKind;
 use wa_manager::pairing::{PairRequest, PairingTicket, PairingUpdate};
@@ -62,8 +62,15 @@ async fn a_server_that_falls_silent_is_noticed_and_nothing_is_sent() {
     let refused = anna.send(request).await.unwrap_err();
     assert!(matches!(refused, SendError::NotReady { .. }), "{refused:?}");
     assert_eq!(anna.snapshot().trust.messages_sent_today, 0);
+    // How long it was silent is known, and that there is no connection any more.
+    let silent = anna.liveness().await.unwrap();
+    assert!(silent.socket_age.is_none() && silent.quiet_for.unwrap() >= MINUTE / 4, "{silent:?}");
     paused.scene.server.faults().refuse_connections(0);
     stands(&anna, AccountStatus::Ready).await;
+    let alive = anna.liveness().await.unwrap();
+    assert!(alive.quiet_for.unwrap() < MINUTE / 4 && alive.socket_age.is_some(), "{alive:?}");
+    anna.stop().await.unwrap();
+    assert_eq!(anna.liveness().await.unwrap(), Liveness::default());
 }
 
 /// Acceptance: 1,000 flaps in 10 minutes: <= 1 published transition per debounce window; broker load bounded. As many as
@@ -77,7 +84,7 @@ async fn a_connection_that_flaps_for_ten_minutes_is_told_once_a_window() {
         // Each time it comes back as soon as it ever does, after a second.
         reconnect.stable_after = Duration::ZERO;
         let builder = builder.client(move |builder, row| client(builder, row).reconnect(reconnect));
-        builder.connection(ConnectionPolicy { tries: 10_000, ..ConnectionPolicy::default() })
+        builder.reconnect_policy(ManagerPolicy { tries: 10_000, ..ManagerPolicy::default() })
     });
     let (paused, anna, device) = linked(paused.await).await;
     let mut flaps = 0;
@@ -365,6 +372,48 @@ async fn an_account_that_waits_for_its_first_login_outlives_a_logout_that_fails(
     assert_eq!(failed.code(), "not_unlinked");
     faults.clear();
     while !matches!(eventually_told(&mut ticket).await, PairingUpdate::Confirmed) {}
+}
+
+/// And one whose first login never comes does not stand at `authenticated` for ever; it runs as soon as it can.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_was_logged_out_in_vain_gives_its_first_login_up() {
+    let paused = Paused::new().await;
+    let (scene, faults) = (&paused.scene, paused.scene.server.faults());
+    let anna = scene.create("anna").await;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    loop {
+        match soon("the phone to accept", ticket.next()).await.unwrap() {
+            PairingUpdate::Qr(shown) => {
+                faults.refuse_login(503, 1_000_000);
+                scene.phone("anna").scan(shown.text.expose()).await.unwrap();
+            }
+            PairingUpdate::Accepted => break,
+            _ => {}
+        }
+    }
+    assert_eq!(anna.logout(Unlink::AtServer).await.unwrap_err().code(), "not_unlinked");
+    assert_eq!(
+        eventually(&anna, AccountStatus::Error).await.reason.unwrap().kind,
+        ReasonKind::ConnectTimeout
+    );
+    // In a life that has not started it, it is the same.
+    let paused = paused.restart().await;
+    let anna = paused.scene.account("anna");
+    for _ in 0..2 {
+        assert_eq!(anna.logout(Unlink::AtServer).await.unwrap_err().code(), "not_unlinked");
+        assert_eq!(anna.status(), AccountStatus::Error);
+    }
+    anna.start().await.unwrap();
+    assert_eq!(anna.logout(Unlink::AtServer).await.unwrap_err().code(), "not_unlinked");
+    assert_eq!(
+        eventually(&anna, AccountStatus::Error).await.reason.unwrap().kind,
+        ReasonKind::ConnectTimeout
+    );
+    paused.scene.server.faults().clear();
+    anna.start().await.unwrap();
+    eventually(&anna, AccountStatus::Ready).await;
+    anna.logout(Unlink::AtServer).await.unwrap();
+    assert_eq!((anna.status(), anna.snapshot().is_logged_in), (AccountStatus::Idle, false));
 }
 
 /// What a phone accepted and the server never linked is forgotten: the account is free for another phone.

@@ -1,9 +1,14 @@
 //! After a restart of the process.
 
+use std::time::Duration;
+
 use wa_manager::account::DesiredState;
+use wa_manager::manager::Starts;
+use wa_manager::store::EventQuery;
 use wa_manager::{AccountPatch, AccountStatus};
 
-use crate::scene::{linked, soon, stands};
+use crate::paused::Paused;
+use crate::scene::{link_to, linked, soon, stands};
 
 // R056, R072, R077, R106: what ran runs again, what was stopped does not, unless it is set to.
 #[tokio::test]
@@ -61,4 +66,31 @@ async fn what_a_killed_process_left_is_told_as_it_is() {
     );
     assert_eq!((last.seq, last.account_seq), (board.seq, board.accounts[0].seq));
     assert_eq!(events.len(), before.len() + 1);
+}
+
+// R056: a few at a time; who does not connect holds up the next one for a while only.
+#[tokio::test(start_paused = true)]
+async fn accounts_are_restored_one_after_another() {
+    let patience = Duration::from_secs(10);
+    let starts = Starts { at_once: 1, patience };
+    let paused = Paused::with(|builder, _| builder.starts(starts)).await;
+    let accounts = ["anna", "berta", "clara"].map(|name| paused.scene.create(name));
+    for account in futures_util::future::join_all(accounts).await {
+        link_to(&paused.scene, &account, account.name().as_str()).await;
+        let mut settings = account.snapshot().settings;
+        settings.auto_start = true;
+        account.update(AccountPatch { settings: Some(settings), ..AccountPatch::default() }).await.unwrap();
+        account.stop().await.unwrap();
+    }
+    paused.scene.server.faults().refuse_connections(1_000_000);
+    let since = paused.scene.manager.all_statuses(None).await.unwrap().seq;
+    assert_eq!(paused.scene.manager.restore().await.started.len(), 3);
+    let query = EventQuery { after: since, limit: 1000, ..EventQuery::default() };
+    let events = paused.scene.manager.events_since(query).await.unwrap();
+    let loading = events
+        .iter()
+        .filter(|event| event.data["status"] == "loading" && event.data["reason"]["kind"] == "opening_store");
+    let begun: Vec<_> = loading.map(|event| event.at).collect();
+    assert_eq!(begun.len(), 3);
+    assert!(begun.windows(2).all(|pair| pair[1].since(pair[0]) >= patience), "{begun:?}");
 }

@@ -9,7 +9,7 @@ use wa_store::StoreError;
 use wa_types::UnixMillis;
 
 use super::flaps::Standing;
-use crate::account::{AccountStatus, Reason, ReasonKind};
+use crate::account::{AccountStatus, Reason, ReasonKind, ReconnectPolicy};
 
 /// How patient an account is with its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +19,6 @@ pub struct ConnectionPolicy {
     pub backlog: Duration,
     /// A login that takes longer counts as a lost connection; it goes on trying.
     pub login: Duration,
-    /// How often it tries before somebody has to act; a stable time in between counts it anew.
-    pub tries: u32,
-    /// How long it tries before somebody has to act.
-    pub span: Duration,
-    /// What counts as stable.
-    pub stable: Duration,
-    /// How much longer than the server says a ban is believed.
-    pub ban_margin: Duration,
     /// At most one change is told in such a time while the connection comes and goes.
     pub flap_window: Duration,
     /// How long a stop waits for the connection's orderly end.
@@ -38,10 +30,6 @@ impl Default for ConnectionPolicy {
         Self {
             backlog: Duration::from_secs(30),
             login: Duration::from_secs(60),
-            tries: 50,
-            span: Duration::from_secs(24 * 60 * 60),
-            stable: Duration::from_secs(5 * 60),
-            ban_margin: Duration::from_secs(10 * 60),
             flap_window: Duration::from_secs(2),
             stop: Duration::from_secs(2),
         }
@@ -65,6 +53,7 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct Connection {
     policy: ConnectionPolicy,
+    reconnect: ReconnectPolicy,
     phase: Phase,
     /// Attempts that failed since it was stable last.
     tries: u32,
@@ -86,8 +75,9 @@ enum Phase {
 
 impl Connection {
     /// One that begins.
-    pub(super) fn new(policy: ConnectionPolicy, now: Duration) -> Self {
-        Self { policy, phase: Phase::Loading { until: now + policy.login }, tries: 0, since: now }
+    pub(super) fn new(policy: ConnectionPolicy, reconnect: ReconnectPolicy, now: Duration) -> Self {
+        let phase = Phase::Loading { until: now + policy.login };
+        Self { policy, reconnect, phase, tries: 0, since: now }
     }
 
     /// Whether messages can be sent: the backlog of the time away is through.
@@ -146,17 +136,17 @@ impl Connection {
 
     fn lost(&mut self, reason: &CloseReason, retry_in: Duration, now: Duration, wall: UnixMillis) -> Turn {
         if let CloseReason::Banned { until, .. } = reason {
-            let at = UnixMillis(until.0.saturating_mul(1000)).after(self.policy.ban_margin);
+            let at = UnixMillis(until.0.saturating_mul(1000)).after(self.reconnect.ban_margin);
             let reason = closed(reason).retry_at(at);
             return Turn::End(Standing::because(AccountStatus::Error, reason));
         }
         if let Phase::Ready { since } = self.phase
-            && now.saturating_sub(since) >= self.policy.stable
+            && now.saturating_sub(since) >= self.reconnect.stable
         {
             (self.tries, self.since) = (0, now);
         }
         self.tries = self.tries.saturating_add(1);
-        if self.tries > self.policy.tries || now.saturating_sub(self.since) > self.policy.span {
+        if self.tries > self.reconnect.tries || now.saturating_sub(self.since) > self.reconnect.span {
             let reason = Reason::new(ReasonKind::RetryBudget).detail(reason.to_string());
             return Turn::End(Standing::because(AccountStatus::Error, reason));
         }
@@ -179,6 +169,7 @@ pub(crate) fn closed(reason: &CloseReason) -> Reason {
         CloseReason::VersionRefused { .. } => ReasonKind::ClientOutdated,
         CloseReason::PairingTimeout => ReasonKind::PairingExpired,
         CloseReason::StoreFailed => ReasonKind::StoreFailed,
+        CloseReason::ProxyRefused => ReasonKind::ProxyFailed,
         CloseReason::Refused(failure) => return refused(failure.reason),
         CloseReason::StreamError(StreamError::LoggedOut) => ReasonKind::LoggedOut,
         _ => ReasonKind::Network,
@@ -238,6 +229,10 @@ mod tests {
     const T: UnixMillis = UnixMillis(1_800_000_000_000);
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn begun(now: Duration) -> Connection {
+        Connection::new(ConnectionPolicy::default(), ReconnectPolicy::default(), now)
+    }
+
     fn lost(retry_in: Duration) -> Event {
         Event::Disconnected { reason: CloseReason::StreamEnd, retry_in }
     }
@@ -249,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_login_is_authenticated_until_its_backlog_is_through() {
-        let mut connection = Connection::new(ConnectionPolicy::default(), SECOND);
+        let mut connection = begun(SECOND);
         assert_eq!(stands(connection.on_event(&Event::Connected, SECOND, T)), AccountStatus::Authenticated);
         let done = Event::BacklogDone { count: 0, is_complete: true };
         assert_eq!(stands(connection.on_event(&done, SECOND, T)), AccountStatus::Ready);
@@ -264,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_never_logged_in_is_loading_and_later_disconnected() {
-        let mut connection = Connection::new(ConnectionPolicy::default(), Duration::ZERO);
+        let mut connection = begun(Duration::ZERO);
         assert_eq!(stands(connection.on_event(&lost(SECOND), SECOND, T)), AccountStatus::Loading);
         assert_eq!(stands(connection.on_time(SECOND * 60)), AccountStatus::Disconnected);
         assert_eq!(stands(connection.on_event(&lost(SECOND), SECOND * 61, T)), AccountStatus::Disconnected);
@@ -272,7 +267,7 @@ mod tests {
 
     #[test]
     fn it_gives_up_after_fifty_tries_unless_it_was_stable_in_between() {
-        let mut connection = Connection::new(ConnectionPolicy::default(), Duration::ZERO);
+        let mut connection = begun(Duration::ZERO);
         let mut now = SECOND;
         let done = Event::BacklogDone { count: 0, is_complete: true };
         for _ in 0..49 {
@@ -289,10 +284,24 @@ mod tests {
         assert_eq!(standing.reason.unwrap().kind, ReasonKind::RetryBudget);
     }
 
+    #[test]
+    fn it_gives_up_after_a_day_that_was_never_stable() {
+        let mut connection = begun(Duration::ZERO);
+        let day = ReconnectPolicy::default().span;
+        assert_eq!(stands(connection.on_event(&lost(SECOND), day, T)), AccountStatus::Loading);
+        // A connection that does not last changes nothing.
+        connection.on_event(&Event::Connected, day, T);
+        connection.on_event(&Event::BacklogDone { count: 0, is_complete: true }, day, T);
+        let Turn::End(standing) = connection.on_event(&lost(SECOND), day + SECOND, T) else {
+            panic!("goes on")
+        };
+        assert_eq!(standing.reason.unwrap().kind, ReasonKind::RetryBudget);
+    }
+
     /// Acceptance: 402/403/406: zero connects before the server-given time.
     #[test]
     fn a_ban_ends_the_client_until_ten_minutes_after_it() {
-        let mut connection = Connection::new(ConnectionPolicy::default(), Duration::ZERO);
+        let mut connection = begun(Duration::ZERO);
         let until = UnixSeconds(1_800_003_600);
         let banned = CloseReason::Banned { until, failure: None };
         let event = Event::Disconnected { reason: banned, retry_in: SECOND };
@@ -304,7 +313,7 @@ mod tests {
 
     #[test]
     fn an_unlinked_account_is_told_apart_from_a_locked_one() {
-        let mut connection = Connection::new(ConnectionPolicy::default(), Duration::ZERO);
+        let mut connection = begun(Duration::ZERO);
         let unlinked = Event::LoggedOut { reason: CloseReason::LoggedOut };
         assert!(matches!(connection.on_event(&unlinked, SECOND, T), Turn::Unlinked(_)));
         assert_eq!(refused(Refusal::Locked).kind, ReasonKind::AccountLocked);

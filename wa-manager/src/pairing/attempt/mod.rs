@@ -69,6 +69,8 @@ enum Phase {
     Accepted {
         device: LinkedDevice,
         until: UnixMillis,
+        /// The server ends the connection by then, for the next one to log in; or we do.
+        restart_at: Option<UnixMillis>,
     },
     Probation {
         until: UnixMillis,
@@ -136,7 +138,7 @@ impl Attempt {
     ) -> Self {
         let phase = match linked_at {
             Some(at) => Phase::Probation { until: at.after(policy.probation), is_connected: false },
-            None => Phase::Accepted { device, until: now.after(policy.link_wait) },
+            None => Phase::Accepted { device, until: now.after(policy.link_wait), restart_at: None },
         };
         Self {
             id,
@@ -175,9 +177,9 @@ impl Attempt {
         self.steps()
     }
 
-    /// The limits do not allow the connection of [`Step::Reconnect`].
+    /// The limits do not allow the connection of [`Step::Reconnect`], or none can be made.
     pub fn on_limited(&mut self, error: PairError, now: UnixMillis) -> Vec<Step> {
-        if self.is_waiting() {
+        if self.is_waiting() || matches!(self.phase, Phase::Accepted { .. }) {
             self.fail(error, now);
         }
         self.steps()
@@ -196,6 +198,10 @@ impl Attempt {
         match &self.phase {
             Phase::Connecting { until } if now >= *until => self.fail(PairError::ConnectTimeout, now),
             Phase::Accepted { until, .. } if now >= *until => self.fail(PairError::ConnectTimeout, now),
+            Phase::Accepted { device, until, restart_at: Some(at) } if now >= *at => {
+                self.phase = Phase::Accepted { device: device.clone(), until: *until, restart_at: None };
+                self.out.push(Step::Reconnect { shows_qr: false });
+            }
             Phase::Connecting { .. } | Phase::Waiting if now >= self.ends_at => {
                 let error = match self.passkey {
                     Passkey::Failed => PairError::Passkey,
@@ -238,7 +244,8 @@ impl Attempt {
         match &self.phase {
             Phase::Connecting { until } => Some(self.ends_at.min(*until)),
             Phase::Waiting => Some(self.code.refresh_at().map_or(self.ends_at, |at| self.ends_at.min(at))),
-            Phase::Accepted { until, .. } | Phase::Probation { until, is_connected: true } => Some(*until),
+            Phase::Accepted { until, restart_at, .. } => Some(restart_at.map_or(*until, |at| at.min(*until))),
+            Phase::Probation { until, is_connected: true } => Some(*until),
             Phase::Probation { .. } | Phase::Unstable | Phase::Over => None,
         }
     }
@@ -295,7 +302,8 @@ impl Attempt {
     fn hear(&mut self, heard: Heard<'_>, now: UnixMillis) {
         match &mut self.phase {
             Phase::Connecting { .. } | Phase::Waiting => self.hear_waiting(heard, now),
-            Phase::Accepted { device, .. } => match heard {
+            Phase::Accepted { device, restart_at, .. } => match heard {
+                Heard::Disconnected => *restart_at = None,
                 Heard::Connected => {
                     let device = device.clone();
                     self.linked(device, now);
@@ -401,7 +409,11 @@ impl Attempt {
     fn accepted(&mut self, device: LinkedDevice, now: UnixMillis) {
         self.drop_codes();
         self.out.push(Step::Accepted(device.clone()));
-        self.phase = Phase::Accepted { device, until: now.after(self.policy.link_wait) };
+        self.phase = Phase::Accepted {
+            device,
+            until: now.after(self.policy.link_wait),
+            restart_at: Some(now.after(self.policy.restart_wait)),
+        };
         self.tell(PairingUpdate::Accepted);
         self.show();
     }

@@ -470,9 +470,27 @@ fn the_login_comes_within_a_minute_after_the_phone_accepted() {
     let (mut run, _) = Run::ready(PairRequest::qr());
     run.paired();
     let accepted = run.now;
+    run.hear(Heard::Disconnected);
     let steps = run.wait();
     assert_eq!(run.now, accepted.after(Duration::from_secs(60)));
     assert_eq!(done(&steps), Some(Err(PairError::ConnectTimeout)));
+}
+
+/// 4.2: 515 within 10 s.
+#[test]
+fn a_server_that_does_not_end_the_connection_after_a_link_is_left() {
+    let (mut run, _) = Run::ready(PairRequest::qr());
+    run.paired();
+    let accepted = run.now;
+    assert_eq!(run.wait(), [Step::Reconnect { shows_qr: false }]);
+    assert_eq!(run.now, accepted.after(Duration::from_secs(10)));
+    let steps = run.wait();
+    assert_eq!(run.now, accepted.after(Duration::from_secs(60)), "once");
+    assert_eq!(done(&steps), Some(Err(PairError::ConnectTimeout)));
+    let (mut run, _) = Run::ready(PairRequest::qr());
+    run.paired();
+    run.wait();
+    assert_eq!(events(&run.hear(Heard::Connected)), ["account.linked"]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl<'a> Turn<'a> {
         self.row(format!("phone:{hash}")).await.map(Some)
     }
 
-    async fn hash(&mut self, phone: &PhoneNumber) -> Result<String, PairError> {
+    pub(super) async fn hash(&mut self, phone: &PhoneNumber) -> Result<String, PairError> {
         if self.key.is_none() {
             *self.key = Some(self.load_key().await?);
         }
