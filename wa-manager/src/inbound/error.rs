@@ -1,5 +1,7 @@
 //! Where something that came in failed.
 
+use tracing::{Span, debug_span};
+
 use crate::store::ManagerStoreError;
 
 use super::provider::HookError;
@@ -8,6 +10,12 @@ use super::provider::HookError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InboundError {
+    /// It could not be decrypted; that it came is told.
+    #[error("it could not be decrypted")]
+    Undecryptable,
+    /// What was decrypted is no message; that it came is told.
+    #[error("what was decrypted is no message")]
+    Undecodable,
     /// The account is gone, or has another owner. Nothing is stored; do not confirm.
     #[error("the account is gone, or has another owner")]
     UnknownAccount,
@@ -82,11 +90,20 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// What happens in it is traced within this.
+    pub(super) fn span(self) -> Span {
+        debug_span!("inbound", stage = self.as_str())
+    }
+}
+
 impl InboundError {
     /// Where it failed.
     #[must_use]
     pub const fn stage(&self) -> Stage {
         match self {
+            Self::Undecryptable => Stage::Decrypt,
+            Self::Undecodable => Stage::Decode,
             Self::UnknownAccount => Stage::Account,
             Self::Provider(_) | Self::NotAsked => Stage::Provider,
             Self::HookTimeout(stage) | Self::HookPanic(stage) => *stage,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{Instrument as _, debug, warn};
 use wa_core::event::LostReason;
 use wa_types::Jid;
 
@@ -128,13 +128,17 @@ async fn receive(
 ) -> Result<Outcome, InboundError> {
     let kind = ChatKind::of(&received.chat);
     if let Some(skip) = skip(received, kind, ignore) {
-        let step = gate.begin().await.map_err(InboundError::of_store)?;
+        let step = begin(gate).await?;
         store(gate, step, extra).await?;
         return Ok(Outcome::Skipped(skip));
     }
-    if let Some(stage) = lost(received) {
-        let mut step = gate.begin().await.map_err(InboundError::of_store)?;
-        tell(gate, &mut step, received, &Around::new(kind));
+    if let Some(error) = lost(received) {
+        let mut step = begin(gate).await?;
+        let stage = error.stage();
+        stage.span().in_scope(|| {
+            debug!(%error, "that it came is told");
+            tell(gate, &mut step, received, &Around::new(kind));
+        });
         store(gate, step, extra).await?;
         return Ok(Outcome::Failed(stage));
     }
@@ -152,7 +156,7 @@ async fn receive(
         },
     };
     warn!(stage = failed.stage().as_str(), "a message is told without contact and chat");
-    let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+    let mut step = begin(gate).await?;
     tell(gate, &mut step, received, &Around::new(kind));
     let data = json!({
         "messageId": received.id.as_str(),
@@ -177,7 +181,7 @@ async fn provide(
 
 /// Asks a hook of the host's. Whatever it does, it costs this item its contact and chat, and no more.
 async fn hook<T>(stage: Stage, call: impl Future<Output = Result<T, HookError>>) -> Result<T, InboundError> {
-    match timeout(HOOK_LIMIT, AssertUnwindSafe(call).catch_unwind()).await {
+    match timeout(HOOK_LIMIT, AssertUnwindSafe(call.instrument(stage.span())).catch_unwind()).await {
         Err(_) => Err(InboundError::HookTimeout(stage)),
         Ok(Err(_)) => Err(InboundError::HookPanic(stage)),
         Ok(Ok(answer)) => answer.map_err(|error| match stage {
@@ -196,13 +200,13 @@ async fn whole(
     Hosted { provider, host }: &Hosted,
     extra: &Changes,
 ) -> Result<(), InboundError> {
-    let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+    let mut step = begin(gate).await?;
     let contact = gate.provision(&mut step, received, kind).await?;
     tell(gate, &mut step, received, &Around { kind, contact, provider: Some(provider), host: host.clone() });
     for change in extra.iter() {
         step.changes.push(change.clone());
     }
-    gate.commit(step).await.map_err(|error| match error {
+    gate.commit(step).instrument(Stage::Provision.span()).await.map_err(|error| match error {
         // The store as a whole can do nothing more; all else may be about these rows.
         error @ (ManagerStoreError::Closed
         | ManagerStoreError::Full
@@ -213,10 +217,10 @@ async fn whole(
 }
 
 /// Why there is nothing to read in it, if there is not.
-const fn lost(received: &Received) -> Option<Stage> {
+const fn lost(received: &Received) -> Option<InboundError> {
     match received.what {
-        What::Undecodable { .. } => Some(Stage::Decode),
-        What::Lost(_) => Some(Stage::Decrypt),
+        What::Undecodable { .. } => Some(InboundError::Undecodable),
+        What::Lost(_) => Some(InboundError::Undecryptable),
         _ => None,
     }
 }
@@ -248,11 +252,16 @@ fn tell(gate: &Gate, step: &mut Step, received: &Received, around: &Around<'_>) 
     gate.push_inbound(step, kind, received.number, &[received.id.as_str()], data);
 }
 
+/// The account as it is now, if it is still ours.
+async fn begin(gate: &mut Gate) -> Result<Step, InboundError> {
+    gate.begin().instrument(Stage::Account.span()).await.map_err(InboundError::of_store)
+}
+
 async fn store(gate: &mut Gate, mut step: Step, extra: Changes) -> Result<(), InboundError> {
     for change in extra {
         step.changes.push(change);
     }
-    gate.commit(step).await.map_err(InboundError::of_store)
+    gate.commit(step).instrument(Stage::Store.span()).await.map_err(InboundError::of_store)
 }
 
 /// The error with what is behind it.
@@ -275,7 +284,7 @@ async fn merge(
     gone: &Jid,
     extra: Changes,
 ) -> Result<Outcome, InboundError> {
-    let mut step = gate.begin().await.map_err(InboundError::of_store)?;
+    let mut step = begin(gate).await?;
     let contact = gate.merge_chats(&mut step, kept, gone).await.map_err(InboundError::of_store)?;
     let data = json!({ "kept": kept.to_string(), "gone": gone.to_string(), "contactId": contact });
     let chats = [kept.to_string(), gone.to_string()];

@@ -2,9 +2,10 @@
 //! Requirements: manager.md, R066, R067, R074.
 
 use serde_json::json;
+use tracing::Instrument as _;
 use wa_types::{Jid, UnixMillis};
 
-use super::error::InboundError;
+use super::error::{InboundError, Stage};
 use super::item::Received;
 use crate::contacts::{self, Addresses, Known};
 use crate::event::{EventKind, NewEvent};
@@ -46,9 +47,11 @@ impl Gate {
         let contact = if addresses.is_empty() {
             None
         } else {
-            Some(self.provision_contact(step, received, kind, &addresses, at).await?)
+            let contact = self.provision_contact(step, received, kind, &addresses, at);
+            Some(contact.instrument(Stage::Contact.span()).await?)
         };
-        self.provision_chat(step, received, kind, contact, at).await?;
+        let chat = self.provision_chat(step, received, kind, contact, at);
+        chat.instrument(Stage::Chat.span()).await?;
         Ok(contact)
     }
 
