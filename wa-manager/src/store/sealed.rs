@@ -1,13 +1,16 @@
 //! Seals the secrets of webhooks before a store has them, and opens them after. What cannot be opened keeps nobody from
 //! the rest: such a webhook is [`Damaged`](WebhookState::Damaged). The vault may take its time: it is asked beside the
-//! runtime's threads. Requirements: manager.md, 4.4.
+//! runtime's threads, and one that does not answer counts as away. Requirements: manager.md, 4.4.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -25,11 +28,18 @@ use crate::webhook::{WebhookRecord, WebhookSecret, WebhookState};
 /// The name of the header that stands for all that is sealed: no real header has it.
 const SEALED: &str = "";
 
+/// How long a vault may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// So many threads wait for the vault at once. Those of a vault that hangs are not given back.
+const THREADS: usize = 4;
+
 /// A store that never sees the secrets of webhooks, if there is a vault.
 #[derive(Debug)]
 pub(crate) struct Sealed {
     inner: Arc<dyn ManagerStore>,
     vault: Option<Arc<dyn SecretVault>>,
+    threads: Arc<Semaphore>,
 }
 
 /// What is sealed of a webhook.
@@ -93,19 +103,27 @@ fn open_all(
     Ok(())
 }
 
-/// Beside the runtime's threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ManagerStoreError> + Send + 'static,
-) -> Result<T, ManagerStoreError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => Err(ManagerStoreError::io(error)),
-    }
-}
-
 impl Sealed {
     pub(crate) fn new(inner: Arc<dyn ManagerStore>, vault: Option<Arc<dyn SecretVault>>) -> Self {
-        Self { inner, vault }
+        Self { inner, vault, threads: Arc::new(Semaphore::new(THREADS)) }
+    }
+
+    /// Asks the vault beside the runtime's threads. One that panics, or takes too long, is away.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ManagerStoreError> + Send + 'static,
+    ) -> Result<T, ManagerStoreError> {
+        let threads = Arc::clone(&self.threads);
+        let asked = async move {
+            let thread = threads.acquire_owned().await.map_err(ManagerStoreError::io)?;
+            let work = move || {
+                let _thread = thread;
+                work()
+            };
+            tokio::task::spawn_blocking(work).await.map_err(ManagerStoreError::io)?
+        };
+        let late = |_| Err(ManagerStoreError::io(VaultError::Away("it does not answer".to_owned())));
+        timeout(LIMIT, asked).await.unwrap_or_else(late)
     }
 }
 
@@ -151,7 +169,7 @@ impl ManagerStore for Sealed {
                 return Ok(webhooks);
             }
             let vault = self.vault.clone();
-            blocking(move || open_all(vault.as_deref(), &mut webhooks).map(|()| webhooks)).await
+            self.blocking(move || open_all(vault.as_deref(), &mut webhooks).map(|()| webhooks)).await
         })
     }
 
@@ -161,7 +179,7 @@ impl ManagerStore for Sealed {
             return self.inner.commit(changes);
         };
         Box::pin(async move {
-            let sealed = blocking(move || {
+            let sealed = self.blocking(move || {
                 let mut sealed = Changes::new();
                 for mut change in changes {
                     if let Change::PutWebhook(webhook) = &mut change {

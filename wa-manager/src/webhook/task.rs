@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,10 +47,42 @@ pub struct WebhooksTask {
     running: HashMap<WebhookId, Running>,
     /// Accounts that may be deleted at any moment: nothing is delivered to their webhooks.
     stopped: HashSet<AccountId>,
-    /// Until webhooks that should run are looked for; none while all run.
-    due: Option<Pin<Box<Sleep>>>,
+    look: Look,
     /// Damage is told once.
     is_damage_told: bool,
+}
+
+type Read = Result<Vec<WebhookRecord>, ManagerStoreError>;
+
+/// Whether webhooks that should run are looked for. Commands are obeyed meanwhile: a vault may take its time.
+enum Look {
+    /// All run.
+    Done,
+    Again(Pin<Box<Sleep>>),
+    Reading(Pin<Box<dyn Future<Output = Read> + Send>>),
+}
+
+impl Look {
+    fn reading(shared: &Arc<Shared>) -> Self {
+        let shared = Arc::clone(shared);
+        Self::Reading(Box::pin(async move { shared.store.webhooks().await }))
+    }
+
+    /// What was read. Cancel safe.
+    async fn next(&mut self, shared: &Arc<Shared>) -> Read {
+        loop {
+            match self {
+                Self::Done => return pending().await,
+                Self::Again(at) => at.await,
+                Self::Reading(reading) => {
+                    let read = reading.await;
+                    *self = Self::Done;
+                    return read;
+                }
+            }
+            *self = Self::reading(shared);
+        }
+    }
 }
 
 /// Deliveries to one webhook.
@@ -75,11 +108,11 @@ impl Running {
 impl WebhooksTask {
     pub(super) fn new(shared: Arc<Shared>, inbox: mpsc::Receiver<Command>) -> Self {
         Self {
+            look: Look::reading(&shared),
             shared,
             inbox,
             running: HashMap::new(),
             stopped: HashSet::new(),
-            due: None,
             is_damage_told: false,
         }
     }
@@ -87,16 +120,7 @@ impl WebhooksTask {
     /// Delivers to all webhooks until it is told to stop, or the last handle is gone. What is under way then is delivered
     /// once more next time.
     pub async fn run(mut self, stop: CancellationToken) {
-        stop.run_until_cancelled(self.load()).await;
-        while let Some(next) = stop.run_until_cancelled(self.next()).await {
-            match next {
-                Some(Some(command)) => self.obey(command).await,
-                Some(None) => break,
-                None => {
-                    stop.run_until_cancelled(self.load()).await;
-                }
-            }
-        }
+        stop.run_until_cancelled(self.work()).await;
         self.inbox.close();
         for running in self.running.values() {
             running.stop.cancel();
@@ -106,27 +130,25 @@ impl WebhooksTask {
         }
     }
 
-    /// The next command; `None` when it is time to look for webhooks.
-    async fn next(&mut self) -> Option<Option<Command>> {
-        match &mut self.due {
-            Some(due) => tokio::select! {
+    /// Until the last handle is gone.
+    async fn work(&mut self) {
+        loop {
+            tokio::select! {
                 biased;
-                () = due => None,
-                command = self.inbox.recv() => Some(command),
-            },
-            None => Some(self.inbox.recv().await),
+                read = self.look.next(&self.shared) => self.start_all(read).await,
+                command = self.inbox.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => return,
+                },
+            }
         }
     }
 
-    /// Starts what does not run and should. A vault that is away may come back: then it is tried again, and meanwhile
-    /// commands are obeyed.
-    async fn load(&mut self) {
-        let records = match self.shared.store.webhooks().await {
+    /// Starts what does not run and should. A vault that is away may come back: then it is tried again.
+    async fn start_all(&mut self, read: Read) {
+        let records = match read {
             Ok(records) => records,
-            Err(ManagerStoreError::Closed) => {
-                self.due = None;
-                return;
-            }
+            Err(ManagerStoreError::Closed) => return,
             Err(error) => {
                 tracing::warn!(%error, "webhooks cannot be read");
                 self.look_again();
@@ -145,16 +167,23 @@ impl WebhooksTask {
                 self.start(record);
             }
         }
-        (self.due, self.is_damage_told) = (None, true);
+        self.is_damage_told = true;
     }
 
     /// Some webhook that should run may not.
     fn look_again(&mut self) {
         const RETRY: Duration = Duration::from_secs(1);
-        self.due = Some(Box::pin(sleep(RETRY)));
+        self.look = Look::Again(Box::pin(sleep(RETRY)));
     }
 
-    async fn tell_damage(&self, record: &WebhookRecord) {
+    /// What is being read may be no more so.
+    fn read_anew(&mut self) {
+        if matches!(self.look, Look::Reading(_)) {
+            self.look = Look::reading(&self.shared);
+        }
+    }
+
+    async fn tell_damage(&mut self, record: &WebhookRecord) {
         let mut changes = Changes::new();
         changes.push_event(self.shared.health_event(record, WebhookState::Damaged));
         match self.shared.store.commit(changes).await {
@@ -170,9 +199,11 @@ impl WebhooksTask {
             }
             Command::Update(tenant, id, patch, reply) => {
                 let _nobody_waits = reply.send(self.update(&tenant, &id, *patch).await);
+                self.read_anew();
             }
             Command::Delete(tenant, id, reply) => {
                 let _nobody_waits = reply.send(self.delete(&tenant, &id).await);
+                self.read_anew();
             }
             Command::Replay(id) => {
                 if let Some(running) = self.running.get(&id) {
@@ -182,7 +213,7 @@ impl WebhooksTask {
             Command::StopAccount(account, reply) => {
                 let of_it = self.running.extract_if(|_, running| running.account.as_ref() == Some(&account));
                 let of_it: Vec<_> = of_it.collect();
-                if self.due.is_some() || !of_it.is_empty() {
+                if !matches!(self.look, Look::Done) || !of_it.is_empty() {
                     self.stopped.insert(account);
                 }
                 for (_, running) in of_it {
@@ -191,20 +222,11 @@ impl WebhooksTask {
                 let _nobody_waits = reply.send(Ok(()));
             }
             Command::StartAccount(account, reply) => {
-                let _nobody_waits = reply.send(self.start_account(&account).await);
+                self.stopped.remove(&account);
+                self.look = Look::reading(&self.shared);
+                let _nobody_waits = reply.send(Ok(()));
             }
         }
-    }
-
-    async fn start_account(&mut self, account: &AccountId) -> Result<(), WebhookError> {
-        self.stopped.remove(account);
-        let records = self.shared.store.webhooks().await.inspect_err(|_| self.look_again())?;
-        for record in records {
-            if record.account.as_ref() == Some(account) && !self.running.contains_key(&record.id) {
-                self.start(record);
-            }
-        }
-        Ok(())
     }
 
     async fn create(&mut self, record: WebhookRecord) -> Result<(), WebhookError> {
@@ -261,7 +283,7 @@ impl WebhooksTask {
         Ok(())
     }
 
-    async fn put(&self, record: WebhookRecord) -> Result<(), WebhookError> {
+    async fn put(&mut self, record: WebhookRecord) -> Result<(), WebhookError> {
         let mut changes = Changes::new();
         changes.push(Change::PutWebhook(Box::new(record)));
         self.shared.store.commit(changes).await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
+use std::time::Duration;
 
 use wa_manager::event::EventKind;
 use wa_manager::store::{ManagerStore as _, SqliteManagerStore};
@@ -13,6 +14,9 @@ use wa_manager::{ClientManager, ManagerBuilder, TenantId, Unlink};
 
 use crate::receiver::Receiver;
 use crate::scene::{Scene, builder_on, link_to, next, soon};
+
+/// As long as a vault may take.
+const LIMIT: Duration = Duration::from_secs(10);
 
 const SECRET: &str = "a secret that nobody else knows";
 
@@ -108,6 +112,64 @@ async fn a_vault_that_is_away_at_the_start_keeps_no_account_from_its_end() {
     soon("a delivery", receiver.wait_for(1)).await;
     let known = scene.manager.webhooks().list(&tenant).await.unwrap();
     assert_eq!(known.iter().map(|hook| &hook.id).collect::<Vec<_>>(), [&of_all.id]);
+}
+
+/// Answers when it is told to.
+#[derive(Debug)]
+struct Hung {
+    keys: KeyVault,
+    gate: Arc<(Mutex<bool>, std::sync::Condvar)>,
+}
+
+impl SecretVault for Hung {
+    fn seal(&self, purpose: &str, secret: &[u8]) -> Result<Vec<u8>, VaultError> {
+        self.keys.seal(purpose, secret)
+    }
+
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, VaultError> {
+        let (is_open, news) = &*self.gate;
+        drop(news.wait_while(is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+        self.keys.open(purpose, sealed)
+    }
+}
+
+/// Opens it at the end of the test, however that comes: threads wait for it.
+struct Opens(Arc<(Mutex<bool>, std::sync::Condvar)>);
+
+impl Drop for Opens {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// Neither a deletion nor the end of the manager waits for it; what it gives back later is used.
+#[tokio::test]
+async fn a_vault_that_does_not_answer_holds_nobody_up() {
+    let (tenant, receiver) = (TenantId::default(), Receiver::start(|_| (200, None)).await);
+    let scene = Scene::with(sealed_with(1)).await;
+    scene.create("anna").await;
+    let spec = WebhookSpec::new(receiver.url(), WebhookSecret::parse(SECRET).unwrap());
+    scene.manager.webhooks().create(tenant, spec).await.unwrap();
+    let gate = Arc::new((Mutex::new(false), std::sync::Condvar::new()));
+    let opens = Opens(Arc::clone(&gate));
+    let hung = || Hung { keys: KeyVault::new(key(1)), gate: Arc::clone(&gate) };
+    let scene = scene.restart_with(sealed_by(hung())).await;
+    let anna = crate::scene::key("anna");
+    let deadline = LIMIT / 2;
+    let deleted = tokio::time::timeout(deadline, scene.manager.delete(&anna, Unlink::IfReachable)).await;
+    deleted.expect("a deletion").unwrap();
+    // Nobody can tell from outside that the end came by its deadline, but for the store, which is closed by then.
+    scene.manager.shutdown(deadline).await;
+    let Scene { server, directory, manager } = scene;
+    assert!(matches!(manager.check().await, Err(wa_manager::ManagerError::Store(_))));
+    drop(manager);
+    let store = Arc::new(SqliteManagerStore::open(directory.path().join("manager.db")).unwrap());
+    let manager = sealed_by(hung())(builder_on(store, &server, &directory)).build().await.unwrap();
+    drop(opens);
+    let scene = Scene { server, directory, manager };
+    scene.create("berta").await;
+    soon("a delivery", receiver.wait_for(1)).await;
 }
 
 /// A change that fails halfway leaves the webhook as it was: at work.
