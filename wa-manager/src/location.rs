@@ -32,9 +32,9 @@ pub struct StoreKey<'k> {
 pub enum StoreKind {
     /// Keys, sessions, inbox and outbox.
     Protocol,
-    /// Chats, contacts and messages.
+    /// What the host keeps of the account in a database of its own.
     AppData,
-    /// Media.
+    /// What the host keeps of it in files. Those that the account fetched are beside its keys.
     Media,
 }
 

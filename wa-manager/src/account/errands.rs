@@ -2,6 +2,7 @@
 //! takes long takes the caller's time. Requirements: manager.md, 4.4.
 
 use tokio::sync::oneshot;
+use wa_core::client::Liveness;
 use wa_core::event::Typing;
 use wa_core::{CallError, Client, Message};
 use wa_types::{Jid, PhoneNumber};
@@ -95,6 +96,15 @@ impl Account {
         let home = home.ok_or(DownloadError::NoPlace)?;
         let mode = self.snapshot().settings.storage_mode;
         Box::pin(fetch(&stores, home, mode, client, message)).await
+    }
+
+    /// How long the account's connection stands, and how long ago the server was heard last. Of an account that does not
+    /// run nothing is known.
+    ///
+    /// # Errors
+    /// [`ManagerError`], of the manager itself.
+    pub async fn liveness(&self) -> Result<Liveness, ManagerError> {
+        self.lend(Command::Liveness).await
     }
 
     /// Which of these phone numbers have an account, in their order. What was asked within a week is known; at most 20

@@ -15,8 +15,8 @@ use wa_core::crypto::{Random as _, SystemRandom};
 use super::housekeeping::keep_house;
 use super::shared::{Configure, Shared};
 use super::{ClientManager, Inner, ManagerError, Places, Quotas, Registry, Release, TenantQuota};
-use crate::account::actor::ConnectionPolicy;
-use crate::account::{AccountRecord, AccountStatus, Reason, ReasonKind};
+use crate::account::actor::{ConnectionPolicy, unheard_link};
+use crate::account::{AccountRecord, AccountStatus, DesiredState, Reason, ReasonKind, ReconnectPolicy};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{EventKind, NewEvent};
 use crate::figures;
@@ -27,6 +27,7 @@ use crate::keys::{KeyStores, SqliteKeyStores};
 use crate::location::StoreLocator;
 use crate::media::{MediaStore, MediaStores};
 use crate::pairing::{MemoryPairingStore, PairLimiter, PairingPolicy, PairingStore};
+use crate::sink::{EventSink, SinkOptions, Sinks};
 use crate::store::{Changes, ManagerStore, ManagerStoreError, Sealed};
 use crate::trust::{TrustPolicy, Zone};
 use crate::vault::SecretVault;
@@ -41,6 +42,7 @@ pub struct ManagerBuilder {
     clock: Arc<dyn Clock>,
     configure: Box<Configure>,
     connection: ConnectionPolicy,
+    reconnect: ReconnectPolicy,
     pairing: PairingPolicy,
     pairing_store: Arc<dyn PairingStore>,
     selector: Arc<dyn ProviderSelector>,
@@ -54,6 +56,7 @@ pub struct ManagerBuilder {
     quotas: Quotas,
     keep_events: Duration,
     webhooks: Box<dyn FnOnce(WebhooksBuilder) -> WebhooksBuilder + Send>,
+    sinks: Sinks,
 }
 
 /// How many accounts start at once.
@@ -84,6 +87,7 @@ impl ManagerBuilder {
             clock: Arc::new(SystemClock::new()),
             configure: Box::new(|builder, _| builder),
             connection: ConnectionPolicy::default(),
+            reconnect: ReconnectPolicy::default(),
             pairing: PairingPolicy::default(),
             pairing_store: Arc::new(MemoryPairingStore::default()),
             selector: Arc::new(FixedProvider::default()),
@@ -97,6 +101,7 @@ impl ManagerBuilder {
             quotas: Quotas::default(),
             keep_events: Duration::from_secs(30 * 24 * 60 * 60),
             webhooks: Box::new(|builder| builder),
+            sinks: Sinks::default(),
         }
     }
 
@@ -125,6 +130,12 @@ impl ManagerBuilder {
     /// How patient accounts are with their connections.
     pub const fn connection(mut self, policy: ConnectionPolicy) -> Self {
         self.connection = policy;
+        self
+    }
+
+    /// When accounts come back after a connection ended. [`Self::client`] may say otherwise for one account.
+    pub const fn reconnect_policy(mut self, policy: ReconnectPolicy) -> Self {
+        self.reconnect = policy;
         self
     }
 
@@ -215,17 +226,39 @@ impl ManagerBuilder {
         self
     }
 
+    /// Hands all events to a sink of yours as well, under a name that stays the same: a broker, a queue. Each one at least
+    /// once and in order for each account, from the first start with it on.
+    pub fn sink(self, name: impl Into<String>, sink: Arc<dyn EventSink>) -> Self {
+        self.sink_with(name, sink, SinkOptions::default())
+    }
+
+    /// The same, for some events, or with other patience. What it refuses is a dead letter of the endpoint `sink:<name>`
+    /// in the manager's store.
+    pub fn sink_with(
+        mut self,
+        name: impl Into<String>,
+        sink: Arc<dyn EventSink>,
+        options: SinkOptions,
+    ) -> Self {
+        self.sinks.add(name.into(), sink, options);
+        self
+    }
+
     /// Takes over what the store has. No account is started: see [`ClientManager::restore`]. What another life of the
     /// manager left as connected is told as disconnected before this returns, and what it left of deleted accounts is
     /// removed. A webhook whose secrets cannot be opened is told as [`Damaged`](crate::webhook::WebhookState::Damaged).
     ///
     /// # Errors
-    /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown.
+    /// [`ManagerError::Store`]; [`ManagerError::PairingStore`] when codes could not be shown;
+    /// [`ManagerError::SameName`] of two sinks.
     pub async fn build(mut self) -> Result<ClientManager, ManagerError> {
+        if let Some(name) = self.sinks.twice() {
+            return Err(ManagerError::SameName { name: name.to_owned() });
+        }
         self.store = Arc::new(Sealed::new(self.store, self.vault.take()));
         self.pairing_store.check().await.map_err(ManagerError::PairingStore)?;
         let began = self.clock.boot();
-        let accounts = take_over(&*self.store, &*self.clock).await?;
+        let accounts = take_over(&*self.store, &*self.keys, &*self.clock).await?;
         figures::claimed(self.clock.boot().saturating_sub(began));
         let (hub, tail) = Hub::new(Arc::clone(&self.store), Hub::CAPACITY).await?;
         let (stop, stop_hub) = (CancellationToken::new(), CancellationToken::new());
@@ -234,6 +267,8 @@ impl ManagerBuilder {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         let (webhooks, delivery) = (self.webhooks)(Webhooks::builder(store, hub.clone(), clock)).build();
         hub_task.spawn(delivery.run(stop_hub.clone()));
+        let tasks_of_sinks = (&hub_task, &stop_hub);
+        self.sinks.start(&self.store, &hub, &self.clock, tasks_of_sinks).await?;
         let limiter =
             PairLimiter::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.pairing.clone());
         let limiter = Arc::new(limiter);
@@ -245,6 +280,7 @@ impl ManagerBuilder {
             configure: self.configure,
             hub,
             connection: self.connection,
+            reconnect: self.reconnect,
             pairing: self.pairing,
             pairing_store: self.pairing_store,
             limiter,
@@ -293,7 +329,11 @@ impl fmt::Debug for ManagerBuilder {
 }
 
 /// Makes all accounts this life's, and tells the truth about them: none runs.
-async fn take_over(store: &dyn ManagerStore, clock: &dyn Clock) -> Result<Vec<AccountRecord>, ManagerError> {
+async fn take_over(
+    store: &dyn ManagerStore,
+    keys: &dyn KeyStores,
+    clock: &dyn Clock,
+) -> Result<Vec<AccountRecord>, ManagerError> {
     let mut accounts = store.accounts().await?;
     let mut changes = Changes::new();
     let now = clock.wall();
@@ -309,6 +349,9 @@ async fn take_over(store: &dyn ManagerStore, clock: &dyn Clock) -> Result<Vec<Ac
         let is_over =
             !matches!(before, AccountStatus::Idle | AccountStatus::Error | AccountStatus::Disconnected);
         if is_over {
+            if let Some(link) = unheard_link(keys, record).await {
+                (record.accepted, record.desired) = (Some(link), DesiredState::Running);
+            }
             // What was about to be linked is not.
             let is_linked = record.jid.is_some() || record.accepted.is_some();
             let status = if is_linked { AccountStatus::Disconnected } else { AccountStatus::Idle };

@@ -74,6 +74,12 @@ pub enum ManagerError {
         /// The account.
         account: AccountId,
     },
+    /// Two sinks of a manager have this name.
+    #[error("two sinks are named {name}")]
+    SameName {
+        /// The name.
+        name: String,
+    },
     /// The account was not linked.
     #[error(transparent)]
     Pair(#[from] PairError),
@@ -109,6 +115,7 @@ impl ManagerError {
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::Exported => "exported",
             Self::InvalidCursor => "invalid_cursor",
+            Self::SameName { .. } => "same_name",
             Self::FenceLost { .. } => "fence_lost",
             Self::Pair(error) => error.code(),
             Self::PairingStore(_) => "pairing_store",

@@ -527,7 +527,8 @@ impl Inner {
         let (registry, ending) = (Arc::clone(&self.registry), Arc::clone(&entry.ending));
         let (shared, stop, id) = (Arc::clone(&self.shared), self.stop.clone(), record.id);
         let entry = self.registry.insert(entry);
-        self.tasks.spawn(async move {
+        let span = tracing::info_span!("account", id = %id);
+        let task = async move {
             let how = supervise(shared, id.clone(), sender.clone(), show, &mut mailbox, stop, &ending).await;
             if how == End::FenceLost {
                 figures::fence_lost();
@@ -542,7 +543,8 @@ impl Inner {
             if how == End::Deleted {
                 registry.remove(&id);
             }
-        });
+        };
+        self.tasks.spawn(task.instrument(span));
         entry
     }
 
@@ -566,6 +568,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            tracing::warn!("the manager was dropped without a shutdown: its accounts end by themselves");
+        }
         self.stop.cancel();
         self.stop_hub.cancel();
     }

@@ -7,12 +7,14 @@
 //! | `breaker` | when an endpoint that takes nothing is left alone |
 //! | `lanes` | what may be delivered now, and how far the endpoint is: plain values |
 //! | `dispatch` | [`Dispatcher`]: drives one endpoint |
+//! | `hosts` | the sinks that a manager is built with |
 //!
 //! A sink learns of an event after it was committed, and what it answers changes only how far it is: no account, no
 //! pairing.
 
 mod breaker;
 mod dispatch;
+mod hosts;
 mod lanes;
 mod policy;
 
@@ -21,6 +23,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use dispatch::{Dispatcher, DispatcherParts, Ended, Health};
+pub use hosts::SinkOptions;
+pub(crate) use hosts::Sinks;
 pub use policy::DeliveryPolicy;
 
 use crate::event::EventRecord;

@@ -13,7 +13,7 @@ use wa_manager::{Account, AccountId, AccountSpec, AccountStatus, ManagerError};
 use wa_test_server::{Phone, TestServer};
 use wa_types::UnixMillis;
 
-use crate::scene::{Scene, key, settled, soon, stands};
+use crate::scene::{Scene, builder, key, settled, soon, stands};
 
 /// The next update of this kind.
 async fn next<T>(ticket: &mut PairingTicket, wanted: impl Fn(PairingUpdate) -> Option<T>) -> T {
@@ -368,6 +368,41 @@ async fn a_link_that_was_accepted_outlives_the_process() {
         }
     }
     assert!(anna.snapshot().is_logged_in);
+}
+
+/// The client knows that the phone accepted, and the process ends before its manager does: the next one finds out. What a
+/// logout left is no link.
+#[tokio::test]
+async fn a_link_that_only_the_client_knows_of_outlives_the_process() {
+    let scene = Scene::new().await;
+    let (anna, berta) = (scene.create("anna").await, scene.create("berta").await);
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    scene.server.faults().refuse_login(503, 1000);
+    scene.phone("anna").scan(&text).await.unwrap();
+    stands(&anna, AccountStatus::Authenticated).await;
+    drop((anna, berta));
+    let Scene { server, directory, manager } = scene;
+    manager.shutdown(std::time::Duration::from_secs(30)).await;
+    drop(manager);
+    let connection = rusqlite::Connection::open(directory.path().join("manager.db")).unwrap();
+    let sql = "UPDATE account SET status = 'qr', desired = 'stopped', accepted = NULL WHERE name = 'anna'";
+    assert_eq!(connection.execute(sql, []).unwrap(), 1);
+    connection.close().unwrap();
+    let keys = |name: &str| directory.path().join("default").join(format!("{name}.db"));
+    std::fs::copy(keys("anna"), keys("berta")).unwrap();
+    server.faults().clear();
+    let manager = builder(&server, &directory).build().await.unwrap();
+    let scene = Scene { server, directory, manager };
+    let anna = scene.account("anna");
+    assert_eq!(anna.status(), AccountStatus::Disconnected);
+    let restored = soon("the accounts to be restored", scene.manager.restore()).await;
+    assert_eq!((restored.started.len(), restored.skipped.len()), (1, 1));
+    stands(&anna, AccountStatus::Ready).await;
+    assert!(anna.snapshot().is_logged_in);
+    settled(&scene.account("berta")).await;
+    assert_eq!(scene.account("berta").status(), AccountStatus::Idle);
+    assert!(!scene.key_file("berta").exists());
 }
 
 // One ticket, two phones: the first one is linked, and the second one is told no.

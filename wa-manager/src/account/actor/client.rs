@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
-use wa_core::client::{HistoryReader, HistoryUse, ReconnectPolicy};
+use tracing::Instrument as _;
+use wa_core::client::{HistoryReader, HistoryUse};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::history::Selection;
 use wa_core::{Client, Events};
@@ -27,15 +28,6 @@ pub(super) struct Running {
     pub(super) connection: Connection,
     /// The past that the phone sends.
     pub(super) past: Option<HistoryReader>,
-}
-
-/// When a connection comes back. Requirements: manager.md, 4.2, 5.5.
-fn reconnects() -> ReconnectPolicy {
-    let minute = Duration::from_secs(60);
-    let mut policy = ReconnectPolicy::default();
-    (policy.longest_pause, policy.stable_after) = (minute * 5, minute * 5);
-    (policy.after_replaced, policy.conflict_within) = (minute / 2, minute * 10);
-    policy
 }
 
 /// Whether an account is linked is for the server to say, each time: its store says the same of one that was unlinked and
@@ -145,7 +137,7 @@ impl Actor {
         match self.connect(admission).await {
             Ok(running) => {
                 self.running = Some(running);
-                self.resume_probation();
+                self.resume_probation().await;
                 Ok(())
             }
             Err(reason) => self.stand(Standing::because(AccountStatus::Error, reason)).await,
@@ -176,12 +168,15 @@ impl Actor {
         if let Some(authenticator) = self.authenticator() {
             builder = builder.passkey_authenticator(authenticator);
         }
-        let builder = (self.shared.configure)(builder.reconnect(reconnects()), &self.record);
-        let (client, events) = builder.connect().await.map_err(|error| match error {
+        let reconnect = self.shared.reconnect;
+        let builder = (self.shared.configure)(builder.reconnect(reconnect.of_client()), &self.record);
+        // What it does later is not a matter of who connects it now.
+        let span = tracing::info_span!(parent: &self.span, "client");
+        let (client, events) = builder.connect().instrument(span).await.map_err(|error| match error {
             wa_core::StartError::Store(error) => of_store(&error),
             error => Reason::new(ReasonKind::Internal).detail(error.to_string()),
         })?;
-        let connection = Connection::new(self.shared.connection, self.shared.clock.boot());
+        let connection = Connection::new(self.shared.connection, reconnect, self.shared.clock.boot());
         behind(&self.left).client = Some(client.clone());
         let past = client.history().reader();
         self.gate.set_own([&self.record.jid, &self.record.lid].into_iter().flatten().cloned());

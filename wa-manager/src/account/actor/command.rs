@@ -10,6 +10,7 @@ use super::numbers::CheckReply;
 use super::past::{HistoryError, HistoryJob, HistoryRequest};
 use super::session::SessionError;
 use crate::vault::SessionKey;
+use wa_core::client::Liveness;
 use wa_types::PhoneNumber;
 
 use crate::account::{AccountSettings, AccountSnapshot, AccountStatus, Errand};
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Numbers(Vec<PhoneNumber>, CheckReply),
     /// Something is wanted that its task need not do itself.
     Errand(oneshot::Sender<Errand>),
+    /// Somebody wants to know how its connection does.
+    Liveness(oneshot::Sender<Liveness>),
     /// Something is asked of its limits or its outbox.
     Gate(GateCall),
     /// It is set otherwise.

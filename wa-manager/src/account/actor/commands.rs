@@ -87,6 +87,10 @@ impl Actor {
             Command::Errand(reply) => {
                 let _gone = reply.send(self.errand());
             }
+            Command::Liveness(reply) => {
+                let running = self.running.as_ref();
+                let _gone = reply.send(running.map(|running| running.client.liveness()).unwrap_or_default());
+            }
             Command::Gate(call) => {
                 call(&mut self.gate).await;
                 self.after_gate();

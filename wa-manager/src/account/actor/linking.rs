@@ -2,27 +2,37 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use wa_core::Event;
 use wa_core::client::{HookFuture, LinkGuard, PairCodeOptions, PasskeyAuthenticator};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::event::Paired;
 use wa_types::{Jid, PhoneNumber, UnixMillis};
 
+use super::flaps::Standing;
 use super::{Actor, End, Lost};
-use crate::account::{AcceptedLink, AccountStatus, DesiredState, Reason, ReasonKind};
+use crate::account::{AcceptedLink, AccountRecord, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
 use crate::figures;
 use crate::ids::{AccountId, TicketId};
+use crate::keys::KeyStores;
 use crate::manager::{Admission, ManagerError, Numbers};
 use crate::pairing::{
     Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod,
     PairingSlot, PairingTicket, Step, StoreHealth, TicketCommand, TicketSide,
 };
 use crate::store::{Change, Changes, ManagerStoreError};
+
+/// How long the keys of an account that was about to be linked may take to be read.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// An attempt that is under way, or a link in its probation.
 pub(super) struct Linking {
@@ -33,6 +43,8 @@ pub(super) struct Linking {
     _slot: Option<PairingSlot>,
     /// A code that is being asked for.
     asking: JoinSet<Result<MadeCode, CodeFailure>>,
+    /// What it does is traced within this.
+    span: Span,
 }
 
 /// What comes to an attempt from elsewhere than from its client.
@@ -71,6 +83,35 @@ impl Actor {
     pub(super) async fn pair(
         &mut self,
         request: PairRequest,
+    ) -> Result<Result<PairingTicket, ManagerError>, Lost> {
+        let span = self.pair_span(request.phone.as_ref()).await;
+        let begun = self.begin_linking(request, span.clone()).instrument(span.clone()).await?;
+        span.in_scope(|| match &begun {
+            Ok(_) => tracing::info!("an attempt to link begins"),
+            Err(error) => tracing::info!(code = error.code(), "no attempt to link begins"),
+        });
+        Ok(begun)
+    }
+
+    /// R012: owner and phone, of which nobody reads which number it is.
+    async fn pair_span(&self, phone: Option<&PhoneNumber>) -> Span {
+        let span = tracing::info_span!("pair", owner = self.record.owner, phone_hash = Empty);
+        self.note_phone(&span, phone).await;
+        span
+    }
+
+    async fn note_phone(&self, span: &Span, phone: Option<&PhoneNumber>) {
+        if let Some(phone) = phone
+            && let Some(hash) = self.shared.limiter.hash(phone).await
+        {
+            span.record("phone_hash", hash);
+        }
+    }
+
+    async fn begin_linking(
+        &mut self,
+        request: PairRequest,
+        span: Span,
     ) -> Result<Result<PairingTicket, ManagerError>, Lost> {
         if self.record.jid.is_some() || self.record.accepted.is_some() {
             return Ok(Err(PairError::AlreadyLinked { account: None }.into()));
@@ -122,7 +163,8 @@ impl Actor {
         }
         self.is_guarded = is_guarded;
         let (ticket, side) = PairingTicket::new(id, method, attempt.ends_at());
-        self.linking = Some(Linking { attempt, side, subject, _slot: Some(slot), asking: JoinSet::new() });
+        self.linking =
+            Some(Linking { attempt, side, subject, _slot: Some(slot), asking: JoinSet::new(), span });
         self.steps(steps).await?;
         self.connect_to_link(admission).await?;
         Ok(Ok(ticket))
@@ -161,7 +203,11 @@ impl Actor {
         let Some(AcceptedLink { jid, lid }) = self.record.accepted.clone() else { return Ok(()) };
         match self.admit() {
             Ok(admission) => {
-                self.resume(jid, lid, None);
+                self.resume(jid, lid, None).await;
+                let reason = Reason::new(ReasonKind::Connecting);
+                let loading = Standing::because(AccountStatus::Loading, reason);
+                let changes = self.standing(loading, DesiredState::Running);
+                self.write(changes).await?;
                 self.connect_to_link(admission).await
             }
             Err(outdated) => self.hold(outdated).await,
@@ -169,13 +215,13 @@ impl Actor {
     }
 
     /// Goes on with the probation of a link that was made before.
-    pub(super) fn resume_probation(&mut self) {
+    pub(super) async fn resume_probation(&mut self) {
         let (Some(linked_at), Some(jid), None) = (self.record.probation, &self.record.jid, &self.linking)
         else {
             return;
         };
         let (jid, lid) = (jid.clone(), self.record.lid.clone());
-        self.resume(jid, lid, Some(linked_at));
+        self.resume(jid, lid, Some(linked_at)).await;
     }
 
     /// What the limiter knows the account by.
@@ -188,14 +234,15 @@ impl Actor {
         }
     }
 
-    fn resume(&mut self, jid: Jid, lid: Option<Jid>, linked_at: Option<UnixMillis>) {
+    async fn resume(&mut self, jid: Jid, lid: Option<Jid>, linked_at: Option<UnixMillis>) {
         let device = LinkedDevice { jid, lid, platform: None, business_name: None };
         let (id, now) = (TicketId::of(SystemRandom.array()), self.shared.clock.wall());
         let policy = self.shared.pairing.clone();
         let attempt = Attempt::resume(id.clone(), policy, device, linked_at, now);
         let (_nobody_asked, side) = PairingTicket::new(id, PairingMethod::Qr, attempt.ends_at());
         let subject = self.subject();
-        self.linking = Some(Linking { attempt, side, subject, _slot: None, asking: JoinSet::new() });
+        let span = self.pair_span(subject.phone.as_ref()).await;
+        self.linking = Some(Linking { attempt, side, subject, _slot: None, asking: JoinSet::new(), span });
     }
 
     /// Who may be linked, for the client of an attempt.
@@ -295,6 +342,11 @@ impl Actor {
     /// Does what the attempt says: shows first, so that whoever hears of a code finds it; then what is stored, in one
     /// commit; then the rest in its order.
     async fn steps(&mut self, steps: Vec<Step>) -> Result<(), Lost> {
+        let span = self.linking.as_ref().map_or_else(Span::none, |linking| linking.span.clone());
+        self.take_steps(steps).instrument(span).await
+    }
+
+    async fn take_steps(&mut self, steps: Vec<Step>) -> Result<(), Lost> {
         let mut rounds = VecDeque::from([steps]);
         while let Some(steps) = rounds.pop_front() {
             if steps.contains(&Step::Show) {
@@ -427,9 +479,9 @@ impl Actor {
                 let subject = linking.subject.clone();
                 let options = PairCodeOptions::new();
                 let options = if notifies { options } else { options.without_notification() };
-                linking.asking.spawn(async move {
-                    limiter.make_code(&subject, client.pair_with_code(&phone, options)).await
-                });
+                let asking =
+                    async move { limiter.make_code(&subject, client.pair_with_code(&phone, options)).await };
+                linking.asking.spawn(asking.in_current_span());
             }
             Step::Reconnect { shows_qr } => {
                 if shows_qr && let Err(error) = self.shared.limiter.round(&linking.subject).await {
@@ -448,7 +500,13 @@ impl Actor {
                 self.end_client().await;
                 self.connect_to_link(admission).await?;
             }
-            Step::Accepted(device) => linking.subject.phone = device.phone(),
+            Step::Accepted(device) => {
+                linking.subject.phone = device.phone();
+                let (span, phone) = (linking.span.clone(), device.phone());
+                self.note_phone(&span, phone.as_ref()).await;
+                tracing::info!("a phone accepted");
+            }
+            Step::Linked(device) => tracing::info!(device = device.jid.device(), "it is linked"),
             Step::Tell(update) => linking.side.tell(update),
             Step::Note(note) => match self.shared.limiter.note(&linking.subject, &note).await {
                 Ok(_) => {}
@@ -459,6 +517,10 @@ impl Actor {
                 return Ok(Some(linking.attempt.on_unstable(retry_after, now)));
             }
             Step::Done(result) => {
+                match &result {
+                    Ok(()) => tracing::info!("the link holds"),
+                    Err(error) => tracing::info!(code = error.code(), "the attempt to link ended"),
+                }
                 if let (Some(linking), Err(error)) = (&self.linking, &result) {
                     figures::paired(linking.attempt.method(), error.code());
                 }
@@ -513,5 +575,36 @@ impl Actor {
     pub(super) const fn resting(&self) -> AccountStatus {
         let is_linked = self.record.jid.is_some() || self.record.accepted.is_some();
         if is_linked { AccountStatus::Disconnected } else { AccountStatus::Idle }
+    }
+}
+
+/// A link that a phone accepted while the account was about to be linked, and of which nobody heard before the process
+/// ended: its keys are on the phone's list, and the next login makes it a link.
+pub(crate) async fn unheard_link(keys: &dyn KeyStores, record: &AccountRecord) -> Option<AcceptedLink> {
+    let is_linked = record.jid.is_some() || record.accepted.is_some();
+    let place = record.location.as_ref().filter(|_| !is_linked)?;
+    let found = async {
+        if !tokio::fs::try_exists(place).await.unwrap_or(false) {
+            return Ok(None);
+        }
+        let store = keys.open(Path::new(place)).await?;
+        let account = store.account().await;
+        store.close().await?;
+        account
+    };
+    match timeout(LOOK, found).await {
+        Ok(Ok(account)) => {
+            let account = account?;
+            let lid = account.lid;
+            account.jid.filter(|_| !account.logged_out).map(|jid| AcceptedLink { jid, lid })
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(account = %record.id, %error, "whether a phone accepted cannot be read");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(account = %record.id, "it takes long to read whether a phone accepted");
+            None
+        }
     }
 }

@@ -52,6 +52,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use wa_core::Event;
 use wa_core::connection::CloseReason;
 
@@ -76,6 +77,7 @@ pub use command::{AccountPatch, CommandOutcome, Unlink};
 pub(crate) use command::{Command, GateCall, Reply};
 pub use gatekeeping::SendOutcome;
 pub(crate) use gatekeeping::gate_config;
+pub(crate) use linking::unheard_link;
 pub use numbers::{CheckError, NumberStatus};
 pub use past::{HistoryError, HistoryJob, HistoryRequest};
 pub use session::SessionError;
@@ -152,6 +154,8 @@ pub(crate) struct Actor {
     publisher: ViewPublisher,
     /// Writes what the publisher has; ends with it.
     writer: JoinSet<()>,
+    /// What the account does is traced within this, whatever leads to it.
+    span: Span,
     stop: CancellationToken,
     /// The client that runs, for whoever ends it after a crash.
     left: Left,
@@ -202,6 +206,7 @@ impl Actor {
             shown,
             publisher,
             writer,
+            span: Span::current(),
             stop,
             left,
             ending,
@@ -280,10 +285,24 @@ impl Actor {
         self.note_number();
         self.heed_row().await?;
         if self.record.jid.is_none() && self.record.accepted.is_none() && self.record.location.is_some() {
-            // Of a link that ended, or never came about. Only whoever owns the account removes them.
-            let fence = self.shared.fenced(&self.record);
-            self.write(fence).await?;
-            self.remove_keys().await;
+            let was_linking = matches!(
+                self.record.status,
+                AccountStatus::Loading | AccountStatus::Qr | AccountStatus::Pairing
+            );
+            let accepted =
+                if was_linking { unheard_link(&*self.shared.keys, &self.record).await } else { None };
+            let is_gone = accepted.is_none();
+            let mut row = AccountRecord { accepted, ..self.record.clone() };
+            if !is_gone {
+                row.desired = DesiredState::Running;
+            }
+            // Only whoever owns the account removes keys of a link that ended, or never came about.
+            let changes = if is_gone { self.shared.fenced(&self.record) } else { self.changes(row) };
+            self.write(changes).await?;
+            if is_gone {
+                self.remove_keys().await;
+            }
+            self.note_number();
         }
         self.end_lost_job().await?;
         let stands_still = self.record.status == AccountStatus::Error;
