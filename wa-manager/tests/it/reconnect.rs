@@ -180,7 +180,7 @@ async fn a_host_may_be_less_patient() {
     assert_eq!(told.reason.unwrap().kind, ReasonKind::RetryBudget);
 }
 
-/// 515 within ten seconds after the phone accepted, or the account comes back by itself.
+/// R035: 515 within ten seconds after the phone accepted, or the account comes back by itself.
 #[tokio::test(start_paused = true)]
 async fn an_account_whose_pairing_is_not_followed_by_a_restart_logs_in_all_the_same() {
     let paused = Paused::new().await;
