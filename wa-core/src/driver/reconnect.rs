@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn a_plea_for_fewer_connections_is_heeded_for_a_minute_and_longer_each_time() {
-        let mut policy = ReconnectPolicy::default();
-        policy.longest_slow_pause = Duration::from_secs(30 * 60);
+        let longest_slow_pause = Duration::from_secs(30 * 60);
+        let policy = ReconnectPolicy { longest_slow_pause, ..ReconnectPolicy::default() };
         let (mut backoff, now) = (Backoff::new(policy), Instant::now());
         for seconds in [60, 120, 240, 480, 960, 1800, 1800] {
             let pause = backoff.next(now, &PLEA, &mut SystemRandom);
@@ -200,8 +200,7 @@ mod tests {
 
     #[test]
     fn a_server_that_falls_silent_is_left_at_once_and_only_once() {
-        let mut policy = ReconnectPolicy::default();
-        policy.after_silence = Some(Duration::ZERO);
+        let policy = ReconnectPolicy { after_silence: Some(Duration::ZERO), ..ReconnectPolicy::default() };
         let (mut backoff, now) = (Backoff::new(policy), Instant::now());
         let mut pause = |is_up: bool, seconds| {
             if is_up {
