@@ -87,6 +87,9 @@ impl Actor {
             Command::Errand(reply) => {
                 let _gone = reply.send(self.errand());
             }
+            Command::Preview(to, reply) => {
+                let _gone = reply.send(self.preview(&to).await);
+            }
             Command::Gate(call) => {
                 call(&mut self.gate).await;
                 self.after_gate();
