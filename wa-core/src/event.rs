@@ -345,6 +345,9 @@ pub struct Peer {
     pub lid: Option<Jid>,
     /// The chat, as events name it.
     pub chat: Jid,
+    /// When they gave us the token of trust that goes with messages to them; none without one, or with one that has
+    /// lapsed.
+    pub token_at: Option<UnixSeconds>,
 }
 
 /// A payload that was decrypted and could not be read as a message.

@@ -13,15 +13,12 @@ export function accountAction({ status, isLoggedIn, reason }) {
 /** What restrictions forbid, as names of texts, and until when the longest lasts (`null`: until somebody acts). */
 export function restrictionOf(restrictions) {
   if (!restrictions.length) return null;
-  const ends = restrictions.map((it) => (typeof it === 'object' ? it.until ?? null : null));
+  const ends = restrictions.map((it) => it.until ?? null);
   const until = ends.includes(null) ? null : Math.max(...ends);
   return { names: [...new Set(restrictions.map(restrictionName))], until };
 }
 
-/** `TimeLock`, `{LaneClosed: …}`, `time_lock` and `lane_status` are the forms in which the kind of one may come. */
-function restrictionName(restriction) {
-  const kind = restriction?.kind ?? restriction;
-  const name = typeof kind === 'string' ? kind : Object.keys(kind ?? {})[0] ?? '';
-  const snake = name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase();
-  return snake.startsWith('lane') ? 'lane' : snake;
+/** The lanes that a ban closes (`lane_status`, …) have one text. */
+function restrictionName({ kind }) {
+  return kind.startsWith('lane_') ? 'lane' : kind;
 }

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
+use wa_types::Jid;
 
 use super::SessionError;
 use super::actor::{AccountPatch, Command, CommandOutcome, GateCall, Reply, SendOutcome, Unlink};
@@ -12,6 +13,7 @@ use crate::ids::{AccountId, TenantId};
 use crate::manager::{Entry, ManagerError};
 use crate::pairing::{PairError, PairRequest, PairingTicket, TicketCommand};
 use crate::sending::{Gate, SendError, SendRequest};
+use crate::trust::Admission;
 
 /// One account of a manager. Cheap to clone. Dropping it does nothing to the account.
 #[derive(Debug, Clone)]
@@ -170,6 +172,13 @@ impl Account {
     #[must_use]
     pub const fn outbox(&self) -> OutboxHandle<'_> {
         OutboxHandle::new(self)
+    }
+
+    pub(super) async fn preview(&self, to: Jid) -> Result<Admission, SendError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.entry.commands.send(Command::Preview(to, reply)).await;
+        sent.map_err(|_| self.entry.gone())?;
+        answer.await.unwrap_or_else(|_| Err(self.entry.gone().into()))
     }
 
     /// Does something with its limits, in its task.

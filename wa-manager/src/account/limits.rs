@@ -3,8 +3,9 @@
 use wa_types::{Jid, MessageId};
 
 use super::{Account, TrustSnapshot};
+use crate::event::EventRecord;
 use crate::manager::ManagerError;
-use crate::sending::{Actor, ControlError, QueuedSend, Recipient, SendError};
+use crate::sending::{Actor, ControlError, QueuedSend, SendError};
 use crate::trust::{Admission, Evidence, Level, TrustLevel, Usage};
 
 /// How far an account is trusted. Everything asked here is answered by the account's task.
@@ -56,10 +57,7 @@ impl<'a> TrustHandle<'a> {
     /// # Errors
     /// [`SendError::InvalidRecipient`]; [`SendError::Manager`] when the account is gone.
     pub async fn preview(&self, to: &Jid) -> Result<Admission, SendError> {
-        let recipient = Recipient::of(to);
-        let asked =
-            self.account.with_gate(move |gate| Box::pin(async move { gate.preview(&recipient).await }));
-        asked.await?
+        self.account.preview(to.clone()).await
     }
 
     /// Sets level and daily limit, whichever are given, both or none: as [`Self::set_level`] and [`Self::set_daily_limit`].
@@ -109,6 +107,16 @@ impl<'a> TrustHandle<'a> {
             .account
             .with_gate(move |gate| Box::pin(async move { gate.reset_usage(&actor, &reason).await }));
         call.await.map_err(|_| ControlError::Gone)?
+    }
+
+    /// What happened to level and restrictions: the events of it with a higher number than `after`, the oldest first, and
+    /// the number from which to go on. There are no more when that is `None`.
+    ///
+    /// # Errors
+    /// [`ManagerError`].
+    pub async fn history(&self, after: u64) -> Result<(Vec<EventRecord>, Option<u64>), ManagerError> {
+        let call = self.account.with_gate(move |gate| Box::pin(async move { gate.history(after).await }));
+        Ok(call.await??)
     }
 
     /// Somebody saw why the account is held: it begins anew.

@@ -13,10 +13,14 @@ use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
 use super::housekeeping::keep_house;
-use super::shared::{Configure, Shared};
-use super::{ClientManager, Inner, ManagerError, Places, Quotas, Registry, Release, TenantQuota};
+use super::shared::{Configure, Egress, Shared, TenantZone};
+use super::{
+    ClientManager, ClockOffset, Inner, ManagerError, Places, Quotas, Registry, Release, TenantQuota,
+};
 use crate::account::actor::{ConnectionPolicy, unheard_link};
-use crate::account::{AccountRecord, AccountStatus, DesiredState, Reason, ReasonKind, ReconnectPolicy};
+use crate::account::{
+    AccountRecord, AccountSettings, AccountStatus, DesiredState, Reason, ReasonKind, ReconnectPolicy,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{EventKind, NewEvent};
 use crate::figures;
@@ -52,6 +56,9 @@ pub struct ManagerBuilder {
     objects: Option<Arc<dyn MediaStore>>,
     trust: TrustPolicy,
     zone: Zone,
+    tenant_zone: Box<TenantZone>,
+    egress: Box<Egress>,
+    defaults: AccountSettings,
     starts: Starts,
     quotas: Quotas,
     keep_events: Duration,
@@ -97,6 +104,9 @@ impl ManagerBuilder {
             objects: None,
             trust: TrustPolicy::default(),
             zone: Zone::utc(),
+            tenant_zone: Box::new(|_| None),
+            egress: Box::new(|_| None),
+            defaults: AccountSettings::default(),
             starts: Starts::default(),
             quotas: Quotas::default(),
             keep_events: Duration::from_secs(30 * 24 * 60 * 60),
@@ -189,9 +199,32 @@ impl ManagerBuilder {
         self
     }
 
-    /// The time zone of accounts that name none; UTC unless set.
+    /// The time zone of accounts that name none, of tenants that have none; UTC unless set.
     pub fn zone(mut self, zone: Zone) -> Self {
         self.zone = zone;
+        self
+    }
+
+    /// The time zone of a tenant's accounts that name none; the manager's where it tells none. It is asked as
+    /// [`Self::tenant_quota`] is, and whenever limits are shown of an account that does not run; it must return at once.
+    pub fn tenant_zone(mut self, zone: impl Fn(&TenantId) -> Option<Zone> + Send + Sync + 'static) -> Self {
+        self.tenant_zone = Box::new(zone);
+        self
+    }
+
+    /// By which way an account goes out to the network, by any name, as its proxy's: codes are counted for each of them,
+    /// whatever tenant they are of. Without a name they are counted for the process alone. It must return at once.
+    pub fn egress(
+        mut self,
+        egress: impl Fn(&AccountRecord) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.egress = Box::new(egress);
+        self
+    }
+
+    /// What is set for accounts that are made without settings of their own.
+    pub fn defaults(mut self, settings: AccountSettings) -> Self {
+        self.defaults = settings;
         self
     }
 
@@ -295,6 +328,10 @@ impl ManagerBuilder {
             quotas: self.quotas,
             table: self.trust.table(),
             zone: self.zone,
+            tenant_zone: self.tenant_zone,
+            egress: self.egress,
+            defaults: self.defaults,
+            clock_offset: ClockOffset::default(),
         });
         let inner = Inner {
             shared,

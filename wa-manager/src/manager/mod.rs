@@ -18,6 +18,7 @@
 
 mod batch;
 mod builder;
+mod clock_offset;
 mod error;
 mod housekeeping;
 mod leftovers;
@@ -47,6 +48,7 @@ use wa_types::PhoneNumber;
 
 pub use batch::ItemResult;
 pub use builder::{ManagerBuilder, Starts};
+pub(crate) use clock_offset::ClockOffset;
 pub use error::ManagerError;
 pub use list::{ListFilter, Page};
 pub(crate) use numbers::{NotClaimed, Numbers};
@@ -130,8 +132,8 @@ pub struct AccountSpec {
     pub owner: Option<String>,
     /// The number that it is to be linked to, if that is known.
     pub phone: Option<PhoneNumber>,
-    /// What is set.
-    pub settings: AccountSettings,
+    /// What is set; the manager's defaults if there is none.
+    pub settings: Option<AccountSettings>,
     /// What the caller keeps with it.
     pub metadata: BTreeMap<String, String>,
     /// How old the account and its link are, where it is no new one: it begins at a level that goes with that.
@@ -160,6 +162,11 @@ pub struct ManagerHealth {
     pub total: usize,
     /// How many stand where.
     pub by_status: BTreeMap<&'static str, usize>,
+    /// How far the server's clock is ahead of ours, as the last login told; none before the first one.
+    pub clock_offset_ms: Option<i64>,
+    /// What somebody should look at: `clock_offset` when the clocks are more than five minutes apart. Limits count by the
+    /// server's time all the same.
+    pub warnings: Vec<&'static str>,
 }
 
 impl ClientManager {
@@ -211,7 +218,7 @@ impl ClientManager {
             reason: None,
             seq: 0,
             version: 1,
-            settings: spec.settings,
+            settings: spec.settings.unwrap_or_else(|| shared.defaults.clone()),
             metadata: spec.metadata,
             location: None,
             created_at: now,
@@ -478,7 +485,11 @@ impl ClientManager {
             *by_status.entry(status.wire()).or_default() += 1;
         }
         let connected = by_status.get(AccountStatus::Ready.wire()).copied().unwrap_or(0);
-        ManagerHealth { connected, total: by_status.values().sum(), by_status }
+        let clock_offset_ms = self.inner.shared.clock_offset.millis();
+        let is_off = clock_offset_ms.is_some_and(ClockOffset::is_large);
+        let warnings = is_off.then_some("clock_offset").into_iter().collect();
+        let total = by_status.values().sum();
+        ManagerHealth { connected, total, by_status, clock_offset_ms, warnings }
     }
 
     /// Ends all accounts' connections in good order, and everything else after them. What takes longer than `deadline` is
@@ -561,8 +572,8 @@ impl Inner {
     /// What a new account is trusted; what is stored is shown as soon as its actor has read it.
     fn new_trust(&self, record: &AccountRecord) -> TrustSnapshot {
         let (now, zone) = (self.shared.clock.wall(), self.shared.zone(record));
-        let state = TrustState::new(TrustLevel::NEW, now, zone);
-        TrustSnapshot::new(&state, &self.shared.table, zone, now)
+        let state = TrustState::new(TrustLevel::NEW, now, &zone);
+        TrustSnapshot::new(&state, &self.shared.table, &zone, now)
     }
 }
 

@@ -8,13 +8,13 @@ use serde_json::Value;
 use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
-use super::{ManagerError, Numbers, Places, Quotas, Release};
+use super::{ClockOffset, ManagerError, Numbers, Places, Quotas, Release};
 use crate::account::actor::ConnectionPolicy;
-use crate::account::{AccountRecord, ReconnectPolicy};
+use crate::account::{AccountRecord, AccountSettings, ReconnectPolicy};
 use crate::clock::Clock;
 use crate::event::{EventKind, NewEvent};
 use crate::hub::Hub;
-use crate::ids::EventId;
+use crate::ids::{EventId, TenantId};
 use crate::inbound::{ContactProvisioner, ProviderSelector};
 use crate::keys::KeyStores;
 use crate::location::{LocationError, StoreKey, StoreKind, StoreLocator};
@@ -25,6 +25,12 @@ use crate::trust::{TrustTable, Zone};
 
 /// Sets up the client of an account, each time that one is made.
 pub(super) type Configure = dyn Fn(ClientBuilder, &AccountRecord) -> ClientBuilder + Send + Sync;
+
+/// Tells the time zone of a tenant.
+pub(super) type TenantZone = dyn Fn(&TenantId) -> Option<Zone> + Send + Sync;
+
+/// Tells by which way an account goes out to the network.
+pub(super) type Egress = dyn Fn(&AccountRecord) -> Option<String> + Send + Sync;
 
 /// What all accounts of a manager share.
 pub(crate) struct Shared {
@@ -52,8 +58,13 @@ pub(crate) struct Shared {
     pub(crate) release: Release,
     pub(crate) quotas: Quotas,
     pub(crate) table: TrustTable,
-    /// The zone of accounts that name none.
-    pub(crate) zone: Zone,
+    /// The zone of accounts that name none, of tenants that have none.
+    pub(super) zone: Zone,
+    pub(super) tenant_zone: Box<TenantZone>,
+    pub(super) egress: Box<Egress>,
+    /// What is set for accounts that are made without settings.
+    pub(super) defaults: AccountSettings,
+    pub(crate) clock_offset: ClockOffset,
 }
 
 impl Shared {
@@ -127,7 +138,13 @@ impl Shared {
     }
 
     /// The zone of an account.
-    pub(crate) fn zone<'s>(&'s self, record: &'s AccountRecord) -> &'s Zone {
-        record.settings.time_zone.as_ref().map_or(&self.zone, |name| name.zone())
+    pub(crate) fn zone(&self, record: &AccountRecord) -> Zone {
+        let own = record.settings.time_zone.as_ref().map(|name| name.zone().clone());
+        own.or_else(|| (self.tenant_zone)(&record.tenant)).unwrap_or_else(|| self.zone.clone())
+    }
+
+    /// By which way an account goes out to the network, where that has a name.
+    pub(crate) fn egress(&self, record: &AccountRecord) -> Option<String> {
+        (self.egress)(record)
     }
 }

@@ -85,7 +85,10 @@ impl Gate {
             (OnLimit::WaitUpTo(longest), Some(limit)) => {
                 let now = self.now();
                 match limit.retry_at {
-                    Some(until) if until.since(now) <= longest => Ok(Decision::Wait { until, limit }),
+                    Some(until) if until.since(now) <= longest => {
+                        let wait = self.spread(until.since(now)).min(longest);
+                        Ok(Decision::Wait { until: now.after(wait), limit })
+                    }
                     _ => Err(denied(limit)),
                 }
             }
@@ -146,7 +149,7 @@ impl Gate {
             }
             looked.known = Some(known);
         }
-        let tag = self.tag(claim.content);
+        let tag = self.tag(&step, claim.content);
         let random = self.draw();
         if let Some(Known { merged: Some(merged), contact, .. }) = &looked.known {
             step.state.merge_persons(merged.id, contact.id);
@@ -187,8 +190,11 @@ impl Gate {
         Ok(Looked { deed, known })
     }
 
-    pub(super) fn tag(&self, content: &Content) -> Option<u64> {
-        self.config.counts_texts.then(|| deed::tag(&self.trust.text_key, content)).flatten()
+    /// A keyed hash of what is said, where that counts.
+    pub(super) fn tag(&self, Step { state, now, .. }: &Step, content: &Content) -> Option<u64> {
+        let now = *now;
+        let counts = self.config.table.counts_texts() || state.is_text_limited(now);
+        counts.then(|| deed::tag(&self.trust.text_key, content)).flatten()
     }
 
     pub(super) fn put_key(&self, step: &mut Step, claim: &Claim<'_>) {

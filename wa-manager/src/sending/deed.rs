@@ -15,7 +15,7 @@ pub(super) fn deed_of(
     contact: Option<&ContactRecord>,
     own: &[Jid],
 ) -> Option<Deed> {
-    let Recipient { to, addresses, has_token } = recipient;
+    let Recipient { to, addresses, token_at } = recipient;
     if own.iter().any(|own| own.is_same_user(to)) {
         // A note to ourselves disturbs nobody.
         return Some(Deed::Light);
@@ -25,9 +25,9 @@ pub(super) fn deed_of(
             id: contact.map_or(0, |contact| contact.id),
             last_inbound: contact.and_then(|contact| contact.last_inbound),
             unanswered: contact.map_or(0, |contact| contact.unanswered),
-            has_token: *has_token,
+            token_at: *token_at,
         };
-        let is_known = person.last_inbound.is_some() || person.unanswered > 0 || person.has_token;
+        let is_known = person.last_inbound.is_some() || person.unanswered > 0 || person.token_at.is_some();
         return Some(if is_light(content) && is_known { Deed::Light } else { Deed::Message(person) });
     }
     let is_broadcast = to.is_broadcast();

@@ -57,8 +57,6 @@ pub struct GateConfig {
     pub tenant_cap: Option<u32>,
     /// Whether the daily limit gates answers, too.
     pub is_strict: bool,
-    /// Whether the same text is counted that goes to several people.
-    pub counts_texts: bool,
     /// Where a new account begins.
     pub start: Start,
 }
@@ -70,7 +68,6 @@ impl Default for GateConfig {
             zone: Zone::UTC,
             tenant_cap: None,
             is_strict: false,
-            counts_texts: true,
             start: Start::default(),
         }
     }
@@ -476,6 +473,12 @@ impl Gate {
         let mut bytes = [0; 8];
         self.random.fill(&mut bytes);
         u64::from_be_bytes(bytes)
+    }
+
+    /// A wait, up to a tenth longer: what waits in many accounts for the same moment does not leave all at once.
+    pub(crate) fn spread(&mut self, wait: Duration) -> Duration {
+        let most = millis(wait / 10);
+        wait + Duration::from_millis(self.draw() % (most + 1))
     }
 
     /// What was counted for a message, as long as nobody knows what became of it.

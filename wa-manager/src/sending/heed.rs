@@ -56,6 +56,7 @@ impl Gate {
     pub(super) fn heed_in(&mut self, step: &mut Step, signal: Signal) {
         let random = self.draw();
         let (level, before) = (step.state.level(), step.state.restrictions(step.now));
+        let name = name(&signal);
         step.state.heed(signal, step.now, random);
         let after = step.state.restrictions(step.now);
         for restriction in after.iter().filter(|restriction| !before.contains(restriction)) {
@@ -70,7 +71,7 @@ impl Gate {
                 "from": level.number(),
                 "to": step.state.level().number(),
                 "cause": "signal",
-                "signal": name(&signal),
+                "signal": name,
             });
             self.push(step, EventKind::TrustChanged, data);
         }
@@ -83,6 +84,7 @@ fn restriction_json(restriction: &Restriction, is_active: bool) -> serde_json::V
         "active": is_active,
         "until": restriction.until,
         "serverCode": restriction.code,
+        "enforcement": restriction.enforcement,
     })
 }
 

@@ -164,7 +164,7 @@ impl Gate {
             return Err(SendError::QueueFull { limit: Queue::MOST });
         }
         let looked = self.look(claim.recipient, claim.content).await?;
-        let tag = self.tag(claim.content);
+        let tag = self.tag(&step, claim.content);
         let earliest_at = match step.state.admit(&self.terms(), &looked.deed, tag, step.now) {
             Admission::Allow { .. } => step.now,
             Admission::Delay(limit) => limit.retry_at.unwrap_or(step.now),
@@ -223,7 +223,7 @@ impl Gate {
                 let claim = Claim { id: &record.id, recipient, content: &content, key: None };
                 match self.reserve(&claim).await? {
                     Ok(lane) => lane,
-                    Err(limit) => return Ok(Err(limit.retry_at)),
+                    Err(limit) => return Ok(Err(limit.retry_at.map(|at| self.turn(record, at)))),
                 }
             }
         };
@@ -233,6 +233,13 @@ impl Gate {
         let deadline = Some(record.deadline.since(now));
         let (id, to) = (record.id.clone(), record.to.clone());
         Ok(Ok(Reserved { id, to, message, lane, is_again, deadline }))
+    }
+
+    /// When a message that waits until `at` is looked at again: a little later, but not after its deadline.
+    fn turn(&mut self, record: &SendRecord, at: UnixMillis) -> UnixMillis {
+        let now = self.now();
+        let later = now.after(self.spread(at.since(now)));
+        at.max(later.min(UnixMillis(record.deadline.0.saturating_sub(1))))
     }
 
     /// Tells what is worth sending no more.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use wa_core::Message;
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::event::Peer;
-use wa_types::{Jid, MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, UnixMillis, UnixSeconds};
 
 use crate::contacts::Addresses;
 use crate::trust::{Lane, LimitInfo, OnLimit};
@@ -89,33 +89,36 @@ pub(super) fn new_message_id() -> MessageId {
 pub struct Recipient {
     pub(super) to: Jid,
     pub(super) addresses: Addresses,
-    pub(super) has_token: bool,
+    pub(super) token_at: Option<UnixMillis>,
 }
 
 impl Recipient {
     /// The one with this address, when no other is known.
     #[must_use]
     pub fn of(to: &Jid) -> Self {
-        Self { to: to.to_chat(), addresses: Addresses::of([to]), has_token: false }
+        Self { to: to.to_chat(), addresses: Addresses::of([to]), token_at: None }
     }
 
     /// The one with this address, and with what [`Client::peer`](wa_core::Client::peer) tells of it.
     #[must_use]
     pub fn with_peer(to: &Jid, peer: &Peer) -> Self {
-        Self::with_addresses(to, peer.pn.as_ref(), peer.lid.as_ref())
+        Self {
+            token_at: peer.token_at.map(UnixSeconds::to_millis),
+            ..Self::with_addresses(to, peer.pn.as_ref(), peer.lid.as_ref())
+        }
     }
 
     /// The one with this address, and these.
     #[must_use]
     pub fn with_addresses(to: &Jid, pn: Option<&Jid>, lid: Option<&Jid>) -> Self {
         let addresses = Addresses::of([Some(to), pn, lid].into_iter().flatten());
-        Self { to: to.to_chat(), addresses, has_token: false }
+        Self { to: to.to_chat(), addresses, token_at: None }
     }
 
-    /// Whether they gave us a token of trust that still counts.
+    /// They gave us a token of trust then, which still counts.
     #[must_use]
-    pub const fn has_token(mut self, has_token: bool) -> Self {
-        self.has_token = has_token;
+    pub const fn with_token(mut self, given: UnixMillis) -> Self {
+        self.token_at = Some(given);
         self
     }
 }

@@ -156,7 +156,7 @@ impl Gate {
         match code {
             463 => {
                 let person = reservation.person()?;
-                step.state.refuse_person(person);
+                step.state.refuse_person(person, step.now);
                 Some(person)
             }
             475 => {

@@ -35,7 +35,9 @@ pub fn signal_of(event: &Event, now: UnixMillis) -> Option<Signal> {
 /// The server's time lock.
 pub(super) fn time_lock(lock: &ReachoutTimelock) -> Signal {
     let until = lock.until.map(UnixSeconds::to_millis);
-    if lock.is_active { Signal::TimeLocked { until } } else { Signal::TimeLockOver }
+    // A word, and no text: it is shown.
+    let enforcement = lock.kind.clone().filter(|kind| kind.len() <= 100);
+    if lock.is_active { Signal::TimeLocked { until, enforcement } } else { Signal::TimeLockOver }
 }
 
 /// The server's quota of new chats; `None` when it says nothing of use.
@@ -108,8 +110,11 @@ mod tests {
     fn a_time_lock_is_on_until_its_end_or_off() {
         let lock = |value| ReachoutTimelock::read(&value).unwrap();
         let on = lock(json!({ "is_active": true, "time_enforcement_ends": 1_800_000_500 }));
-        assert_eq!(time_lock(&on), Signal::TimeLocked { until: Some(UnixMillis(1_800_000_500_000)) });
-        assert_eq!(time_lock(&lock(json!({ "is_active": true }))), Signal::TimeLocked { until: None });
+        let until = Some(UnixMillis(1_800_000_500_000));
+        assert_eq!(time_lock(&on), Signal::TimeLocked { until, enforcement: None });
+        let untold = json!({ "is_active": true, "enforcement_type": "SOME_NEW_WORD" });
+        let enforcement = Some("SOME_NEW_WORD".to_owned());
+        assert_eq!(time_lock(&lock(untold)), Signal::TimeLocked { until: None, enforcement });
         assert_eq!(time_lock(&lock(json!({ "is_active": false }))), Signal::TimeLockOver);
     }
 

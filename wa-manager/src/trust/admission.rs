@@ -20,6 +20,10 @@ const RAMP: Duration = Duration::from_secs(60);
 const MOST_LOOKUPS: u32 = 20;
 const LOOKUP_GAP: Duration = Duration::from_secs(5);
 
+/// The server refuses a message with these for the protocol's sake (an old addressing mode, an old session): they say
+/// nothing of the account.
+const REPAIRS: [u16; 2] = [421, 479];
+
 /// Two days begin at least so far apart, whatever happens to the zone.
 const SHORTEST_DAY: Duration = Duration::from_secs(20 * 60 * 60);
 
@@ -98,7 +102,7 @@ pub enum Scope {
     Gap,
     /// First contacts, until the past has come: before that an old friend looks like a stranger.
     History,
-    /// A person to whom the server refused a message, until they write.
+    /// A person to whom the server refused a message, until they write, or give us another token.
     Refused,
     /// Numbers that are looked up within a day.
     Lookups,
@@ -204,10 +208,11 @@ impl TrustState {
             Deed::CreateGroup { strangers } | Deed::AddToGroup { strangers } => *strangers,
             _ => 1,
         };
+        let pace = terms.pace(level.per_minute, now);
         match lane {
             Lane::Reply => {
                 self.usage.replies += 1;
-                self.replies.take(now, every(level.reply_per_minute));
+                self.replies.take(now, terms.pace(level.reply_per_minute, now));
             }
             Lane::Lookup => {
                 self.lookups.add(now, count, DAY);
@@ -218,9 +223,17 @@ impl TrustState {
                     self.groups.add(now, 1, DAY);
                 }
                 self.strangers.add(now, count, DAY);
+                self.group_pace.take(now, pace);
             }
-            Lane::Status => self.posts.add(now, 1, DAY),
-            _ => self.pace.take(now, pace(level, terms, now)),
+            Lane::Status => {
+                self.posts.add(now, 1, DAY);
+                self.pace.take(now, pace);
+            }
+            Lane::Group => {
+                self.pace.take(now, pace);
+                self.group_pace.take(now, pace);
+            }
+            Lane::Light | Lane::Known | Lane::Unanswered | Lane::FirstContact => self.pace.take(now, pace),
         }
         self.has_counted = true;
         let is_gated = lane.is_counted() && (lane.is_gated() || self.is_strict);
@@ -234,14 +247,15 @@ impl TrustState {
         if lane.is_to_stranger() {
             let (shortest, longest) = (millis(level.gap.0), millis(level.gap.1));
             self.next_contact = now.0 + shortest + random % (longest - shortest + 1);
+            // The server counts each message that nobody answers.
+            if let Some(quota) = &mut self.quota {
+                quota.left = quota.left.saturating_sub(1);
+            }
         }
         if lane == Lane::FirstContact
             && let Some(person) = person
         {
             self.contacts.push_back(Contact { person, at: now.0, is_answered: false });
-            if let Some(quota) = &mut self.quota {
-                quota.left = quota.left.saturating_sub(1);
-            }
         }
         if let (Some(tag), Some(person)) = (text, person)
             && lane != Lane::Reply
@@ -263,6 +277,13 @@ impl TrustState {
         })
     }
 
+    /// Whether a ban for the same text to too many is not long ago: one person gets it, and nobody else.
+    #[must_use]
+    pub fn is_text_limited(&self, now: UnixMillis) -> bool {
+        let closed = RestrictionKind::LaneClosed(ClosedLane::SameText);
+        self.restrictions(now).iter().any(|restriction| restriction.kind == closed)
+    }
+
     /// What became of something that was counted. Only what surely never left is counted no more.
     pub fn settle(&mut self, reservation: &mut Reservation, state: ReservationState) {
         if reservation.state != ReservationState::Reserved {
@@ -275,7 +296,8 @@ impl TrustState {
             ReservationState::Sent => self.record.sent = self.record.sent.saturating_add(1),
             ReservationState::Refused => {
                 self.record.sent = self.record.sent.saturating_add(1);
-                self.record.failed = self.record.failed.saturating_add(1);
+                let is_repair = reservation.code.is_some_and(|code| REPAIRS.contains(&code));
+                self.record.failed = self.record.failed.saturating_add(u32::from(!is_repair));
             }
             ReservationState::Released => self.release(reservation),
             ReservationState::Reserved => {}
@@ -322,7 +344,7 @@ impl TrustState {
     /// Somebody wrote to the account.
     pub fn note_inbound(&mut self, person: u64, now: UnixMillis) {
         const ANSWER: Duration = Duration::from_secs(72 * 60 * 60);
-        self.refused.retain(|refused| *refused != person);
+        self.allow_person(person);
         self.record.active = self.record.active.max(now.0);
         for contact in self.contacts.iter_mut().filter(|contact| contact.person == person) {
             contact.is_answered |= now.0.saturating_sub(contact.at) <= millis(ANSWER);
@@ -366,7 +388,7 @@ impl TrustState {
                 RestrictionKind::FirstContacts | RestrictionKind::LaneClosed(ClosedLane::FirstContact) => {
                     lane == Lane::FirstContact
                 }
-                RestrictionKind::Pause => lane != Lane::Reply && lane != Lane::Light,
+                RestrictionKind::Pause => lane != Lane::Reply,
                 RestrictionKind::LaneClosed(ClosedLane::GroupAdmin) => lane == Lane::GroupAdmin,
                 RestrictionKind::LaneClosed(ClosedLane::Status) => lane == Lane::Status,
                 // It lowers a limit.
@@ -394,7 +416,8 @@ impl TrustState {
         limits: &mut Limits,
     ) {
         let lane = limits.lane;
-        if self.refused.contains(&person.id) && !person.has_token {
+        let is_older = |at: u64| person.token_at.is_none_or(|given| given.0 <= at);
+        if self.refused.iter().any(|refused| refused.person == person.id && is_older(refused.at)) {
             limits.add(LimitInfo {
                 lane,
                 scope: Scope::Refused,
@@ -428,6 +451,8 @@ impl TrustState {
                     limits.own(scope, limit, used, free);
                 }
             }
+        }
+        if lane.is_to_stranger() {
             if let Some(quota) = self.quota.filter(|quota| now.0 < quota.ends && quota.left == 0) {
                 limits.add(LimitInfo {
                     lane,
@@ -445,9 +470,7 @@ impl TrustState {
     }
 
     fn look_at_text(&self, level: &Level, person: u64, tag: u64, now: UnixMillis, limits: &mut Limits) {
-        let closed = RestrictionKind::LaneClosed(ClosedLane::SameText);
-        let is_closed = self.restrictions(now).iter().any(|restriction| restriction.kind == closed);
-        let limit = if is_closed { level.same_text.min(1) } else { level.same_text };
+        let limit = if self.is_text_limited(now) { level.same_text.min(1) } else { level.same_text };
         let since = now.0.saturating_sub(millis(DAY));
         let mut others: Vec<(u64, u64)> = Vec::new();
         for text in self.texts.iter().filter(|text| text.tag == tag && text.at >= since) {
@@ -475,7 +498,7 @@ impl TrustState {
             return;
         }
         let (_, usage) = self.today(terms.zone, now);
-        let next = terms.zone.next_day(now).max(UnixMillis(self.day_began + millis(SHORTEST_DAY)));
+        let next = self.next_day(terms.zone, now);
         if lane == Lane::Reply && usage.replies >= level.reply_daily {
             limits.own(Scope::ReplyDay, level.reply_daily, usage.replies, Some(next));
         }
@@ -490,18 +513,39 @@ impl TrustState {
     }
 
     fn look_at_pace(&self, terms: &Terms<'_>, level: &Level, now: UnixMillis, limits: &mut Limits) {
+        let pace = terms.pace(level.per_minute, now);
         match limits.lane {
+            // A minute's worth at once, but not of a backlog.
             Lane::Reply => {
-                let refill = every(level.reply_per_minute);
-                limits.bucket(self.replies, level.reply_per_minute, refill);
+                let burst = terms.ramped(level.reply_per_minute, now);
+                limits.bucket(self.replies, burst, terms.pace(level.reply_per_minute, now));
             }
-            Lane::Light => limits.bucket(self.pace, level.burst.max(1), pace(level, terms, now)),
+            Lane::Light => limits.bucket(self.pace, level.burst.max(1), pace),
             Lane::Known | Lane::Unanswered | Lane::FirstContact | Lane::Group => {
                 limits.window(Scope::Hour, &self.hour, HOUR, level.per_hour, 1);
-                limits.bucket(self.pace, level.burst, pace(level, terms, now));
+                limits.bucket(self.pace, level.burst, pace);
             }
-            Lane::GroupAdmin | Lane::Status | Lane::Lookup => {}
+            Lane::Status => limits.bucket(self.pace, level.burst, pace),
+            Lane::GroupAdmin | Lane::Lookup => {}
         }
+        if matches!(limits.lane, Lane::Group | Lane::GroupAdmin) {
+            limits.bucket(self.group_pace, level.burst, pace);
+        }
+    }
+
+    /// When the next day begins for what is counted now.
+    pub(super) fn next_day(&self, zone: &Zone, now: UnixMillis) -> UnixMillis {
+        let (day, _) = self.today(zone, now);
+        let is_new = day != self.day;
+        let began = if is_new { zone.day_start(now).0 } else { self.day_began };
+        // East of where the day was counted the next one is here already; west of it, it is still the day before.
+        let mut next = now;
+        for _ in 0..3 {
+            if zone.day(next) <= day {
+                next = zone.next_day(next);
+            }
+        }
+        next.max(UnixMillis(began.saturating_add(millis(SHORTEST_DAY))))
     }
 
     /// The day that now is of, with what was used of it.
@@ -597,10 +641,20 @@ fn every(per_minute: u32) -> Duration {
     PACE / per_minute.max(1)
 }
 
-/// The same, slower right after a login.
-fn pace(level: &Level, terms: &Terms<'_>, now: UnixMillis) -> Duration {
-    let since = now.since(terms.ready_since).min(RAMP);
-    // From a quarter of the pace to all of it, in percent.
-    let percent = 25 + u32::try_from(since.as_secs() * 75 / RAMP.as_secs()).unwrap_or(75);
-    every(level.per_minute) * 100 / percent
+impl Terms<'_> {
+    /// How much of the pace is allowed by now: from a quarter right after a login to all of it, in percent.
+    fn percent(&self, now: UnixMillis) -> u32 {
+        let since = now.since(self.ready_since).min(RAMP);
+        25 + u32::try_from(since.as_secs() * 75 / RAMP.as_secs()).unwrap_or(75)
+    }
+
+    /// How long one of so many a minute takes, by now.
+    fn pace(&self, per_minute: u32, now: UnixMillis) -> Duration {
+        every(per_minute) * 100 / self.percent(now)
+    }
+
+    /// How many of so many may happen at once, by now.
+    fn ramped(&self, count: u32, now: UnixMillis) -> u32 {
+        count.saturating_mul(self.percent(now)).div_ceil(100)
+    }
 }

@@ -9,9 +9,6 @@ use wa_types::UnixMillis;
 /// How long somebody's message makes what follows an answer.
 pub(super) const REPLY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a chat may be silent before the server's token for it is worthless.
-const TOKEN_LIFE: Duration = Duration::from_secs(28 * 24 * 60 * 60);
-
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -51,8 +48,8 @@ pub struct Person {
     pub last_inbound: Option<UnixMillis>,
     /// How often we wrote since then, or ever.
     pub unanswered: u32,
-    /// Whether the server gave us a token for them.
-    pub has_token: bool,
+    /// When they gave us a token of trust that still counts.
+    pub token_at: Option<UnixMillis>,
 }
 
 /// Which budget a deed is of.
@@ -97,7 +94,7 @@ impl Lane {
         match person.last_inbound {
             Some(at) if now.since(at) <= REPLY_WINDOW => Self::Reply,
             Some(_) => Self::Known,
-            None if person.has_token => Self::Known,
+            None if person.token_at.is_some() => Self::Known,
             None if person.unanswered > 0 => Self::Unanswered,
             None => Self::FirstContact,
         }
@@ -135,13 +132,5 @@ impl Lane {
             Self::Status => "status",
             Self::Lookup => "lookup",
         }
-    }
-}
-
-impl Person {
-    /// Whether the server may want a token that has lapsed: a refusal would be no surprise.
-    #[must_use]
-    pub fn is_silent(&self, now: UnixMillis) -> bool {
-        self.last_inbound.is_none_or(|at| now.since(at) > TOKEN_LIFE)
     }
 }

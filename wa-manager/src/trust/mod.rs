@@ -41,6 +41,9 @@ pub use day::{DayKey, UnknownZone, Zone};
 pub use lane::{Deed, Lane, Person};
 pub use movement::{Evidence, Moved};
 pub use signal::{BanCode, Signal};
-pub use state::{ClosedLane, Reservation, ReservationState, Restriction, RestrictionKind, TrustState, Usage};
+pub use state::{
+    ClosedLane, Reservation, ReservationState, Restriction, RestrictionKind, TrustState, UnknownRestriction,
+    Usage,
+};
 pub use table::{Level, TrustLevel, TrustPolicy, TrustTable};
 pub use time::{ClockSkew, TrustClock};

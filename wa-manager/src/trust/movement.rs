@@ -133,9 +133,12 @@ impl TrustState {
     fn slow_if_unanswered(&mut self, now: UnixMillis) {
         let last: Vec<_> = self.contacts.iter().rev().take(LAST_CONTACTS).collect();
         let answered = last.iter().filter(|contact| contact.is_answered).count();
-        let is_held = self.holds.iter().any(|hold| now.0 < hold.until);
-        if last.len() == LAST_CONTACTS && answered * 10 < LAST_CONTACTS && !is_held {
-            self.holds.push(Hold { percent: 50, until: now.after(WEEK).0 });
+        // Not for the same people twice, and not while it is slow for it.
+        let is_new = last.first().is_some_and(|contact| contact.at > self.record.slowed);
+        let is_slow = self.record.slowed != 0 && now.0 < UnixMillis(self.record.slowed).after(WEEK).0;
+        if last.len() == LAST_CONTACTS && answered * 10 < LAST_CONTACTS && is_new && !is_slow {
+            self.record.slowed = now.0;
+            self.holds.push(Hold { percent: 50, until: now.after(WEEK).0, is_quota: false });
             self.level = self.level().down().number();
         }
     }

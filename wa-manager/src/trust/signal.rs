@@ -22,13 +22,15 @@ const MARGIN: Duration = Duration::from_secs(10 * 60);
 const UNTOLD: Duration = Duration::from_secs(60);
 
 /// Something that the server said or did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
     /// The time lock is on until then; its end may not be told.
     TimeLocked {
         /// Its end.
         until: Option<UnixMillis>,
+        /// The server's word for the kind of lock, whatever it is.
+        enforcement: Option<String>,
     },
     /// The time lock is off.
     TimeLockOver,
@@ -84,7 +86,7 @@ impl TrustState {
     pub fn heed(&mut self, signal: Signal, now: UnixMillis, random: u64) -> bool {
         let before = (self.level, self.restrictions.clone(), self.holds.clone(), self.quota);
         match signal {
-            Signal::TimeLocked { until } => {
+            Signal::TimeLocked { until, enforcement } => {
                 let end = until.unwrap_or_else(|| now.after(UNTOLD)).after(MARGIN);
                 // The same lock, told again, ends when it was said to end.
                 let same = end.0..=end.after(MARGIN).0;
@@ -95,6 +97,10 @@ impl TrustState {
                 if !is_known {
                     let until = end.0 + random % millis(MARGIN);
                     self.restrict(RestrictionKind::TimeLock, Some(until), Some(463));
+                }
+                let lock = self.restrictions.iter_mut().find(|known| known.kind == RestrictionKind::TimeLock);
+                if let Some(lock) = lock.filter(|_| enforcement.is_some()) {
+                    lock.enforcement = enforcement;
                 }
                 self.was_restricted(now, DAY * 14);
                 self.level = self.level.min(2);
@@ -156,7 +162,7 @@ impl TrustState {
 
     fn heed_quota(&mut self, total: u32, used: u32, ends: UnixMillis, leaves: u32, now: UnixMillis) {
         self.quota = Some(Quota { left: total.saturating_sub(used), ends: ends.0 });
-        self.holds.retain(|hold| hold.until != ends.0);
+        self.holds.retain(|hold| !hold.is_quota);
         match leaves {
             0 => {
                 self.restrict(RestrictionKind::NewChats, Some(ends.0), None);
@@ -165,7 +171,7 @@ impl TrustState {
             100.. => self.lift(RestrictionKind::NewChats),
             percent => {
                 self.lift(RestrictionKind::NewChats);
-                self.holds.push(Hold { percent, until: ends.0 });
+                self.holds.push(Hold { percent, until: ends.0, is_quota: true });
                 self.was_restricted(now, Duration::ZERO);
             }
         }
@@ -186,7 +192,7 @@ impl TrustState {
                 known.until = known.until.zip(until).map(|(one, other)| one.max(other));
                 known.code = code;
             }
-            None => self.restrictions.push(Restriction { kind, until, code }),
+            None => self.restrictions.push(Restriction { kind, until, code, enforcement: None }),
         }
     }
 

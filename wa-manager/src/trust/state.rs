@@ -37,6 +37,8 @@ pub struct TrustState {
     pub(super) day_began: u64,
     pub(super) usage: DayUsage,
     pub(super) pace: Bucket,
+    /// The pace of what is done with groups.
+    pub(super) group_pace: Bucket,
     pub(super) replies: Bucket,
     pub(super) hour: Window,
     pub(super) contacts: VecDeque<Contact>,
@@ -52,8 +54,8 @@ pub struct TrustState {
     pub(super) restrictions: Vec<Restriction>,
     pub(super) holds: Vec<Hold>,
     pub(super) quota: Option<Quota>,
-    /// People to whom the server refused a message, until they write.
-    pub(super) refused: VecDeque<u64>,
+    /// People to whom the server refused a message, until they write, or give us another token.
+    pub(super) refused: VecDeque<RefusedPerson>,
     /// No first contact before, for the past may still come; the highest number until the account is ready once.
     pub(super) history_until: u64,
     /// Since when the account is used, as its owner says.
@@ -95,12 +97,21 @@ pub(super) struct SentText {
     pub(super) at: u64,
 }
 
+/// Somebody to whom the server refused a message for the want of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RefusedPerson {
+    pub(super) person: u64,
+    pub(super) at: u64,
+}
+
 /// First contacts are fewer than the level says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Hold {
     /// Percent of the limit.
     pub(super) percent: u32,
     pub(super) until: u64,
+    /// For a warning of the server's quota: its next word replaces it.
+    pub(super) is_quota: bool,
 }
 
 /// How many new chats the server still allows.
@@ -119,6 +130,8 @@ pub(super) struct Record {
     pub(super) rose: Option<u64>,
     /// When the server restricted the account last.
     pub(super) restricted: Option<u64>,
+    /// When it was slowed last because few answered.
+    pub(super) slowed: u64,
     /// When there were temporary bans.
     pub(super) bans: Vec<u64>,
     /// The end of the last of them: the same one may be told again.
@@ -151,11 +164,15 @@ pub struct Restriction {
     /// Until when, in milliseconds since 1970; `None` until somebody acts.
     pub until: Option<u64>,
     /// The server's code, where there is one.
+    #[serde(rename = "serverCode")]
     pub code: Option<u16>,
+    /// The server's word for the kind of a time lock, as `WEB_COMPANION_ONLY`.
+    pub enforcement: Option<String>,
 }
 
-/// What a restriction forbids.
+/// What a restriction forbids. Stored and told by its [name](Self::as_str), wherever it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 #[non_exhaustive]
 pub enum RestrictionKind {
     /// People who never wrote to us are not written to: the server's time lock.
@@ -171,7 +188,7 @@ pub enum RestrictionKind {
 }
 
 /// The lane that a temporary ban closes after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClosedLane {
     /// First contacts.
@@ -222,7 +239,19 @@ impl Reservation {
 }
 
 impl RestrictionKind {
-    /// Its name in errors, events and metrics.
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::TimeLock,
+        Self::NewChats,
+        Self::FirstContacts,
+        Self::Pause,
+        Self::LaneClosed(ClosedLane::FirstContact),
+        Self::LaneClosed(ClosedLane::GroupAdmin),
+        Self::LaneClosed(ClosedLane::SameText),
+        Self::LaneClosed(ClosedLane::Status),
+    ];
+
+    /// Its name in the store, in errors, events, snapshots and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -235,6 +264,28 @@ impl RestrictionKind {
             Self::LaneClosed(ClosedLane::SameText) => "lane_same_text",
             Self::LaneClosed(ClosedLane::Status) => "lane_status",
         }
+    }
+}
+
+/// No restriction has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no restriction {name:?}")]
+pub struct UnknownRestriction {
+    /// The name that was read.
+    pub name: String,
+}
+
+impl TryFrom<String> for RestrictionKind {
+    type Error = UnknownRestriction;
+
+    fn try_from(name: String) -> Result<Self, UnknownRestriction> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownRestriction { name })
+    }
+}
+
+impl From<RestrictionKind> for &'static str {
+    fn from(kind: RestrictionKind) -> Self {
+        kind.as_str()
     }
 }
 
@@ -286,6 +337,7 @@ impl TrustState {
             day_began: zone.day_start(now).0,
             usage: DayUsage::default(),
             pace: Bucket::default(),
+            group_pace: Bucket::default(),
             replies: Bucket::default(),
             hour: Window::default(),
             contacts: VecDeque::new(),
@@ -400,7 +452,7 @@ impl TrustState {
             daily_limit: self.daily_limit(table),
             first_contacts_day: self.contacts_within(now, DAY),
             first_contacts_month: self.contacts_within(now, MONTH),
-            resets_at: zone.next_day(now),
+            resets_at: self.next_day(zone, now),
         }
     }
 
@@ -426,7 +478,8 @@ impl TrustState {
     pub fn merge_persons(&mut self, gone: u64, kept: u64) {
         let of_contacts = self.contacts.iter_mut().map(|contact| &mut contact.person);
         let of_texts = self.texts.iter_mut().map(|text| &mut text.person);
-        for person in of_contacts.chain(of_texts).chain(self.refused.iter_mut()) {
+        let of_refused = self.refused.iter_mut().map(|refused| &mut refused.person);
+        for person in of_contacts.chain(of_texts).chain(of_refused) {
             if *person == gone {
                 *person = kept;
             }
@@ -455,12 +508,12 @@ impl TrustState {
         was_awaited
     }
 
-    /// The server refused a message to this person: none follows until they write.
-    pub fn refuse_person(&mut self, person: u64) {
+    /// The server refused a message to this person: none follows until they write, or give us another token than the
+    /// one that we may have had.
+    pub fn refuse_person(&mut self, person: u64, now: UnixMillis) {
         const MOST: usize = 2_000;
-        if !self.refused.contains(&person) {
-            self.refused.push_back(person);
-        }
+        self.allow_person(person);
+        self.refused.push_back(RefusedPerson { person, at: now.0 });
         while self.refused.len() > MOST {
             self.refused.pop_front();
         }
@@ -468,7 +521,7 @@ impl TrustState {
 
     /// It was no fault of this person's chat that the server refused a message.
     pub fn allow_person(&mut self, person: u64) {
-        self.refused.retain(|refused| *refused != person);
+        self.refused.retain(|refused| refused.person != person);
     }
 
     /// The owner says since when the account is used: kept as a claim.

@@ -85,6 +85,7 @@ pub struct Level {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustTable {
     levels: [Level; 6],
+    counts_texts: bool,
 }
 
 /// Which limits hold. There is no profile without limits.
@@ -110,13 +111,33 @@ impl TrustPolicy {
             Self::Custom(table) => (**table).clone(),
         }
     }
+
+    /// The same, as [`TrustTable::without_same_text`].
+    #[must_use]
+    pub fn without_same_text(self) -> Self {
+        Self::Custom(Box::new(self.table().without_same_text()))
+    }
 }
 
 impl TrustTable {
     /// These levels, from held to highest.
     #[must_use]
     pub const fn new(levels: [Level; 6]) -> Self {
-        Self { levels }
+        Self { levels, counts_texts: true }
+    }
+
+    /// Without the limit on the same text to several people, and without any trace of what is said. After a ban for the
+    /// same text (104) it holds all the same.
+    #[must_use]
+    pub const fn without_same_text(mut self) -> Self {
+        self.counts_texts = false;
+        self
+    }
+
+    /// Whether the same text to several people is counted.
+    #[must_use]
+    pub const fn counts_texts(&self) -> bool {
+        self.counts_texts
     }
 
     /// The default.

@@ -1,6 +1,6 @@
 //! What must hold whatever is sent, whenever, and however often the process ends in between.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -24,11 +24,20 @@ fn terms(table: &TrustTable) -> Terms<'_> {
 }
 
 fn stranger(id: u64) -> Deed {
-    Deed::Message(Person { id, last_inbound: None, unanswered: 0, has_token: false })
+    Deed::Message(Person { id, last_inbound: None, unanswered: 0, token_at: None })
 }
 
 fn friend(id: u64, last_inbound: UnixMillis) -> Deed {
-    Deed::Message(Person { id, last_inbound: Some(last_inbound), unanswered: 0, has_token: true })
+    Deed::Message(Person {
+        id,
+        last_inbound: Some(last_inbound),
+        unanswered: 0,
+        token_at: Some(last_inbound),
+    })
+}
+
+fn locked(until: UnixMillis) -> Signal {
+    Signal::TimeLocked { until: Some(until), enforcement: None }
 }
 
 fn fresh() -> TrustState {
@@ -44,14 +53,18 @@ fn scope(admission: &Admission) -> Option<Scope> {
 
 #[test]
 fn lanes_are_by_who_wrote_last() {
-    let person = Person { id: 1, last_inbound: None, unanswered: 0, has_token: false };
+    let person = Person { id: 1, last_inbound: None, unanswered: 0, token_at: None };
     let lane = |person: Person| Lane::of(&Deed::Message(person), T);
     assert_eq!(lane(person), Lane::FirstContact);
     assert_eq!(lane(Person { unanswered: 1, ..person }), Lane::Unanswered);
-    assert_eq!(lane(Person { has_token: true, ..person }), Lane::Known);
+    assert_eq!(lane(Person { token_at: Some(T), ..person }), Lane::Known);
     let wrote = |ago: Duration| Some(UnixMillis(T.0 - millis(ago)));
     assert_eq!(lane(Person { last_inbound: wrote(DAY), ..person }), Lane::Reply);
-    assert_eq!(lane(Person { last_inbound: wrote(DAY + MINUTE), ..person }), Lane::Known);
+    // Once silent for longer than any token lives, they are known, and no more.
+    for ago in [DAY + MINUTE, DAY * 29, DAY * 400] {
+        assert_eq!(lane(Person { last_inbound: wrote(ago), ..person }), Lane::Known);
+        assert_eq!(lane(Person { last_inbound: wrote(ago), token_at: Some(T), ..person }), Lane::Known);
+    }
 }
 
 #[test]
@@ -153,7 +166,7 @@ fn limits_are_of_the_number_that_shares_an_address() {
 #[test]
 fn who_does_not_answer_is_left_alone() {
     let (table, state) = (table(), fresh());
-    let deed = Deed::Message(Person { id: 1, last_inbound: None, unanswered: 1, has_token: false });
+    let deed = Deed::Message(Person { id: 1, last_inbound: None, unanswered: 1, token_at: None });
     let Admission::Deny(limit) = state.admit(&terms(&table), &deed, None, T) else { panic!() };
     assert_eq!((limit.scope, limit.retry_at), (Scope::Person, None));
 }
@@ -161,13 +174,13 @@ fn who_does_not_answer_is_left_alone() {
 #[test]
 fn the_longest_wait_is_named() {
     let (table, mut state) = (table(), fresh());
-    state.heed(Signal::TimeLocked { until: Some(T.after(DAY)) }, T, 0);
+    state.heed(locked(T.after(DAY)), T, 0);
     let limit = state.reserve(&terms(&table), "1", &stranger(1), None, T, 0).unwrap_err();
     assert_eq!(limit.scope, Scope::Restriction(RestrictionKind::TimeLock));
     assert_eq!(limit.source, LimitSource::Server { code: Some(463) });
     assert!(limit.retry_at.unwrap() >= T.after(DAY + MINUTE * 10));
     // Told again it is the same lock.
-    assert!(!state.heed(Signal::TimeLocked { until: Some(T.after(DAY)) }, T.after(MINUTE), 99_999));
+    assert!(!state.heed(locked(T.after(DAY)), T.after(MINUTE), 99_999));
     // Chats that exist go on, and groups.
     for deed in [friend(2, T), Deed::Group] {
         assert!(matches!(state.admit(&terms(&table), &deed, None, T), Admission::Allow { .. }));
@@ -257,6 +270,61 @@ fn bans_close_what_they_name_and_two_of_them_hold_the_account() {
 }
 
 #[test]
+fn a_restriction_has_one_name_wherever_it_is_told() {
+    for kind in RestrictionKind::ALL {
+        let restriction = Restriction { kind, until: Some(7), code: Some(463), enforcement: None };
+        let told = serde_json::to_value(&restriction).unwrap();
+        assert_eq!(
+            told,
+            serde_json::json!({ "kind": kind.as_str(), "until": 7, "serverCode": 463, "enforcement": null })
+        );
+        assert_eq!(serde_json::from_value::<Restriction>(told).unwrap(), restriction);
+    }
+    assert!(serde_json::from_str::<RestrictionKind>("\"TimeLock\"").is_err());
+}
+
+// 3.5
+#[test]
+fn each_signal_lowers_the_level_and_freezes_it_as_long_as_it_says() {
+    let banned = |code| Signal::Banned { code: BanCode(code), until: T.after(HOUR) };
+    let locked = locked(T.after(DAY * 6));
+    let cases: [(&[Signal], u8, u32); 8] = [
+        (&[locked], 2, 14),
+        (&[banned(101)], 1, 30),
+        (&[banned(999)], 1, 30),
+        (&[Signal::Locked], 0, 0),
+        (&[Signal::StreamOverlimit], 5, 0),
+        (&[Signal::StreamOverlimit, Signal::StreamOverlimit], 4, 7),
+        (&[Signal::NoToken, Signal::NoToken], 5, 0),
+        (&[Signal::NoToken, Signal::NoToken, Signal::NoToken], 4, 0),
+    ];
+    for (signals, level, frozen_days) in cases {
+        let mut state = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
+        for signal in signals {
+            state.heed(signal.clone(), T, 0);
+        }
+        assert_eq!(state.level().number(), level, "{signals:?}");
+        let frozen = state.record.frozen_until.saturating_sub(T.0);
+        assert_eq!(frozen, millis(DAY * frozen_days), "{signals:?}");
+    }
+}
+
+// 3.4
+#[test]
+fn the_daily_limit_follows_the_level_until_somebody_sets_another() {
+    let (table, mut state) = (table(), fresh());
+    assert_eq!(state.daily_limit(&table), 50);
+    assert!(state.set_daily_limit(&table, 50));
+    state.set_level(TrustLevel::NEW.up(), T);
+    assert_eq!(state.daily_limit(&table), 120);
+    assert!(state.set_daily_limit(&table, 30));
+    state.set_level(TrustLevel::NEW.up().up(), T);
+    assert_eq!(state.daily_limit(&table), 30);
+    state.set_level(TrustLevel::HELD, T);
+    assert_eq!(state.daily_limit(&table), 0);
+}
+
+#[test]
 fn warnings_of_the_quota_leave_less() {
     let (table, mut state) = (table(), TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC));
     let ends = T.after(DAY * 20);
@@ -267,9 +335,101 @@ fn warnings_of_the_quota_leave_less() {
         (sent, now) = (sent + 1, now.after(Duration::from_secs(600)));
     }
     assert_eq!(sent, 13);
+    // The second warning leaves a quarter, and the first one no more.
+    state.heed(Signal::Quota { total: 100, used: 75, ends, leaves: 25 }, now, 0);
+    let Admission::Delay(limit) = state.admit(&terms, &stranger(sent), None, now) else { panic!() };
+    assert_eq!((limit.scope, limit.limit, limit.used), (Scope::FirstContactsDay, 7, 13));
+    let over = state.admit(&terms, &stranger(sent), None, ends);
+    assert_eq!(scope(&over), None, "until the cycle ends");
+    // What it says next holds, also of a cycle whose end it does not tell.
+    let mut eased = state.clone();
+    eased.heed(Signal::Quota { total: 100, used: 75, ends: ends.after(HOUR), leaves: 100 }, now, 0);
+    assert_eq!(scope(&eased.admit(&terms, &stranger(sent), None, now)), None);
     state.heed(Signal::Quota { total: 100, used: 100, ends, leaves: 0 }, now, 0);
     let Admission::Delay(limit) = state.admit(&terms, &stranger(500), None, now.after(DAY)) else { panic!() };
     assert_eq!(limit.retry_at, Some(ends));
+}
+
+// 3.3: whoever did not answer counts towards the server's quota, too.
+#[test]
+fn a_quota_that_is_used_up_closes_all_chats_without_an_answer() {
+    let (table, mut state) = (table(), TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC));
+    let terms = terms(&table);
+    let unanswered = Deed::Message(Person { id: 1, last_inbound: None, unanswered: 1, token_at: None });
+    let ends = T.after(DAY * 20);
+    state.heed(Signal::Quota { total: 10, used: 8, ends, leaves: 100 }, T, 0);
+    state.reserve(&terms, "1", &stranger(1), None, T, 0).unwrap();
+    let mut now = T.after(HOUR);
+    state.reserve(&terms, "2", &unanswered, None, now, 0).unwrap();
+    now = now.after(HOUR);
+    for deed in [stranger(2), unanswered] {
+        let Admission::Delay(limit) = state.admit(&terms, &deed, None, now) else { panic!() };
+        assert_eq!((limit.scope, limit.retry_at), (Scope::Quota, Some(ends)));
+        assert_eq!(limit.source, LimitSource::Server { code: None });
+    }
+    for deed in [friend(3, now), friend(4, T), Deed::Group] {
+        assert_eq!(scope(&state.admit(&terms, &deed, None, now)), None);
+    }
+    assert_eq!(scope(&state.admit(&terms, &stranger(2), None, ends)), None);
+}
+
+// 3.1: stream error 429.
+#[test]
+fn after_too_much_of_something_only_answers_leave_and_longer_each_time() {
+    let (table, mut state, mut now) = (table(), TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC), T);
+    let terms = terms(&table);
+    for (minutes, level) in [(5, 5), (10, 4), (20, 3), (40, 2), (80, 1), (160, 1), (320, 1), (360, 1)] {
+        state.heed(Signal::StreamOverlimit, now, 0);
+        let paused = Some(Scope::Restriction(RestrictionKind::Pause));
+        let end = now.after(MINUTE * minutes);
+        for deed in [
+            stranger(1),
+            friend(2, UnixMillis(T.0 - millis(DAY * 3))),
+            Deed::Group,
+            Deed::Light,
+            Deed::Status,
+        ] {
+            assert_eq!(scope(&state.admit(&terms, &deed, None, UnixMillis(end.0 - 1))), paused);
+            assert_ne!(scope(&state.admit(&terms, &deed, None, end)), paused);
+        }
+        assert_eq!(scope(&state.admit(&terms, &friend(3, now), None, now)), None);
+        assert_eq!(state.level().number(), level);
+        now = end;
+    }
+    let seven_days = DAY * 7;
+    assert!(state.record.frozen_until >= T.after(seven_days).0);
+}
+
+// 3.3: the buckets of each lane.
+#[test]
+fn posts_keep_the_accounts_pace_and_groups_their_own() {
+    let table = table();
+    let terms = terms(&table);
+    let level = TrustLevel::HIGHEST;
+    let paced = |first: &Deed, second: &Deed| {
+        let mut state = TrustState::new(level, T, &Zone::UTC);
+        for _ in 0..table.level(level).burst {
+            state.reserve(&terms, "x", first, None, T, 0).unwrap();
+        }
+        scope(&state.admit(&terms, second, None, T)) == Some(Scope::Minute)
+    };
+    let known = friend(1, UnixMillis(T.0 - millis(DAY * 3)));
+    let add = Deed::AddToGroup { strangers: 0 };
+    for (first, second, expected) in [
+        (known, known, true),
+        (known, Deed::Light, true),
+        (known, Deed::Group, true),
+        (known, Deed::Status, true),
+        (Deed::Status, known, true),
+        (known, friend(2, T), false),
+        (known, add, false),
+        (add, add, true),
+        (add, Deed::Group, true),
+        (Deed::Group, add, true),
+        (Deed::Light, Deed::Status, true),
+    ] {
+        assert_eq!(paced(&first, &second), expected, "{first:?}, {second:?}");
+    }
 }
 
 #[test]
@@ -301,7 +461,7 @@ fn who_is_not_connected_or_was_restricted_does_not_rise_and_who_is_idle_sinks() 
     for day in 0..20 {
         let now = T.after(DAY * day);
         restricted.note_connected();
-        restricted.heed(Signal::TimeLocked { until: None }, now, 0);
+        restricted.heed(Signal::TimeLocked { until: None, enforcement: None }, now, 0);
         restricted.note_inbound(1, now);
         assert_eq!(restricted.roll(&terms, now), None);
     }
@@ -321,6 +481,16 @@ fn few_answers_slow_an_account_down() {
     let moved = state.roll(&terms, T.after(DAY)).unwrap();
     assert_eq!((moved.from.number(), moved.to.number()), (5, 4));
     assert_eq!(moved.evidence.answered_percent, Some(0));
+    // Half as many for a week; and not again for the same people.
+    let held: Vec<_> = state.holds.iter().map(|hold| (hold.percent, hold.until)).collect();
+    assert_eq!(held, [(50, T.after(DAY * 8).0)]);
+    for day in 2..20 {
+        state.note_inbound(999, T.after(DAY * day));
+        assert_eq!(state.roll(&terms, T.after(DAY * day)), None, "day {day}");
+    }
+    // Once more when somebody else was written to in vain.
+    state.reserve(&terms, "x", &stranger(99), None, T.after(DAY * 20), 0).unwrap();
+    assert_eq!(state.roll(&terms, T.after(DAY * 21)).unwrap().to.number(), 3);
 }
 
 #[test]
@@ -367,8 +537,14 @@ fn another_zone_does_not_make_a_day_of_a_few_hours() {
     let moved = Terms { zone: &jakarta, ..terms(&table) };
     let at = |hours: u32| midnight.after(HOUR * hours);
     assert_eq!(scope(&state.admit(&moved, &Deed::Group, None, at(18))), Some(Scope::Day));
+    assert_eq!(state.usage(&table, &jakarta, at(18)).resets_at, at(20), "as it comes about");
     state.reserve(&moved, "2", &Deed::Group, None, at(20), 0).unwrap();
     assert_eq!(scope(&state.admit(&moved, &Deed::Group, None, at(39))), Some(Scope::Day));
+    assert_eq!(state.usage(&table, &jakarta, at(39)).resets_at, at(41));
+    // Back again, where it is still the day before: the day that was counted goes on until it is over here, too.
+    assert_eq!(state.usage(&table, &Zone::UTC, at(21)).resets_at, at(48));
+    assert_eq!(scope(&state.admit(&terms(&table), &Deed::Group, None, at(47))), Some(Scope::Day));
+    assert_eq!(scope(&state.admit(&terms(&table), &Deed::Group, None, at(48))), None);
 }
 
 #[test]
@@ -391,11 +567,15 @@ fn no_stranger_is_written_to_before_the_past_has_come() {
 fn a_refused_person_is_left_alone_until_they_write() {
     let (table, mut state) = (table(), fresh());
     let terms = terms(&table);
-    state.refuse_person(1);
+    state.refuse_person(1, T);
     assert_eq!(scope(&state.admit(&terms, &stranger(1), None, T)), Some(Scope::Refused));
     assert_eq!(scope(&state.admit(&terms, &stranger(2), None, T)), None);
     state.merge_persons(1, 2);
     assert_eq!(scope(&state.admit(&terms, &stranger(2), None, T)), Some(Scope::Refused));
+    // The token that was refused, and another one.
+    let known = |token_at| Deed::Message(Person { id: 2, last_inbound: None, unanswered: 0, token_at });
+    assert_eq!(scope(&state.admit(&terms, &known(Some(T)), None, T)), Some(Scope::Refused));
+    assert_eq!(scope(&state.admit(&terms, &known(Some(T.after(MINUTE))), None, T)), None);
     state.note_inbound(2, T);
     assert_eq!(scope(&state.admit(&terms, &friend(2, T), None, T)), None);
 }
@@ -414,6 +594,12 @@ fn after_a_login_the_pace_grows() {
     };
     let whole = sent(&mut state.clone(), &terms(&table));
     assert!(sent(&mut state, &slow) < whole);
+    // Of answers that waited a quarter leaves at once, and all of them when the account is ready for long.
+    let at_once = |terms: &Terms<'_>| {
+        let mut state = fresh();
+        (0..100).take_while(|_| state.reserve(terms, "x", &friend(1, T), None, T, 0).is_ok()).count()
+    };
+    assert_eq!((at_once(&slow), at_once(&terms(&table))), (2, 8));
 }
 
 #[test]
@@ -456,7 +642,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0..6_u8, 0..30_u64, proptest::option::of(0..3_u64))
+        8 => (0..8_u8, 0..30_u64, proptest::option::of(0..3_u64))
             .prop_map(|(deed, person, text)| Step::Send { deed, person, text }),
         1 => (0..30_u64).prop_map(|person| Step::Inbound { person }),
         4 => (0..20_000_u64).prop_map(|seconds| Step::Wait { seconds }),
@@ -465,6 +651,20 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Login),
         2 => (0..2_u8).prop_map(|state| Step::Fate { state }),
     ]
+}
+
+/// Something that left.
+struct Sent {
+    at: UnixMillis,
+    lane: Lane,
+    person: u64,
+    text: Option<u64>,
+    is_new_group: bool,
+}
+
+/// How many strangers a group is for.
+fn strangers(person: u64) -> u32 {
+    u32::try_from(person % 4).unwrap()
 }
 
 proptest! {
@@ -481,7 +681,7 @@ proptest! {
         let boot = |world: UnixMillis| Duration::from_millis(world.0 - T.0 + 5_000);
         let mut clock = TrustClock::new(state.last());
         clock.set(world, boot(world));
-        let mut sent: Vec<(UnixMillis, Lane, u64)> = Vec::new();
+        let mut sent: Vec<Sent> = Vec::new();
         let mut people: HashMap<u64, (Option<UnixMillis>, u32)> = HashMap::new();
         let mut last = None;
         for step in steps {
@@ -495,7 +695,9 @@ proptest! {
                         0 => Deed::Group,
                         1 => Deed::Status,
                         2 => Deed::Lookup { numbers: 7 },
-                        _ => Deed::Message(Person { id: person, last_inbound, unanswered, has_token: false }),
+                        3 => Deed::CreateGroup { strangers: strangers(person) },
+                        4 => Deed::AddToGroup { strangers: strangers(person) },
+                        _ => Deed::Message(Person { id: person, last_inbound, unanswered, token_at: None }),
                     };
                     let terms = terms(&table);
                     let promised = state.admit(&terms, &deed, text, now);
@@ -503,7 +705,8 @@ proptest! {
                     prop_assert_eq!(matches!(promised, Admission::Allow { .. }), reserved.is_ok());
                     match reserved {
                         Ok(reservation) => {
-                            sent.push((now, reservation.lane, person));
+                            let is_new_group = matches!(deed, Deed::CreateGroup { .. });
+                            sent.push(Sent { at: now, lane: reservation.lane, person, text, is_new_group });
                             if matches!(deed, Deed::Message(_)) {
                                 people.entry(person).or_default().1 += 1;
                             }
@@ -535,26 +738,46 @@ proptest! {
                 }
             }
         }
-        let within = |at: UnixMillis, span: Duration, which: &dyn Fn(Lane) -> bool| {
-            let inside = sent.iter().filter(|(other, lane, _)| {
-                *other >= at && other.0 <= at.0 + millis(span) && which(*lane)
-            });
-            u32::try_from(inside.count()).unwrap()
+        // Each budget of 3.4, in every span that begins with something that left.
+        let within = |at: UnixMillis, span: Duration, count: &dyn Fn(&Sent) -> u32| {
+            let inside = sent.iter().filter(|other| other.at >= at && other.at.0 <= at.0 + millis(span));
+            inside.map(count).sum::<u32>()
         };
-        let is_counted = |lane: Lane| lane.is_counted() && lane != Lane::Reply;
-        for (at, ..) in &sent {
-            let at = *at;
-            prop_assert!(within(at, DAY, &|lane| lane == Lane::FirstContact) <= limits.first_contacts_day);
-            prop_assert!(within(at, DAY * 30, &|lane| lane == Lane::FirstContact) <= limits.first_contacts_month);
-            prop_assert!(within(at, HOUR, &is_counted) <= limits.per_hour);
-            prop_assert!(within(at, MINUTE, &is_counted) <= limits.burst + limits.per_minute);
-            prop_assert!(within(at, DAY, &|lane| lane == Lane::Status) <= limits.posts);
-            prop_assert!(within(at, DAY, &|lane| lane == Lane::Lookup) * 7 <= limits.lookups);
+        let of = |lane: Lane| move |sent: &Sent| u32::from(sent.lane == lane);
+        let counted = |sent: &Sent| u32::from(sent.lane.is_counted() && sent.lane != Lane::Reply);
+        for one in &sent {
+            let at = one.at;
+            prop_assert!(within(at, DAY, &of(Lane::FirstContact)) <= limits.first_contacts_day);
+            prop_assert!(within(at, DAY * 30, &of(Lane::FirstContact)) <= limits.first_contacts_month);
+            prop_assert!(within(at, HOUR, &counted) <= limits.per_hour);
+            prop_assert!(within(at, MINUTE, &counted) <= limits.burst + limits.per_minute);
+            prop_assert!(within(at, Duration::ZERO, &counted) <= limits.burst);
+            prop_assert!(within(at, MINUTE, &of(Lane::Reply)) <= limits.reply_per_minute * 2);
+            prop_assert!(within(at, DAY, &of(Lane::Status)) <= limits.posts);
+            prop_assert!(within(at, DAY, &of(Lane::Lookup)) * 7 <= limits.lookups);
+            prop_assert!(within(at, Duration::from_millis(4_999), &of(Lane::Lookup)) <= 1);
+            prop_assert!(within(at, DAY, &|sent| u32::from(sent.is_new_group)) <= limits.groups);
+            let added = |sent: &Sent| if sent.lane == Lane::GroupAdmin { strangers(sent.person) } else { 0 };
+            prop_assert!(within(at, DAY, &added) <= limits.strangers);
+            let to_strangers = |sent: &Sent| u32::from(sent.lane.is_to_stranger());
+            let shorter = limits.gap.0 - Duration::from_millis(1);
+            prop_assert!(within(at, shorter, &to_strangers) <= 1);
+            let in_vain = |sent: &Sent| u32::from(sent.lane.is_to_stranger() && sent.person == one.person);
+            prop_assert!(within(T, DAY * 400, &in_vain) <= limits.unanswered_each);
+            let is_text = |sent: &&Sent| {
+                let is_inside = sent.at >= at && sent.at.0 <= at.0 + millis(DAY);
+                is_inside && (sent.lane.is_to_stranger() || sent.lane == Lane::Known) && sent.text == one.text
+            };
+            let readers: HashSet<u64> = sent.iter().filter(is_text).map(|sent| sent.person).collect();
+            prop_assert!(one.text.is_none() || readers.len() <= limits.same_text as usize);
         }
-        let mut days: HashMap<DayKey, u32> = HashMap::new();
-        for (at, lane, _) in &sent {
-            *days.entry(Zone::UTC.day(*at)).or_default() += u32::from(lane.is_gated());
+        let mut days: HashMap<DayKey, (u32, u32)> = HashMap::new();
+        for one in &sent {
+            let (gated, replies) = days.entry(Zone::UTC.day(one.at)).or_default();
+            *gated += u32::from(one.lane.is_gated());
+            *replies += u32::from(one.lane == Lane::Reply);
         }
-        prop_assert!(days.values().all(|count| *count <= limits.daily));
+        let is_within = |(gated, replies): &(u32, u32)| *gated <= limits.daily && *replies <= limits.reply_daily;
+        prop_assert!(days.values().all(is_within));
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 use wa_core::Message;
 use wa_core::wire::Node;
+use wa_manager::account::SendOutcome;
+use wa_manager::clock::{Clock, SystemClock};
 use wa_manager::event::EventKind;
 use wa_manager::sending::{SendError, SendRequest, Start};
-use wa_manager::trust::RestrictionKind;
+use wa_manager::trust::{Admission, Lane, RestrictionKind};
 use wa_manager::{AccountSpec, AccountStatus};
 use wa_test_server::Direction;
 use wa_types::{Jid, UnixMillis};
@@ -59,6 +61,58 @@ async fn days_are_those_of_the_servers_clock() {
     soon("the server's day", anna.reached(|snapshot| snapshot.trust.resets_at > later)).await.unwrap();
 }
 
+/// 3.8: an offset of more than five minutes is a warning.
+#[tokio::test]
+async fn a_clock_that_is_off_is_seen_in_the_health() {
+    let scene = linked(&["anna"]).await;
+    let before = scene.manager.health();
+    assert_eq!((before.clock_offset_ms, before.warnings), (None, Vec::new()));
+    let anna = scene.account("anna");
+    let offset = async |shift: Duration| {
+        scene.server.faults().shift_clock(Some(i64::try_from(shift.as_secs()).unwrap()));
+        anna.start().await.unwrap();
+        stands(&anna, AccountStatus::Ready).await;
+        anna.stop().await.unwrap();
+        let health = scene.manager.health();
+        (health.clock_offset_ms.unwrap(), health.warnings)
+    };
+    let hour = 60 * 60 * 1000;
+    let (ahead, warnings) = offset(Duration::from_secs(60 * 60)).await;
+    // A login takes a while, and the server tells whole seconds.
+    assert!((hour - 60_000..=hour).contains(&ahead), "{ahead}");
+    assert_eq!(warnings, ["clock_offset"]);
+    let (ahead, warnings) = offset(Duration::from_secs(60)).await;
+    assert!((0..=60_000).contains(&ahead), "{ahead}");
+    assert!(warnings.is_empty());
+}
+
+/// 3.3: a token of trust that somebody gave us makes them known, as long as it is good; they need not have written.
+#[tokio::test]
+async fn whoever_gave_a_token_is_known() {
+    let scene = linked(&["anna"]).await;
+    let (anna, own) = (scene.account("anna"), scene.phone("anna").pn().clone());
+    let (berta, clara) = (scene.phone("berta"), scene.phone("clara"));
+    let day = DAY.as_secs();
+    let now = Clock::wall(&SystemClock::new()).to_seconds().0;
+    berta.give_token(&own, now).unwrap();
+    clara.give_token(&own, now - day * 35).unwrap();
+    anna.start().await.unwrap();
+    let device = stands(&anna, AccountStatus::Ready).await.device.unwrap().device_id.parse().unwrap();
+    scene.server.wait_drained(&device).await;
+    let lane = async |to: &Jid| match anna.trust().preview(to).await.unwrap() {
+        Admission::Allow { lane } => lane,
+        Admission::Delay(limit) | Admission::Deny(limit) => limit.lane,
+        other => panic!("{other:?}"),
+    };
+    for (phone, expected) in [(&berta, Lane::Known), (&clara, Lane::FirstContact)] {
+        assert_eq!(lane(phone.pn()).await, expected);
+        assert_eq!(lane(phone.lid()).await, expected, "one person under both addresses");
+    }
+    // Not even while strangers are not to be written to.
+    let sent = anna.send(SendRequest::new(berta.pn().clone(), Message::text("hello"))).await.unwrap();
+    assert!(matches!(sent, SendOutcome::Sent(_)), "{sent:?}");
+}
+
 /// How often the server was asked for its time lock.
 fn asked(scene: &Scene, device: &Jid) -> usize {
     fn is_it(node: &Node) -> bool {
@@ -85,8 +139,13 @@ async fn an_active_time_lock_is_asked_for_again() {
     // An answer to a later question shows that those before it were answered.
     anna.check_numbers(&number("628110000001")).await.unwrap();
     let at_login = asked(&scene, &device);
+    // Up to a tenth later, so that many accounts do not ask at once.
+    clock.pass(Duration::from_secs(6 * 60 * 60 - 60));
+    settled(&anna).await;
+    anna.check_numbers(&number("628110000004")).await.unwrap();
+    assert_eq!(asked(&scene, &device), at_login);
     let mark = scene.server.mark();
-    clock.pass(Duration::from_secs(6 * 60 * 60));
+    clock.pass(Duration::from_secs(37 * 60));
     settled(&anna).await;
     let question =
         |node: &Node| node.tag == "iq" && node.get("xmlns").is_some_and(|ns| ns.to_text() == "w:mex");
@@ -96,7 +155,7 @@ async fn an_active_time_lock_is_asked_for_again() {
     soon("the end of the time lock", anna.reached(|snapshot| !is_locked(snapshot))).await.unwrap();
     let before = asked(&scene, &device);
     assert_eq!(before, at_login + 1);
-    clock.pass(Duration::from_secs(6 * 60 * 60));
+    clock.pass(Duration::from_secs(7 * 60 * 60));
     settled(&anna).await;
     anna.check_numbers(&number("628110000003")).await.unwrap();
     assert_eq!(asked(&scene, &device), before);
@@ -146,7 +205,7 @@ async fn another_identity_is_told() {
 #[tokio::test]
 async fn an_operator_says_how_old_an_account_and_its_link_are() {
     let scene = Scene::new().await;
-    let now = wa_manager::clock::Clock::wall(&wa_manager::clock::SystemClock::new()).0;
+    let now = Clock::wall(&SystemClock::new()).0;
     let ago = |days: u64| Some(wa_types::UnixMillis(now - days * 24 * 60 * 60 * 1000));
     for (start, level, claimed) in [
         (Start::default(), 1, None),

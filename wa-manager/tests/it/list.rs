@@ -1,9 +1,12 @@
 //! Lists of accounts, and what tenants may have.
 
-use wa_manager::account::DesiredState;
+use wa_manager::account::{AccountSettings, DesiredState, ZoneName};
 use wa_manager::manager::{ListFilter, Page, TenantQuota};
 use wa_manager::pairing::{PairRequest, PairingUpdate};
-use wa_manager::{AccountName, AccountSnapshot, AccountSpec, AccountStatus, ManagerError, TenantId};
+use wa_manager::trust::Zone;
+use wa_manager::{
+    AccountKey, AccountName, AccountSnapshot, AccountSpec, AccountStatus, ManagerError, TenantId,
+};
 
 use crate::scene::{Scene, linked, linked_with, soon, stands};
 
@@ -92,4 +95,52 @@ async fn a_tenant_caps_the_days_of_its_accounts() {
     let spec = AccountSpec { tenant: TenantId::new("other"), ..AccountSpec::default() };
     let other = scene.manager.create(spec).await.unwrap();
     assert_eq!(other.trust().view().await.unwrap().usage.daily_limit, 50);
+}
+
+/// 3.8: the zone of the account, else its tenant's, else the manager's.
+#[tokio::test]
+async fn a_day_ends_where_the_account_is_or_its_tenant_or_the_manager() {
+    let zone = |name: &str| Zone::named(name).unwrap();
+    let scene = Scene::with(|builder| {
+        builder
+            .zone(zone("Pacific/Honolulu"))
+            .tenant_zone(move |tenant| (tenant.as_str() == "java").then(|| zone("Asia/Jakarta")))
+    })
+    .await;
+    let time_zone = ZoneName::try_from("America/Caracas".to_owned()).ok();
+    let own = AccountSettings { time_zone, ..AccountSettings::default() };
+    for (tenant, settings, expected) in [
+        ("default", None, "Pacific/Honolulu"),
+        ("java", None, "Asia/Jakarta"),
+        ("java", Some(own.clone()), "America/Caracas"),
+        ("default", Some(own), "America/Caracas"),
+    ] {
+        let spec = AccountSpec { tenant: TenantId::new(tenant), settings, ..AccountSpec::default() };
+        let account = scene.manager.create(spec).await.unwrap();
+        let usage = account.trust().view().await.unwrap().usage;
+        // The end of a day here is none in the other zones.
+        let ends = usage.resets_at;
+        for name in ["Pacific/Honolulu", "Asia/Jakarta", "America/Caracas", "UTC"] {
+            assert_eq!(zone(name).day_start(ends) == ends, name == expected, "{tenant}, {name}");
+        }
+        assert_eq!(account.snapshot().trust.resets_at, ends.0);
+    }
+}
+
+/// R165: what is set for accounts that are made without settings.
+#[tokio::test]
+async fn the_host_says_what_new_accounts_are_set_to() {
+    let defaults = AccountSettings { auto_start: true, ..AccountSettings::default() };
+    let scene = Scene::with(|builder| builder.defaults(defaults.clone())).await;
+    let made = scene.manager.create(AccountSpec::default()).await.unwrap();
+    assert_eq!(made.snapshot().settings, defaults);
+    let settings = Some(AccountSettings::default());
+    let other = scene.manager.create(AccountSpec { settings, ..AccountSpec::default() }).await.unwrap();
+    assert_eq!(other.snapshot().settings, AccountSettings::default());
+    // What was set stays, whatever the host says later.
+    let id = made.id().clone();
+    drop((made, other));
+    let scene = scene.restart().await;
+    let made = scene.manager.account(&AccountKey::Id(id)).unwrap();
+    assert_eq!(made.snapshot().settings, defaults);
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use wa_core::client::PasskeyAssertion;
-use wa_manager::account::ReasonKind;
+use wa_manager::account::{AccountRecord, ReasonKind};
 use wa_manager::event::EventKind;
 use wa_manager::pairing::{
-    LimitedBy, PairError, PairRequest, PairingStore, PairingTicket, PairingUpdate, PairingView,
-    SqlitePairingStore,
+    Cap, LimitedBy, PairError, PairRequest, PairingPolicy, PairingStore, PairingTicket, PairingUpdate,
+    PairingView, SqlitePairingStore,
 };
 use wa_manager::store::{ManagerStoreError, StoreFuture};
-use wa_manager::{AccountId, AccountStatus, ManagerError};
+use wa_manager::{AccountId, AccountSpec, AccountStatus, ManagerError, TenantId};
 use wa_test_server::Phone;
 use wa_types::{PhoneNumber, UnixMillis};
 
@@ -285,4 +285,38 @@ async fn an_outage_of_the_pairing_store_stops_no_pairing() {
     }
     phone.enter_code(&shown).await.unwrap();
     stands(&anna, AccountStatus::Ready).await;
+}
+
+/// 3.6: codes are counted for each way out to the network, whoever asks for them.
+#[tokio::test]
+async fn each_way_out_has_codes_of_its_own() {
+    let mut policy = PairingPolicy::default();
+    policy.caps.egress = vec![Cap { count: 1, span: Duration::from_secs(60 * 60) }];
+    let scene = Scene::with(|builder| {
+        let way_of = |record: &AccountRecord| record.display_name.split(' ').nth(1).map(str::to_owned);
+        builder.pairing(policy).egress(way_of)
+    })
+    .await;
+    let pair = async |name: &str, tenant: &str, phone: &str| {
+        let spec = AccountSpec {
+            tenant: TenantId::new(tenant),
+            display_name: Some(name.to_owned()),
+            ..AccountSpec::default()
+        };
+        let account = scene.manager.create(spec).await.unwrap();
+        let mut ticket = account.pair(PairRequest::code(number(&scene.phone(phone)))).await.unwrap();
+        let told = |update: &PairingUpdate| match update {
+            PairingUpdate::Code(_) => Some(Ok(())),
+            PairingUpdate::Failed(error) => Some(Err(error.clone())),
+            _ => None,
+        };
+        next(&mut ticket, told).await
+    };
+    pair("anna proxy-1", "one", "anna").await.unwrap();
+    let refused = pair("berta proxy-1", "other", "berta").await.unwrap_err();
+    assert!(matches!(refused, PairError::RateLimited { by: LimitedBy::Egress, .. }), "{refused:?}");
+    pair("clara proxy-2", "one", "clara").await.unwrap();
+    // Without a name, it is the process that is counted for.
+    pair("dora", "one", "dora").await.unwrap();
+    pair("emma", "one", "emma").await.unwrap();
 }

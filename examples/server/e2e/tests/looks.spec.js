@@ -28,7 +28,7 @@ function everyStatus(now) {
     told('error', {
       displayName: 'Promo', status: 'error', isLoggedIn: true, phoneNumber: '628111000008', trustLevel: 0, dailyLimit: 10,
       messagesSentToday: 10, reason: { kind: 'account_locked', code: 463 }, userAction: 'open_phone',
-      restriction: { kind: 'TimeLock', until: now + 48 * HOUR, code: 463 },
+      restriction: { kind: 'time_lock', until: now + 48 * HOUR, serverCode: 463 },
     }),
   ];
 }

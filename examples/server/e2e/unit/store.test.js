@@ -128,10 +128,10 @@ test('usage and restrictions change nothing else', () => {
   const store = createStore();
   store.takeSnapshots([snapshot({ status: 'ready' })]);
   store.takeFrame(frame('whatsapp-usage', { accountId: 'a1', messagesSentToday: 12 }));
-  store.takeFrame(frame('whatsapp-restriction', { accountId: 'a1', restriction: { kind: 'TimeLock', until: 5 } }));
+  store.takeFrame(frame('whatsapp-restriction', { accountId: 'a1', restriction: { kind: 'time_lock', until: 5 } }));
   const { status, trust } = store.get('a1');
   assert.deepEqual([status, trust.messagesSentToday, trust.dailyLimit], ['ready', 12, 50]);
-  assert.deepEqual(trust.restrictions, [{ kind: 'TimeLock', until: 5 }]);
+  assert.deepEqual(trust.restrictions, [{ kind: 'time_lock', until: 5 }]);
 });
 
 test('frames of unknown kinds and accounts are passed over', () => {

@@ -36,12 +36,12 @@ test('a card offers what fits where the account stands', () => {
   assert.equal(accountAction({ status: 'error', isLoggedIn: true, reason: { kind: 'logged_out' } }), 'link');
 });
 
-test('restrictions are read in every form in which they come', () => {
+test('restrictions are named, and the longest of them ends last', () => {
   assert.equal(restrictionOf([]), null);
-  assert.deepEqual(restrictionOf([{ kind: 'TimeLock', until: 5, code: null }, { kind: { LaneClosed: 'Status' }, until: 9 }]),
+  assert.deepEqual(restrictionOf([{ kind: 'time_lock', until: 5 }, { kind: 'lane_status', until: 9 }]),
     { names: ['time_lock', 'lane'], until: 9 });
   assert.deepEqual(restrictionOf([{ kind: 'lane_same_text', until: null }]), { names: ['lane'], until: null });
-  assert.deepEqual(restrictionOf(['pause']), { names: ['pause'], until: null });
+  assert.deepEqual(restrictionOf([{ kind: 'pause', until: 7 }]), { names: ['pause'], until: 7 });
 });
 
 test('times are read and shown', () => {

@@ -26,6 +26,8 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Answer<Value> {
         "connected": health.connected,
         "total": health.total,
         "byStatus": health.by_status,
+        "clockOffsetMs": health.clock_offset_ms,
+        "warnings": health.warnings,
     }))
 }
 

@@ -33,8 +33,7 @@ pub(crate) struct Create {
     mode: Option<Mode>,
     phone_number: Option<String>,
     owner: Option<String>,
-    #[serde(default)]
-    settings: AccountSettings,
+    settings: Option<AccountSettings>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     start: Option<bool>,

@@ -82,11 +82,28 @@ impl Actor {
         Ok(self.good_token(user))
     }
 
+    /// When a user gave us the token that we would attach, if there is one.
+    pub(in crate::driver) async fn token_at(
+        &mut self,
+        user: &Jid,
+    ) -> Result<Option<UnixSeconds>, StoreError> {
+        if !self.takes_tokens(user) {
+            return Ok(None);
+        }
+        self.load_tokens(std::slice::from_ref(user)).await?;
+        Ok(self.dated_token(user).map(|(_, given)| given))
+    }
+
     /// As [`Self::token_for`], when the tokens are loaded.
     pub(in crate::driver) fn good_token(&self, user: &Jid) -> Option<Vec<u8>> {
+        self.dated_token(user).map(|(token, _)| token)
+    }
+
+    /// The same, and when it was given.
+    fn dated_token(&self, user: &Jid) -> Option<(Vec<u8>, UnixSeconds)> {
         let now = clock::unix_millis().to_seconds();
-        let (token, issued) = self.known_tokens(user).0.filter(|_| self.takes_tokens(user))?;
-        is_valid(issued, now).then_some(token)
+        let known = self.known_tokens(user).0.filter(|_| self.takes_tokens(user))?;
+        is_valid(known.1, now).then_some(known)
     }
 
     /// What goes with a message to this user. The tokens must be loaded.

@@ -11,12 +11,13 @@ use super::past::{HistoryError, HistoryJob, HistoryRequest};
 use super::session::SessionError;
 use crate::vault::SessionKey;
 use wa_core::client::Liveness;
-use wa_types::PhoneNumber;
+use wa_types::{Jid, PhoneNumber};
 
 use crate::account::{AccountSettings, AccountSnapshot, AccountStatus, Errand};
 use crate::manager::ManagerError;
 use crate::pairing::{PairRequest, PairingTicket, TicketCommand};
-use crate::sending::{Gate, SendRequest};
+use crate::sending::{Gate, SendError, SendRequest};
+use crate::trust::Admission;
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Errand(oneshot::Sender<Errand>),
     /// Somebody wants to know how its connection does.
     Liveness(oneshot::Sender<Liveness>),
+    /// Would a message to this chat be let through now?
+    Preview(Jid, oneshot::Sender<Result<Admission, SendError>>),
     /// Something is asked of its limits or its outbox.
     Gate(GateCall),
     /// It is set otherwise.

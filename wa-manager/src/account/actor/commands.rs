@@ -91,6 +91,9 @@ impl Actor {
                 let running = self.running.as_ref();
                 let _gone = reply.send(running.map(|running| running.client.liveness()).unwrap_or_default());
             }
+            Command::Preview(to, reply) => {
+                let _gone = reply.send(self.preview(&to).await);
+            }
             Command::Gate(call) => {
                 call(&mut self.gate).await;
                 self.after_gate();

@@ -24,7 +24,7 @@ use crate::sending::{
     Decision, Fate, GateConfig, Next, Question, Queued, Recipient, Reserved, SendError, SendReceipt,
     SendRequest, Start, signal_of, signal_of_quota,
 };
-use crate::trust::Signal;
+use crate::trust::{Admission, Signal};
 
 /// How many requests wait for their limits with their callers.
 const DELAYED: usize = 1000;
@@ -109,10 +109,9 @@ impl Waiting {
 pub(crate) fn gate_config(shared: &Shared, record: &AccountRecord) -> GateConfig {
     GateConfig {
         table: shared.table.clone(),
-        zone: shared.zone(record).clone(),
+        zone: shared.zone(record),
         tenant_cap: shared.quotas.of(&record.tenant).daily_cap,
         is_strict: record.settings.strict_daily_limit,
-        counts_texts: true,
         start: Start::default(),
     }
 }
@@ -131,10 +130,7 @@ impl Actor {
         reply: SendReply,
         asked: UnixMillis,
     ) -> Result<(), Lost> {
-        let recipient = match &self.running {
-            Some(running) => recipient(&running.client, request.to()).await,
-            None => Recipient::of(request.to()),
-        };
+        let recipient = self.recipient(request.to()).await;
         let decision = self.gate.ask(&request, &recipient).await;
         self.after_gate();
         match decision {
@@ -162,6 +158,19 @@ impl Actor {
                 let _gone = reply.send(Err(error));
                 Ok(())
             }
+        }
+    }
+
+    /// Whether a message to this chat would be let through now. Nothing is spent.
+    pub(super) async fn preview(&mut self, to: &Jid) -> Result<Admission, SendError> {
+        let recipient = self.recipient(to).await;
+        self.gate.preview(&recipient).await
+    }
+
+    async fn recipient(&self, to: &Jid) -> Recipient {
+        match &self.running {
+            Some(running) => recipient(&running.client, to).await,
+            None => Recipient::of(to),
         }
     }
 
@@ -274,6 +283,9 @@ impl Actor {
         match event {
             Event::Connected => {
                 let server = self.running.as_ref().and_then(|running| running.client.server_time());
+                if let Some(server) = server {
+                    self.shared.clock_offset.told(server.to_millis(), self.shared.clock.wall());
+                }
                 self.gate.set_own(self.record.jid.iter().chain(&self.record.lid).cloned());
                 persist!(self, self.gate.logged_in(server.map(UnixSeconds::to_millis)));
                 self.settle_open().await?;
@@ -305,7 +317,7 @@ impl Actor {
                 }
                 _ => {}
             }
-            persist!(self, self.gate.heed(signal));
+            persist!(self, self.gate.heed(signal.clone()));
         }
         Ok(())
     }
@@ -388,7 +400,9 @@ impl Actor {
         }
     }
 
+    /// Not all accounts at once: up to a tenth later.
     fn ask_later(&mut self, question: Question, after: Duration) {
+        let after = self.gate.spread(after);
         self.waiting.ask_at.insert(question, self.shared.clock.boot() + after);
     }
 
@@ -427,7 +441,7 @@ impl Actor {
                         let time = self.gate.now();
                         if let Some(signal) = signal_of_quota(&quota, time) {
                             self.ask_later(Question::NewChats, QUOTA_AGAIN);
-                            persist!(self, self.gate.heed(signal));
+                            persist!(self, self.gate.heed(signal.clone()));
                         }
                     }
                     Err(error) => self.not_answered(Question::NewChats, &error, now),

@@ -131,7 +131,7 @@ impl Actor {
             account: self.record.id.clone(),
             tenant: self.record.tenant.clone(),
             phone: request.phone.clone(),
-            egress: None,
+            egress: self.shared.egress(&self.record),
         };
         let slot = match self.shared.limiter.begin(&subject, &request).await {
             Ok(slot) => slot,
@@ -230,7 +230,7 @@ impl Actor {
             account: self.record.id.clone(),
             tenant: self.record.tenant.clone(),
             phone: self.record.phone.clone(),
-            egress: None,
+            egress: self.shared.egress(&self.record),
         }
     }
 

@@ -1,6 +1,6 @@
 //! No budget is ever exceeded, whatever is sent, whenever the process ends, and whatever the clocks say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use wa_core::Message;
 use wa_types::{Jid, MessageId, UnixMillis};
 
 use super::scene::{DAY, HOUR, MINUTE, Scene, pn};
+use super::stubborn::Stubborn;
 use crate::sending::{Decision, Fate, GateConfig, Next, Recipient, SendRequest, Start};
 use crate::store::{ManagerStore, MemoryManagerStore, SqliteManagerStore};
 use crate::trust::{Deed, Lane, OnLimit, Zone};
@@ -24,12 +25,18 @@ enum Step {
         text: u8,
         waits: bool,
     },
-    /// The same, and whoever asks goes away half-way.
+    /// The same, and whoever asks goes away half-way; the process, too, sometimes.
     Dropped {
         to: u8,
+        kill: bool,
     },
     Lookup {
         numbers: u32,
+    },
+    /// A group is made with so many strangers, or they are added to one.
+    Strangers {
+        count: u32,
+        is_new: bool,
     },
     /// What waits has its turn.
     Turn,
@@ -52,17 +59,18 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0..16_u8, 0..3_u8, 0..3_u8, any::<bool>())
+        8 => (0..15_u8, 0..3_u8, 0..3_u8, any::<bool>())
             .prop_map(|(to, form, text, waits)| Step::Ask { to, form, text, waits }),
-        1 => (0..16_u8).prop_map(|to| Step::Dropped { to }),
+        1 => (0..15_u8, any::<bool>()).prop_map(|(to, kill)| Step::Dropped { to, kill }),
         1 => (1..20_u32).prop_map(|numbers| Step::Lookup { numbers }),
+        1 => (0..4_u32, any::<bool>()).prop_map(|(count, is_new)| Step::Strangers { count, is_new }),
         3 => Just(Step::Turn),
         2 => (0..5_u8).prop_map(|fate| Step::Fate { fate }),
         5 => (0..20_000_u64).prop_map(|seconds| Step::Wait { seconds }),
         2 => Just(Step::Kill),
         1 => (-900..900_i64).prop_map(|hours| Step::Wall { hours }),
         1 => Just(Step::Login),
-        1 => (0..16_u8).prop_map(|to| Step::Inbound { to }),
+        1 => (0..15_u8).prop_map(|to| Step::Inbound { to }),
     ]
 }
 
@@ -82,29 +90,37 @@ fn recipient(to: u8, form: u8) -> Recipient {
     }
 }
 
-/// One that left, when, on which lane, to whom, and at which level.
+/// One that left, when, on which lane, to whom, what it said, and at which level.
 struct Left {
     id: MessageId,
     at: UnixMillis,
     lane: Lane,
     to: u8,
+    text: Option<u8>,
     level: u8,
     count: u32,
+    is_new_group: bool,
 }
 
-async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
+async fn run(
+    mut scene: Scene,
+    steps: Vec<Step>,
+    stubborn: Option<Arc<Stubborn>>,
+) -> Result<(), TestCaseError> {
     let mut left: Vec<Left> = Vec::new();
     let mut ids: Vec<MessageId> = Vec::new();
-    let mut people: HashMap<MessageId, u8> = HashMap::new();
+    let mut people: HashMap<MessageId, (u8, u8)> = HashMap::new();
     for step in steps {
-        let (at, level) = (scene.world(), scene.gate.level().number());
-        let note = |id: &MessageId, lane: Lane, to: u8, count: u32| Left {
+        let (at, known) = (scene.world(), left.len());
+        let note = |id: &MessageId, lane: Lane, to: u8, text: u8| Left {
             id: id.clone(),
             at,
             lane,
             to,
-            level,
-            count,
+            text: Some(text),
+            level: 0,
+            count: 1,
+            is_new_group: false,
         };
         match step {
             Step::Ask { to, form, text, waits } => {
@@ -117,11 +133,11 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 }
                 match scene.gate.ask(&request, &recipient).await {
                     Ok(Decision::Send(reserved)) => {
-                        left.push(note(&reserved.id, reserved.lane, to, 1));
+                        left.push(note(&reserved.id, reserved.lane, to, text));
                         ids.push(reserved.id);
                     }
                     Ok(Decision::Queued(queued)) => {
-                        people.insert(queued.id, to);
+                        people.insert(queued.id, (to, text));
                     }
                     Ok(other) => prop_assert!(false, "{other:?}"),
                     Err(error) => {
@@ -129,22 +145,44 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
                     }
                 }
             }
-            Step::Dropped { to } => {
+            Step::Dropped { to, kill } => {
                 let request = SendRequest::new(recipient(to, 2).to.clone(), Message::text("dropped"));
+                if let Some(store) = &stubborn {
+                    store.hang_once();
+                }
                 drop(scene.gate.ask(&request, &recipient(to, 2)).now_or_never());
+                if let Some(store) = &stubborn {
+                    store.go_on();
+                }
+                if kill {
+                    scene.restart().await;
+                    scene.login().await;
+                }
             }
             Step::Lookup { numbers } => {
                 let id = MessageId::new(format!("lookup {}", at.0));
                 let known = scene.store.reservation(&super::scene::id(), id.as_str()).await.unwrap();
                 let deed = Deed::Lookup { numbers };
                 if known.is_none() && scene.gate.ask_deed(&id, &deed).await.is_ok() {
-                    left.push(note(&id, Lane::Lookup, 255, numbers));
+                    left.push(Left { text: None, count: numbers, ..note(&id, Lane::Lookup, 255, 0) });
+                }
+            }
+            Step::Strangers { count, is_new } => {
+                let id = MessageId::new(format!("group {}", at.0));
+                let known = scene.store.reservation(&super::scene::id(), id.as_str()).await.unwrap();
+                let deed = match is_new {
+                    true => Deed::CreateGroup { strangers: count },
+                    false => Deed::AddToGroup { strangers: count },
+                };
+                if known.is_none() && scene.gate.ask_deed(&id, &deed).await.is_ok() {
+                    let note = note(&id, Lane::GroupAdmin, 255, 0);
+                    left.push(Left { text: None, count, is_new_group: is_new, ..note });
                 }
             }
             Step::Turn => {
                 let known = people.clone();
                 let tells = move |to: Jid| {
-                    let person = known.values().find(|person| {
+                    let person = known.values().map(|(person, _)| person).find(|person| {
                         let recipient = recipient(**person, 0);
                         recipient.to == to || recipient.addresses.lid.as_ref() == Some(&to)
                     });
@@ -153,7 +191,8 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 };
                 if let Next::Send(reserved) = scene.gate.next(tells).await.unwrap() {
                     if !reserved.is_again {
-                        left.push(note(&reserved.id, reserved.lane, people[&reserved.id], 1));
+                        let (to, text) = people[&reserved.id];
+                        left.push(note(&reserved.id, reserved.lane, to, text));
                     }
                     ids.push(reserved.id.clone());
                     // Sometimes the process ends before this.
@@ -204,6 +243,11 @@ async fn run(mut scene: Scene, steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Inbound { .. } => {}
         }
+        // A level rises where something is asked, and falls where it is settled.
+        let level = scene.gate.level().number();
+        for one in left.iter_mut().skip(known) {
+            one.level = level;
+        }
     }
     check(&scene, &left)
 }
@@ -218,6 +262,11 @@ fn check(scene: &Scene, left: &[Left]) -> Result<(), TestCaseError> {
             inside.map(|one| one.count).sum::<u32>()
         };
         let is_paced = |lane: Lane| lane.is_counted() && lane != Lane::Reply;
+        let of_today = |which: &dyn Fn(Lane) -> bool| {
+            let today = Zone::UTC.day(last.at);
+            let of_today = left[..=place].iter().filter(|one| Zone::UTC.day(one.at) == today);
+            u32::try_from(of_today.filter(|one| which(one.lane)).count()).unwrap()
+        };
         if last.lane == Lane::FirstContact {
             prop_assert!(sum(DAY, &|lane| lane == Lane::FirstContact) <= limits.first_contacts_day);
             prop_assert!(sum(DAY * 30, &|lane| lane == Lane::FirstContact) <= limits.first_contacts_month);
@@ -225,28 +274,60 @@ fn check(scene: &Scene, left: &[Left]) -> Result<(), TestCaseError> {
         if is_paced(last.lane) {
             prop_assert!(sum(HOUR, &is_paced) <= limits.per_hour);
             prop_assert!(sum(MINUTE, &is_paced) <= limits.burst + limits.per_minute);
-            let today = Zone::UTC.day(last.at);
-            let of_today = left[..=place].iter().filter(|one| Zone::UTC.day(one.at) == today);
-            let gated = of_today.filter(|one| one.lane.is_gated()).count();
-            prop_assert!(u32::try_from(gated).unwrap() <= limits.daily);
+            let daily = scene.config.tenant_cap.map_or(limits.daily, |cap| cap.min(limits.daily));
+            prop_assert!(of_today(&Lane::is_gated) <= daily);
+        }
+        if last.lane == Lane::Reply {
+            prop_assert!(sum(MINUTE, &|lane| lane == Lane::Reply) <= limits.reply_per_minute * 2);
+            prop_assert!(of_today(&|lane| lane == Lane::Reply) <= limits.reply_daily);
+        }
+        if last.lane == Lane::GroupAdmin {
+            prop_assert!(sum(DAY, &|lane| lane == Lane::GroupAdmin) <= limits.strangers);
+            let made = left[..=place].iter().filter(|one| one.is_new_group && last.at.since(one.at) <= DAY);
+            prop_assert!(!last.is_new_group || made.count() <= limits.groups as usize);
+        }
+        let is_text = |one: &&Left| {
+            let is_counted = one.lane.is_to_stranger() || one.lane == Lane::Known;
+            is_counted && last.text.is_some() && one.text == last.text && last.at.since(one.at) <= DAY
+        };
+        if is_text(&last) {
+            let readers: HashSet<u8> = left[..=place].iter().filter(is_text).map(|one| one.to).collect();
+            prop_assert!(readers.len() <= limits.same_text as usize);
         }
         prop_assert!(last.lane != Lane::Status || sum(DAY, &|lane| lane == Lane::Status) <= limits.posts);
         prop_assert!(last.lane != Lane::Lookup || sum(DAY, &|lane| lane == Lane::Lookup) <= limits.lookups);
         if last.lane.is_to_stranger() {
             let to_them = left[..=place].iter().filter(|one| one.to == last.to && one.lane.is_to_stranger());
             prop_assert!(u32::try_from(to_them.count()).unwrap() <= limits.unanswered_each);
+            let before = left[..place].iter().rev().find(|one| one.lane.is_to_stranger());
+            if let Some(before) = before {
+                let level = crate::trust::TrustLevel::new(before.level).unwrap();
+                prop_assert!(last.at.since(before.at) >= scene.config.table.level(level).gap.0);
+            }
         }
     }
     Ok(())
 }
 
-fn on(store: Arc<dyn ManagerStore>, steps: Vec<Step>, level: u8) -> Result<(), TestCaseError> {
+fn on(
+    store: Arc<dyn ManagerStore>,
+    steps: Vec<Step>,
+    level: u8,
+    stubborn: Option<Arc<Stubborn>>,
+) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let claimed = UnixMillis(super::scene::T.0 - u64::try_from((DAY * 400).as_millis()).unwrap());
-        let start = Start { established_since: (level > 1).then_some(claimed), ..Start::default() };
-        let scene = Scene::ready(store, None, GateConfig { start, ..GateConfig::default() }).await;
-        run(scene, steps).await
+        let start = Start {
+            established_since: (level > 2).then_some(claimed),
+            linked_since: (level == 2).then_some(claimed),
+            ..Start::default()
+        };
+        // Of some tenants less than the level allows.
+        let tenant_cap = (steps.len() % 3 == 0).then_some(20);
+        let scene =
+            Scene::ready(store, None, GateConfig { start, tenant_cap, ..GateConfig::default() }).await;
+        run(scene, steps, stubborn).await
     })
 }
 
@@ -254,8 +335,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_budget_is_exceeded_in_memory(steps in proptest::collection::vec(step(), 1..120), level in 1..=2_u8) {
-        on(Arc::new(MemoryManagerStore::new()), steps, level)?;
+    fn no_budget_is_exceeded_in_memory(steps in proptest::collection::vec(step(), 1..120), level in 1..=3_u8) {
+        on(Arc::new(MemoryManagerStore::new()), steps, level, None)?;
+    }
+
+    /// Whoever asks goes away, or the process ends, after the commit and before anybody hears of it.
+    #[test]
+    fn no_budget_is_exceeded_by_those_who_go_away(steps in proptest::collection::vec(step(), 1..120), level in 1..=3_u8) {
+        let store = Arc::new(Stubborn::default());
+        on(Arc::clone(&store) as Arc<dyn ManagerStore>, steps, level, Some(store))?;
     }
 }
 
@@ -263,9 +351,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_budget_is_exceeded_on_disk(steps in proptest::collection::vec(step(), 1..120), level in 1..=2_u8) {
+    fn no_budget_is_exceeded_on_disk(steps in proptest::collection::vec(step(), 1..120), level in 1..=3_u8) {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteManagerStore::open(directory.path().join("manager")).unwrap();
-        on(Arc::new(store), steps, level)?;
+        on(Arc::new(store), steps, level, None)?;
     }
 }

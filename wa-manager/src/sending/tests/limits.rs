@@ -12,7 +12,7 @@ use wa_types::{Jid, MessageId, UnixMillis};
 use super::scene::{DAY, HOUR, MINUTE, Scene, T, id, on_each, pn, text_to};
 use crate::account::AccountStatus;
 use crate::event::EventKind;
-use crate::sending::{Decision, Fate, GateConfig, Recipient, SendError, SendRequest, Start};
+use crate::sending::{Decision, Fate, GateConfig, Next, Recipient, SendError, SendRequest, Start};
 use crate::store::{ManagerStoreError, MemoryManagerStore};
 use crate::trust::{
     Admission, BanCode, Deed, Lane, OnLimit, ReservationState, RestrictionKind, Scope, Signal, TrustLevel,
@@ -46,6 +46,9 @@ on_each! {
     first_contacts_wait_for_the_past,
     the_same_text_to_many_is_stopped_unless_that_is_off,
     waiting_is_offered_only_as_long_as_was_asked,
+    what_waits_for_one_moment_does_not_leave_all_at_once,
+    a_repair_of_the_protocol_is_no_failure_of_the_account,
+    a_ban_for_the_same_text_holds_where_texts_are_not_counted,
 }
 
 async fn a_new_account_begins_at_level_one_with_fifty_a_day(mut scene: Scene) {
@@ -234,7 +237,7 @@ async fn no_more_new_chats_until_the_cycle_ends(mut scene: Scene) {
 
 async fn a_ban_is_told_once_and_closes_its_lane(mut scene: Scene) {
     let banned = Signal::Banned { code: BanCode(101), until: scene.world().after(HOUR) };
-    scene.gate.heed(banned).await.unwrap();
+    scene.gate.heed(banned.clone()).await.unwrap();
     scene.restart_ready().await;
     scene.gate.heed(banned).await.unwrap();
     assert_eq!(scene.count(EventKind::AccountRestriction).await, 1);
@@ -362,7 +365,11 @@ async fn the_same_text_to_many_is_stopped_unless_that_is_off(mut scene: Scene) {
     }
     let error = scene.ask(&text_to("6", "big  SALE")).await.unwrap_err();
     assert!(matches!(error, SendError::Limited(limit) if limit.scope == Scope::SameText));
-    scene.gate.configure(GateConfig { counts_texts: false, ..config }).await.unwrap();
+    scene
+        .gate
+        .configure(GateConfig { table: config.table.clone().without_same_text(), ..config })
+        .await
+        .unwrap();
     scene.deliver("6", "big  SALE").await;
 }
 
@@ -370,11 +377,65 @@ async fn waiting_is_offered_only_as_long_as_was_asked(mut scene: Scene) {
     scene.deliver("1", "x").await;
     let wait = |longest: Duration| text_to("2", "y").on_limit(OnLimit::WaitUpTo(longest));
     let Ok(Decision::Wait { until, limit }) = scene.ask(&wait(MINUTE * 10)).await else { panic!() };
-    assert_eq!((Some(until), limit.scope), (limit.retry_at, Scope::Gap));
+    let (least, offered) = (limit.retry_at.unwrap().since(scene.world()), until.since(scene.world()));
+    assert_eq!(limit.scope, Scope::Gap);
+    assert!(least <= offered && offered <= least + least / 10, "{least:?}, {offered:?}");
     assert!(matches!(scene.ask(&wait(MINUTE)).await, Err(SendError::Limited(_))));
     assert_eq!(scene.sent_today(), 1);
     scene.pass(until.since(scene.world()));
     assert!(matches!(scene.ask(&wait(MINUTE)).await, Ok(Decision::Send(_))));
+}
+
+// 3.7: deadlines are up to a tenth later, drawn each time; the gaps are drawn for each first contact.
+async fn what_waits_for_one_moment_does_not_leave_all_at_once(mut scene: Scene) {
+    scene.gate.heed(Signal::Capped).await.unwrap();
+    let mut untils = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let wait = text_to("2", "y").on_limit(OnLimit::WaitUpTo(DAY * 2));
+        let Ok(Decision::Wait { until, limit }) = scene.ask(&wait).await else { panic!() };
+        let (least, wait) = (limit.retry_at.unwrap().since(scene.world()), until.since(scene.world()));
+        assert!(least <= wait && wait <= least + least / 10, "{least:?}, {wait:?}");
+        untils.insert(until);
+    }
+    assert!(untils.len() > 10, "{untils:?}");
+    // Never later than was asked for, and never after what the message is worth.
+    let until = untils.first().unwrap().since(scene.world());
+    let wait = text_to("2", "y").on_limit(OnLimit::WaitUpTo(until.min(DAY)));
+    let Ok(Decision::Wait { until, .. }) = scene.ask(&wait).await else { panic!() };
+    assert!(until.since(scene.world()) <= DAY);
+    let deadline = DAY + MINUTE;
+    let queued = text_to("2", "y").on_limit(OnLimit::Enqueue { deadline });
+    assert!(matches!(scene.ask(&queued).await, Ok(Decision::Queued(_))));
+    let next = scene.gate.next(|to| std::future::ready(Recipient::of(&to))).await.unwrap();
+    let Next::WaitUntil(at) = next else { panic!("{next:?}") };
+    assert!(at < scene.world().after(deadline), "it is tried before it is worth nothing");
+    scene.pass(at.since(scene.world()));
+    let next = scene.gate.next(|to| std::future::ready(Recipient::of(&to))).await.unwrap();
+    assert!(matches!(next, Next::Send(_)), "{next:?}");
+}
+
+// 3.1: 421 and 479 have no effect on trust.
+async fn a_repair_of_the_protocol_is_no_failure_of_the_account(mut scene: Scene) {
+    for (code, failed) in [(421, 0), (479, 0), (500, 33)] {
+        let group = SendRequest::new("5-1@g.us".parse().unwrap(), Message::text("x"));
+        let Ok(Decision::Send(reserved)) = scene.ask(&group).await else { panic!() };
+        scene.gate.settle(&reserved.id, Fate::Refused(code)).await.unwrap().unwrap();
+        assert_eq!(scene.gate.evidence().failed_percent, failed, "{code}");
+        scene.pass(MINUTE);
+    }
+}
+
+// 3.1, 3.7: the server's word counts more than the setting.
+async fn a_ban_for_the_same_text_holds_where_texts_are_not_counted(mut scene: Scene) {
+    let table = scene.config.table.clone().without_same_text();
+    scene.gate.configure(GateConfig { table, ..GateConfig::default() }).await.unwrap();
+    let banned = Signal::Banned { code: BanCode(104), until: scene.world().after(HOUR) };
+    scene.gate.heed(banned).await.unwrap();
+    scene.deliver("1", "the same").await;
+    scene.pass(MINUTE * 6);
+    let error = scene.ask(&text_to("2", "the same")).await.unwrap_err();
+    assert!(matches!(error, SendError::Limited(limit) if limit.scope == Scope::SameText && limit.limit == 1));
+    scene.deliver("2", "another").await;
 }
 
 #[tokio::test]

@@ -28,6 +28,11 @@ impl Stubborn {
     pub(crate) fn hang_once(&self) {
         self.hangs.store(true, Ordering::SeqCst);
     }
+
+    /// If it was told to hang and did not yet, it does not.
+    pub(crate) fn go_on(&self) {
+        self.hangs.store(false, Ordering::SeqCst);
+    }
 }
 
 macro_rules! passed_on {
