@@ -16,7 +16,11 @@
 //! | `wa_webhook_attempts_total{result}` | deliveries to webhooks |
 //! | `wa_lease_renew_seconds` | how long the manager took to make the accounts its own, at its start |
 //! | `wa_fence_lost_total` | accounts that another owner took over |
+//! | `wa_dead_letters_lost_total` | events that were given up for a webhook, and not kept: it had too many |
 //! | `wa_socket_frame_age_seconds` | how long a connection was silent before the next bytes came |
+//!
+//! And those of each account's client, `wa_core`: `wa_logins_total`, `wa_connections_ended_total{reason}`,
+//! `wa_message_steps_total{step}`, `wa_send_ack_seconds`, `wa_commit_seconds`, `wa_commits_failed_total`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,7 +51,24 @@ pub fn describe() {
     describe_counter!("wa_webhook_attempts_total", "Deliveries to webhooks");
     describe_histogram!("wa_lease_renew_seconds", seconds, "How long it took to own the accounts");
     describe_counter!("wa_fence_lost_total", "Accounts that another owner took over");
+    describe_counter!(
+        "wa_dead_letters_lost_total",
+        "Events given up for a webhook and not kept: it has too many"
+    );
     describe_histogram!("wa_socket_frame_age_seconds", seconds, "How long a connection was silent");
+    describe_counter!("wa_logins_total", "Logins that went through");
+    describe_counter!("wa_connections_ended_total", "Connections that ended");
+    describe_counter!("wa_message_steps_total", "Steps of messages through the client");
+    describe_histogram!(
+        "wa_send_ack_seconds",
+        seconds,
+        "From a message on its way to the server's word that it has it"
+    );
+    describe_histogram!("wa_commit_seconds", seconds, "How long an account's store took to write");
+    describe_counter!("wa_commits_failed_total", "What an account's store did not write");
+    // What never happened is 0, and not missing: alarms compare it.
+    counter!("wa_fence_lost_total").increment(0);
+    counter!("wa_dead_letters_lost_total").increment(0);
 }
 
 /// Where one account stands, for the count of all; it stands nowhere once this is dropped.

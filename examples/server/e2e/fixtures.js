@@ -55,6 +55,14 @@ export const outside = test.extend({
   server: async ({ world }, use, testInfo) => serve(await Server.start(['--test-server', world.file]), use, testInfo),
 });
 
+/** The same, patient with whoever asks often, and with webhooks to this machine. */
+export const patient = outside.extend({
+  server: async ({ world }, use, testInfo) => {
+    const server = await Server.start(['--test-server', world.file, '--rate', '60000', '--private-webhooks']);
+    await serve(server, use, testInfo);
+  },
+});
+
 /** The same behind a path, as behind a proxy that serves more than this. */
 export const below = test.extend({
   server: async ({}, use, testInfo) => serve(await Server.start(['--sandbox', '--base', '/kantor/wa']), use, testInfo),

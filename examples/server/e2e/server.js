@@ -46,6 +46,11 @@ export class Server {
     await rm(this.#data, { recursive: true, force: true });
   }
 
+  /** Where it keeps its files. */
+  get data() {
+    return this.#data;
+  }
+
   /** Calls with a key of their own: the server counts requests by key. */
   async caller() {
     const { key } = await this.call('POST', '/keys', { scopes: ['admin'] });

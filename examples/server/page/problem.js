@@ -2,7 +2,7 @@
 
 import { has, language, t } from './i18n.js';
 import { el } from './dom.js';
-import { wait } from './format.js';
+import { dateTime, wait } from './format.js';
 
 /** Codes whose details say more than our words: what WhatsApp answered, or what is wrong with a name. */
 const SAYS_MORE = new Set(['rejected', 'not_unlinked', 'invalid_name', 'invalid_phone']);
@@ -18,6 +18,7 @@ export function describe(problem) {
   const detail = !isSaid && problem.detail && problem.detail !== title ? problem.detail : '';
   const hints = problem.hints?.length ? problem.hints.map(String) : ownHints(problem);
   if (problem.retryAfter) hints.push(t('problem.retryAfter', { wait: wait(problem.retryAfter, language()) }));
+  if (problem.until) hints.push(t('problem.until', { until: dateTime(problem.until, language()) }));
   return { title, detail, hints };
 }
 

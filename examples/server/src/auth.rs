@@ -1,9 +1,9 @@
 //! Who calls, and what they may.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use wa_manager::{Account, AccountKey, AccountName, TenantId};
@@ -16,9 +16,17 @@ use crate::problem::Problem;
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) key: Arc<Key>,
+    /// From where.
+    pub(crate) from: IpAddr,
 }
 
 impl Caller {
+    /// The same caller some time later: with its key as it is by then, if that is still good.
+    pub(crate) fn again(&self, app: &App) -> Result<Self, Problem> {
+        let key = app.keys.get(&self.key.id).filter(|key| key.is_good(app.now(), self.from));
+        Ok(Self { key: key.ok_or_else(Problem::unauthorized)?, from: self.from })
+    }
+
     /// Fails unless the key has this scope.
     pub(crate) fn may(&self, scope: Scope) -> Result<(), Problem> {
         if self.key.may(scope) {
@@ -83,7 +91,9 @@ impl FromRequestParts<Arc<App>> for Caller {
         let text = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
         let key = app.keys.find(text.trim()).filter(|key| key.is_good(app.now(), from.ip()));
         let key = key.ok_or_else(Problem::unauthorized)?;
-        app.rates.take(&key.id, parts.uri.path(), app.clock.boot()).map_err(Problem::too_many)?;
-        Ok(Self { key })
+        // Below a router of its own a request's path has lost its beginning.
+        let path = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).path();
+        app.rates.take(&key.id, path, app.clock.boot()).map_err(Problem::too_many)?;
+        Ok(Self { key, from: from.ip() })
     }
 }

@@ -46,6 +46,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use wa_core::transport::TlsRoots;
 use wa_manager::clock::{Clock, SystemClock};
 use wa_manager::pairing::SqlitePairingStore;
 use wa_manager::store::SqliteManagerStore;
@@ -67,6 +68,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 const GRACE: Duration = Duration::from_secs(15);
 /// How long clients have to hear their answers after that.
 const LINGER: Duration = Duration::from_secs(3);
+/// Into which times are sorted, in seconds: from a commit to the probation of a link.
+const BUCKETS: [f64; 14] =
+    [0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 300.0, 3600.0, 86_400.0];
 /// How often figures are put together.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -96,7 +100,8 @@ async fn run(options: Options) -> Outcome<()> {
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
         format!("cannot listen on {}: {error}; --listen takes another address", options.listen)
     })?;
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let metrics = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+    wa_manager::figures::describe();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let sandbox = if options.backend == Backend::Sandbox { Some(Sandbox::start().await) } else { None };
 
@@ -110,9 +115,12 @@ async fn run(options: Options) -> Outcome<()> {
     if let Backend::TestServer(file) = &options.backend {
         builder = builder.client(test_server::client(file)?);
     }
-    if options.allows_private_webhooks {
-        builder = builder.webhooks(|webhooks| webhooks.reach(Reach { private: true, ..Reach::default() }));
-    }
+    let reach = Reach { private: options.allows_private_webhooks, ..Reach::default() };
+    let roots = match &options.certificates {
+        Some(file) => trusted(file).map_err(|error| format!("--ca {}: {error}", file.display()))?,
+        None => TlsRoots::mozilla(),
+    };
+    builder = builder.webhooks(move |webhooks| webhooks.reach(reach).roots(roots));
     let manager = builder.build().await?;
 
     let keys = KeyStore::open(&options.data.join("keys.db"))?;
@@ -178,6 +186,11 @@ async fn run(options: Options) -> Outcome<()> {
     upkeep.abort();
     served?;
     Ok(())
+}
+
+/// What browsers trust, and the certificates in this file.
+fn trusted(file: &Path) -> Outcome<TlsRoots> {
+    Ok(TlsRoots::mozilla().with_pem(&std::fs::read(file)?)?)
 }
 
 /// A directory that nobody else reads.

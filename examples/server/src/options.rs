@@ -7,13 +7,14 @@ use crate::rates::PER_MINUTE;
 
 pub(crate) const USAGE: &str =
     "usage: wa-server [--listen ADDRESS] [--data DIRECTORY] [--base PATH] [--rate NUMBER] [--private-webhooks]
-                 [--sandbox | --test-server FILE]
+                 [--ca FILE] [--sandbox | --test-server FILE]
 
   --listen ADDRESS   where to listen, 127.0.0.1:8080 unless given; port 0 takes a free one
   --data DIRECTORY   where everything is kept, ./wa-data unless given
   --base PATH        what all paths begin with, nothing unless given
   --rate NUMBER      requests a minute that a key may make, 60 unless given
   --private-webhooks webhooks may go to hosts of this machine and its networks
+  --ca FILE          certificates (PEM) that webhooks may have besides those that browsers trust
   --sandbox          a test server with simulated phones instead of the real service
   --test-server FILE the test server that wrote this file: `wa-test-server --json > FILE`";
 
@@ -25,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) base: String,
     pub(crate) per_minute: u32,
     pub(crate) allows_private_webhooks: bool,
+    pub(crate) certificates: Option<PathBuf>,
     pub(crate) backend: Backend,
 }
 
@@ -63,6 +65,7 @@ impl Options {
             base: String::new(),
             per_minute: PER_MINUTE,
             allows_private_webhooks: false,
+            certificates: None,
             backend: Backend::Service,
         };
         let mut arguments = arguments.into_iter();
@@ -87,6 +90,7 @@ impl Options {
                     options.per_minute = rate.ok_or(OptionError::Rate(text))?;
                 }
                 "--private-webhooks" => options.allows_private_webhooks = true,
+                "--ca" => options.certificates = Some(value("--ca")?.into()),
                 "--sandbox" => options.backend = Backend::Sandbox,
                 "--test-server" => options.backend = Backend::TestServer(value("--test-server")?.into()),
                 _ => return Err(OptionError::Unknown(argument)),
@@ -109,9 +113,10 @@ mod tests {
         let options = parse("--sandbox --listen 0.0.0.0:0 --data /tmp/x --base /wa").unwrap();
         assert_eq!((options.backend, options.per_minute), (Backend::Sandbox, 60));
         assert_eq!((options.listen.port(), options.base.as_str()), (0, "/wa"));
-        let options = parse("--rate 600 --private-webhooks --test-server t.json").unwrap();
+        let options = parse("--rate 600 --private-webhooks --ca c.pem --test-server t.json").unwrap();
         assert_eq!((options.per_minute, options.allows_private_webhooks), (600, true));
         assert_eq!(options.backend, Backend::TestServer("t.json".into()));
+        assert_eq!(options.certificates, Some("c.pem".into()));
         assert_eq!(parse("--rate 0"), Err(OptionError::Rate("0".to_owned())));
         assert_eq!(parse("--port 1"), Err(OptionError::Unknown("--port".to_owned())));
         assert_eq!(parse("--data"), Err(OptionError::ValueMissing("--data")));

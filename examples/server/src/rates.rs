@@ -52,7 +52,15 @@ impl Rates {
 
     /// Counts a request. Fails with the time to wait.
     pub(crate) fn take(&self, key: &str, path: &str, now: Duration) -> Result<(), Duration> {
-        let kind = Kind::of(path);
+        self.count(key, Kind::of(path), now)
+    }
+
+    /// Counts an attempt to link that begins elsewhere than under `pairing`.
+    pub(crate) fn take_pairing(&self, key: &str, now: Duration) -> Result<(), Duration> {
+        self.count(key, Kind::Pairing, now)
+    }
+
+    fn count(&self, key: &str, kind: Kind, now: Duration) -> Result<(), Duration> {
         let per_minute = match kind {
             Kind::Usual => self.per_minute,
             Kind::Pairing => (self.per_minute / PAIRING_SHARE).max(1),

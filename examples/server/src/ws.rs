@@ -16,6 +16,7 @@ use axum::routing::{get, post};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_manager::event::{EventKind, EventRecord};
@@ -126,15 +127,17 @@ async fn open(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let Query(Opening { ticket }) = opening.map_err(|_| Problem::unauthorized())?;
-    let key = app.tickets.redeem(&ticket, app.clock.boot());
-    let key = key.filter(|key| key.is_good(app.now(), from.ip()) && app.keys.has(&key.id));
-    let key = key.ok_or_else(Problem::unauthorized)?;
-    let place = app.tickets.place(&key.id).ok_or_else(|| Problem::too_many(TICKET))?;
+    let changes = app.keys.changes();
+    let key = app.tickets.redeem(&ticket, app.clock.boot()).ok_or_else(Problem::unauthorized)?;
+    let caller = Caller { key, from: from.ip() }.again(&app)?;
+    caller.may(Scope::Read)?;
+    let place = app.tickets.place(&caller.key.id).ok_or_else(|| Problem::too_many(TICKET))?;
     let upgrade = upgrade.max_message_size(LONGEST).max_frame_size(LONGEST);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let socket = Socket {
             app,
-            key,
+            caller,
+            changes,
             socket,
             wishes: Wishes::default(),
             usage: BTreeSet::new(),
@@ -149,7 +152,10 @@ async fn open(
 
 struct Socket {
     app: Arc<App>,
-    key: Arc<Key>,
+    /// With the key as it was when it was last looked at.
+    caller: Caller,
+    /// Tells that some key was changed or removed.
+    changes: watch::Receiver<u64>,
     socket: WebSocket,
     wishes: Wishes,
     /// Accounts whose figures changed since they were told.
@@ -185,7 +191,7 @@ type Ended = &'static str;
 
 impl Socket {
     async fn serve(mut self) -> Result<(), Ended> {
-        let filter = EventFilter { tenant: Some(self.key.tenant.clone()), ..EventFilter::default() };
+        let filter = EventFilter { tenant: Some(self.caller.key.tenant.clone()), ..EventFilter::default() };
         let mut seq = self.send_all(None).await?;
         let mut events = self.app.manager.subscribe(filter.clone(), Some(seq));
         let mut figures = interval(USAGE);
@@ -201,7 +207,10 @@ impl Socket {
                     }
                     Ok(event) => {
                         self.send_event(&event).await?;
-                        seq = event.seq;
+                        // With another key it was not told.
+                        if self.caller_now().is_some_and(|caller| *caller.key == *self.caller.key) {
+                            seq = event.seq;
+                        }
                     }
                     Err(StreamError::Lagged { .. }) => {
                         seq = self.send_all(Some(seq)).await?;
@@ -209,12 +218,20 @@ impl Socket {
                     }
                     Err(_) => return self.close(close_code::AWAY, "the server ends").await,
                 },
+                Ok(()) = self.changes.changed() => {
+                    let Some(caller) = self.caller_now() else { return self.refuse_key().await };
+                    if *caller.key != *self.caller.key {
+                        self.caller = caller;
+                        seq = self.send_all(Some(seq)).await?;
+                        events = self.app.manager.subscribe(filter.clone(), Some(seq));
+                    }
+                }
                 _ = figures.tick(), if !self.usage.is_empty() => self.send_usage(seq).await?,
                 said = timeout_at(silent_at, self.socket.next()) => {
                     let said = said.map_err(|_| "silent for too long")?;
                     let message = said.ok_or("closed")?.map_err(|_| "the connection failed")?;
                     silent_at = Instant::now() + SILENCE;
-                    if self.app.rates.take(&self.key.id, "/ws", self.app.clock.boot()).is_err() {
+                    if self.app.rates.take(&self.caller.key.id, "/ws", self.app.clock.boot()).is_err() {
                         return self.close(close_code::POLICY, "too many messages").await;
                     }
                     match self.hear(message).await? {
@@ -236,9 +253,14 @@ impl Socket {
         }
     }
 
-    /// A key that expired, or was removed, hears nothing more.
-    fn is_still_good(&self) -> bool {
-        self.key.expires_at.is_none_or(|at| self.app.now() < at) && self.app.keys.has(&self.key.id)
+    /// The caller, with the key as it is now; `None` when it expired, was removed, or may no longer be used so.
+    fn caller_now(&self) -> Option<Caller> {
+        self.caller.again(&self.app).ok().filter(|caller| caller.key.may(Scope::Read))
+    }
+
+    async fn refuse_key<T>(&mut self) -> Result<T, Ended> {
+        self.close(close_code::POLICY, "the key is no longer good").await?;
+        Err("the key is no longer good")
     }
 
     async fn hear(&mut self, message: Message) -> Result<Option<Said>, Ended> {
@@ -260,18 +282,22 @@ impl Socket {
     }
 
     fn is_wanted(&self, account: &AccountName) -> bool {
-        self.key.reaches(account)
+        self.caller.key.reaches(account)
             && (self.wishes.accounts.is_empty() || self.wishes.accounts.contains(account))
     }
 
     /// All accounts as they are. Gives back the number from which events go on. Whoever missed events is told from where
     /// to where: `GET /whatsapp/events` has them.
     async fn send_all(&mut self, heard: Option<u64>) -> Result<u64, Ended> {
-        let board =
-            self.app.manager.all_statuses(Some(&self.key.tenant)).await.map_err(|_| "the store failed")?;
+        let board = self
+            .app
+            .manager
+            .all_statuses(Some(&self.caller.key.tenant))
+            .await
+            .map_err(|_| "the store failed")?;
         let mut wanted = board.accounts;
         wanted.retain(|account| self.is_wanted(&account.name));
-        let (app, key) = (Arc::clone(&self.app), Arc::clone(&self.key));
+        let (app, key) = (Arc::clone(&self.app), Arc::clone(&self.caller.key));
         let mut accounts = Vec::with_capacity(wanted.len());
         for account in &wanted {
             accounts.push(update(&app, &key, account).await);
@@ -310,7 +336,7 @@ impl Socket {
                     let data = json!({ "accountId": id, "restriction": event.data });
                     self.send("whatsapp-restriction", event.seq, data).await?;
                 }
-                let data = update(&self.app, &self.key, &snapshot).await;
+                let data = update(&self.app, &self.caller.key, &snapshot).await;
                 self.send("whatsapp-status", event.seq, data).await?;
             }
         }
@@ -326,7 +352,7 @@ impl Socket {
     }
 
     async fn send_code(&mut self, event: &EventRecord, id: &AccountId) -> Result<(), Ended> {
-        if self.key.may(Scope::Control)
+        if self.caller.key.may(Scope::Control)
             && let Ok(Some(view)) = self.app.manager.pairing(&AccountKey::Id(id.clone())).await
             && let Some(code) = view.code
         {
@@ -355,8 +381,11 @@ impl Socket {
     }
 
     async fn send(&mut self, event: &str, seq: u64, data: Value) -> Result<(), Ended> {
-        if !self.is_still_good() {
-            return self.close(close_code::POLICY, "the key is no longer good").await;
+        match self.caller_now() {
+            None => return self.refuse_key().await,
+            // Made for the key as it was. How everything is for the new one is told next.
+            Some(caller) if *caller.key != *self.caller.key => return Ok(()),
+            Some(_) => {}
         }
         let frame = json!({ "event": event, "seq": seq, "ts": self.app.now(), "data": data });
         let sent = timeout(SLOWEST, self.socket.send(Message::Text(frame.to_string().into()))).await;
@@ -441,4 +470,40 @@ async fn update(app: &App, key: &Key, account: &AccountSnapshot) -> Value {
         data.extend(shown);
     }
     data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_opens_once_and_within_a_minute() {
+        let key = Arc::new(Key {
+            id: "k".to_owned(),
+            label: String::new(),
+            tenant: wa_manager::TenantId::default(),
+            accounts: BTreeSet::new(),
+            scopes: BTreeSet::from([Scope::Read]),
+            addresses: BTreeSet::new(),
+            expires_at: None,
+            created_at: 0,
+        });
+        let (tickets, start) = (Tickets::default(), Duration::from_secs(1000));
+        let ticket = tickets.issue(Arc::clone(&key), start).unwrap();
+        let late = tickets.issue(key, start).unwrap();
+        let last = start + Duration::from_secs(59);
+        assert!(tickets.redeem(&ticket, last).is_some());
+        assert!(tickets.redeem(&ticket, last).is_none());
+        assert!(tickets.redeem(&late, start + Duration::from_secs(60)).is_none());
+    }
+
+    #[test]
+    fn a_key_has_so_many_sockets() {
+        let tickets = Tickets::default();
+        let mut places: Vec<_> = (0..SOCKETS).map(|_| tickets.place("k").unwrap()).collect();
+        assert!(tickets.place("k").is_none());
+        assert!(tickets.place("other").is_some());
+        places.pop();
+        assert!(tickets.place("k").is_some());
+    }
 }

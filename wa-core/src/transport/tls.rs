@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
@@ -36,6 +37,20 @@ impl TlsRoots {
     pub fn with_certificate(mut self, certificate: &[u8]) -> Result<Self, CertificateError> {
         self.store.add(CertificateDer::from(certificate.to_vec())).map_err(|_| CertificateError)?;
         Ok(self)
+    }
+
+    /// Trusts all certificates of a PEM text as well.
+    ///
+    /// # Errors
+    /// [`CertificateError`], also when there is none in it.
+    pub fn with_pem(self, text: &[u8]) -> Result<Self, CertificateError> {
+        let mut certificates = CertificateDer::pem_slice_iter(text).peekable();
+        if certificates.peek().is_none() {
+            return Err(CertificateError);
+        }
+        certificates.try_fold(self, |roots, certificate| {
+            roots.with_certificate(&certificate.map_err(|_| CertificateError)?)
+        })
     }
 
     pub(super) fn connector(&self) -> Tls {
@@ -74,5 +89,21 @@ impl Tls {
     pub(super) async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         self.0.connect(name, stream).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pem_text_without_certificates_is_no_root() {
+        for text in [
+            "",
+            "-----BEGIN CERTIFICATE-----",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            assert_eq!(TlsRoots::none().with_pem(text.as_bytes()).err(), Some(CertificateError), "{text}");
+        }
     }
 }

@@ -47,6 +47,7 @@ test('a problem is told in words, with hints and the wait', () => {
   assert.equal(describe({ status: 403, code: 'forbidden', detail: 'needs the scope send' }).detail, 'needs the scope send');
   assert.equal(describe({ status: 401, code: 'unauthorized', detail: 'no key' }).detail, '');
   assert.equal(describe({ status: 401, code: 'unauthorized' }).title, 'The API key is not valid.');
+  assert.deepEqual(describe({ status: 502, code: 'client_outdated', detail: 'refused', until: Date.UTC(2030, 0, 2) }).hints.length, 2);
   assert.equal(describe({ status: 418, code: 'teapot', title: 'A teapot' }).title, 'A teapot');
   setLanguage('id');
   assert.equal(describe({ status: 401 }).title, 'Kunci API tidak valid.');

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::{Key, hash};
@@ -15,13 +16,31 @@ pub(crate) struct KeyStore {
     inner: Arc<Inner>,
 }
 
-/// The keys by their hashes.
-type Keys = HashMap<[u8; 32], Arc<Key>>;
+/// The keys by their ids, and the ids by the hashes of their texts.
+#[derive(Debug, Default)]
+struct Keys {
+    by_id: HashMap<String, Arc<Key>>,
+    ids: HashMap<[u8; 32], String>,
+}
+
+impl Keys {
+    fn insert(&mut self, hash: [u8; 32], key: Arc<Key>) {
+        self.ids.insert(hash, key.id.clone());
+        self.by_id.insert(key.id.clone(), key);
+    }
+
+    fn remove(&mut self, id: &str) {
+        self.by_id.remove(id);
+        self.ids.retain(|_, of| of != id);
+    }
+}
 
 #[derive(Debug)]
 struct Inner {
     file: Mutex<Connection>,
     keys: Mutex<Keys>,
+    /// Counts the changes.
+    changes: watch::Sender<u64>,
 }
 
 /// The keys cannot be read or written.
@@ -43,7 +62,7 @@ impl KeyStore {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
              CREATE TABLE IF NOT EXISTS key (hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE, data TEXT NOT NULL) STRICT;",
         )?;
-        let mut keys = HashMap::new();
+        let mut keys = Keys::default();
         {
             let mut statement = file.prepare("SELECT hash, data FROM key")?;
             let mut rows = statement.query([])?;
@@ -52,7 +71,8 @@ impl KeyStore {
                 keys.insert(row.get::<_, [u8; 32]>(0)?, Arc::new(key));
             }
         }
-        Ok(Self { inner: Arc::new(Inner { file: Mutex::new(file), keys: Mutex::new(keys) }) })
+        let changes = watch::Sender::new(0);
+        Ok(Self { inner: Arc::new(Inner { file: Mutex::new(file), keys: Mutex::new(keys), changes }) })
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -61,23 +81,29 @@ impl KeyStore {
 
     /// The key of this text. It is looked up by its hash, so that the time tells nothing of the text.
     pub(crate) fn find(&self, text: &str) -> Option<Arc<Key>> {
-        self.keys().get(&hash(text)).cloned()
+        let keys = self.keys();
+        keys.ids.get(&hash(text)).and_then(|id| keys.by_id.get(id)).cloned()
+    }
+
+    /// The key of this id as it is now; `None` once it was removed.
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Key>> {
+        self.keys().by_id.get(id).cloned()
     }
 
     /// All keys, the oldest first.
     pub(crate) fn list(&self) -> Vec<Arc<Key>> {
-        let mut keys: Vec<_> = self.keys().values().cloned().collect();
+        let mut keys: Vec<_> = self.keys().by_id.values().cloned().collect();
         keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         keys
     }
 
-    /// Whether this key is still there.
-    pub(crate) fn has(&self, id: &str) -> bool {
-        self.keys().values().any(|key| key.id == id)
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys().by_id.is_empty()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys().is_empty()
+    /// Wakes whoever uses a key for long, whenever one of them is changed or removed.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
     }
 
     /// Adds the key of this text.
@@ -89,20 +115,36 @@ impl KeyStore {
             move |file| {
                 file.execute("INSERT INTO key (hash, id, data) VALUES (?1, ?2, ?3)", params![hash, id, data])
             },
-            move |keys| drop(keys.insert(added.0, added.1)),
+            move |keys| keys.insert(added.0, added.1),
         )
         .await?;
         Ok(key)
     }
 
+    /// Puts this in the place of the key of its id. `false` when there is none.
+    pub(crate) async fn change(&self, key: Key) -> Result<bool, KeyError> {
+        let (data, id) = (serde_json::to_string(&key)?, key.id.clone());
+        let count = self
+            .write(
+                move |file| file.execute("UPDATE key SET data = ?1 WHERE id = ?2", params![data, id]),
+                move |keys| {
+                    // One that was removed meanwhile stays removed.
+                    if let Some(place) = keys.by_id.get_mut(&key.id) {
+                        *place = Arc::new(key);
+                    }
+                },
+            )
+            .await?;
+        Ok(count > 0)
+    }
+
     /// Removes a key. `false` when there is none of this id.
     pub(crate) async fn remove(&self, id: &str) -> Result<bool, KeyError> {
-        let name = id.to_owned();
-        let gone = name.clone();
+        let (name, gone) = (id.to_owned(), id.to_owned());
         let count = self
             .write(
                 move |file| file.execute("DELETE FROM key WHERE id = ?1", [name]),
-                move |keys| keys.retain(|_, key| key.id != gone),
+                move |keys| keys.remove(&gone),
             )
             .await?;
         Ok(count > 0)
@@ -116,8 +158,11 @@ impl KeyStore {
     ) -> Result<usize, KeyError> {
         let inner = Arc::clone(&self.inner);
         let written = spawn_blocking(move || {
-            let count = write(&inner.file.lock().unwrap_or_else(PoisonError::into_inner))?;
+            // Until memory has it too: two changes are in both in the same order.
+            let file = inner.file.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = write(&file)?;
             then(&mut inner.keys.lock().unwrap_or_else(PoisonError::into_inner));
+            inner.changes.send_modify(|changes| *changes += 1);
             Ok::<_, rusqlite::Error>(count)
         });
         Ok(written.await.map_err(|_| KeyError::Interrupted)??)

@@ -45,9 +45,9 @@ pub(crate) async fn list(
         let filter = EventFilter { tenant: Some(caller.key.tenant.clone()), ..EventFilter::default() };
         let mut stream = app.manager.subscribe(filter, Some(after));
         let _nothing_came = timeout(wait, stream.next()).await;
-        if !app.keys.has(&caller.key.id) {
-            return Err(Problem::unauthorized());
-        }
+        // The key may be another one by now.
+        let caller = caller.again(&app)?;
+        caller.may(Scope::Read)?;
         events = page(&app, &caller, after, limit).await?;
     }
     let next = events.last().map_or(after, |event| event.seq);

@@ -8,7 +8,7 @@ use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_manager::{AccountName, TenantId};
@@ -31,6 +31,46 @@ pub(crate) struct Create {
     #[serde(default)]
     addresses: BTreeSet<IpAddr>,
     expires_at: Option<u64>,
+}
+
+/// What is to be changed of a key; the rest stays.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Update {
+    label: Option<String>,
+    accounts: Option<BTreeSet<AccountName>>,
+    scopes: Option<BTreeSet<Scope>>,
+    addresses: Option<BTreeSet<IpAddr>>,
+    /// `null` is for ever, which is not the same as nothing.
+    #[serde(default, deserialize_with = "some")]
+    expires_at: Option<Option<u64>>,
+}
+
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Whether a key can be so.
+fn check(key: &Key) -> Result<(), Problem> {
+    if key.scopes.is_empty() || key.label.len() > 200 {
+        return Err(Problem::bad_request("a key has a scope, and a label of at most 200 characters"));
+    }
+    Ok(())
+}
+
+/// A key that the caller looks after; another one is not there.
+fn kept(app: &App, caller: &Caller, id: &str) -> Result<Arc<Key>, Problem> {
+    caller.looks_after()?;
+    app.keys.get(id).filter(|key| keeps(caller, &key.tenant)).ok_or_else(Problem::not_found)
+}
+
+/// The same, and not the one with which the caller asks: it would lock itself out.
+fn other(app: &App, caller: &Caller, id: &str) -> Result<Arc<Key>, Problem> {
+    let key = kept(app, caller, id)?;
+    if key.id == caller.key.id {
+        return Err(Problem::new(StatusCode::CONFLICT, "own_key", "a key does not change or remove itself"));
+    }
+    Ok(key)
 }
 
 /// Whether a key looks after those of this tenant.
@@ -57,9 +97,6 @@ pub(crate) async fn create(
     if !keeps(&caller, &tenant) {
         return Err(Problem::forbidden("this key looks after its own tenant"));
     }
-    if body.scopes.is_empty() || body.label.len() > 200 {
-        return Err(Problem::bad_request("a key has a scope, and a label of at most 200 characters"));
-    }
     let text = generate();
     let key = Key {
         id: id(),
@@ -71,6 +108,7 @@ pub(crate) async fn create(
         expires_at: body.expires_at,
         created_at: app.now(),
     };
+    check(&key)?;
     let key = app.keys.add(&text, key).await?;
     let mut answer = serde_json::to_value(&*key).unwrap_or_default();
     if let Some(fields) = answer.as_object_mut() {
@@ -80,19 +118,44 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, no_store, Answer(answer)).into_response())
 }
 
+/// `GET /keys/{id}`
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Answer<Key>, Problem> {
+    Ok(Answer(Key::clone(&*kept(&app, &caller, &id)?)))
+}
+
+/// `PUT /keys/{id}`: whoever uses it is bound by the change from then on, also over sockets that are open.
+pub(crate) async fn update(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(body): Json<Update>,
+) -> Result<Answer<Key>, Problem> {
+    let before = other(&app, &caller, &id)?;
+    let key = Key {
+        id,
+        label: body.label.unwrap_or_else(|| before.label.clone()),
+        tenant: before.tenant.clone(),
+        accounts: body.accounts.unwrap_or_else(|| before.accounts.clone()),
+        scopes: body.scopes.unwrap_or_else(|| before.scopes.clone()),
+        addresses: body.addresses.unwrap_or_else(|| before.addresses.clone()),
+        expires_at: body.expires_at.unwrap_or(before.expires_at),
+        created_at: before.created_at,
+    };
+    check(&key)?;
+    if app.keys.change(key.clone()).await? { Ok(Answer(key)) } else { Err(Problem::not_found()) }
+}
+
 /// `DELETE /keys/{id}`
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    caller.looks_after()?;
-    if !app.keys.list().iter().any(|key| key.id == id && keeps(&caller, &key.tenant)) {
-        return Err(Problem::not_found());
-    }
-    if id == caller.key.id {
-        return Err(Problem::new(StatusCode::CONFLICT, "own_key", "a key does not remove itself"));
-    }
+    other(&app, &caller, &id)?;
     if app.keys.remove(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/whatsapp/webhooks/{id}/replay", post(webhooks::replay))
         .route("/whatsapp/events", get(events::list))
         .route("/keys", get(keys::list).post(keys::create))
-        .route("/keys/{id}", delete(keys::remove))
+        .route("/keys/{id}", get(keys::show).put(keys::update).delete(keys::remove))
         .route("/nodes", get(nodes::list))
         .route("/nodes/{id}/drain", post(nodes::drain))
         .route("/openapi.json", get(document::document))

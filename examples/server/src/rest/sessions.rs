@@ -108,6 +108,9 @@ pub(crate) async fn create(
     let begins = body.start.unwrap_or(body.mode.is_some());
     // Before anything is made.
     let request = body.mode.filter(|_| begins).map(|mode| mode.request(phone.clone())).transpose()?;
+    if request.is_some() {
+        app.rates.take_pairing(&caller.key.id, app.clock.boot()).map_err(Problem::too_many)?;
+    }
     let spec = AccountSpec {
         tenant: caller.key.tenant.clone(),
         name: body.name,

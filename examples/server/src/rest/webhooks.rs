@@ -195,6 +195,10 @@ pub(crate) async fn remove(
 pub(crate) struct Page {
     /// The `seq` of the last event of the page before.
     after: u64,
+    /// Those of events from this one on.
+    from: u64,
+    /// Those of events up to this one.
+    to: Option<u64>,
     state: Option<DeliveryState>,
 }
 
@@ -214,11 +218,17 @@ pub(crate) async fn dead_letters(
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Answer<Value>, Problem> {
     let id = reached(&app, &caller, id).await?;
-    let Query(Page { after, state }) = page.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let Query(Page { after, from, to, state }) =
+        page.map_err(|error| Problem::bad_request(error.body_text()))?;
+    if to.is_some_and(|to| from > to) {
+        return Err(Problem::bad_request("`from` is after `to`"));
+    }
     let is_replayed = state.map(|state| state == DeliveryState::Replayed);
+    let after = after.max(from.saturating_sub(1));
     let letters = app.manager.webhooks().dead_letters(&caller.key.tenant, &id, after, is_replayed).await?;
     let letters: Vec<Value> = letters
         .iter()
+        .take_while(|letter| to.is_none_or(|to| letter.event.seq <= to))
         .map(|letter| {
             json!({
                 "event": letter.event,

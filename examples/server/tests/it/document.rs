@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hyper::Method;
 use serde_json::{Value, json};
+use wa_manager::event::EventKind;
 
 use crate::server::Server;
 
@@ -51,6 +52,14 @@ fn all_that_is_served_is_documented() {
         assert!(paths.contains_key(route) || paths.contains_key(&nested), "{route} is not documented");
     }
     assert!(routes.len() > 30, "the routes are not found any more: {routes:?}");
+}
+
+/// The types of events of the document are those that there are.
+#[test]
+fn each_type_of_event_is_documented() {
+    let documented = &document()["components"]["schemas"]["EventType"]["enum"];
+    let all: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.wire()).collect();
+    assert_eq!(*documented, json!(all));
 }
 
 /// Where all paths begin elsewhere, the document says so.

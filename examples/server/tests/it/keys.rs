@@ -129,6 +129,108 @@ async fn keys_are_looked_after_within_bounds() {
     server.call_with(&bound, Method::POST, "/whatsapp/session", json!({})).await.problem(403, "forbidden");
 }
 
+/// A key is shown and changed; whoever uses it is bound by the change with the next request.
+#[tokio::test]
+async fn a_changed_key_does_what_it_says_from_then_on() {
+    let server = Server::sandbox().await;
+    server.create("one").await;
+    server.create("two").await;
+    let made =
+        server.post("/keys", json!({ "label": "till", "scopes": ["read", "control"] })).await.expect(201);
+    let key = made["key"].as_str().unwrap();
+    let path = format!("/keys/{}", made["id"].as_str().unwrap());
+    let mut shown = made.clone();
+    shown.as_object_mut().unwrap().remove("key");
+    assert_eq!(server.get(&path).await.expect(200), shown, "all of it but the key itself");
+
+    let change = async |body: Value| server.call(Method::PUT, &path, body).await;
+    let ask = async |method: Method, path: &str| server.call_with(key, method, path, Value::Null).await;
+    let stop = "/whatsapp/session/one/stop";
+    ask(Method::POST, stop).await.expect(200);
+    let changed = change(json!({ "scopes": ["read"], "accounts": ["one"] })).await.expect(200);
+    shown["scopes"] = json!(["read"]);
+    shown["accounts"] = json!(["one"]);
+    assert_eq!((&changed, server.get(&path).await.expect(200)), (&shown, shown.clone()), "the rest stays");
+    ask(Method::POST, stop).await.problem(403, "forbidden");
+    ask(Method::GET, "/whatsapp/session/one").await.expect(200);
+    ask(Method::GET, "/whatsapp/session/two").await.problem(404, "not_found");
+    change(json!({ "accounts": [] })).await.expect(200);
+    ask(Method::GET, "/whatsapp/session/two").await.expect(200);
+    for (body, undone) in [
+        (json!({ "addresses": ["192.0.2.1"] }), json!({ "addresses": [] })),
+        (json!({ "expiresAt": 1 }), json!({ "expiresAt": null })),
+    ] {
+        change(body).await.expect(200);
+        ask(Method::GET, "/whatsapp/sessions").await.problem(401, "unauthorized");
+        change(json!({ "label": "still bound" })).await.expect(200);
+        ask(Method::GET, "/whatsapp/sessions").await.problem(401, "unauthorized");
+        change(undone).await.expect(200);
+        ask(Method::GET, "/whatsapp/sessions").await.expect(200);
+    }
+    for wrong in [json!({ "scopes": [] }), json!({ "tenant": "other" }), json!({ "label": "x".repeat(201) })]
+    {
+        change(wrong).await.problem(400, "bad_request");
+    }
+}
+
+/// Nor does who waited for an event while its key was changed hear of it.
+#[tokio::test]
+async fn who_waits_is_bound_by_a_change_of_its_key() {
+    let server = Server::sandbox().await;
+    let made = server.post("/keys", json!({ "scopes": ["read"] })).await.expect(201);
+    let key = made["key"].as_str().unwrap();
+    let waits = server.call_with(key, Method::GET, "/whatsapp/events?wait=30", Value::Null);
+    let changes = async {
+        let path = format!("/keys/{}", made["id"].as_str().unwrap());
+        server.call(Method::PUT, &path, json!({ "scopes": ["send"] })).await.expect(200);
+        server.create("shop").await;
+    };
+    tokio::join!(waits, changes).0.problem(403, "forbidden");
+}
+
+/// A change outlives the program.
+#[tokio::test]
+async fn a_changed_key_stays_changed() {
+    let mut server = Server::sandbox().await;
+    let made = server.post("/keys", json!({ "scopes": ["read"] })).await.expect(201);
+    let path = format!("/keys/{}", made["id"].as_str().unwrap());
+    server.call(Method::PUT, &path, json!({ "scopes": ["send"] })).await.expect(200);
+    server.kill().await;
+    server.start_again().await;
+    assert_eq!(server.get(&path).await.expect(200)["scopes"], json!(["send"]));
+    let key = made["key"].as_str().unwrap();
+    server.call_with(key, Method::GET, "/whatsapp/sessions", Value::Null).await.problem(403, "forbidden");
+}
+
+/// Nobody gives more than they have: keys are changed by those who look after them, and none changes itself.
+#[tokio::test]
+async fn keys_are_changed_within_bounds() {
+    let server = Server::sandbox().await;
+    let path = |key: &Value| format!("/keys/{}", key["id"].as_str().unwrap());
+    let text = |key: &Value| key["key"].as_str().unwrap().to_owned();
+    let ours = server.post("/keys", json!({ "scopes": ["read"] })).await.expect(201);
+    let theirs = server.post("/keys", json!({ "tenant": "other", "scopes": ["admin"] })).await.expect(201);
+    let bound = server.post("/keys", json!({ "scopes": ["admin"], "accounts": ["one"] })).await.expect(201);
+    let all = json!({ "scopes": ["admin"], "accounts": [] });
+    for (key, changed, status, code) in [
+        (&ours, &ours, 403, "forbidden"),
+        (&bound, &bound, 403, "forbidden"),
+        (&bound, &ours, 403, "forbidden"),
+        (&theirs, &ours, 404, "not_found"),
+        (&theirs, &theirs, 409, "own_key"),
+    ] {
+        server.call_with(&text(key), Method::PUT, &path(changed), all.clone()).await.problem(status, code);
+    }
+    for key in [&ours, &bound] {
+        server.call_with(&text(key), Method::GET, &path(key), Value::Null).await.problem(403, "forbidden");
+    }
+    server.call_with(&text(&theirs), Method::GET, &path(&ours), Value::Null).await.problem(404, "not_found");
+    // Who looks after all changes what others look after, too; what was taken is gone for what it looked after.
+    server.call(Method::PUT, &path(&theirs), json!({ "scopes": ["read"] })).await.expect(200);
+    server.call_with(&text(&theirs), Method::GET, "/keys", Value::Null).await.problem(403, "forbidden");
+    server.call(Method::PUT, "/keys/key_0", all).await.problem(404, "not_found");
+}
+
 #[tokio::test]
 async fn expired_removed_foreign_and_made_up_keys_are_refused() {
     let server = Server::sandbox().await;
@@ -175,6 +277,27 @@ async fn a_key_that_asks_too_often_waits() {
     assert!(last.header("retry-after").is_some());
     last.problem(429, "too_many_requests");
     server.call_with(&other, Method::GET, "/whatsapp/sessions", Value::Null).await.expect(200);
+}
+
+/// Making an account that is linked at once counts as any other attempt to link: half as many as other requests.
+#[tokio::test]
+async fn attempts_to_link_have_a_rate_of_their_own_wherever_they_begin() {
+    let server = Server::start(&["--sandbox", "--rate", "6"]).await;
+    let make = async |name: &str| {
+        let body = json!({ "name": name, "mode": "qr" });
+        server.post("/whatsapp/session", body).await
+    };
+    make("one").await.expect(201);
+    make("two").await.expect(201);
+    // What is not understood, and what is not linked, is none.
+    server.post("/whatsapp/session", json!({ "mode": "both" })).await.problem(400, "phone_missing");
+    server.post("/whatsapp/session/one/pairing/cancel", Value::Null).await.expect(204);
+    let refused = make("three").await;
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    refused.problem(429, "too_many_requests");
+    let reader = server.new_key("default", &["read"]).await;
+    let list = server.call_with(&reader, Method::GET, "/whatsapp/sessions", Value::Null).await.expect(200);
+    assert_eq!(list["accounts"].as_array().unwrap().len(), 2, "nothing was made: {list}");
 }
 
 /// The files of the server have no key in them.

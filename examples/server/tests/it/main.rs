@@ -8,7 +8,7 @@
 //! | `bad_input` | what is refused, and how |
 //! | `idempotency` | the same request twice |
 //! | `socket` | what happens, as it happens |
-//! | `document` | the OpenAPI document |
+//! | `document`, `figures` | the OpenAPI document; what a scrape shows |
 //! | `kills`, `states` | the program is killed at random, and in each state of an account |
 //! | `agreement` | whether rows, log, API and socket say the same |
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
@@ -18,6 +18,7 @@ mod bad_input;
 mod batches;
 mod document;
 mod errands;
+mod figures;
 mod idempotency;
 mod keys;
 mod kills;

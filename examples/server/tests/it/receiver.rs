@@ -1,6 +1,6 @@
 //! Whoever gets the deliveries of a webhook: a server over a real socket, which checks their signatures.
 
-use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,19 +9,30 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use axum::serve::Listener;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::server::TlsStream;
 use wa_manager::clock::{Clock as _, SystemClock};
 use wa_manager::webhook::{WebhookSecret, verify};
 
 /// What deliveries are signed with.
 pub(crate) const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-/// What a webhook was sent: of each account the numbers of its events, as they came.
+
+/// What a webhook was sent, as it came.
 #[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) url: String,
-    got: Arc<Mutex<BTreeMap<String, Vec<u64>>>>,
+    got: Arc<Mutex<Vec<Value>>>,
+    /// What is answered.
+    status: Arc<Mutex<StatusCode>>,
     /// How many deliveries came.
     pub(crate) count: watch::Sender<usize>,
 }
@@ -29,15 +40,59 @@ pub(crate) struct Receiver {
 impl Receiver {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let receiver = Self { url, got: Arc::default(), count: watch::Sender::new(0) };
-        let router = Router::new().route("/hook", post(receive)).with_state(receiver.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let receiver = Self::at("http", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, receiver.router()).into_future());
         receiver
     }
 
+    /// Over TLS, with a certificate (PEM) that it issued to itself. Tells of connections that were refused because of it.
+    pub(crate) async fn start_with_tls() -> (Self, String, watch::Receiver<usize>) {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let pem = format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            STANDARD.encode(&certificate)
+        );
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let receiver = Self::at("https", tcp.local_addr().unwrap());
+        let refused = watch::Sender::new(0);
+        let listener =
+            TlsListener { tcp, acceptor: TlsAcceptor::from(Arc::new(config)), refused: refused.clone() };
+        tokio::spawn(axum::serve(listener, receiver.router()).into_future());
+        (receiver, pem, refused.subscribe())
+    }
+
+    fn at(scheme: &str, address: SocketAddr) -> Self {
+        let url = format!("{scheme}://{address}/hook");
+        let status = Arc::new(Mutex::new(StatusCode::NO_CONTENT));
+        Self { url, got: Arc::default(), status, count: watch::Sender::new(0) }
+    }
+
+    fn router(&self) -> Router {
+        Router::new().route("/hook", post(receive)).with_state(self.clone())
+    }
+
+    /// Answers so from now on.
+    pub(crate) fn answer(&self, status: StatusCode) {
+        *self.status.lock().unwrap() = status;
+    }
+
+    /// What came for an account, as it came.
+    pub(crate) fn bodies(&self, account: &str) -> Vec<Value> {
+        let got = self.got.lock().unwrap();
+        got.iter().filter(|event| event["account"]["id"] == account).cloned().collect()
+    }
+
+    /// The numbers of the events of an account, as they came.
     pub(crate) fn of(&self, account: &str) -> Vec<u64> {
-        self.got.lock().unwrap().get(account).cloned().unwrap_or_default()
+        self.bodies(account).iter().map(|event| event["accountSeq"].as_u64().unwrap()).collect()
     }
 }
 
@@ -45,9 +100,32 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
     let secret = [WebhookSecret::parse(SECRET).unwrap()];
     verify(pairs, &body, &secret, SystemClock::new().wall(), Duration::from_secs(300)).unwrap();
-    let event: Value = serde_json::from_slice(&body).unwrap();
-    let account = event["account"]["id"].as_str().unwrap().to_owned();
-    receiver.got.lock().unwrap().entry(account).or_default().push(event["accountSeq"].as_u64().unwrap());
+    receiver.got.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
     receiver.count.send_modify(|count| *count += 1);
-    StatusCode::NO_CONTENT
+    *receiver.status.lock().unwrap()
+}
+
+struct TlsListener {
+    tcp: TcpListener,
+    acceptor: TlsAcceptor,
+    refused: watch::Sender<usize>,
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (stream, address) = self.tcp.accept().await.unwrap();
+            match self.acceptor.accept(stream).await {
+                Ok(stream) => return (stream, address),
+                Err(_) => self.refused.send_modify(|count| *count += 1),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
 }

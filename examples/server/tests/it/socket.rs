@@ -144,6 +144,24 @@ async fn messages_are_told_to_those_who_ask() {
     while socket.event("whatsapp-usage").await["data"]["messagesSentToday"] != 1 {}
 }
 
+/// What the service forbids is told as such, and with how the account stands.
+#[tokio::test]
+async fn a_restriction_is_told_with_its_kind_and_its_end() {
+    let test_server = TestServer::start().await;
+    let server = test_server.server().await;
+    test_server.linked(&server, "shop", "anna").await;
+    let mut socket = Socket::open(&server, &server.key).await;
+    let all = socket.event("whatsapp-all-statuses").await;
+    test_server.server.phone("anna").set_timelock(Some(4_000_000_000));
+    let told = socket.event("whatsapp-restriction").await["data"].take();
+    assert_eq!(told["accountId"], all["data"]["accounts"][0]["accountId"]);
+    assert!(told["restriction"].is_object(), "{told}");
+    let update = socket.event("whatsapp-status").await["data"].take();
+    assert_eq!(update["restriction"], update["restrictions"][0]);
+    assert!(update["restriction"]["until"].as_u64() >= Some(4_000_000_000_000), "{update}");
+    assert_eq!(update["status"], "ready");
+}
+
 /// A client that was away asks for what it missed.
 #[tokio::test]
 async fn what_was_missed_is_told_again() {
@@ -180,6 +198,20 @@ async fn a_socket_tells_what_its_key_may_know() {
     server.post("/whatsapp/session", json!({ "name": "shop", "mode": "qr" })).await.expect(201);
     let qr = reads.status("shop", "qr").await;
     assert!(qr.get("qrCode").is_none_or(Value::is_null), "{qr}");
+    let phones = server.get("/sandbox").await.expect(200);
+    let number = &phones["phones"][1]["number"];
+    let body = json!({ "name": "typed", "mode": "pairing", "phoneNumber": number });
+    server.post("/whatsapp/session", body).await.expect(201);
+    loop {
+        let frame = reads.next().await.unwrap();
+        assert_ne!(frame["event"], "whatsapp-pairing-code", "{frame}");
+        let data = &frame["data"];
+        assert!(data.get("pairingCode").is_none_or(Value::is_null), "{frame}");
+        // It is told after its code.
+        if data["name"] == "typed" && data["status"] == "pairing" {
+            break;
+        }
+    }
     server
         .call_with(&other, Method::POST, "/whatsapp/session", json!({ "name": "theirs" }))
         .await
@@ -197,6 +229,55 @@ async fn a_ticket_opens_one_socket_and_a_key_none() {
         assert!(Socket::with(&server, wrong).await.is_err_and(|error| error.contains("401")));
     }
     server.get(&format!("/ws?ticket={ticket}")).await; // not an upgrade: no panic, no hang
+}
+
+/// A key that is changed is told at once what it may know now; one that may know nothing any more is closed.
+#[tokio::test]
+async fn a_changed_key_hears_what_it_may_know_now() {
+    let server = Server::sandbox().await;
+    server.create("one").await;
+    server.post("/whatsapp/session", json!({ "name": "two", "mode": "qr" })).await.expect(201);
+    server.status("two", "qr").await;
+    let body = json!({ "scopes": ["read"], "accounts": ["one"] });
+    let made = server.post("/keys", body).await.expect(201);
+    let path = format!("/keys/{}", made["id"].as_str().unwrap());
+    let mut socket = Socket::open(&server, made["key"].as_str().unwrap()).await;
+    let names = |frame: &Value| -> Vec<String> {
+        let accounts = frame["data"]["accounts"].as_array().unwrap();
+        accounts.iter().map(|account| account["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&socket.event("whatsapp-all-statuses").await), ["one"]);
+    let change = async |body: Value| server.call(Method::PUT, &path, body).await.expect(200);
+
+    change(json!({ "accounts": ["two"] })).await;
+    let all = socket.event("whatsapp-all-statuses").await;
+    assert_eq!(names(&all), ["two"]);
+    assert!(all["data"]["accounts"][0].get("qrCode").is_none(), "{all}");
+    change(json!({ "scopes": ["read", "control"] })).await;
+    let all = socket.event("whatsapp-all-statuses").await;
+    assert!(all["data"]["accounts"][0]["qrCode"].is_string(), "{all}");
+    let rename = async |name: &str| {
+        let body = json!({ "displayName": format!("{name} renamed") });
+        server.call(Method::PUT, &format!("/whatsapp/session/{name}"), body).await.expect(200);
+    };
+    rename("one").await;
+    rename("two").await;
+    assert_eq!(socket.event("whatsapp-status").await["data"]["name"], "two", "the first that it hears");
+    // Another key's change is none of its business.
+    server.new_key("default", &["read"]).await;
+    rename("two").await;
+    assert_eq!(socket.next().await.unwrap()["event"], "whatsapp-status");
+
+    for body in
+        [json!({ "scopes": ["send"] }), json!({ "addresses": ["192.0.2.1"] }), json!({ "expiresAt": 1 })]
+    {
+        let made = server.post("/keys", json!({ "scopes": ["read"] })).await.expect(201);
+        let mut socket = Socket::open(&server, made["key"].as_str().unwrap()).await;
+        socket.event("whatsapp-all-statuses").await;
+        let path = format!("/keys/{}", made["id"].as_str().unwrap());
+        server.call(Method::PUT, &path, body).await.expect(200);
+        assert_eq!(socket.close_code().await, CloseCode::Policy, "though nothing happens");
+    }
 }
 
 /// A key that is removed hears nothing more.

@@ -1,6 +1,6 @@
 //! Where events go.
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::receiver::{Receiver, SECRET};
@@ -24,11 +24,78 @@ async fn events_are_delivered_and_replayed() {
     let again = server.post(&format!("{path}/replay"), json!({ "from": 1, "to": until })).await.expect(202);
     assert!(again["events"].as_u64() >= Some(last), "{again}");
     soon("all events again", count.wait_for(|_| receiver.of(id).len() >= 2 * before)).await.unwrap();
-    for query in ["", "?state=dead", "?state=replayed&after=7"] {
-        server.get(&format!("{path}/deliveries{query}")).await.expect(200);
-    }
-    server.get(&format!("{path}/deliveries?state=lost")).await.problem(400, "bad_request");
     server.post(&format!("{path}/replay"), json!({ "from": 2, "to": 1 })).await.problem(400, "bad_request");
+}
+
+/// What was given up is listed by its state and by the numbers of its events, and delivered once more on wish.
+#[tokio::test]
+async fn deliveries_that_were_given_up_are_listed_and_replayed() {
+    let server = Server::sandbox().await;
+    let receiver = Receiver::start().await;
+    receiver.answer(StatusCode::NOT_FOUND);
+    let retry = json!({ "firstWaitSeconds": 1, "longestWaitSeconds": 1, "giveUpAfterSeconds": 1 });
+    let body = json!({ "url": receiver.url, "secret": SECRET, "retry": retry, "parallel": true });
+    let hook = server.post("/whatsapp/webhooks", body).await.expect(201);
+    let path = format!("/whatsapp/webhooks/{}", hook["id"].as_str().unwrap());
+    let start = server.get("/whatsapp/events?limit=1000").await.expect(200)["next"].as_u64().unwrap();
+    server.create("shop").await;
+    for name in ["a", "b", "c"] {
+        server.call(Method::PUT, "/whatsapp/session/shop", json!({ "displayName": name })).await.expect(200);
+    }
+    let events = server.get(&format!("/whatsapp/events?since={start}")).await.expect(200);
+    let events = events["events"].as_array().unwrap();
+    let wanted: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert!(wanted.len() >= 4, "{events:?}");
+    let listed = async |query: &str| -> Vec<u64> {
+        let answer = server.get(&format!("{path}/deliveries?{query}")).await.expect(200);
+        let letters = answer["deliveries"].as_array().unwrap();
+        letters.iter().map(|letter| letter["event"]["seq"].as_u64().unwrap()).collect()
+    };
+    // Nothing tells that a delivery was given up, or that it was taken in the end.
+    let until = async |wanted: &[u64]| {
+        soon("the deliveries", async {
+            while listed("").await != wanted {
+                server.get("/whatsapp/events?since=9007199254740991&wait=1").await.expect(200);
+            }
+        })
+        .await;
+    };
+    until(&wanted).await;
+    let (second, third) = (wanted[1], wanted[2]);
+    assert_eq!(listed(&format!("from={second}")).await, wanted[1..]);
+    assert_eq!(listed(&format!("to={third}")).await, wanted[..3]);
+    assert_eq!(listed(&format!("from={second}&to={third}&state=dead")).await, wanted[1..3]);
+    assert_eq!(listed(&format!("after={second}&from=1&to={third}")).await, [third]);
+    assert_eq!(listed(&format!("from={}", wanted.last().unwrap() + 1)).await, [0; 0]);
+    assert_eq!(listed("state=replayed").await, [0; 0]);
+    for wrong in ["state=lost", "from=x", "from=2&to=1"] {
+        server.get(&format!("{path}/deliveries?{wrong}")).await.problem(400, "bad_request");
+    }
+    receiver.answer(StatusCode::NO_CONTENT);
+    let body = json!({ "from": second, "to": third });
+    assert_eq!(server.post(&format!("{path}/replay"), body).await.expect(202)["events"], 2);
+    let rest: Vec<u64> = wanted.iter().copied().filter(|seq| !(second..=third).contains(seq)).collect();
+    until(&rest).await;
+}
+
+/// 4.6: who a webhook is must be proved; what a company's own authority signed is trusted when it is named.
+#[tokio::test]
+async fn webhooks_are_reached_over_tls_by_certificates_that_are_trusted() {
+    let (receiver, pem, mut refused) = Receiver::start_with_tls().await;
+    let (stranger, _, mut refused_stranger) = Receiver::start_with_tls().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), pem).unwrap();
+    let ca = file.path().to_str().unwrap();
+    let server = Server::start(&["--sandbox", "--private-webhooks", "--ca", ca]).await;
+    for url in [&receiver.url, &stranger.url] {
+        server.post("/whatsapp/webhooks", json!({ "url": url, "secret": SECRET })).await.expect(201);
+    }
+    let made = server.create("shop").await;
+    let mut count = receiver.count.subscribe();
+    soon("a delivery", count.wait_for(|count| *count > 0)).await.unwrap();
+    assert_eq!(receiver.of(made["id"].as_str().unwrap()), [1]);
+    soon("a refusal", refused_stranger.wait_for(|count| *count > 0)).await.unwrap();
+    assert_eq!((*refused.borrow_and_update(), *stranger.count.borrow()), (0, 0));
 }
 
 /// What was made is changed and removed, its secret is never shown again, and nobody else reaches it.

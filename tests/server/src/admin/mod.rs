@@ -12,6 +12,7 @@
 //! | `POST /admin/mock-phone/sign` | signs with its account's passkey: `{"phone" or "number": …, "options": JSON}` |
 //! | `POST /admin/mock-phone/reinstall` | the phone of `{"phone": name}` is set up anew: another identity |
 //! | `POST /admin/mock-phone/app-state` | it shares the account's state: `{"phone": name, "pin": {"chat", "value"}, "contact": {"number", "name"}}` |
+//! | `POST /admin/mock-phone/write` | it writes a text: `{"phone": name, "to": number, "text"}` |
 //! | `POST /admin/mock-phone/past` | it gives new companions its past: `{"phone": name, "chat", "name", "texts": [oldest, …]}` |
 //! | `POST /admin/groups` | `{"addressing": "pn"}` or `"lid"`: of new groups, or of the one that `"group": …` names |
 //! | `POST /admin/faults` | sets what goes wrong, see below |
@@ -84,6 +85,7 @@ pub(crate) async fn answer(
         | "mock-phone/reinstall"
         | "mock-phone/app-state"
         | "mock-phone/past"
+        | "mock-phone/write"
         | "groups"
         | "connection" => &[Method::POST],
         "faults" => &[Method::POST, Method::DELETE],
@@ -104,6 +106,7 @@ pub(crate) async fn answer(
         ("mock-phone/reinstall", _) => reinstall(hub, body),
         ("mock-phone/app-state", _) => state::app_state(hub, body),
         ("mock-phone/past", _) => state::past(hub, body),
+        ("mock-phone/write", _) => pairing::write(hub, body).await,
         ("groups", _) => groups::set(hub, body),
         ("faults", &Method::POST) => faults::set(hub, body),
         ("faults", _) => faults::clear(hub, query),

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
 use serde_json::{Value, json};
+use wa_types::PhoneNumber;
 
 use super::Refused;
 use crate::hub::Hub;
@@ -30,6 +31,16 @@ pub(super) async fn enter_code(hub: &Arc<Hub>, body: &[u8]) -> Answer {
     let request: Value = serde_json::from_slice(body)?;
     let jid = find(hub, &request)?.enter_code(text(&request, "code")?).await?;
     Ok(json!({ "device": jid.to_string() }))
+}
+
+/// `POST /admin/mock-phone/write`: the phone writes a text to a number.
+pub(super) async fn write(hub: &Arc<Hub>, body: &[u8]) -> Answer {
+    let request: Value = serde_json::from_slice(body)?;
+    let bad = |error: &dyn std::fmt::Display| Refused(StatusCode::BAD_REQUEST, error.to_string());
+    let to: PhoneNumber = text(&request, "to")?.parse().map_err(|error| bad(&error))?;
+    let phone = Phone::of(hub, text(&request, "phone")?);
+    phone.send_text(&to.to_jid(), text(&request, "text")?).await.map_err(|error| bad(&error))?;
+    Ok(json!({}))
 }
 
 /// `POST /admin/mock-phone/refresh-code`: takes back the code that a companion shows for this phone.
