@@ -1,6 +1,6 @@
 //! What delivers: one task owns all dispatchers, and does what handles tell it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub struct WebhooksTask {
     shared: Arc<Shared>,
     inbox: mpsc::Receiver<Command>,
     running: HashMap<WebhookId, Running>,
-    /// Accounts that may be deleted at any moment: nothing is delivered to their webhooks.
-    stopped: HashSet<AccountId>,
+    /// Accounts that may be deleted at any moment, by how many at once: nothing is delivered to their webhooks.
+    stopped: HashMap<AccountId, usize>,
     /// Until webhooks that should run are looked for; none while all run.
     due: Option<Pin<Box<Sleep>>>,
     /// Damage is told once.
@@ -78,7 +78,7 @@ impl WebhooksTask {
             shared,
             inbox,
             running: HashMap::new(),
-            stopped: HashSet::new(),
+            stopped: HashMap::new(),
             due: None,
             is_damage_told: false,
         }
@@ -133,17 +133,11 @@ impl WebhooksTask {
                 return;
             }
         };
-        let has_hook =
-            |account: &AccountId| records.iter().any(|hook| hook.account.as_ref() == Some(account));
-        self.stopped.retain(has_hook);
         for record in records {
             if record.state == WebhookState::Damaged && !self.is_damage_told {
                 self.tell_damage(&record).await;
             }
-            let is_stopped = record.account.as_ref().is_some_and(|account| self.stopped.contains(account));
-            if !is_stopped && !self.running.contains_key(&record.id) {
-                self.start(record);
-            }
+            self.start(record);
         }
         (self.due, self.is_damage_told) = (None, true);
     }
@@ -182,9 +176,7 @@ impl WebhooksTask {
             Command::StopAccount(account, reply) => {
                 let of_it = self.running.extract_if(|_, running| running.account.as_ref() == Some(&account));
                 let of_it: Vec<_> = of_it.collect();
-                if self.due.is_some() || !of_it.is_empty() {
-                    self.stopped.insert(account);
-                }
+                *self.stopped.entry(account).or_default() += 1;
                 for (_, running) in of_it {
                     running.end().await;
                 }
@@ -197,10 +189,16 @@ impl WebhooksTask {
     }
 
     async fn start_account(&mut self, account: &AccountId) -> Result<(), WebhookError> {
-        self.stopped.remove(account);
+        match self.stopped.get_mut(account) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                return Ok(());
+            }
+            _ => drop(self.stopped.remove(account)),
+        }
         let records = self.shared.store.webhooks().await.inspect_err(|_| self.look_again())?;
         for record in records {
-            if record.account.as_ref() == Some(account) && !self.running.contains_key(&record.id) {
+            if record.spec.account.as_ref() == Some(account) {
                 self.start(record);
             }
         }
@@ -212,7 +210,7 @@ impl WebhooksTask {
         if all.iter().filter(|other| other.tenant == record.tenant).count() >= MAX_WEBHOOKS {
             return Err(WebhookError::TooMany);
         }
-        if let Some(account) = &record.account {
+        if let Some(account) = &record.spec.account {
             let row = self.shared.store.account(account).await?;
             row.filter(|row| row.tenant == record.tenant).ok_or(WebhookError::NoAccount)?;
         }
@@ -231,8 +229,8 @@ impl WebhooksTask {
         if changed.state == WebhookState::Damaged && (patch.secrets.is_none() || patch.headers.is_none()) {
             return Err(WebhookError::Damaged);
         }
-        patch.apply(&mut changed);
-        self.shared.check(&changed)?;
+        patch.apply(&mut changed.spec);
+        self.shared.check(&changed.spec)?;
         // Its dispatcher writes the state.
         self.stop(id).await;
         let before = self.shared.find(tenant, id).await.inspect_err(|_| self.look_again())?;
@@ -268,11 +266,15 @@ impl WebhooksTask {
         Ok(())
     }
 
+    /// Starts deliveries to a webhook, unless they run or must not.
     fn start(&mut self, record: WebhookRecord) {
-        if matches!(record.state, WebhookState::Disabled | WebhookState::Damaged) {
+        let is_off = matches!(record.state, WebhookState::Disabled | WebhookState::Damaged);
+        let is_stopped =
+            record.spec.account.as_ref().is_some_and(|account| self.stopped.contains_key(account));
+        if is_off || is_stopped || self.running.contains_key(&record.id) {
             return;
         }
-        let (id, account, stop) = (record.id.clone(), record.account.clone(), CancellationToken::new());
+        let (id, account, stop) = (record.id.clone(), record.spec.account.clone(), CancellationToken::new());
         let dispatcher = self.shared.dispatcher(record);
         let (replay, mut task) = (dispatcher.replay(), JoinSet::new());
         task.spawn(dispatcher.run(stop.clone()));
@@ -301,7 +303,7 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             endpoint: record.id.to_string(),
             filter: record.filter(),
-            is_parallel: record.is_parallel,
+            is_parallel: record.spec.is_parallel,
             since: record.since,
             policy: record.policy(self.policy),
             on_health: Box::new(move |health| shared.on_health(&hook, health)),
@@ -334,7 +336,7 @@ impl Shared {
         NewEvent {
             id: EventId::of(SystemRandom.array()),
             tenant: record.tenant.clone(),
-            account: record.account.clone(),
+            account: record.spec.account.clone(),
             kind: EventKind::WebhookDegraded,
             at: self.clock.wall(),
             // Not its URL: that may be a secret.
