@@ -422,9 +422,9 @@ impl ClientManager {
         if deleted.is_ok() {
             self.inner.registry.remove(account.id());
         }
-        let settled = match (&deleted, stopped) {
-            (Err(_), Ok(())) => self.inner.webhooks.start_account(account.id()).await,
-            (_, stopped) => stopped,
+        let settled = match stopped {
+            Ok(()) => self.inner.webhooks.start_account(account.id()).await,
+            stopped => stopped,
         };
         if let Err(error) = settled {
             tracing::warn!(account = %account.id(), %error, "its webhooks are not as they should be");

@@ -107,7 +107,7 @@ pub enum Change {
     },
     /// Writes how far an endpoint is; nothing for an account that is not there any more.
     PutCursor(Box<CursorRecord>),
-    /// Sets up where events are sent, or changes it.
+    /// Sets up where events are sent, or changes it; nothing for an account that is not there any more.
     PutWebhook(Box<WebhookRecord>),
     /// Writes how a webhook does, if it is still there.
     SetWebhookState {

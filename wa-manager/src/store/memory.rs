@@ -118,7 +118,8 @@ impl Tables {
                     self.accounts.retain(|row| row.id != account);
                     self.kept.remove(&account);
                     self.cursors.retain(|(_, of), _| of.as_ref() != Some(&account));
-                    let of_it = self.webhooks.iter().filter(|hook| hook.account.as_ref() == Some(&account));
+                    let of_it =
+                        self.webhooks.iter().filter(|hook| hook.spec.account.as_ref() == Some(&account));
                     for id in of_it.map(|hook| hook.id.clone()).collect::<Vec<_>>() {
                         self.delete_webhook(&id);
                     }
@@ -194,6 +195,9 @@ impl Tables {
                     self.cursors.insert((cursor.endpoint.clone(), cursor.account.clone()), *cursor);
                 }
                 Change::PutWebhook(webhook) => {
+                    if webhook.spec.account.as_ref().is_some_and(|account| !self.has_account(account)) {
+                        continue;
+                    }
                     match self.webhooks.iter_mut().find(|row| row.id == webhook.id) {
                         Some(row) => *row = *webhook,
                         None => self.webhooks.push(*webhook),

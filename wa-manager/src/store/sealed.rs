@@ -61,24 +61,24 @@ fn purpose(webhook: &WebhookRecord) -> String {
 }
 
 fn seal(vault: &dyn SecretVault, webhook: &mut WebhookRecord) -> Result<(), ManagerStoreError> {
-    let secrets = webhook.secrets.iter().map(|secret| secret.to_text().to_string()).collect();
-    let secrets = Secrets { secrets, headers: std::mem::take(&mut webhook.headers) };
+    let secrets = webhook.spec.secrets.iter().map(|secret| secret.to_text().to_string()).collect();
+    let secrets = Secrets { secrets, headers: std::mem::take(&mut webhook.spec.headers) };
     let text = Zeroizing::new(serde_json::to_vec(&secrets).map_err(ManagerStoreError::io)?);
     let sealed = vault.seal(&purpose(webhook), &text).map_err(ManagerStoreError::io)?;
-    webhook.secrets.clear();
-    webhook.headers = BTreeMap::from([(SEALED.to_owned(), STANDARD.encode(sealed))]);
+    webhook.spec.secrets.clear();
+    webhook.spec.headers = BTreeMap::from([(SEALED.to_owned(), STANDARD.encode(sealed))]);
     Ok(())
 }
 
 /// What was stored without a vault stays as it is, until it is changed.
 fn open(vault: Option<&dyn SecretVault>, webhook: &mut WebhookRecord) -> Result<(), VaultError> {
-    let Some(sealed) = webhook.headers.get(SEALED) else { return Ok(()) };
+    let Some(sealed) = webhook.spec.headers.get(SEALED) else { return Ok(()) };
     let sealed = STANDARD.decode(sealed).map_err(|_| VaultError::Changed)?;
     let text = vault.ok_or(VaultError::NoKey)?.open(&purpose(webhook), &sealed)?;
     let mut opened: Secrets = serde_json::from_slice(&text).map_err(|_| VaultError::Changed)?;
     let secrets = opened.secrets.iter().map(|secret| WebhookSecret::parse(secret));
-    webhook.secrets = secrets.collect::<Result<_, _>>().map_err(|_| VaultError::Changed)?;
-    webhook.headers = std::mem::take(&mut opened.headers);
+    webhook.spec.secrets = secrets.collect::<Result<_, _>>().map_err(|_| VaultError::Changed)?;
+    webhook.spec.headers = std::mem::take(&mut opened.headers);
     Ok(())
 }
 
@@ -94,8 +94,8 @@ fn open_all(
             Err(error) => {
                 let webhook_id = webhook.id.as_str();
                 tracing::error!(webhook = webhook_id, %error, "the secrets of a webhook cannot be opened");
-                webhook.secrets.clear();
-                webhook.headers.clear();
+                webhook.spec.secrets.clear();
+                webhook.spec.headers.clear();
                 webhook.state = WebhookState::Damaged;
             }
         }
@@ -165,7 +165,7 @@ impl ManagerStore for Sealed {
     fn webhooks(&self) -> StoreFuture<'_, Vec<WebhookRecord>> {
         Box::pin(async move {
             let mut webhooks = self.inner.webhooks().await?;
-            if !webhooks.iter().any(|webhook| webhook.headers.contains_key(SEALED)) {
+            if !webhooks.iter().any(|webhook| webhook.spec.headers.contains_key(SEALED)) {
                 return Ok(webhooks);
             }
             let vault = self.vault.clone();

@@ -13,7 +13,7 @@ use crate::account::{
 use crate::event::{EventKind, NewEvent};
 use crate::ids::{Epoch, EventId};
 use crate::trust::{TrustLevel, TrustState, Zone};
-use crate::webhook::{SigningMode, WebhookId, WebhookRetry, WebhookSecret, WebhookState};
+use crate::webhook::{SigningMode, WebhookId, WebhookRetry, WebhookSecret, WebhookSpec, WebhookState};
 
 /// Runs a test on each store.
 macro_rules! on_each {
@@ -465,18 +465,20 @@ fn webhook(number: u8, of: Option<AccountId>) -> WebhookRecord {
     WebhookRecord {
         id: WebhookId::of([number; 16]),
         tenant: TenantId::default(),
-        account: of,
-        url: "https://shop.example/hook?x=1".into(),
-        events: vec![EventKind::MessageReceived, EventKind::AccountStatus],
-        secrets: vec![
-            WebhookSecret::new([7; 32]).unwrap(),
-            WebhookSecret::parse("any text of 16 and more").unwrap(),
-        ],
-        headers: BTreeMap::from([("authorization".into(), "Bearer x".into())]),
-        mode: SigningMode::Waha,
-        is_parallel: true,
-        ignore: vec![ChatKind::Status],
-        retry: Some(WebhookRetry { first_wait_seconds: 1, ..WebhookRetry::default() }),
+        spec: WebhookSpec {
+            account: of,
+            url: "https://shop.example/hook?x=1".into(),
+            events: vec![EventKind::MessageReceived, EventKind::AccountStatus],
+            secrets: vec![
+                WebhookSecret::new([7; 32]).unwrap(),
+                WebhookSecret::parse("any text of 16 and more").unwrap(),
+            ],
+            headers: BTreeMap::from([("authorization".into(), "Bearer x".into())]),
+            mode: SigningMode::Waha,
+            is_parallel: true,
+            ignore: vec![ChatKind::Status],
+            retry: Some(WebhookRetry { first_wait_seconds: 1, ..WebhookRetry::default() }),
+        },
         state: WebhookState::Degraded,
         since: 9,
         created_at: UnixMillis(1),
@@ -504,7 +506,8 @@ async fn webhooks_are_kept_with_all_that_is_theirs(store: &dyn ManagerStore) {
     put(store, all_of(&first)).await;
     put(store, all_of(&second)).await;
     assert_eq!(store.webhooks().await.unwrap(), [first.clone(), second.clone()]);
-    let changed = WebhookRecord { url: "https://other.example/".into(), ..first.clone() };
+    let spec = WebhookSpec { url: "https://other.example/".into(), ..first.spec.clone() };
+    let changed = WebhookRecord { spec, ..first.clone() };
     let set = |id: &WebhookId| Change::SetWebhookState { id: id.clone(), state: WebhookState::Enabled };
     put(store, [Change::PutWebhook(Box::new(changed.clone())), set(&first.id), set(&WebhookId::of([9; 16]))])
         .await;
@@ -512,6 +515,9 @@ async fn webhooks_are_kept_with_all_that_is_theirs(store: &dyn ManagerStore) {
     assert_eq!(store.webhooks().await.unwrap(), [changed.clone(), second.clone()]);
     // That of an account goes with the account.
     put(store, [Change::DeleteAccount(id(1))]).await;
+    assert_eq!(store.webhooks().await.unwrap(), [changed.clone()]);
+    // It does not come back, changed while the account was deleted.
+    put(store, [Change::PutWebhook(Box::new(second.clone()))]).await;
     assert_eq!(store.webhooks().await.unwrap(), [changed]);
     let query = DeadLetterQuery { limit: 9, ..DeadLetterQuery::default() };
     assert_eq!(store.dead_letters(second.id.as_str(), query).await.unwrap(), []);

@@ -44,22 +44,20 @@ impl Post {
             Ok(body) => body,
             Err(error) => return Outcome::Refused { reason: error.to_string() },
         };
-        let record = &self.record;
-        let mut request = HttpRequest::new(HttpMethod::Post, record.url.clone())
+        let spec = &self.record.spec;
+        let mut request = HttpRequest::new(HttpMethod::Post, spec.url.clone())
             .header("content-type", "application/json")
             .header("user-agent", USER_AGENT);
-        for (name, value) in &record.headers {
+        for (name, value) in &spec.headers {
             request = request.header(name.clone(), value.clone());
         }
         let now = self.clock.wall();
-        for (name, value) in
-            sign::headers(record.mode, &record.secrets, event.id.as_str(), now, attempt, &body)
-        {
+        for (name, value) in sign::headers(spec.mode, &spec.secrets, event.id.as_str(), now, attempt, &body) {
             request = request.header(name, value);
         }
         let length = body.len() as u64;
         let request = request.body(Box::new(io::Cursor::new(body)), length);
-        match timeout(self.time_limit, self.clients.of(&record.url).send(request)).await {
+        match timeout(self.time_limit, self.clients.of(&spec.url).send(request)).await {
             Ok(Ok(answer)) => {
                 let wait = answer.header("retry-after").and_then(|wait| retry_after(wait, self.clock.wall()));
                 meaning(answer.status, wait)

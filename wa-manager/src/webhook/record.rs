@@ -1,13 +1,12 @@
 //! One webhook: the row in the store, and what others see of it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wa_types::UnixMillis;
 
-use super::secret::WebhookSecret;
+use super::spec::WebhookSpec;
 use crate::event::EventKind;
 use crate::hub::EventFilter;
 use crate::ids::{AccountId, TenantId, WebhookId};
@@ -83,24 +82,8 @@ pub struct WebhookRecord {
     pub id: WebhookId,
     /// Whose it is.
     pub tenant: TenantId,
-    /// The account whose events it gets; those of all of the tenant's if there is none.
-    pub account: Option<AccountId>,
-    /// Where events are sent.
-    pub url: String,
-    /// Which events; all if there are none.
-    pub events: Vec<EventKind>,
-    /// What deliveries are signed with: 1 to 4, the newest first.
-    pub secrets: Vec<WebhookSecret>,
-    /// Further headers. They may carry secrets too.
-    pub headers: BTreeMap<String, String>,
-    /// How deliveries are signed.
-    pub mode: SigningMode,
-    /// Whether the events of an account may overtake each other.
-    pub is_parallel: bool,
-    /// Nothing of chats of these sorts.
-    pub ignore: Vec<ChatKind>,
-    /// How patient we are with it, if not as with all.
-    pub retry: Option<WebhookRetry>,
+    /// What was asked for.
+    pub spec: WebhookSpec,
     /// How it does.
     pub state: WebhookState,
     /// Events after the one of this number are for it.
@@ -114,14 +97,14 @@ pub struct WebhookRecord {
 impl WebhookRecord {
     /// Which events it gets.
     pub(super) fn filter(&self) -> EventFilter {
-        let (tenant, account) = (Some(self.tenant.clone()), self.account.clone());
-        EventFilter { tenant, account, kinds: self.events.clone(), without: self.ignore.clone() }
+        let WebhookSpec { account, events, ignore, .. } = self.spec.clone();
+        EventFilter { tenant: Some(self.tenant.clone()), account, kinds: events, without: ignore }
     }
 
     /// How patient we are with it.
     pub(super) fn policy(&self, usual: DeliveryPolicy) -> DeliveryPolicy {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        match self.retry {
+        match self.spec.retry {
             Some(retry) => DeliveryPolicy {
                 first_wait: seconds(retry.first_wait_seconds),
                 longest_wait: seconds(retry.longest_wait_seconds),
@@ -135,11 +118,11 @@ impl WebhookRecord {
 
 impl fmt::Debug for WebhookRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, tenant, account, state, .. } = self;
+        let Self { id, tenant, spec, state, .. } = self;
         f.debug_struct("WebhookRecord")
             .field("id", id)
             .field("tenant", tenant)
-            .field("account", account)
+            .field("account", &spec.account)
             .field("state", state)
             .finish_non_exhaustive()
     }
@@ -186,22 +169,22 @@ pub struct Webhook {
 
 impl From<&WebhookRecord> for Webhook {
     fn from(record: &WebhookRecord) -> Self {
-        let record = record.clone();
+        let WebhookRecord { id, tenant, spec, state, since: _, created_at, updated_at } = record.clone();
         Self {
-            id: record.id,
-            tenant: record.tenant,
-            account: record.account,
-            url: record.url,
-            events: record.events,
-            secrets: record.secrets.len(),
-            headers: record.headers.into_keys().collect(),
-            mode: record.mode,
-            is_parallel: record.is_parallel,
-            ignore: record.ignore,
-            retry: record.retry,
-            state: record.state,
-            created_at: record.created_at,
-            updated_at: record.updated_at,
+            id,
+            tenant,
+            account: spec.account,
+            url: spec.url,
+            events: spec.events,
+            secrets: spec.secrets.len(),
+            headers: spec.headers.into_keys().collect(),
+            mode: spec.mode,
+            is_parallel: spec.is_parallel,
+            ignore: spec.ignore,
+            retry: spec.retry,
+            state,
+            created_at,
+            updated_at,
         }
     }
 }

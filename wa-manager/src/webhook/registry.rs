@@ -54,24 +54,17 @@ impl Webhooks {
     pub async fn create(&self, tenant: TenantId, spec: WebhookSpec) -> Result<Webhook, WebhookError> {
         let since = self.shared.store.last_seq().await?;
         let now = self.shared.clock.wall();
+        let spec = WebhookSpec { events: unique(spec.events), ignore: unique(spec.ignore), ..spec };
+        self.shared.check(&spec)?;
         let record = WebhookRecord {
             id: WebhookId::of(SystemRandom.array()),
             tenant,
-            account: spec.account,
-            url: spec.url,
-            events: unique(spec.events),
-            secrets: spec.secrets,
-            headers: spec.headers,
-            mode: spec.mode,
-            is_parallel: spec.is_parallel,
-            ignore: unique(spec.ignore),
-            retry: spec.retry,
+            spec,
             state: WebhookState::Enabled,
             since,
             created_at: now,
             updated_at: now,
         };
-        self.shared.check(&record)?;
         let webhook = Webhook::from(&record);
         self.ask(|reply| Command::Create(Box::new(record), reply)).await?;
         Ok(webhook)
@@ -166,12 +159,19 @@ impl Webhooks {
     ) -> Result<Replayed, WebhookError> {
         let record = self.shared.find(tenant, id).await?;
         let replayed = self.shared.mark(&record, &events).await?;
+        // Removed meanwhile: what was marked since is nobody's.
+        if let Err(error @ WebhookError::NotFound) = self.shared.find(tenant, id).await {
+            let mut changes = Changes::new();
+            changes.push(Change::DeleteDeadLetters { endpoint: id.to_string(), first: 0, last: u64::MAX });
+            self.shared.store.commit(changes).await?;
+            return Err(error);
+        }
         self.commands.send(Command::Replay(id.clone())).await.map_err(|_| WebhookError::Stopped)?;
         Ok(replayed)
     }
 
     /// Ends the deliveries to the webhooks of an account alone. To be called before the account is deleted from the store,
-    /// which removes them: otherwise they would still write there. [`Self::start_account`] when it is not deleted.
+    /// which removes them: otherwise they would still write there. [`Self::start_account`] follows, once for each of this.
     ///
     /// # Errors
     /// [`WebhookError::Store`], [`WebhookError::Stopped`].
@@ -179,7 +179,7 @@ impl Webhooks {
         self.ask(|reply| Command::StopAccount(account.clone(), reply)).await
     }
 
-    /// Delivers again to the webhooks of an account that was not deleted after all.
+    /// The account was deleted, or not after all: its webhooks, if there still are any, are delivered to again.
     ///
     /// # Errors
     /// [`WebhookError::Store`], [`WebhookError::Stopped`].
@@ -211,8 +211,8 @@ impl Shared {
         found.ok_or(WebhookError::NotFound)
     }
 
-    pub(super) fn check(&self, record: &WebhookRecord) -> Result<(), WebhookError> {
-        self.clients.check(&record.url)?;
-        spec::check(record)
+    pub(super) fn check(&self, spec: &WebhookSpec) -> Result<(), WebhookError> {
+        self.clients.check(&spec.url)?;
+        spec::check(spec)
     }
 }

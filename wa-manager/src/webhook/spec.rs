@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::record::{SigningMode, WebhookRecord, WebhookRetry};
+use super::record::{SigningMode, WebhookRetry};
 use super::secret::WebhookSecret;
 use crate::event::EventKind;
 use crate::ids::AccountId;
@@ -43,7 +43,7 @@ pub struct WebhookSpec {
     pub events: Vec<EventKind>,
     /// What deliveries are signed with: 1 to 4, the newest first.
     pub secrets: Vec<WebhookSecret>,
-    /// Further headers.
+    /// Further headers. They may carry secrets too.
     pub headers: BTreeMap<String, String>,
     /// How deliveries are signed.
     pub mode: SigningMode,
@@ -151,27 +151,27 @@ pub enum WebhookError {
 }
 
 impl WebhookPatch {
-    pub(super) fn apply(&self, record: &mut WebhookRecord) {
+    pub(super) fn apply(&self, spec: &mut WebhookSpec) {
         let Self { url, events, secrets, headers, mode, is_parallel, ignore, retry, is_enabled: _ } =
             self.clone();
         if let Some(url) = url {
-            record.url = url;
+            spec.url = url;
         }
         if let Some(events) = events {
-            record.events = unique(events);
+            spec.events = unique(events);
         }
         if let Some(secrets) = secrets {
-            record.secrets = secrets;
+            spec.secrets = secrets;
         }
         if let Some(headers) = headers {
-            record.headers = headers;
+            spec.headers = headers;
         }
-        record.mode = mode.unwrap_or(record.mode);
-        record.is_parallel = is_parallel.unwrap_or(record.is_parallel);
+        spec.mode = mode.unwrap_or(spec.mode);
+        spec.is_parallel = is_parallel.unwrap_or(spec.is_parallel);
         if let Some(ignore) = ignore {
-            record.ignore = unique(ignore);
+            spec.ignore = unique(ignore);
         }
-        record.retry = retry.or(record.retry);
+        spec.retry = retry.or(spec.retry);
     }
 }
 
@@ -187,11 +187,11 @@ pub(super) fn unique<T: PartialEq>(all: Vec<T>) -> Vec<T> {
 }
 
 /// Whether the secrets, the waits and the headers of a webhook can be used.
-pub(super) fn check(record: &WebhookRecord) -> Result<(), WebhookError> {
-    if record.secrets.is_empty() || record.secrets.len() > MAX_SECRETS {
+pub(super) fn check(spec: &WebhookSpec) -> Result<(), WebhookError> {
+    if spec.secrets.is_empty() || spec.secrets.len() > MAX_SECRETS {
         return Err(WebhookError::Secrets);
     }
-    if record.retry.is_some_and(|retry| !retry.is_fit()) {
+    if spec.retry.is_some_and(|retry| !retry.is_fit()) {
         return Err(WebhookError::Retry);
     }
     let is_fit = |name: &str, value: &str| {
@@ -206,6 +206,6 @@ pub(super) fn check(record: &WebhookRecord) -> Result<(), WebhookError> {
             && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
     };
     let is_fit =
-        record.headers.len() <= MAX_HEADERS && record.headers.iter().all(|(name, value)| is_fit(name, value));
+        spec.headers.len() <= MAX_HEADERS && spec.headers.iter().all(|(name, value)| is_fit(name, value));
     if is_fit { Ok(()) } else { Err(WebhookError::Headers) }
 }

@@ -1,6 +1,6 @@
 //! What delivers: one task owns all dispatchers, and does what handles tell it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::pending;
 use std::pin::Pin;
@@ -45,8 +45,8 @@ pub struct WebhooksTask {
     shared: Arc<Shared>,
     inbox: mpsc::Receiver<Command>,
     running: HashMap<WebhookId, Running>,
-    /// Accounts that may be deleted at any moment: nothing is delivered to their webhooks.
-    stopped: HashSet<AccountId>,
+    /// Accounts that may be deleted at any moment, by how many at once: nothing is delivered to their webhooks.
+    stopped: HashMap<AccountId, usize>,
     look: Look,
     /// Damage is told once.
     is_damage_told: bool,
@@ -112,7 +112,7 @@ impl WebhooksTask {
             shared,
             inbox,
             running: HashMap::new(),
-            stopped: HashSet::new(),
+            stopped: HashMap::new(),
             is_damage_told: false,
         }
     }
@@ -155,17 +155,11 @@ impl WebhooksTask {
                 return;
             }
         };
-        let has_hook =
-            |account: &AccountId| records.iter().any(|hook| hook.account.as_ref() == Some(account));
-        self.stopped.retain(has_hook);
         for record in records {
             if record.state == WebhookState::Damaged && !self.is_damage_told {
                 self.tell_damage(&record).await;
             }
-            let is_stopped = record.account.as_ref().is_some_and(|account| self.stopped.contains(account));
-            if !is_stopped && !self.running.contains_key(&record.id) {
-                self.start(record);
-            }
+            self.start(record);
         }
         self.is_damage_told = true;
     }
@@ -213,9 +207,13 @@ impl WebhooksTask {
             Command::StopAccount(account, reply) => {
                 let of_it = self.running.extract_if(|_, running| running.account.as_ref() == Some(&account));
                 let of_it: Vec<_> = of_it.collect();
+<<<<<<< HEAD
                 if !matches!(self.look, Look::Done) || !of_it.is_empty() {
                     self.stopped.insert(account);
                 }
+=======
+                *self.stopped.entry(account).or_default() += 1;
+>>>>>>> server-webhooks
                 for (_, running) in of_it {
                     running.end().await;
                 }
@@ -229,12 +227,32 @@ impl WebhooksTask {
         }
     }
 
+<<<<<<< HEAD
+=======
+    async fn start_account(&mut self, account: &AccountId) -> Result<(), WebhookError> {
+        match self.stopped.get_mut(account) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                return Ok(());
+            }
+            _ => drop(self.stopped.remove(account)),
+        }
+        let records = self.shared.store.webhooks().await.inspect_err(|_| self.look_again())?;
+        for record in records {
+            if record.spec.account.as_ref() == Some(account) {
+                self.start(record);
+            }
+        }
+        Ok(())
+    }
+
+>>>>>>> server-webhooks
     async fn create(&mut self, record: WebhookRecord) -> Result<(), WebhookError> {
         let all = self.shared.store.webhooks().await?;
         if all.iter().filter(|other| other.tenant == record.tenant).count() >= MAX_WEBHOOKS {
             return Err(WebhookError::TooMany);
         }
-        if let Some(account) = &record.account {
+        if let Some(account) = &record.spec.account {
             let row = self.shared.store.account(account).await?;
             row.filter(|row| row.tenant == record.tenant).ok_or(WebhookError::NoAccount)?;
         }
@@ -253,8 +271,8 @@ impl WebhooksTask {
         if changed.state == WebhookState::Damaged && (patch.secrets.is_none() || patch.headers.is_none()) {
             return Err(WebhookError::Damaged);
         }
-        patch.apply(&mut changed);
-        self.shared.check(&changed)?;
+        patch.apply(&mut changed.spec);
+        self.shared.check(&changed.spec)?;
         // Its dispatcher writes the state.
         self.stop(id).await;
         let before = self.shared.find(tenant, id).await.inspect_err(|_| self.look_again())?;
@@ -290,11 +308,15 @@ impl WebhooksTask {
         Ok(())
     }
 
+    /// Starts deliveries to a webhook, unless they run or must not.
     fn start(&mut self, record: WebhookRecord) {
-        if matches!(record.state, WebhookState::Disabled | WebhookState::Damaged) {
+        let is_off = matches!(record.state, WebhookState::Disabled | WebhookState::Damaged);
+        let is_stopped =
+            record.spec.account.as_ref().is_some_and(|account| self.stopped.contains_key(account));
+        if is_off || is_stopped || self.running.contains_key(&record.id) {
             return;
         }
-        let (id, account, stop) = (record.id.clone(), record.account.clone(), CancellationToken::new());
+        let (id, account, stop) = (record.id.clone(), record.spec.account.clone(), CancellationToken::new());
         let dispatcher = self.shared.dispatcher(record);
         let (replay, mut task) = (dispatcher.replay(), JoinSet::new());
         task.spawn(dispatcher.run(stop.clone()));
@@ -323,7 +345,7 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             endpoint: record.id.to_string(),
             filter: record.filter(),
-            is_parallel: record.is_parallel,
+            is_parallel: record.spec.is_parallel,
             since: record.since,
             policy: record.policy(self.policy),
             on_health: Box::new(move |health| shared.on_health(&hook, health)),
@@ -356,7 +378,7 @@ impl Shared {
         NewEvent {
             id: EventId::of(SystemRandom.array()),
             tenant: record.tenant.clone(),
-            account: record.account.clone(),
+            account: record.spec.account.clone(),
             kind: EventKind::WebhookDegraded,
             at: self.clock.wall(),
             // Not its URL: that may be a secret.

@@ -256,7 +256,7 @@ async fn secrets_of_webhooks_are_sealed_in_the_file() {
     let raw = Arc::new(SqliteManagerStore::open(&path).unwrap());
     let on = || builder_on(raw.clone(), &server, &directory);
     let webhooks = raw.webhooks().await.unwrap();
-    assert!(webhooks[0].secrets.is_empty());
+    assert!(webhooks[0].spec.secrets.is_empty());
     let manager = sealed_with(1)(on()).build().await.unwrap();
     let known = manager.webhooks().list(&TenantId::default()).await.unwrap();
     assert_eq!((known[0].secrets, known[0].headers.as_slice()), (1, ["authorization".to_owned()].as_slice()));

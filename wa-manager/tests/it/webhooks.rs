@@ -15,7 +15,7 @@ use wa_manager::event::{EventKind, NewEvent};
 use wa_manager::hub::Hub;
 use wa_manager::sink::DeliveryPolicy;
 use wa_manager::store::{
-    Changes, ChatKind, DeadLetterRecord, ManagerStore, MemoryManagerStore, SqliteManagerStore,
+    Change, Changes, ChatKind, DeadLetterRecord, ManagerStore, MemoryManagerStore, SqliteManagerStore,
 };
 use wa_manager::webhook::{
     Reach, SigningMode, VerifyError, Webhook, WebhookError, WebhookPatch, WebhookRetry, WebhookSecret,
@@ -517,6 +517,63 @@ async fn webhooks_are_set_up_seen_and_removed_by_their_tenant_only() {
     assert_eq!(receiver.received().len(), 1);
     let spec = WebhookSpec::new(receiver.url(), secret(1));
     assert!(matches!(webhooks.create(tenant(), spec).await, Err(WebhookError::Stopped)));
+}
+
+/// Whatever is done with its webhooks while an account is deleted: nothing of them stays, and nothing is delivered.
+#[tokio::test]
+async fn webhooks_of_an_account_that_is_deleted_leave_nothing() {
+    let receiver = Receiver::start(|_| (200, None)).await;
+    let scene = Scene::in_memory().await;
+    let account = AccountId::of([1; 16]);
+    let hook = async || {
+        let mut spec = WebhookSpec::new(receiver.url(), secret(1));
+        spec.account = Some(account.clone());
+        scene.webhooks.create(tenant(), spec).await.unwrap()
+    };
+    scene.account(1).await;
+    let before = hook().await;
+    scene.push([1]).await;
+    receiver.wait_for(1).await;
+    // Two want to delete it at once; one of them cannot.
+    scene.webhooks.stop_account(&account).await.unwrap();
+    scene.webhooks.stop_account(&account).await.unwrap();
+    let meanwhile = hook().await;
+    let patch = WebhookPatch { is_enabled: Some(true), ..WebhookPatch::default() };
+    scene.webhooks.update(&tenant(), &before.id, patch).await.unwrap();
+    scene.webhooks.start_account(&account).await.unwrap();
+    scene.push([6]).await;
+    let mut changes = Changes::new();
+    changes.push(Change::DeleteAccount(account.clone()));
+    scene.store.commit(changes).await.unwrap();
+    scene.webhooks.start_account(&account).await.unwrap();
+    let mut spec = WebhookSpec::new(receiver.url(), secret(1));
+    spec.account = Some(account.clone());
+    let refused = scene.webhooks.create(tenant(), spec).await;
+    assert!(matches!(refused, Err(WebhookError::NoAccount)), "{refused:?}");
+
+    let (store, _) = scene.end().await;
+    assert_eq!(numbers(&receiver.received()), [1]);
+    assert_eq!(store.webhooks().await.unwrap(), []);
+    for hook in [before, meanwhile] {
+        assert_eq!(store.cursors(hook.id.as_str()).await.unwrap(), []);
+    }
+}
+
+/// An account that was not deleted after all: what was set up meanwhile is delivered to, too.
+#[tokio::test]
+async fn webhooks_of_an_account_that_is_not_deleted_after_all_go_on() {
+    let receiver = Receiver::start(|_| (200, None)).await;
+    let scene = Scene::in_memory().await;
+    let account = AccountId::of([1; 16]);
+    scene.account(1).await;
+    scene.webhooks.stop_account(&account).await.unwrap();
+    let mut spec = WebhookSpec::new(receiver.url(), secret(1));
+    spec.account = Some(account.clone());
+    scene.webhooks.create(tenant(), spec).await.unwrap();
+    scene.push([1]).await;
+    scene.webhooks.start_account(&account).await.unwrap();
+    assert_eq!(receiver.wait_for(1).await[0].number(), 1);
+    scene.end().await;
 }
 
 #[tokio::test]

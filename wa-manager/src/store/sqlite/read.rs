@@ -12,7 +12,7 @@ use super::{named, parsed};
 use crate::account::{AcceptedLink, AccountName, AccountRecord, AccountStatus, Reason, ReasonKind};
 use crate::event::EventRecord;
 use crate::ids::{AccountId, Epoch, EventId, TenantId};
-use crate::webhook::{WebhookId, WebhookRecord, WebhookSecret};
+use crate::webhook::{WebhookId, WebhookRecord, WebhookSecret, WebhookSpec};
 
 pub(super) const ACCOUNT: &str = "id, tenant, owner, name, display_name, phone, jid, lid, desired, status, reason, seq, \
      version, settings, metadata, location, created_at, updated_at, last_active_at, probation, accepted, epoch, \
@@ -191,19 +191,21 @@ pub(super) fn webhook(row: &Row<'_>) -> rusqlite::Result<WebhookRecord> {
     Ok(WebhookRecord {
         id: WebhookId::stored(row.get::<_, String>(0)?),
         tenant: TenantId::new(row.get::<_, String>(1)?),
-        account: row.get::<_, Option<String>>(2)?.map(AccountId::stored),
-        url: row.get(3)?,
-        events: parsed(row, 4)?,
-        secrets: secrets.map_err(|error| FromSqlError::Other(error.into()))?,
-        headers: parsed(row, 6)?,
-        mode: named(row, 7)?,
-        is_parallel: row.get(8)?,
+        spec: WebhookSpec {
+            account: row.get::<_, Option<String>>(2)?.map(AccountId::stored),
+            url: row.get(3)?,
+            events: parsed(row, 4)?,
+            secrets: secrets.map_err(|error| FromSqlError::Other(error.into()))?,
+            headers: parsed(row, 6)?,
+            mode: named(row, 7)?,
+            is_parallel: row.get(8)?,
+            ignore: parsed(row, 13)?,
+            retry: parsed(row, 14)?,
+        },
         state: named(row, 9)?,
         since: number(row, 10)?,
         created_at: time(row, 11)?,
         updated_at: time(row, 12)?,
-        ignore: parsed(row, 13)?,
-        retry: parsed(row, 14)?,
     })
 }
 

@@ -311,12 +311,14 @@ fn push_event(connection: &Connection, event: NewEvent) -> Done<Option<EventReco
 fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
     let sql = "INSERT INTO webhook (id, tenant, account, url, events, secrets, headers, mode, parallel, state, since, \
                created_at, updated_at, ignored, retry) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+               SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 \
+               WHERE ?3 IS NULL OR EXISTS (SELECT 1 FROM account WHERE id = ?3) \
                ON CONFLICT (id) DO UPDATE SET tenant = ?2, account = ?3, url = ?4, events = ?5, secrets = ?6, \
                headers = ?7, mode = ?8, parallel = ?9, state = ?10, since = ?11, created_at = ?12, updated_at = ?13, \
                ignored = ?14, retry = ?15";
+    let spec = &webhook.spec;
     let mut secrets = Zeroizing::new(String::with_capacity(4096));
-    for secret in &webhook.secrets {
+    for secret in &spec.secrets {
         if !secrets.is_empty() {
             secrets.push(' ');
         }
@@ -325,19 +327,19 @@ fn put_webhook(connection: &Connection, webhook: &WebhookRecord) -> Done<()> {
     let values = params![
         webhook.id.as_str(),
         webhook.tenant.as_str(),
-        webhook.account.as_ref().map(|account| account.as_str()),
-        webhook.url,
-        json(&webhook.events)?,
+        spec.account.as_ref().map(|account| account.as_str()),
+        spec.url,
+        json(&spec.events)?,
         secrets.as_str(),
-        json(&webhook.headers)?,
-        word(&webhook.mode)?,
-        webhook.is_parallel,
+        json(&spec.headers)?,
+        word(&spec.mode)?,
+        spec.is_parallel,
         word(&webhook.state)?,
         int(webhook.since),
         int(webhook.created_at.0),
         int(webhook.updated_at.0),
-        json(&webhook.ignore)?,
-        json(&webhook.retry)?,
+        json(&spec.ignore)?,
+        json(&spec.retry)?,
     ];
     connection
         .prepare_cached(sql)
