@@ -1,0 +1,48 @@
+"""How a bot is tested: the test server is a fixture, and phones are its users. No network and no phone.
+
+    pytest test_my_bot.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import wa
+from echo_bot import echo
+
+
+@pytest.fixture
+async def server() -> wa.TestServer:
+    return await wa.TestServer.start()
+
+
+@pytest.fixture
+async def bot(server: wa.TestServer) -> AsyncIterator[str]:
+    """The bot, running. Its address."""
+    phone = server.phone("bot")
+    async with wa.connect(wa.Store.memory(), test_server=server) as client:
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.PAIRING_QR):
+                await phone.scan(event.text)
+            elif isinstance(event, wa.Event.CONNECTED):
+                break
+        running = asyncio.create_task(echo(client))
+        yield phone.address()
+        running.cancel()
+
+
+async def test_it_answers(server: wa.TestServer, bot: str) -> None:
+    anna = server.phone("anna")
+    await anna.send_text(bot, "hello")
+    answer = await anna.next_message()
+    assert answer.text == "you said: hello"
+
+
+async def test_it_answers_after_a_lost_connection(server: wa.TestServer, bot: str) -> None:
+    anna = server.phone("anna")
+    server.disconnect_all()
+    await anna.send_text(bot, "are you there?")
+    answer = await anna.next_message()
+    assert answer.text == "you said: are you there?"

@@ -1,0 +1,43 @@
+"""Files in pieces, so that none is held whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+
+from ._native.wa import Attachment, Client, MediaKind, MediaWriter
+
+
+async def upload(
+    client: Client, pieces: Iterable[bytes] | AsyncIterable[bytes], kind: MediaKind
+) -> Attachment:
+    """Uploads a file that comes in pieces of any size."""
+    writer = client.upload(kind)
+    try:
+        if isinstance(pieces, AsyncIterable):
+            async for piece in pieces:
+                await _write(writer, piece)
+        else:
+            for piece in pieces:
+                await _write(writer, piece)
+        return await writer.finish()
+    finally:
+        writer.cancel()
+
+
+async def _write(writer: MediaWriter, piece: bytes) -> None:
+    while piece:
+        taken = writer.write(piece)
+        piece = piece[taken:]
+        if piece:
+            await writer.ready()
+
+
+async def download(client: Client, file: Attachment) -> AsyncIterator[bytes]:
+    """Downloads a file in pieces. That it is whole is proven by its end only: after an error, what came is worth nothing."""
+    reader = client.download(file)
+    try:
+        while await reader.ready():
+            while piece := reader.take():
+                yield piece
+    finally:
+        reader.cancel()

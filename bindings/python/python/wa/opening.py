@@ -1,0 +1,86 @@
+"""Clients and managers, to be awaited or entered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from datetime import timedelta
+from os import PathLike, fspath
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from ._native.wa import Client, ClientManager, ClientOptions, ManagerOptions, Store, TestServer
+
+T = TypeVar("T")
+
+
+class Opening(Generic[T]):
+    """``await`` it and end what it gives yourself, or use it with ``async with``."""
+
+    def __init__(self, open: Callable[[], Awaitable[T]], end: Callable[[T], Awaitable[None]]) -> None:
+        self._open = open
+        self._end = end
+        self._opened: T | None = None
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> T:
+        self._opened = await self._open()
+        return self._opened
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._opened is not None:
+            await self._end(self._opened)
+
+
+def connect(
+    store: Store | str | PathLike[str],
+    *,
+    device_name: str | None = None,
+    push_name: str | None = None,
+    test_server: TestServer | None = None,
+    answers_passkeys: bool = False,
+    holds_for_new_identities: bool = False,
+) -> Opening[Client]:
+    """One account, kept in this store or SQLite file. It connects by itself, and comes back by itself."""
+    options = ClientOptions(
+        device_name=device_name,
+        push_name=push_name,
+        test_server=test_server,
+        answers_passkeys=answers_passkeys,
+        holds_for_new_identities=holds_for_new_identities,
+    )
+
+    async def open() -> Client:
+        opened = store if isinstance(store, Store) else await Store.sqlite(fspath(store))
+        return await Client.connect(opened, options)
+
+    return Opening(open, Client.shutdown)
+
+
+def open_manager(
+    folder: str | PathLike[str],
+    *,
+    database: str | PathLike[str] | None = None,
+    template: str | None = None,
+    test_server: TestServer | None = None,
+    device_name: str | None = None,
+    max_accounts: int | None = None,
+) -> Opening[ClientManager]:
+    """Many accounts, with their files in this folder. What the manager knows is in ``database``; without one it is
+    forgotten with the process."""
+    options = ManagerOptions(
+        folder=fspath(folder),
+        database=None if database is None else fspath(database),
+        template=template,
+        test_server=test_server,
+        device_name=device_name,
+        max_accounts=max_accounts,
+    )
+
+    async def end(manager: ClientManager) -> None:
+        await manager.shutdown(timedelta(seconds=10))
+
+    return Opening(lambda: ClientManager.open(options), end)

@@ -1,0 +1,76 @@
+"""``async for`` over what happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol, TypeVar
+
+from ._native.wa import (
+    Client,
+    ClientManager,
+    Event,
+    EventSelection,
+    ManagerUpdate,
+    PairingTicket,
+    PairingUpdate,
+)
+
+T = TypeVar("T", covariant=True)
+
+BATCH = 64
+
+
+class _Stream(Protocol[T]):
+    async def ready(self) -> bool: ...
+    def drain(self, max: int) -> list[T]: ...
+
+
+async def _each(stream: _Stream[T]) -> AsyncIterator[T]:
+    while await stream.ready():
+        for one in stream.drain(BATCH):
+            yield one
+
+
+async def events(client: Client, *, confirm: bool = True) -> AsyncIterator[Event]:
+    """What happens to an account.
+
+    A durable event counts as dealt with when the next one is asked for: after a crash, or a ``break``, the last one comes
+    again. With ``confirm=False`` that is ``client.events().confirm(number)``'s, for whoever deals with events elsewhere.
+
+    While nobody asks for the next event, nothing more is received once a thousand wait.
+    """
+    stream = client.events()
+    # One at a time: what was taken and not dealt with would come again only after a restart.
+    while await stream.ready():
+        for event in stream.drain(1):
+            yield event
+            if confirm and (number := number_of(event)) is not None:
+                stream.confirm(number)
+
+
+def number_of(event: Event) -> int | None:
+    """The number of a durable event, for ``confirm``; ``None`` for those that are told once."""
+    received = getattr(event, "message", None)
+    number: int | None = getattr(received if received is not None else event, "number", None)
+    return number
+
+
+def manager_events(
+    manager: ClientManager,
+    *,
+    after: int | None = None,
+    tenant: str | None = None,
+    account: str | None = None,
+    kinds: list[str] | None = None,
+) -> AsyncIterator[ManagerUpdate]:
+    """Events of a manager, from the event after ``after`` on; from now on without it.
+
+    Keep the ``seq`` of the last event that was dealt with, and go on after it.
+    """
+    selection = EventSelection(tenant=tenant, account=account, kinds=kinds, after=after)
+    return _each(manager.events(selection))
+
+
+def updates(ticket: PairingTicket) -> AsyncIterator[PairingUpdate]:
+    """What happens while a phone is linked."""
+    return _each(ticket)

@@ -1,0 +1,66 @@
+"""A test server in the process, and devices that are linked to its phones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import wa
+
+T = TypeVar("T")
+V = TypeVar("V", bound=wa.Event)
+
+PATIENCE = 60
+
+
+@pytest.fixture
+async def server() -> wa.TestServer:
+    return await wa.TestServer.start()
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    return tmp_path / "account.db"
+
+
+Link = Callable[[str], Awaitable[wa.Client]]
+
+
+@pytest.fixture
+async def link(server: wa.TestServer) -> AsyncIterator[Link]:
+    """Links a device to the phone of this name."""
+    clients: list[wa.Client] = []
+
+    async def linked(name: str) -> wa.Client:
+        client = await wa.connect(wa.Store.memory(), test_server=server)
+        clients.append(client)
+        await pair(client, server.phone(name))
+        return client
+
+    yield linked
+    for client in clients:
+        await client.shutdown()
+
+
+async def pair(client: wa.Client, phone: wa.TestPhone) -> str:
+    """Lets the phone scan the first QR code, and waits for the login. Returns the device."""
+    device = ""
+    async with asyncio.timeout(PATIENCE):
+        async for event in wa.events(client):
+            match event:
+                case wa.Event.PAIRING_QR(text=text):
+                    device = await phone.scan(text)
+                case wa.Event.CONNECTED():
+                    return device
+    raise AssertionError("the events ended")
+
+
+async def next_message(client: wa.Client) -> wa.MessageReceived:
+    async with asyncio.timeout(PATIENCE):
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.MESSAGE):
+                return event.message
+    raise AssertionError("the events ended")

@@ -1,0 +1,304 @@
+"""The scenarios of every language: see bindings/scenarios.md."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import wa
+from conftest import PATIENCE, Link, next_message, pair
+from wa._native.wa import EventListener, runtime_tasks
+
+
+async def test_pair_by_qr(server: wa.TestServer) -> None:
+    phone = server.phone("anna")
+    async with wa.connect(wa.Store.memory(), test_server=server, device_name="a test") as client:
+        device = await pair(client, phone)
+        assert phone.linked_devices() == [device]
+        assert client.status() == wa.Status.READY
+        assert device in await client.own_addresses()
+
+
+async def test_pair_by_code(server: wa.TestServer) -> None:
+    phone = server.phone("anna")
+    async with wa.connect(wa.Store.memory(), test_server=server) as client:
+        async for event in wa.events(client):
+            match event:
+                case wa.Event.PAIRING_QR():
+                    code = await client.pair_with_code(phone.number())
+                    assert len(code) == 9 and code[4] == "-"
+                    await phone.enter_code(code)
+                case wa.Event.CONNECTED():
+                    break
+        assert len(phone.linked_devices()) == 1
+
+
+async def test_text_both_ways(server: wa.TestServer, link: Link) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+    sent = await client.send(bob.address(), wa.Message.text("hello bob"))
+    received = await bob.next_message()
+    assert (received.id, received.text) == (sent.id, "hello bob")
+    assert isinstance(await client.sent_state(sent.id), (wa.SendState.ACKED, wa.SendState.DELIVERED))
+
+    answer = wa.Message.text("hello anna").reply_to(received.key, received.message)
+    await bob.send(server.phone("anna").address(), answer)
+    message = await next_message(client)
+    assert message.text == "hello anna"
+    assert message.quoted == sent.id
+    assert message.timestamp.tzinfo is not None
+    await client.mark_read([message.key])
+    await bob.wait_read(message.id)
+
+
+async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
+    anna, bob = await link("anna"), await link("bob")
+    bob_address = (await bob.own_addresses())[0].split(":")[0] + "@s.whatsapp.net"
+    content = bytes(range(256)) * 4096
+    path = tmp_path / "out.bin"
+    path.write_bytes(content)
+
+    def pieces() -> list[bytes]:
+        return [content[at : at + 100_000] for at in range(0, len(content), 100_000)]
+
+    files = [
+        await anna.upload_file(str(path), wa.MediaKind.DOCUMENT),
+        await anna.upload_bytes(content, wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, pieces(), wa.MediaKind.DOCUMENT),
+    ]
+    for file in files:
+        options = wa.DocumentOptions(file_name="out.bin", mimetype="application/octet-stream", caption="a file")
+        await anna.send(bob_address, wa.Message.document(file, options))
+    for number in range(3):
+        message = await next_message(bob)
+        assert isinstance(message.content, wa.Content.DOCUMENT)
+        assert (message.text, message.content.file_name) == ("a file", "out.bin")
+        file = message.content.file
+        if number == 0:
+            await bob.download_file(file, str(tmp_path / "in.bin"))
+            assert (tmp_path / "in.bin").read_bytes() == content
+        elif number == 1:
+            assert await bob.download_bytes(file, 1 << 21) == content
+            with pytest.raises(wa.errors.InvalidError):
+                await bob.download_bytes(file, 1000)
+        else:
+            assert b"".join([piece async for piece in wa.download(bob, file)]) == content
+
+
+async def test_group(server: wa.TestServer, link: Link) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+    made = await client.create_group("friends", [bob.address()])
+    assert made.refused == [] and made.group.subject == "friends"
+    group = made.group.address
+    await client.send(group, wa.Message.text("hello all"))
+    received = await bob.next_message()
+    assert (received.chat, received.text) == (group, "hello all")
+    await bob.send_text(group, "hello anna")
+    message = await next_message(client)
+    assert (message.chat, message.chat_kind, message.text) == (group, wa.ChatKind.GROUP, "hello anna")
+    await client.set_group_subject(group, "good friends")
+    assert (await client.group(group)).subject == "good friends"
+    await client.leave_group(group)
+    assert group not in [group.address for group in await client.groups()]
+
+
+async def test_unconfirmed_events_come_again(server: wa.TestServer, store_path: Path) -> None:
+    anna, bob = server.phone("anna"), server.phone("bob")
+    async with wa.connect(store_path, test_server=server) as client:
+        await pair(client, anna)
+        for text in ("one", "two", "three"):
+            await bob.send_text(anna.address(), text)
+        texts = []
+        async for event in wa.events(client, confirm=False):
+            if isinstance(event, wa.Event.MESSAGE):
+                texts.append(event.message.text)
+                if event.message.text == "one":
+                    client.events().confirm(event.message.number)
+                if len(texts) == 3:
+                    break
+        assert texts == ["one", "two", "three"]
+    async with wa.connect(store_path, test_server=server) as client:
+        again = [(await next_message(client)).text for _ in range(2)]
+        assert again == ["two", "three"]
+
+
+async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+    with pytest.raises(wa.errors.InvalidError) as caught:
+        await client.send("not an address@", wa.Message.text("x"))
+    assert caught.value.code == "invalid_address"
+    assert "not an address@" in str(caught.value) and not caught.value.is_retryable()
+
+    server.refuse_next(479)
+    with pytest.raises(wa.errors.RefusedError):
+        await client.send(bob.address(), wa.Message.text("x"))
+
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        with pytest.raises(wa.errors.NotFoundError) as missing:
+            manager.account("nobody")
+        assert missing.value.code == "not_found"
+        account = await manager.create()
+        with pytest.raises(wa.errors.UnavailableError) as idle:
+            await account.send(bob.address(), wa.Message.text("x"))
+        assert idle.value.code == "not_ready" and idle.value.is_retryable()
+
+
+async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+    before = runtime_tasks()
+    server.delay_acks(timedelta(minutes=10))
+    waiting = [
+        asyncio.create_task(client.send(bob.address(), wa.Message.text(str(number)))) for number in range(10)
+    ]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+    async with asyncio.timeout(PATIENCE):
+        while runtime_tasks() > before:
+            await asyncio.sleep(0.01)
+    server.delay_acks(None)
+
+    # Whoever stops waiting for an event misses none.
+    for number in range(50):
+        await bob.send_text(server.phone("anna").address(), f"event {number}")
+    texts: list[str] = []
+    stream = client.events()
+    async with asyncio.timeout(PATIENCE):
+        while len(texts) < 50:
+            try:
+                async with asyncio.timeout(0.0005):
+                    await stream.ready()
+            except TimeoutError:
+                continue
+            for event in stream.drain(7):
+                if isinstance(event, wa.Event.MESSAGE):
+                    assert event.message.text is not None
+                    texts.append(event.message.text)
+    assert texts == [f"event {number}" for number in range(50)]
+
+
+async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: str) -> wa.Account:
+    account = await manager.create(wa.AccountSpec(name=name))
+    ticket = await account.pair(wa.PairRequest())
+    async for update in wa.updates(ticket):
+        match update:
+            case wa.PairingUpdate.QR(text=text):
+                await phone.scan(text)
+            case wa.PairingUpdate.LINKED():
+                break
+            case wa.PairingUpdate.FAILED(detail=detail):
+                raise AssertionError(detail)
+    async with asyncio.timeout(PATIENCE):
+        await account.reached(wa.AccountStatus.READY)
+    return account
+
+
+async def test_limits(server: wa.TestServer, tmp_path: Path) -> None:
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        account = await linked_account(manager, server.phone("anna"), "anna")
+        trust = await account.trust()
+        assert (trust.level, trust.daily_limit, trust.sent_today) == (1, 50, 0)
+        strangers = [server.phone(f"stranger {number}").address() for number in range(5)]
+        sent = 0
+        try:
+            for stranger in strangers:
+                await account.send(stranger, wa.Message.text("hello"))
+                sent += 1
+            raise AssertionError("five strangers at once")
+        except wa.errors.LimitedError as limited:
+            assert 1 <= sent <= 3
+            assert limited.retry_after is not None and limited.retry_after > timedelta(0)
+            assert limited.until is not None
+        preview = await account.preview(strangers[-1])
+        assert isinstance(preview, wa.Preview.LATER)
+        assert preview.limit.retry_at is not None
+        assert (await account.trust()).sent_today == sent
+        with pytest.raises(wa.errors.LimitedError):
+            await account.send(strangers[-1], wa.Message.text("again"))
+
+
+async def test_ten_accounts(server: wa.TestServer, tmp_path: Path) -> None:
+    names = [f"account-{number}" for number in range(10)]
+    async with wa.open_manager(tmp_path, test_server=server, database=tmp_path / "manager.db") as manager:
+        accounts = await asyncio.gather(
+            *(linked_account(manager, server.phone(name), name) for name in names)
+        )
+        assert manager.health() == wa.ManagerHealth(connected=10, total=10)
+        for account, name in zip(accounts, names[1:] + names[:1], strict=True):
+            await account.send(server.phone(name).address(), wa.Message.text(f"for {name}"))
+        heard = set()
+        async with asyncio.timeout(PATIENCE):
+            async for update in wa.manager_events(manager, after=0, kinds=["message.received"]):
+                assert isinstance(update, wa.ManagerUpdate.EVENT)
+                heard.add(json.loads(update.event.data)["text"])
+                if len(heard) == 10:
+                    break
+        assert heard == {f"for {name}" for name in names}
+        results = await manager.batch_stop([*names, "nobody"])
+        assert [result.error for result in results] == [None] * 10 + ["not_found"]
+        assert manager.health().connected == 0
+
+
+async def test_manager_restart(server: wa.TestServer, tmp_path: Path) -> None:
+    database = tmp_path / "manager.db"
+    async with wa.open_manager(tmp_path, test_server=server, database=database) as manager:
+        await linked_account(manager, server.phone("anna"), "anna")
+        cursor = manager.last_event()
+    async with wa.open_manager(tmp_path, test_server=server, database=database) as manager:
+        assert (await manager.restore()).started == 1
+        await manager.account("anna").reached(wa.AccountStatus.READY)
+        await server.phone("bob").send_text(server.phone("anna").address(), "still there?")
+        async with asyncio.timeout(PATIENCE):
+            async for update in wa.manager_events(manager, after=cursor):
+                assert isinstance(update, wa.ManagerUpdate.EVENT)
+                assert update.event.seq > cursor
+                cursor = update.event.seq
+                if update.event.kind == "message.received":
+                    assert json.loads(update.event.data)["text"] == "still there?"
+                    break
+
+
+async def test_a_listener_that_throws(server: wa.TestServer, link: Link) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    class Listener(EventListener):
+        def on_event(self, event: wa.Event) -> None:
+            if isinstance(event, wa.Event.MESSAGE):
+                text = event.message.text or ""
+                if text == "one":
+                    raise ValueError("not this one")
+                loop.call_soon_threadsafe(heard.put_nowait, text)
+
+    subscription = client.listen(Listener())
+    for text in ("one", "two"):
+        await bob.send_text(server.phone("anna").address(), text)
+    async with asyncio.timeout(PATIENCE):
+        assert await heard.get() == "two"
+        assert await subscription.failed()
+    failures = subscription.failures()
+    assert len(failures) == 1 and "not this one" in failures[0].reason
+    assert failures[0].number is not None
+    await client.send(bob.address(), wa.Message.text("still here"))
+    subscription.stop()
+
+
+async def test_logs_arrive(server: wa.TestServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "wa")
+    assert wa.forward_logs(logging.DEBUG)
+    assert not wa.forward_logs(logging.DEBUG)
+    async with wa.connect(wa.Store.memory(), test_server=server) as client:
+        await pair(client, server.phone("anna"))
+        server.disconnect_all()
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.CONNECTED):
+                break
+    async with asyncio.timeout(PATIENCE):
+        while not any(record.name.startswith("wa.core") for record in caplog.records):
+            await asyncio.sleep(0.01)

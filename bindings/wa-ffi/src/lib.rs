@@ -1,0 +1,43 @@
+//! `wa` for Python, Kotlin and Swift. Conversions only: what happens is `wa-core`'s, `wa-manager`'s and the test server's.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `runtime` | the one tokio runtime, and how calls get onto it |
+//! | `queue` | how events wait for a host that pulls them |
+//! | `listener` | how events are pushed to a host that wants that |
+//! | `error` | [`WaError`](error::WaError), the exception of all languages |
+//! | `types` | addresses, times and names on their way through |
+//! | `store` | where keys and messages are kept |
+//! | `client` | one account |
+//! | `event` | what happens to it |
+//! | `message`, `content` | what is sent; what is received |
+//! | `media` | files, by path, in pieces, as bytes |
+//! | `groups`, `chats`, `people`, `history` | the calls on each subject |
+//! | `manager`, `account` | many accounts |
+//! | `logs` | log records, for the host's own log |
+//! | `testing` | the test server and its phones |
+//!
+//! What a host sees of it is documented here, in words that fit all three languages.
+
+pub mod account;
+pub mod chats;
+pub mod client;
+pub mod content;
+pub mod error;
+pub mod event;
+pub mod groups;
+#[cfg(feature = "test-hooks")]
+pub mod hooks;
+pub mod listener;
+pub mod logs;
+pub mod manager;
+pub mod media;
+pub mod message;
+pub mod people;
+mod queue;
+pub mod runtime;
+pub mod store;
+pub mod testing;
+pub mod types;
+
+uniffi::setup_scaffolding!("wa");

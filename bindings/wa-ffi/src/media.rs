@@ -1,0 +1,359 @@
+//! Media files: by path, in pieces, as bytes.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
+use tokio::sync::mpsc;
+use wa_core::client::MediaSource;
+use wa_core::media as core;
+
+use crate::client::Client;
+use crate::error::WaError;
+use crate::message::MessageKey;
+use crate::queue::Queue;
+use crate::runtime::{self, Task};
+
+/// How large the pieces are that a file is moved in, in bytes.
+const PIECE: usize = 64 * 1024;
+
+/// How many of them wait.
+const PIECES: usize = 8;
+
+/// What a file is for. Upload and message must mean the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum MediaKind {
+    /// A picture, mostly JPEG.
+    Image,
+    /// A film, mostly MP4.
+    Video,
+    /// A film without sound that repeats.
+    Gif,
+    /// A round film.
+    RoundVideo,
+    /// Music or another recording.
+    Audio,
+    /// A voice note: Opus in Ogg.
+    VoiceNote,
+    /// Any file.
+    Document,
+    /// A sticker, WebP.
+    Sticker,
+    /// A ZIP of stickers.
+    StickerPack,
+    /// A thumbnail, or another file that is received only.
+    Other,
+}
+
+impl MediaKind {
+    const fn of(kind: core::MediaKind) -> Self {
+        match kind {
+            core::MediaKind::Image => Self::Image,
+            core::MediaKind::Video => Self::Video,
+            core::MediaKind::Gif => Self::Gif,
+            core::MediaKind::RoundVideo => Self::RoundVideo,
+            core::MediaKind::Audio => Self::Audio,
+            core::MediaKind::VoiceNote => Self::VoiceNote,
+            core::MediaKind::Document => Self::Document,
+            core::MediaKind::Sticker => Self::Sticker,
+            core::MediaKind::StickerPack => Self::StickerPack,
+            _ => Self::Other,
+        }
+    }
+
+    fn to_core(self) -> Result<core::MediaKind, WaError> {
+        Ok(match self {
+            Self::Image => core::MediaKind::Image,
+            Self::Video => core::MediaKind::Video,
+            Self::Gif => core::MediaKind::Gif,
+            Self::RoundVideo => core::MediaKind::RoundVideo,
+            Self::Audio => core::MediaKind::Audio,
+            Self::VoiceNote => core::MediaKind::VoiceNote,
+            Self::Document => core::MediaKind::Document,
+            Self::Sticker => core::MediaKind::Sticker,
+            Self::StickerPack => core::MediaKind::StickerPack,
+            Self::Other => {
+                return Err(WaError::invalid("media_kind", "files of this kind are only received"));
+            }
+        })
+    }
+}
+
+/// A file on the media hosts: where it is, and its key. Made by an upload, or found in a received message. The hosts keep
+/// it for some weeks.
+#[derive(Debug, uniffi::Object)]
+pub struct Attachment(pub(crate) core::Attachment);
+
+impl Attachment {
+    pub(crate) fn new(file: core::Attachment) -> Arc<Self> {
+        Arc::new(Self(file))
+    }
+}
+
+#[uniffi::export]
+impl Attachment {
+    /// What it is for.
+    pub fn kind(&self) -> MediaKind {
+        MediaKind::of(self.0.kind)
+    }
+
+    /// How many bytes it has, as the sender says.
+    pub fn length(&self) -> Option<u64> {
+        self.0.file_length
+    }
+
+    /// SHA-256 of the file.
+    pub fn sha256(&self) -> Option<Vec<u8>> {
+        self.0.file_sha256.map(Vec::from)
+    }
+
+    /// The same file as another kind: a picture that is sent as a document, say. Its upload must have been of that kind.
+    pub fn with_kind(&self, kind: MediaKind) -> Result<Arc<Self>, WaError> {
+        Ok(Self::new(self.0.clone().with_kind(kind.to_core()?)))
+    }
+}
+
+#[uniffi::export]
+impl Client {
+    /// Encrypts a file and uploads it: what comes back is for a message. It is read in pieces, and never held whole.
+    pub async fn upload_file(&self, path: String, kind: MediaKind) -> Result<Arc<Attachment>, WaError> {
+        let (media, kind) = (self.core()?.media(), kind.to_core()?);
+        let path = std::path::PathBuf::from(path);
+        runtime::run(async move { Ok(Attachment::new(media.upload(path.as_path(), kind).await?)) }).await
+    }
+
+    /// Encrypts bytes and uploads them. For small files: large ones are better uploaded by path or in pieces.
+    pub async fn upload_bytes(&self, bytes: Vec<u8>, kind: MediaKind) -> Result<Arc<Attachment>, WaError> {
+        let (media, kind) = (self.core()?.media(), kind.to_core()?);
+        runtime::run(async move { Ok(Attachment::new(media.upload(bytes, kind).await?)) }).await
+    }
+
+    /// Begins an upload that is fed in pieces.
+    pub fn upload(&self, kind: MediaKind) -> Result<Arc<MediaWriter>, WaError> {
+        let (media, kind) = (self.core()?.media(), kind.to_core()?);
+        let (pieces, source) = mpsc::channel(PIECES);
+        let source = MediaSource::reader(Source { pieces: source, piece: Vec::new(), at: 0 });
+        let upload = Task::spawn(async move { Ok(media.upload(source, kind).await?) })?;
+        let state = Writing { pieces: Some(pieces), upload: Some(upload) };
+        Ok(Arc::new(MediaWriter(Mutex::new(state))))
+    }
+
+    /// Downloads a file to this path. It is there when it is whole and proven, in place of what was there before; until
+    /// then it is a temporary file beside it, which is gone after any failure.
+    pub async fn download_file(&self, file: Arc<Attachment>, path: String) -> Result<(), WaError> {
+        let media = self.core()?.media();
+        runtime::run(async move { Ok(media.download_to_path(&file.0, path).await?) }).await
+    }
+
+    /// Downloads a file of at most `limit` bytes. For small files: large ones are better downloaded by path or in pieces.
+    pub async fn download_bytes(&self, file: Arc<Attachment>, limit: u64) -> Result<Vec<u8>, WaError> {
+        let media = self.core()?.media();
+        runtime::run(async move { Ok(media.download_bytes(&file.0, limit).await?) }).await
+    }
+
+    /// Begins a download that is taken in pieces. That it is whole is proven by its end only: what was taken before an
+    /// error is worth nothing.
+    pub fn download(&self, file: Arc<Attachment>) -> Result<Arc<MediaReader>, WaError> {
+        let media = self.core()?.media();
+        let inner = Arc::new(Reading { pieces: Queue::new(PIECES), outcome: Mutex::new(None) });
+        let reading = Arc::clone(&inner);
+        let task = Task::spawn(async move {
+            let end = EndOnDrop(reading);
+            let (mut out, mut sink) = tokio::io::duplex(PIECE);
+            let fetch = async {
+                let done = media.download(&file.0, &mut sink).await;
+                drop(sink);
+                done
+            };
+            let hand_on = async {
+                loop {
+                    let mut piece = vec![0; PIECE];
+                    let Ok(length) = out.read(&mut piece).await else { return };
+                    piece.truncate(length);
+                    if length == 0 || !end.0.pieces.room().await {
+                        return;
+                    }
+                    end.0.pieces.put(piece);
+                }
+            };
+            let (done, ()) = tokio::join!(fetch, hand_on);
+            end.0.tell(done.map_err(WaError::from));
+        })?;
+        Ok(Arc::new(MediaReader { inner, _task: task }))
+    }
+
+    /// Asks our phone to upload the file of a message again, when the hosts have it no more. What comes back is where it
+    /// is now.
+    pub async fn request_reupload(
+        &self,
+        message: MessageKey,
+        file: Arc<Attachment>,
+        within: Duration,
+    ) -> Result<Arc<Attachment>, WaError> {
+        let (media, message) = (self.core()?.media(), message.to_core()?);
+        runtime::run(
+            async move { Ok(Attachment::new(media.request_reupload(message, &file.0, within).await?)) },
+        )
+        .await
+    }
+}
+
+/// An upload that is fed in pieces: `write` what there is, and while it takes nothing wait for `ready`; then `finish`.
+#[derive(uniffi::Object)]
+pub struct MediaWriter(Mutex<Writing>);
+
+struct Writing {
+    pieces: Option<mpsc::Sender<Vec<u8>>>,
+    upload: Option<Task<Result<core::Attachment, WaError>>>,
+}
+
+impl std::fmt::Debug for MediaWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaWriter").finish_non_exhaustive()
+    }
+}
+
+impl MediaWriter {
+    fn with<T>(&self, look: impl FnOnce(&mut Writing) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[uniffi::export]
+impl MediaWriter {
+    /// Takes as much of it as there is room for, and says how many bytes that were; 0 when there is no room now.
+    pub fn write(&self, bytes: &[u8]) -> Result<u64, WaError> {
+        self.with(|writing| {
+            let pieces = writing.pieces.as_ref().ok_or_else(ended)?;
+            let mut taken = 0;
+            for piece in bytes.chunks(PIECE) {
+                match pieces.try_send(piece.to_vec()) {
+                    Ok(()) => taken += piece.len() as u64,
+                    // The upload failed: `finish` says why.
+                    Err(mpsc::error::TrySendError::Closed(_)) => return Ok(bytes.len() as u64),
+                    Err(mpsc::error::TrySendError::Full(_)) => break,
+                }
+            }
+            Ok(taken)
+        })
+    }
+
+    /// Waits until there is room.
+    pub async fn ready(&self) -> Result<(), WaError> {
+        let pieces = self.with(|writing| writing.pieces.clone()).ok_or_else(ended)?;
+        let _room = pieces.reserve().await;
+        Ok(())
+    }
+
+    /// Says that this was all of it, and waits for the end of the upload.
+    pub async fn finish(&self) -> Result<Arc<Attachment>, WaError> {
+        let upload = self.with(|writing| {
+            writing.pieces = None;
+            writing.upload.take()
+        });
+        match upload.ok_or_else(ended)?.await {
+            Ok(uploaded) => Ok(Attachment::new(uploaded?)),
+            Err(_) => Err(WaError::shut_down()),
+        }
+    }
+
+    /// Calls the upload off.
+    pub fn cancel(&self) {
+        self.with(|writing| {
+            writing.upload = None;
+            writing.pieces = None;
+        });
+    }
+}
+
+fn ended() -> WaError {
+    WaError::closed("ended", "this upload was finished or cancelled")
+}
+
+/// The pieces as one file.
+struct Source {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl AsyncRead for Source {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        while self.at == self.piece.len() {
+            match std::task::ready!(self.pieces.poll_recv(context)) {
+                Some(piece) => (self.piece, self.at) = (piece, 0),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        let left = self.piece.get(self.at..).unwrap_or_default();
+        let length = left.len().min(buffer.remaining());
+        buffer.put_slice(left.get(..length).unwrap_or_default());
+        self.at += length;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A download that is taken in pieces: while `ready`, `take` what there is.
+#[derive(uniffi::Object)]
+pub struct MediaReader {
+    inner: Arc<Reading>,
+    /// Ends with the reader.
+    _task: Task<()>,
+}
+
+struct Reading {
+    pieces: Queue<Vec<u8>>,
+    outcome: Mutex<Option<Result<(), WaError>>>,
+}
+
+impl Reading {
+    fn tell(&self, outcome: Result<(), WaError>) {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(outcome);
+    }
+}
+
+/// Whatever ends the download, who waits for it hears of it.
+struct EndOnDrop(Arc<Reading>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.tell(Err(WaError::shut_down()));
+        self.0.pieces.end();
+    }
+}
+
+impl std::fmt::Debug for MediaReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaReader").finish_non_exhaustive()
+    }
+}
+
+#[uniffi::export]
+impl MediaReader {
+    /// Waits for more of the file. True when there is some, false when that was all and it is whole. Takes nothing.
+    pub async fn ready(&self) -> Result<bool, WaError> {
+        if self.inner.pieces.ready().await {
+            return Ok(true);
+        }
+        let outcome = self.inner.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        outcome
+            .unwrap_or_else(|| Err(WaError::cancelled("cancelled", "this download was cancelled")))
+            .map(|()| false)
+    }
+
+    /// Takes the next piece of the file; empty when there is none now.
+    pub fn take(&self) -> Vec<u8> {
+        self.inner.pieces.drain(1).pop().unwrap_or_default()
+    }
+
+    /// Calls the download off.
+    pub fn cancel(&self) {
+        self.inner.pieces.stop();
+    }
+}

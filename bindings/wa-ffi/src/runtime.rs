@@ -1,0 +1,121 @@
+//! The one tokio runtime. Hosts poll exported futures on threads of their own, where tokio knows no timers and sockets:
+//! whatever needs them runs here.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
+
+use crate::error::WaError;
+
+static STATE: Mutex<State> = Mutex::new(State::Unused { threads: None });
+
+enum State {
+    Unused { threads: Option<usize> },
+    Running { runtime: Runtime, process: u32 },
+    Closed,
+}
+
+fn state() -> MutexGuard<'static, State> {
+    // Nothing below panics while it holds the lock.
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says how many threads the library may use for itself. Two unless it is called, and of no effect once anything else
+/// was: false is returned then.
+#[uniffi::export]
+pub fn configure(threads: u32) -> bool {
+    match &mut *state() {
+        State::Unused { threads: wanted } => {
+            *wanted = usize::try_from(threads).ok().filter(|threads| *threads > 0);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Ends everything that the library does in this process: streams end, connections close, and every later call says
+/// `Closed`. It waits for what is under way, for as long as `timeout` at most. Calling it again does nothing.
+#[uniffi::export]
+pub fn shutdown(timeout: Duration) {
+    let ended = std::mem::replace(&mut *state(), State::Closed);
+    if let State::Running { runtime, process } = ended {
+        if process == process::id() {
+            runtime.shutdown_timeout(timeout);
+        } else {
+            // Its threads stayed in the parent.
+            std::mem::forget(runtime);
+        }
+    }
+}
+
+/// The runtime, made at the first call.
+pub(crate) fn handle() -> Result<Handle, WaError> {
+    let mut state = state();
+    if let State::Unused { threads } = *state {
+        let built = Builder::new_multi_thread()
+            .worker_threads(threads.unwrap_or(2))
+            .thread_name("wa")
+            .enable_all()
+            .build();
+        let runtime = built.map_err(|error| WaError::other("no_threads", error))?;
+        *state = State::Running { runtime, process: process::id() };
+    }
+    match &*state {
+        State::Running { runtime, process } if *process == process::id() => Ok(runtime.handle().clone()),
+        State::Running { .. } => Err(WaError::closed(
+            "forked",
+            "this process was forked after the library was used; start it with spawn or forkserver instead",
+        )),
+        _ => Err(WaError::shut_down()),
+    }
+}
+
+/// Runs `work` on the runtime. Dropping the future aborts it.
+pub(crate) async fn run<T: Send + 'static>(
+    work: impl Future<Output = Result<T, WaError>> + Send + 'static,
+) -> Result<T, WaError> {
+    match Task::spawn(work)?.await {
+        Ok(done) => done,
+        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        Err(_) => Err(WaError::shut_down()),
+    }
+}
+
+/// A task that ends with whoever waits for it.
+#[derive(Debug)]
+pub(crate) struct Task<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Task<T> {
+    pub(crate) fn spawn(work: impl Future<Output = T> + Send + 'static) -> Result<Self, WaError> {
+        let handle = handle()?.spawn(work);
+        #[cfg(feature = "test-hooks")]
+        crate::hooks::note_tasks(1);
+        Ok(Self(handle))
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        #[cfg(feature = "test-hooks")]
+        crate::hooks::note_tasks(-1);
+        if !self.0.is_finished() {
+            #[cfg(feature = "test-hooks")]
+            crate::hooks::note_cancelled();
+            self.0.abort();
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The test server and its phones, in this process: bots are tested with no network and no phone.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use prost::Message as _;
+use wa_core::ClientBuilder;
+use wa_test_server::{GroupMode, Phone, PhoneMessage as Received};
+
+use crate::content::Content;
+use crate::error::WaError;
+use crate::message::{Message, MessageKey};
+use crate::runtime;
+use crate::types;
+
+/// How long a phone waits for what a test expects.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The service, in this process: with phones that are simulated, and everything else as it is.
+#[derive(uniffi::Object)]
+pub struct TestServer(wa_test_server::TestServer);
+
+impl std::fmt::Debug for TestServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestServer").finish_non_exhaustive()
+    }
+}
+
+impl TestServer {
+    /// A client that talks to this server.
+    pub(crate) fn connect(&self, builder: ClientBuilder) -> ClientBuilder {
+        let builder = builder.connector(self.0.connector()).trust_root(self.0.trust_root());
+        builder.http_client(self.0.media().http_client())
+    }
+}
+
+#[uniffi::export]
+impl TestServer {
+    /// Starts a server. It ends when nobody holds it any more.
+    #[uniffi::constructor]
+    pub async fn start() -> Result<Arc<Self>, WaError> {
+        runtime::run(async { Ok(Arc::new(Self(wa_test_server::TestServer::start().await))) }).await
+    }
+
+    /// The phone of this name, made at the first call.
+    pub fn phone(&self, name: String) -> Result<Arc<TestPhone>, WaError> {
+        let _runtime = runtime::handle()?.enter();
+        Ok(Arc::new(TestPhone(self.0.phone(&name))))
+    }
+
+    /// Ends the connection of a device, as a lost network does. False when it has none.
+    pub fn disconnect(&self, device: String) -> Result<bool, WaError> {
+        Ok(self.0.disconnect(&types::jid(&device)?))
+    }
+
+    /// Ends all connections.
+    pub fn disconnect_all(&self) {
+        self.0.disconnect_all();
+    }
+
+    /// Whether a device is logged in.
+    pub fn is_online(&self, device: String) -> Result<bool, WaError> {
+        Ok(self.0.is_online(&types::jid(&device)?))
+    }
+
+    /// Waits until a device is logged in.
+    pub async fn wait_online(self: Arc<Self>, device: String) -> Result<(), WaError> {
+        let device = types::jid(&device)?;
+        patiently(async move { self.0.wait_online(&device).await }).await
+    }
+
+    /// Waits until a device is not connected any more.
+    pub async fn wait_offline(self: Arc<Self>, device: String) -> Result<(), WaError> {
+        let device = types::jid(&device)?;
+        patiently(async move { self.0.wait_offline(&device).await }).await
+    }
+
+    /// The next so many messages that clients send are not acknowledged.
+    pub fn drop_acks(&self, count: u32) {
+        self.0.faults().drop_ack(count);
+    }
+
+    /// Every ack comes this late; at once without it.
+    pub fn delay_acks(&self, delay: Option<Duration>) {
+        self.0.faults().delay_acks(delay);
+    }
+
+    /// The next message that a client sends is refused with this code.
+    pub fn refuse_next(&self, code: u16) {
+        self.0.faults().nack_next(code);
+    }
+
+    /// The next so many deliveries cannot be decrypted as they come.
+    pub fn garble_next(&self, count: u32) {
+        self.0.faults().garble_next(count);
+    }
+
+    /// The next so many connections are refused.
+    pub fn refuse_connections(&self, count: u32) {
+        self.0.faults().refuse_connections(count);
+    }
+
+    /// The next logins are refused with this code, so many times.
+    pub fn refuse_logins(&self, code: u16, count: u32) {
+        self.0.faults().refuse_login(code, count);
+    }
+
+    /// The next login is answered with a ban for so long.
+    pub fn ban(&self, code: u16, duration: Duration) {
+        self.0.faults().ban(code, duration, 1);
+    }
+
+    /// The next request for a pairing code is refused with this code.
+    pub fn refuse_pairing_code(&self, code: u16) {
+        self.0.refuse_pairing_code(code, None);
+    }
+
+    /// Ends all that was to go wrong.
+    pub fn clear_faults(&self) {
+        self.0.faults().clear();
+    }
+}
+
+/// A simulated phone: the first device of an account.
+#[derive(uniffi::Object)]
+pub struct TestPhone(Phone);
+
+impl std::fmt::Debug for TestPhone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestPhone").field("name", &self.0.name()).finish_non_exhaustive()
+    }
+}
+
+/// A message that a phone received.
+#[derive(Debug, Clone, uniffi::Record)]
+pub struct PhoneMessage {
+    /// Its id.
+    pub id: String,
+    /// The chat.
+    pub chat: String,
+    /// The device that sent it.
+    pub sender: String,
+    /// Whether a linked device of the same account sent it.
+    pub from_me: bool,
+    /// When the server took it.
+    pub timestamp: SystemTime,
+    /// Its text, if it is one.
+    pub text: Option<String>,
+    /// What it says.
+    pub content: Content,
+    /// Names it from the phone's side.
+    pub key: MessageKey,
+    /// The message itself.
+    pub message: Arc<Message>,
+}
+
+#[uniffi::export]
+impl TestPhone {
+    /// Its name.
+    pub fn name(&self) -> String {
+        self.0.name().to_owned()
+    }
+
+    /// Its address by phone number.
+    pub fn address(&self) -> String {
+        self.0.pn().to_string()
+    }
+
+    /// Its address by LID.
+    pub fn lid(&self) -> String {
+        self.0.lid().to_string()
+    }
+
+    /// Its phone number: digits with the country code.
+    pub fn number(&self) -> String {
+        self.0.pn().user().to_owned()
+    }
+
+    /// Scans a QR code, and so links the device that shows it. Returns that device.
+    pub async fn scan(self: Arc<Self>, qr: String) -> Result<String, WaError> {
+        runtime::run(async move {
+            let linked = self.0.scan(&qr).await;
+            linked.map(|device| device.to_string()).map_err(|error| WaError::refused("scan", error))
+        })
+        .await
+    }
+
+    /// Types a code, and so links the device that shows it. Returns that device.
+    pub async fn enter_code(self: Arc<Self>, code: String) -> Result<String, WaError> {
+        runtime::run(async move {
+            let linked = self.0.enter_code(&code).await;
+            linked.map(|device| device.to_string()).map_err(|error| WaError::refused("code", error))
+        })
+        .await
+    }
+
+    /// The devices that are linked to it.
+    pub fn linked_devices(&self) -> Vec<String> {
+        types::texts(&self.0.linked_devices())
+    }
+
+    /// Unlinks a device. False when it is not linked.
+    pub fn remove_device(&self, device: String) -> Result<bool, WaError> {
+        Ok(self.0.remove_device(&types::jid(&device)?))
+    }
+
+    /// Sends a text. Returns its id.
+    pub async fn send_text(self: Arc<Self>, to: String, text: String) -> Result<String, WaError> {
+        let to = types::jid(&to)?;
+        runtime::run(async move { sent(self.0.send_text(&to, &text).await) }).await
+    }
+
+    /// Sends a message. Returns its id.
+    pub async fn send(self: Arc<Self>, to: String, message: Arc<Message>) -> Result<String, WaError> {
+        let to = types::jid(&to)?;
+        runtime::run(async move { sent(self.0.send_encoded(&to, message.0.encoded()).await) }).await
+    }
+
+    /// Waits for the next message of somebody else. An error after half a minute.
+    pub async fn next_message(self: Arc<Self>) -> Result<PhoneMessage, WaError> {
+        let received = patiently(async move { self.0.message().await }).await?;
+        received_on_phone(&received)
+    }
+
+    /// The next message of anybody, copies of its own linked devices included; nothing if none is there.
+    pub fn try_next_message(&self) -> Result<Option<PhoneMessage>, WaError> {
+        self.0.try_next_message().map(|received| received_on_phone(&received)).transpose()
+    }
+
+    /// Waits until a message that it sent was read.
+    pub async fn wait_read(self: Arc<Self>, id: String) -> Result<(), WaError> {
+        let id = types::message_id(&id)?;
+        patiently(async move { drop(self.0.receipt(&id, Some("read")).await) }).await
+    }
+
+    /// Makes a group with these members. Returns its address.
+    pub fn create_group(&self, subject: String, members: Vec<String>) -> Result<String, WaError> {
+        let members = types::jids(&members)?;
+        let members: Vec<_> = members.iter().collect();
+        let _runtime = runtime::handle()?.enter();
+        Ok(self.0.create_group(&subject, &members, GroupMode::Lid).to_string())
+    }
+
+    /// Shows that it is writing, or that it stopped.
+    pub fn typing(&self, to: String, is_typing: bool) -> Result<(), WaError> {
+        self.0.typing(&types::jid(&to)?, is_typing);
+        Ok(())
+    }
+
+    /// Calls somebody.
+    pub fn call(&self, to: String, call_id: String, is_video: bool) -> Result<(), WaError> {
+        self.0.call(&types::jid(&to)?, &call_id, is_video);
+        Ok(())
+    }
+
+    /// Is switched off.
+    pub fn go_offline(&self) {
+        self.0.go_offline();
+    }
+
+    /// Is switched on again.
+    pub fn go_online(&self) {
+        self.0.online();
+    }
+}
+
+async fn patiently<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, WaError> {
+    runtime::run(async move {
+        let waited = tokio::time::timeout(PATIENCE, work).await;
+        waited
+            .map_err(|_| WaError::unavailable("timeout", "what was waited for did not come in half a minute"))
+    })
+    .await
+}
+
+fn sent(sent: Result<wa_test_server::Sent, wa_test_server::SendError>) -> Result<String, WaError> {
+    sent.map(|sent| sent.id.to_string()).map_err(|error| WaError::refused("phone", error))
+}
+
+fn received_on_phone(received: &Received) -> Result<PhoneMessage, WaError> {
+    let message = Message::decode(received.message.encode_to_vec())?;
+    Ok(PhoneMessage {
+        id: received.id.to_string(),
+        chat: received.chat.to_string(),
+        sender: received.sender.to_string(),
+        from_me: received.from_me,
+        timestamp: types::time(received.timestamp),
+        text: received.text().map(str::to_owned),
+        content: message.content(),
+        key: MessageKey {
+            chat: received.chat.to_string(),
+            id: received.id.to_string(),
+            from_me: received.from_me,
+            sender: (!received.from_me).then(|| received.sender.to_user().to_string()),
+        },
+        message,
+    })
+}

@@ -1,0 +1,67 @@
+//! Addresses, times and names on their way through. They cross as texts and as the host's own types, and are checked
+//! here: what does not hold is [`WaError::Invalid`].
+
+use std::time::SystemTime;
+
+use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis, UnixSeconds};
+
+use crate::error::WaError;
+
+pub(crate) fn jid(text: &str) -> Result<Jid, WaError> {
+    text.parse().map_err(|error| WaError::invalid("invalid_address", format!("{text:?}: {error}")))
+}
+
+pub(crate) fn jids(texts: &[String]) -> Result<Vec<Jid>, WaError> {
+    texts.iter().map(|text| jid(text)).collect()
+}
+
+pub(crate) fn phone_number(text: &str) -> Result<PhoneNumber, WaError> {
+    PhoneNumber::new(text).map_err(|error| WaError::invalid("invalid_phone", error))
+}
+
+pub(crate) fn message_id(text: &str) -> Result<MessageId, WaError> {
+    if text.is_empty() {
+        return Err(WaError::invalid("invalid_message_id", "a message id has one character at least"));
+    }
+    Ok(MessageId::new(text))
+}
+
+pub(crate) fn texts(jids: &[Jid]) -> Vec<String> {
+    jids.iter().map(Jid::to_string).collect()
+}
+
+pub(crate) fn text(jid: Option<&Jid>) -> Option<String> {
+    jid.map(Jid::to_string)
+}
+
+pub(crate) fn time(at: UnixSeconds) -> SystemTime {
+    at.to_system_time()
+}
+
+pub(crate) fn time_ms(at: UnixMillis) -> SystemTime {
+    SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(at.0)
+}
+
+/// Times before 1970 are 1970.
+pub(crate) fn seconds(at: SystemTime) -> UnixSeconds {
+    UnixSeconds(at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// `AcceptedElsewhere` as `accepted_elsewhere`: names of variants as hosts read them in texts.
+pub(crate) fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// The name of a variant, which stands first in what `Debug` writes.
+pub(crate) fn word(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let name = text.split(|letter: char| !letter.is_ascii_alphanumeric()).next();
+    snake(name.unwrap_or_default())
+}
