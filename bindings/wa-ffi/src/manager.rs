@@ -402,7 +402,7 @@ impl AccountSpec {
             name: self.name.map(name).transpose()?,
             display_name: self.display_name,
             owner: self.owner,
-            settings: self.settings.map(|settings| settings.to_core()).transpose()?.unwrap_or_default(),
+            settings: self.settings.map(|settings| settings.to_core()).transpose()?,
             metadata: self.metadata.unwrap_or_default().into_iter().collect(),
             ..wa_manager::AccountSpec::default()
         })

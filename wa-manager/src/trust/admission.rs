@@ -452,17 +452,17 @@ impl TrustState {
                 }
             }
         }
-        if lane.is_to_stranger() {
-            if let Some(quota) = self.quota.filter(|quota| now.0 < quota.ends && quota.left == 0) {
-                limits.add(LimitInfo {
-                    lane,
-                    scope: Scope::Quota,
-                    limit: 0,
-                    used: 0,
-                    retry_at: Some(UnixMillis(quota.ends)),
-                    source: LimitSource::Server { code: None },
-                });
-            }
+        if lane.is_to_stranger()
+            && let Some(quota) = self.quota.filter(|quota| now.0 < quota.ends && quota.left == 0)
+        {
+            limits.add(LimitInfo {
+                lane,
+                scope: Scope::Quota,
+                limit: 0,
+                used: 0,
+                retry_at: Some(UnixMillis(quota.ends)),
+                source: LimitSource::Server { code: None },
+            });
         }
         if let Some(tag) = text.filter(|_| lane != Lane::Reply) {
             self.look_at_text(level, person.id, tag, now, limits);

@@ -207,46 +207,30 @@ impl WebhooksTask {
             Command::StopAccount(account, reply) => {
                 let of_it = self.running.extract_if(|_, running| running.account.as_ref() == Some(&account));
                 let of_it: Vec<_> = of_it.collect();
-<<<<<<< HEAD
-                if !matches!(self.look, Look::Done) || !of_it.is_empty() {
-                    self.stopped.insert(account);
-                }
-=======
                 *self.stopped.entry(account).or_default() += 1;
->>>>>>> server-webhooks
                 for (_, running) in of_it {
                     running.end().await;
                 }
                 let _nobody_waits = reply.send(Ok(()));
             }
             Command::StartAccount(account, reply) => {
-                self.stopped.remove(&account);
-                self.look = Look::reading(&self.shared);
+                self.start_account(&account);
                 let _nobody_waits = reply.send(Ok(()));
             }
         }
     }
 
-<<<<<<< HEAD
-=======
-    async fn start_account(&mut self, account: &AccountId) -> Result<(), WebhookError> {
+    /// Nobody deletes the account any more, or one less does.
+    fn start_account(&mut self, account: &AccountId) {
         match self.stopped.get_mut(account) {
-            Some(count) if *count > 1 => {
-                *count -= 1;
-                return Ok(());
-            }
-            _ => drop(self.stopped.remove(account)),
-        }
-        let records = self.shared.store.webhooks().await.inspect_err(|_| self.look_again())?;
-        for record in records {
-            if record.spec.account.as_ref() == Some(account) {
-                self.start(record);
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                self.stopped.remove(account);
+                self.look = Look::reading(&self.shared);
             }
         }
-        Ok(())
     }
 
->>>>>>> server-webhooks
     async fn create(&mut self, record: WebhookRecord) -> Result<(), WebhookError> {
         let all = self.shared.store.webhooks().await?;
         if all.iter().filter(|other| other.tenant == record.tenant).count() >= MAX_WEBHOOKS {

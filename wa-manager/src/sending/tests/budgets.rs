@@ -321,10 +321,9 @@ fn on(
         let start = Start {
             established_since: (level > 2).then_some(claimed),
             linked_since: (level == 2).then_some(claimed),
-            ..Start::default()
         };
         // Of some tenants less than the level allows.
-        let tenant_cap = (steps.len() % 3 == 0).then_some(20);
+        let tenant_cap = steps.len().is_multiple_of(3).then_some(20);
         let scene =
             Scene::ready(store, None, GateConfig { start, tenant_cap, ..GateConfig::default() }).await;
         run(scene, steps, stubborn).await
