@@ -94,12 +94,8 @@ pub struct AccountSettings {
 }
 
 impl AccountSettings {
-    pub(crate) fn to_core(self) -> Result<wa_manager::AccountSettings, WaError> {
-        let mut settings = wa_manager::AccountSettings::default();
-        settings.auto_start = self.auto_start;
-        settings.sync_limit =
-            SyncLimit::new(self.sync_limit).map_err(|error| WaError::invalid("invalid_settings", error))?;
-        settings.storage_mode = match self.storage {
+    pub(crate) fn into_core(self) -> Result<wa_manager::AccountSettings, WaError> {
+        let storage_mode = match self.storage {
             None | Some(MediaStorage::Files) => StorageMode::Filesystem,
             Some(MediaStorage::Database) => StorageMode::Database,
             Some(MediaStorage::Nowhere) => StorageMode::None,
@@ -107,12 +103,17 @@ impl AccountSettings {
                 return Err(WaError::invalid("invalid_settings", "say where files are to be kept"));
             }
         };
-        settings.strict_daily_limit = self.strict_daily_limit;
-        settings.time_zone = match self.time_zone {
-            Some(name) => Some(name.try_into().map_err(|error| WaError::invalid("invalid_settings", error))?),
-            None => None,
-        };
-        Ok(settings)
+        let zone =
+            |name: String| name.try_into().map_err(|error| WaError::invalid("invalid_settings", error));
+        Ok(wa_manager::AccountSettings {
+            auto_start: self.auto_start,
+            sync_limit: SyncLimit::new(self.sync_limit)
+                .map_err(|error| WaError::invalid("invalid_settings", error))?,
+            storage_mode,
+            strict_daily_limit: self.strict_daily_limit,
+            time_zone: self.time_zone.map(zone).transpose()?,
+            ..wa_manager::AccountSettings::default()
+        })
     }
 
     fn of(settings: &wa_manager::AccountSettings) -> Self {
@@ -331,7 +332,7 @@ pub struct PairRequest {
 }
 
 impl PairRequest {
-    pub(crate) fn to_core(self) -> Result<pairing::PairRequest, WaError> {
+    pub(crate) fn into_core(self) -> Result<pairing::PairRequest, WaError> {
         let request = match self.phone_number {
             None => pairing::PairRequest::qr(),
             Some(number) => {
@@ -636,7 +637,7 @@ impl Account {
 
     /// Begins to link it to a phone.
     pub async fn pair(&self, request: PairRequest) -> Result<Arc<PairingTicket>, WaError> {
-        let request = request.to_core()?;
+        let request = request.into_core()?;
         PairingTicket::new(self.call(|account| async move { account.pair(request).await }).await?)
     }
 
@@ -652,7 +653,7 @@ impl Account {
         let patch = AccountPatch {
             version,
             display_name,
-            settings: settings.map(AccountSettings::to_core).transpose()?,
+            settings: settings.map(AccountSettings::into_core).transpose()?,
             metadata: metadata.map(|metadata| metadata.into_iter().collect()),
         };
         let snapshot = self.call(|account| async move { account.update(patch).await }).await?;
@@ -725,12 +726,12 @@ impl Account {
         limit: Option<u16>,
         chats: Option<Vec<String>>,
     ) -> Result<String, WaError> {
-        let mut request = HistoryRequest::default();
-        request.limit = limit
-            .map(SyncLimit::new)
-            .transpose()
-            .map_err(|error| WaError::invalid("invalid_limit", error))?;
-        request.chats = types::jids(&chats.unwrap_or_default())?;
+        let limit = limit.map(SyncLimit::new).transpose();
+        let request = HistoryRequest {
+            limit: limit.map_err(|error| WaError::invalid("invalid_limit", error))?,
+            chats: types::jids(&chats.unwrap_or_default())?,
+            ..HistoryRequest::default()
+        };
         let job = self.call(|account| async move { account.sync_history(request).await }).await?;
         Ok(job.id.to_string())
     }

@@ -253,7 +253,7 @@ impl ClientManager {
 
     /// Makes an account. It is not linked yet: `pair` is next.
     pub async fn create(&self, spec: Option<AccountSpec>) -> Result<Arc<Account>, WaError> {
-        let (manager, spec) = (self.0.clone(), spec.unwrap_or_default().to_core()?);
+        let (manager, spec) = (self.0.clone(), spec.unwrap_or_default().into_core()?);
         runtime::run(async move { Ok(Account::new(manager.create(spec).await?)) }).await
     }
 
@@ -263,8 +263,8 @@ impl ClientManager {
         spec: Option<AccountSpec>,
         request: PairRequest,
     ) -> Result<Arc<PairingTicket>, WaError> {
-        let (manager, spec) = (self.0.clone(), spec.unwrap_or_default().to_core()?);
-        let request = request.to_core()?;
+        let (manager, spec) = (self.0.clone(), spec.unwrap_or_default().into_core()?);
+        let request = request.into_core()?;
         runtime::run(async move {
             let (_, ticket) = manager.create_and_pair(spec, request).await?;
             PairingTicket::new(ticket)
@@ -289,14 +289,14 @@ impl ClientManager {
         tenant: Option<String>,
         status: Option<String>,
     ) -> Result<Vec<AccountSnapshot>, WaError> {
-        let mut filter = ListFilter::default();
-        filter.tenant = tenant.map(TenantId::new);
-        filter.status = match status {
-            Some(status) => Some(
-                AccountStatus::from_wire(&status)
-                    .ok_or_else(|| WaError::invalid("invalid_status", format!("{status:?} is no status")))?,
-            ),
-            None => None,
+        let status = status.map(|status| {
+            AccountStatus::from_wire(&status)
+                .ok_or_else(|| WaError::invalid("invalid_status", format!("{status:?} is no status")))
+        });
+        let mut filter = ListFilter {
+            tenant: tenant.map(TenantId::new),
+            status: status.transpose()?,
+            ..ListFilter::default()
         };
         let manager = self.0.clone();
         runtime::run(async move {
@@ -349,15 +349,16 @@ impl ClientManager {
     /// The events that are wanted, from a place on.
     pub fn events(&self, selection: Option<EventSelection>) -> Result<Arc<ManagerEvents>, WaError> {
         let selection = selection.unwrap_or_default();
-        let mut filter = EventFilter::default();
-        filter.tenant = selection.tenant.map(TenantId::new);
-        filter.account = selection.account.map(AccountId::stored);
-        for kind in selection.kinds.unwrap_or_default() {
-            let known = EventKind::from_wire(&kind);
-            filter.kinds.push(
-                known.ok_or_else(|| WaError::invalid("invalid_kind", format!("{kind:?} is no event")))?,
-            );
-        }
+        let kinds = selection.kinds.unwrap_or_default().into_iter().map(|kind| {
+            EventKind::from_wire(&kind)
+                .ok_or_else(|| WaError::invalid("invalid_kind", format!("{kind:?} is no event")))
+        });
+        let filter = EventFilter {
+            tenant: selection.tenant.map(TenantId::new),
+            account: selection.account.map(AccountId::stored),
+            kinds: kinds.collect::<Result<_, _>>()?,
+            ..EventFilter::default()
+        };
         let _runtime = runtime::handle()?.enter();
         ManagerEvents::new(self.0.subscribe(filter, selection.after))
     }
@@ -396,13 +397,13 @@ impl ClientManager {
 }
 
 impl AccountSpec {
-    fn to_core(self) -> Result<wa_manager::AccountSpec, WaError> {
+    fn into_core(self) -> Result<wa_manager::AccountSpec, WaError> {
         Ok(wa_manager::AccountSpec {
             tenant: tenant(self.tenant),
             name: self.name.map(name).transpose()?,
             display_name: self.display_name,
             owner: self.owner,
-            settings: self.settings.map(|settings| settings.to_core()).transpose()?,
+            settings: self.settings.map(|settings| settings.into_core()).transpose()?,
             metadata: self.metadata.unwrap_or_default().into_iter().collect(),
             ..wa_manager::AccountSpec::default()
         })
