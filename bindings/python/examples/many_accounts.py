@@ -47,7 +47,7 @@ async def main() -> None:
                     heard += 1
                 if heard == COUNT:
                     break
-            for snapshot in await manager.accounts(None, None):
+            for snapshot in await manager.accounts():
                 print(snapshot.name, snapshot.status.name, f"{snapshot.trust.sent_today} sent today")
 
 

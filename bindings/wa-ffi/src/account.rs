@@ -630,6 +630,7 @@ impl Account {
 
     /// Unlinks it, and wipes its keys; settings, chats and contacts stay. With `force` also when the service cannot be
     /// told.
+    #[uniffi::method(default(force = false))]
     pub async fn logout(&self, force: bool) -> Result<CommandOutcome, WaError> {
         let how = if force { Unlink::IfReachable } else { Unlink::AtServer };
         Ok(outcome(self.call(|account| async move { account.logout(how).await }).await?))
@@ -643,6 +644,7 @@ impl Account {
 
     /// Changes its name for people, its settings, or what the host keeps with it; what is not said stays. With a version
     /// only if it has that one.
+    #[uniffi::method(default(display_name = None, settings = None, metadata = None, version = None))]
     pub async fn update(
         &self,
         display_name: Option<String>,
@@ -662,6 +664,7 @@ impl Account {
 
     /// Sends a message, within the account's limits: what they do not allow is `WaError.Limited`, or waits, as is asked
     /// for.
+    #[uniffi::method(default(options = None))]
     pub async fn send(
         &self,
         to: String,
@@ -721,6 +724,7 @@ impl Account {
     }
 
     /// Asks the phone for older messages; `history.progress` tells of them. Returns the id of the job.
+    #[uniffi::method(default(limit = None, chats = None))]
     pub async fn sync_history(
         &self,
         limit: Option<u16>,
@@ -901,6 +905,7 @@ impl PairingTicket {
     }
 
     /// Answers `PasskeyChallenge`. Without an id and an assertion, the user declined.
+    #[uniffi::method(default(credential_id = None, assertion = None))]
     pub async fn respond_passkey(
         &self,
         credential_id: Option<Vec<u8>>,

@@ -89,6 +89,7 @@ impl Client {
     }
 
     /// Makes a chat silent: until then, or for good.
+    #[uniffi::method(default(until = None))]
     pub async fn mute_chat(&self, chat: String, until: Option<SystemTime>) -> Result<(), WaError> {
         let chat = types::jid(&chat)?;
         let mute = until.map_or(Mute::Forever, |until| Mute::Until(types::seconds(until).to_millis()));

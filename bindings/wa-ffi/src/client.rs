@@ -144,7 +144,7 @@ impl Client {
 impl Client {
     /// Makes a client of this store, and begins to connect. It returns at once: `Event::Connected` tells of the login, or
     /// `Event::PairingQr` that the device is to be linked.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(options = None))]
     pub async fn connect(store: Arc<Store>, options: Option<ClientOptions>) -> Result<Arc<Self>, WaError> {
         let options = options.unwrap_or_default();
         runtime::run(async move {
@@ -220,6 +220,7 @@ impl Client {
 
     /// Answers `Event::PasskeyChallenge`: the id of the credential, and WebAuthn's assertion as JSON. Without them, the
     /// user declined.
+    #[uniffi::method(default(credential_id = None, assertion = None))]
     pub fn respond_passkey(
         &self,
         credential_id: Option<Vec<u8>>,
@@ -241,6 +242,7 @@ impl Client {
     /// whatever happens: without a connection it waits for one, and after a crash it is sent again under the same id.
     ///
     /// Cancelling the call does not take the message back; `cancel_send` may.
+    #[uniffi::method(default(options = None))]
     pub async fn send(
         &self,
         chat: String,
@@ -265,6 +267,7 @@ impl Client {
     }
 
     /// Sends a message, and waits only until it is stored. Returns its id, which `Event::Send` tells of.
+    #[uniffi::method(default(options = None))]
     pub async fn enqueue(
         &self,
         chat: String,

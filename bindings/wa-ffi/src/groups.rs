@@ -281,6 +281,7 @@ impl Client {
     }
 
     /// Says what a group is about; nothing without a text.
+    #[uniffi::method(default(text = None))]
     pub async fn set_group_description(&self, group: String, text: Option<String>) -> Result<(), WaError> {
         let group = types::jid(&group)?;
         self.call(|core| async move { core.groups().set_description(&group, text.as_deref()).await }).await
@@ -293,6 +294,7 @@ impl Client {
     }
 
     /// Sets the picture of a group, a JPEG; removes it without one.
+    #[uniffi::method(default(jpeg = None))]
     pub async fn set_group_picture(&self, group: String, jpeg: Option<Vec<u8>>) -> Result<(), WaError> {
         let group = types::jid(&group)?;
         self.call(|core| async move {
@@ -305,6 +307,7 @@ impl Client {
     }
 
     /// The link that lets people in; a new one, and the old one is worth nothing, if it is to be reset.
+    #[uniffi::method(default(reset = false))]
     pub async fn group_invite_link(&self, group: String, reset: bool) -> Result<String, WaError> {
         let group = types::jid(&group)?;
         self.call(|core| async move {

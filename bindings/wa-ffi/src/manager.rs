@@ -252,16 +252,18 @@ impl ClientManager {
     }
 
     /// Makes an account. It is not linked yet: `pair` is next.
+    #[uniffi::method(default(spec = None))]
     pub async fn create(&self, spec: Option<AccountSpec>) -> Result<Arc<Account>, WaError> {
         let (manager, spec) = (self.0.clone(), spec.unwrap_or_default().into_core()?);
         runtime::run(async move { Ok(Account::new(manager.create(spec).await?)) }).await
     }
 
     /// Makes an account, and begins to link it.
+    #[uniffi::method(default(spec = None))]
     pub async fn create_and_pair(
         &self,
-        spec: Option<AccountSpec>,
         request: PairRequest,
+        spec: Option<AccountSpec>,
     ) -> Result<Arc<PairingTicket>, WaError> {
         let (manager, spec) = (self.0.clone(), spec.unwrap_or_default().into_core()?);
         let request = request.into_core()?;
@@ -284,6 +286,7 @@ impl ClientManager {
     }
 
     /// All accounts, of one tenant or of all; those that stand so, if a status is said: `ready`, `idle` and so on.
+    #[uniffi::method(default(tenant = None, status = None))]
     pub async fn accounts(
         &self,
         tenant: Option<String>,
@@ -315,6 +318,7 @@ impl ClientManager {
 
     /// Deletes an account with all that belongs to it. With `force` also when the service cannot be told: then the phone
     /// keeps the device in its list.
+    #[uniffi::method(default(force = false))]
     pub async fn delete(&self, account: String, force: bool) -> Result<(), WaError> {
         let (manager, key) = (self.0.clone(), self.key(account)?);
         let how = if force { Unlink::IfReachable } else { Unlink::AtServer };
@@ -334,6 +338,7 @@ impl ClientManager {
     }
 
     /// Deletes several accounts; each has its own answer.
+    #[uniffi::method(default(force = false))]
     pub async fn batch_delete(&self, accounts: Vec<String>, force: bool) -> Result<Vec<BatchItem>, WaError> {
         let (manager, keys) = (self.0.clone(), self.keys(accounts)?);
         let how = if force { Unlink::IfReachable } else { Unlink::AtServer };
@@ -341,12 +346,14 @@ impl ClientManager {
     }
 
     /// Stops all accounts of a tenant.
+    #[uniffi::method(default(tenant = None))]
     pub async fn stop_all(&self, tenant: Option<String>) -> Result<Vec<BatchItem>, WaError> {
         let (manager, tenant) = (self.0.clone(), self::tenant(tenant));
         runtime::run(async move { Ok(items(manager.stop_all(&tenant).await)) }).await
     }
 
     /// The events that are wanted, from a place on.
+    #[uniffi::method(default(selection = None))]
     pub fn events(&self, selection: Option<EventSelection>) -> Result<Arc<ManagerEvents>, WaError> {
         let selection = selection.unwrap_or_default();
         let kinds = selection.kinds.unwrap_or_default().into_iter().map(|kind| {

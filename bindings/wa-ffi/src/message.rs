@@ -254,7 +254,7 @@ impl Message {
     }
 
     /// A picture that was uploaded.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(options = None))]
     pub fn image(file: Arc<Attachment>, options: Option<ImageOptions>) -> Arc<Self> {
         let mut image = Image::new(file.0.clone());
         if let Some(options) = options {
@@ -268,7 +268,7 @@ impl Message {
     }
 
     /// A film that was uploaded.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(options = None))]
     pub fn video(file: Arc<Attachment>, options: Option<VideoOptions>) -> Arc<Self> {
         let mut video = Video::new(file.0.clone());
         if let Some(options) = options {
@@ -288,7 +288,7 @@ impl Message {
     }
 
     /// A sound that was uploaded.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(options = None))]
     pub fn audio(file: Arc<Attachment>, options: Option<AudioOptions>) -> Arc<Self> {
         let mut audio = Audio::new(file.0.clone());
         if let Some(options) = options {
@@ -313,7 +313,7 @@ impl Message {
     }
 
     /// A sticker that was uploaded.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(options = None))]
     pub fn sticker(file: Arc<Attachment>, options: Option<StickerOptions>) -> Arc<Self> {
         let mut sticker = Sticker::new(file.0.clone());
         if let Some(options) = options {
@@ -326,7 +326,7 @@ impl Message {
     }
 
     /// A place, in degrees.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(name = None, address = None))]
     pub fn location(
         latitude: f64,
         longitude: f64,
@@ -354,7 +354,7 @@ impl Message {
     }
 
     /// A poll.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(how = None))]
     pub fn poll(question: String, options: Vec<String>, how: Option<PollOptions>) -> Arc<Self> {
         let mut poll = Poll::new(question, options);
         if let Some(how) = how {
@@ -407,7 +407,7 @@ impl Message {
     }
 
     /// Sets how long the messages of a direct chat stay; without a time they stay for good. Groups have a setting.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(after = None))]
     pub fn disappearing(after: Option<Duration>) -> Arc<Self> {
         Self::new(core::Message::disappearing(after))
     }
@@ -453,6 +453,7 @@ impl Message {
     }
 
     /// As an answer to this message, which is quoted. `quoted` is what it said, if that is to be shown.
+    #[uniffi::method(default(quoted = None))]
     pub fn reply_to(&self, target: MessageKey, quoted: Option<Arc<Self>>) -> Result<Arc<Self>, WaError> {
         let key = target.to_core()?;
         let sender = key.sender.clone().unwrap_or_else(|| key.chat.clone());

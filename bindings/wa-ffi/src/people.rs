@@ -175,6 +175,7 @@ impl Client {
     }
 
     /// Sets our picture, a JPEG; removes it without one.
+    #[uniffi::method(default(jpeg = None))]
     pub async fn set_picture(&self, jpeg: Option<Vec<u8>>) -> Result<(), WaError> {
         self.call(|core| async move {
             match jpeg {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use wa_core::ClientBuilder;
-use wa_test_server::{GroupMode, Phone, PhoneMessage as Received};
+use wa_test_server::{GroupMode, Past, Phone, PhoneMessage as Received};
 
 use crate::content::Content;
 use crate::error::WaError;
@@ -45,7 +45,10 @@ impl TestServer {
     /// The phone of this name, made at the first call.
     pub fn phone(&self, name: String) -> Result<Arc<TestPhone>, WaError> {
         let _runtime = runtime::handle()?.enter();
-        Ok(Arc::new(TestPhone(self.0.phone(&name))))
+        let phone = self.0.phone(&name);
+        // Devices that it links hear at once that there is no past: who wrote before is then known.
+        phone.set_past(Past::new(Vec::new()));
+        Ok(Arc::new(TestPhone(phone)))
     }
 
     /// Ends the connection of a device, as a lost network does. False when it has none.
@@ -81,6 +84,7 @@ impl TestServer {
     }
 
     /// Every ack comes this late; at once without it.
+    #[uniffi::method(default(delay = None))]
     pub fn delay_acks(&self, delay: Option<Duration>) {
         self.0.faults().delay_acks(delay);
     }

@@ -20,7 +20,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("wa-store", &["wa-types"]),
     ("wa-core", &["wa-proto", "wa-types", "wa-store"]),
     ("wa-manager", &["wa-types", "wa-store", "wa-core"]),
-    ("wa-ffi", &["wa-types", "wa-store", "wa-core", "wa-manager"]),
+    // Bots in other languages are tested with the test server, which comes along with it.
+    ("wa-ffi", &["wa-types", "wa-store", "wa-core", "wa-manager", "wa-test-server"]),
 ];
 
 /// The layers of wa-core from the lowest to the highest. A layer may name those below it, and one beside it as long

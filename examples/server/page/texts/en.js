@@ -241,6 +241,7 @@ export default {
   'problem.fence_lost': 'Another server took the account over.',
   'problem.crashed': 'The account crashed and is started again.',
   'problem.location': 'There is no place for the files of this account.',
+  'problem.same_name': 'Two places for events have the same name.',
   'problem.key_store': 'The store of the account fails.',
   'problem.store': 'The server’s store fails.',
   'problem.store_unavailable': 'The server’s store fails.',

@@ -241,6 +241,7 @@ export default {
   'problem.fence_lost': 'Server lain mengambil alih akun ini.',
   'problem.crashed': 'Akun mengalami gangguan dan dimulai lagi.',
   'problem.location': 'Tidak ada tempat untuk berkas akun ini.',
+  'problem.same_name': 'Dua tujuan peristiwa memakai nama yang sama.',
   'problem.key_store': 'Penyimpanan akun gagal.',
   'problem.store': 'Penyimpanan server gagal.',
   'problem.store_unavailable': 'Penyimpanan server gagal.',
