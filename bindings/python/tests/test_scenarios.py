@@ -132,9 +132,10 @@ async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -
     assert caught.value.code == "invalid_address"
     assert "not an address@" in str(caught.value) and not caught.value.is_retryable()
 
-    server.refuse_next(479)
-    with pytest.raises(wa.errors.RefusedError):
-        await client.send(bob.address(), wa.Message.text("x"))
+    others = server.phone("carla").create_group("others", [bob.address()])
+    with pytest.raises(wa.errors.RefusedError) as refused:
+        await client.send(others, wa.Message.text("x"))
+    assert refused.value.code == "not_member"
 
     async with wa.open_manager(tmp_path, test_server=server) as manager:
         with pytest.raises(wa.errors.NotFoundError) as missing:

@@ -344,7 +344,9 @@ impl Client {
     /// does nothing.
     pub async fn shutdown(&self) -> Result<(), WaError> {
         let Some(core) = self.lock().take() else { return Ok(()) };
+        let events = Arc::clone(&self.events);
         runtime::run(async move {
+            events.flush().await;
             core.shutdown().await;
             Ok(())
         })
@@ -375,7 +377,7 @@ fn to_core(options: Option<SendOptions>) -> Result<wa_core::SendOptions, WaError
 pub struct EventStream {
     queue: Arc<Queue<Event>>,
     told: Arc<Mutex<BTreeMap<u64, core::InboxNumber>>>,
-    confirms: mpsc::UnboundedSender<core::InboxNumber>,
+    confirms: mpsc::UnboundedSender<Confirm>,
     /// Ends with the stream.
     _pump: Task<()>,
 }
@@ -384,6 +386,12 @@ impl std::fmt::Debug for EventStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EventStream").finish_non_exhaustive()
     }
+}
+
+enum Confirm {
+    Number(core::InboxNumber),
+    /// All that came before this was handed to the account.
+    Flush(oneshot::Sender<()>),
 }
 
 struct EndOnDrop(Arc<Queue<Event>>);
@@ -404,7 +412,10 @@ impl EventStream {
             let mut has_room = false;
             loop {
                 tokio::select! {
-                    Some(number) = confirmed.recv() => events.confirm(number).await,
+                    Some(confirm) = confirmed.recv() => match confirm {
+                        Confirm::Number(number) => events.confirm(number).await,
+                        Confirm::Flush(done) => drop(done.send(())),
+                    },
                     is_open = filled.0.room(), if !has_room => {
                         if !is_open {
                             return;
@@ -424,6 +435,14 @@ impl EventStream {
             }
         })?;
         Ok(Arc::new(Self { queue, told, confirms, _pump: pump }))
+    }
+
+    /// Waits until what was confirmed is with the account.
+    async fn flush(&self) {
+        let (done, flushed) = oneshot::channel();
+        if self.confirms.send(Confirm::Flush(done)).is_ok() {
+            let _ = flushed.await;
+        }
     }
 }
 
@@ -448,7 +467,7 @@ impl EventStream {
     /// passed over.
     pub fn confirm(&self, number: u64) {
         if let Some(number) = lock(&self.told).remove(&number) {
-            let _ = self.confirms.send(number);
+            let _ = self.confirms.send(Confirm::Number(number));
         }
     }
 
