@@ -5,67 +5,6 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// R182: each scope opens its own doors, and no others.
-#[tokio::test]
-async fn each_scope_opens_its_own_doors() {
-    let server = Server::sandbox().await;
-    server.create("shop").await;
-    let account = "/whatsapp/session/shop";
-    let doors: [(&str, Method, String, Value, u16); 8] = [
-        ("read", Method::GET, account.to_owned(), Value::Null, 200),
-        ("read", Method::GET, "/whatsapp/events".to_owned(), Value::Null, 200),
-        ("control", Method::POST, format!("{account}/stop"), Value::Null, 200),
-        ("setting", Method::PUT, account.to_owned(), json!({ "displayName": "x" }), 200),
-        ("setting", Method::GET, "/whatsapp/webhooks".to_owned(), Value::Null, 200),
-        ("send", Method::GET, format!("{account}/outbox"), Value::Null, 200),
-        ("admin", Method::GET, "/keys".to_owned(), Value::Null, 200),
-        ("delete", Method::DELETE, account.to_owned(), Value::Null, 204),
-    ];
-    for scope in ["read", "send", "control", "setting", "delete"] {
-        let key = server.new_key("default", &[scope]).await;
-        for (wanted, method, path, body, status) in &doors {
-            let answer = server.call_with(&key, method.clone(), path, body.clone()).await;
-            if wanted == &scope {
-                answer.expect(*status);
-            } else {
-                answer.problem(403, "forbidden");
-            }
-        }
-    }
-}
-
-/// R182: another tenant's account is not there, whatever is tried with it.
-#[tokio::test]
-async fn another_tenants_account_is_not_there() {
-    let server = Server::sandbox().await;
-    server.create("ours").await;
-    let theirs = server.new_key("other", &["read", "send", "control", "setting", "delete"]).await;
-    let account = "/whatsapp/session/ours";
-    let text = json!({ "to": "15550000002", "content": { "text": "x" } });
-    for (method, path, body) in [
-        (Method::GET, account.to_owned(), Value::Null),
-        (Method::PUT, account.to_owned(), json!({ "displayName": "x" })),
-        (Method::POST, format!("{account}/start"), Value::Null),
-        (Method::POST, format!("{account}/stop"), Value::Null),
-        (Method::POST, format!("{account}/logout"), Value::Null),
-        (Method::POST, format!("{account}/pairing"), json!({ "method": "qr" })),
-        (Method::GET, format!("{account}/qr"), Value::Null),
-        (Method::GET, format!("{account}/trust"), Value::Null),
-        (Method::POST, format!("{account}/messages"), text),
-        (Method::GET, format!("{account}/outbox"), Value::Null),
-    ] {
-        server.call_with(&theirs, method, &path, body).await.problem(404, "not_found");
-    }
-    server.call_with(&theirs, Method::DELETE, account, Value::Null).await.expect(204);
-    assert_eq!(server.get(account).await.status, 200, "it is still there");
-    let list = server.call_with(&theirs, Method::GET, "/whatsapp/sessions", Value::Null).await.expect(200);
-    assert_eq!(list["accounts"], json!([]));
-    let events = server.call_with(&theirs, Method::GET, "/whatsapp/events", Value::Null).await.expect(200);
-    assert_eq!(events["events"], json!([]));
-    // The name is free for them.
-    server.call_with(&theirs, Method::POST, "/whatsapp/session", json!({ "name": "ours" })).await.expect(201);
-}
-
 /// Whoever looks after all tenants sees what they have; nobody else does.
 #[tokio::test]
 async fn who_looks_after_all_tenants_sees_their_accounts() {

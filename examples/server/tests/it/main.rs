@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server`, `receiver` | the program, and how it is asked; whoever gets its webhooks |
 //! | `sessions`, `batches`, `pairing`, `messages`, `errands`, `webhooks` | what can be asked and told |
-//! | `keys`, `nodes` | who may do what; the process as one of many |
+//! | `keys`, `doors`, `nodes` | who may do what, at every operation of the document; the process as one of many |
 //! | `bad_input` | what is refused, and how |
 //! | `idempotency` | the same request twice |
 //! | `socket` | what happens, as it happens |
@@ -17,6 +17,7 @@ mod agreement;
 mod bad_input;
 mod batches;
 mod document;
+mod doors;
 mod errands;
 mod figures;
 mod idempotency;

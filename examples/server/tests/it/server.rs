@@ -143,6 +143,12 @@ impl Server {
         self.post("/whatsapp/session", json!({ "name": name })).await.expect(201)
     }
 
+    /// The same, and waits until its level was told: nothing more happens by itself.
+    pub(crate) async fn settled(&self, name: &str) -> Value {
+        self.create(name).await;
+        self.until(&format!("/whatsapp/session/{name}"), async |account| account["seq"] == 2).await
+    }
+
     /// Links an account to a phone of the sandbox, and waits until it is ready.
     pub(crate) async fn linked(&self, name: &str, phone: &str) -> Value {
         self.post("/whatsapp/session", json!({ "name": name, "mode": "qr" })).await.expect(201);
