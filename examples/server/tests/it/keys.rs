@@ -34,12 +34,66 @@ async fn a_key_reaches_the_accounts_that_it_names() {
     ask("/whatsapp/session/two").await.problem(404, "not_found");
     let list = ask("/whatsapp/sessions").await.expect(200);
     assert_eq!(list["accounts"].as_array().unwrap().len(), 1);
-    ask("/whatsapp/events").await.problem(403, "forbidden");
     ask("/whatsapp/webhooks").await.problem(403, "forbidden");
     server
         .call_with(&key, Method::POST, "/whatsapp/session", json!({ "name": "two" }))
         .await
         .problem(403, "forbidden");
+}
+
+/// A key that is bound to accounts reads their events, page by page, and waits for them; it hears nothing of the others, nor of
+/// accounts that are gone.
+#[tokio::test]
+async fn a_key_reads_the_events_of_the_accounts_that_it_names() {
+    let server = Server::sandbox().await;
+    let (one, two) = (server.settled("one").await, server.settled("two").await);
+    server.settled("three").await;
+    let body = json!({ "accounts": ["one", "two", "none"], "scopes": ["read"] });
+    let key = server.post("/keys", body).await.expect(201)["key"].as_str().unwrap().to_owned();
+    let rename = async |name: &str, display_name: &str| {
+        let body = json!({ "displayName": display_name });
+        server.call(Method::PUT, &format!("/whatsapp/session/{name}"), body).await.expect(200);
+    };
+    for name in ["two", "three", "one"] {
+        rename(name, "another").await;
+    }
+    let ask = async |query: &str| {
+        let path = format!("/whatsapp/events?{query}");
+        server.call_with(&key, Method::GET, &path, Value::Null).await.expect(200)
+    };
+    let heard = |answer: &Value| -> Vec<(Value, Value)> {
+        let events = answer["events"].as_array().unwrap().iter();
+        events.map(|event| (event["accountId"].clone(), event["type"].clone())).collect()
+    };
+    let is = |account: &Value, kind: &str| (account["id"].clone(), json!(kind));
+    let all = [
+        is(&one, "account.created"),
+        is(&one, "trust.changed"),
+        is(&two, "account.created"),
+        is(&two, "trust.changed"),
+        is(&two, "account.updated"),
+        is(&one, "account.updated"),
+    ];
+    assert_eq!(heard(&ask("").await), all, "in the order in which they happened");
+    let (mut paged, mut next) = (Vec::new(), json!(0));
+    loop {
+        let page = ask(&format!("since={next}&limit=1")).await;
+        next = page["next"].clone();
+        match heard(&page).pop() {
+            Some(event) => paged.push(event),
+            None => break,
+        }
+    }
+    assert_eq!(paged, all);
+    let happens = async {
+        rename("three", "a third").await;
+        rename("one", "a third").await;
+    };
+    let query = format!("since={next}&wait=30");
+    let (waited, ()) = tokio::join!(ask(&query), happens);
+    assert_eq!(heard(&waited), [is(&one, "account.updated")]);
+    server.call(Method::DELETE, "/whatsapp/session/one", Value::Null).await.expect(204);
+    assert_eq!(heard(&ask("").await), all[2..5]);
 }
 
 /// Who looks after keys makes none that may do more than its own; a tenant's keys are its own business.
