@@ -11,6 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
 use wa_manager::ClientManager;
+use wa_manager::account::AccountSettings;
 use wa_manager::clock::Clock;
 
 use crate::idempotency::{Idempotency, once};
@@ -29,6 +30,8 @@ pub(crate) struct App {
     /// What all paths begin with.
     pub(crate) base: String,
     pub(crate) manager: ClientManager,
+    /// What accounts are set to unless somebody says otherwise.
+    pub(crate) defaults: AccountSettings,
     pub(crate) keys: KeyStore,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rates: Rates,

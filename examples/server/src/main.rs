@@ -47,6 +47,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use wa_core::transport::TlsRoots;
+use wa_manager::account::AccountSettings;
 use wa_manager::clock::{Clock, SystemClock};
 use wa_manager::pairing::SqlitePairingStore;
 use wa_manager::store::SqliteManagerStore;
@@ -95,6 +96,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Outcome<()> {
+    let defaults = match &options.defaults {
+        Some(file) => settings(file).map_err(|error| format!("--defaults {}: {error}", file.display()))?,
+        None => AccountSettings::default(),
+    };
     make_private(&options.data)?;
     // Before anything is made: a second server on this port is told so now.
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
@@ -109,6 +114,7 @@ async fn run(options: Options) -> Outcome<()> {
     let places = Arc::new(PathTemplate::new(options.data.join("accounts"), "{tenant}/{name}.db")?);
     let pairing = Arc::new(SqlitePairingStore::open(options.data.join("pairing.db"))?);
     let mut builder = ClientManager::builder(store, places).clock(Arc::clone(&clock)).pairing_store(pairing);
+    builder = builder.defaults(defaults.clone());
     if let Some(sandbox) = &sandbox {
         builder = builder.client(sandbox.client());
     }
@@ -131,9 +137,10 @@ async fn run(options: Options) -> Outcome<()> {
     let app = Arc::new(App {
         base: options.base.clone(),
         manager: manager.clone(),
+        defaults,
         keys,
         clock,
-        rates: rates::Rates::new(options.per_minute),
+        rates: rates::Rates::new(options.per_minute, options.intake_per_minute),
         idempotency,
         tickets: ws::Tickets::default(),
         passkeys: Passkeys::default(),
@@ -191,6 +198,11 @@ async fn run(options: Options) -> Outcome<()> {
 /// What browsers trust, and the certificates in this file.
 fn trusted(file: &Path) -> Outcome<TlsRoots> {
     Ok(TlsRoots::mozilla().with_pem(&std::fs::read(file)?)?)
+}
+
+/// The settings in this file.
+fn settings(file: &Path) -> Outcome<AccountSettings> {
+    Ok(serde_json::from_slice(&std::fs::read(file)?)?)
 }
 
 /// A directory that nobody else reads.

@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use crate::rates::PER_MINUTE;
 
 pub(crate) const USAGE: &str =
-    "usage: wa-server [--listen ADDRESS] [--data DIRECTORY] [--base PATH] [--rate NUMBER] [--private-webhooks]
-                 [--ca FILE] [--sandbox | --test-server FILE]
+    "usage: wa-server [--listen ADDRESS] [--data DIRECTORY] [--base PATH] [--rate NUMBER] [--intake-rate NUMBER]
+                 [--defaults FILE] [--private-webhooks] [--ca FILE] [--sandbox | --test-server FILE]
 
   --listen ADDRESS   where to listen, 127.0.0.1:8080 unless given; port 0 takes a free one
   --data DIRECTORY   where everything is kept, ./wa-data unless given
   --base PATH        what all paths begin with, nothing unless given
   --rate NUMBER      requests a minute that a key may make, 60 unless given
+  --intake-rate NUMBER
+                     the same for events that are read, 500 unless given, or as --rate where that is more
+  --defaults FILE    what new accounts are set to, as JSON, such as {\"syncLimit\": 100}
   --private-webhooks webhooks may go to hosts of this machine and its networks
   --ca FILE          certificates (PEM) that webhooks may have besides those that browsers trust
   --sandbox          a test server with simulated phones instead of the real service
@@ -25,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) data: PathBuf,
     pub(crate) base: String,
     pub(crate) per_minute: u32,
+    pub(crate) intake_per_minute: Option<u32>,
+    pub(crate) defaults: Option<PathBuf>,
     pub(crate) allows_private_webhooks: bool,
     pub(crate) certificates: Option<PathBuf>,
     pub(crate) backend: Backend,
@@ -53,8 +58,8 @@ pub(crate) enum OptionError {
     Address(String),
     #[error("--base wants a path that begins with / and does not end with one, not {0}")]
     Base(String),
-    #[error("--rate wants a number from 1 to 60000, not {0}")]
-    Rate(String),
+    #[error("{0} wants a number from 1 to 60000, not {1}")]
+    Rate(&'static str, String),
 }
 
 impl Options {
@@ -64,6 +69,8 @@ impl Options {
             data: PathBuf::from("wa-data"),
             base: String::new(),
             per_minute: PER_MINUTE,
+            intake_per_minute: None,
+            defaults: None,
             allows_private_webhooks: false,
             certificates: None,
             backend: Backend::Service,
@@ -84,11 +91,11 @@ impl Options {
                     }
                     options.base = text;
                 }
-                "--rate" => {
-                    let text = value("--rate")?;
-                    let rate = text.parse().ok().filter(|rate| (1..=60_000).contains(rate));
-                    options.per_minute = rate.ok_or(OptionError::Rate(text))?;
+                "--rate" => options.per_minute = rate("--rate", value("--rate")?)?,
+                "--intake-rate" => {
+                    options.intake_per_minute = Some(rate("--intake-rate", value("--intake-rate")?)?);
                 }
+                "--defaults" => options.defaults = Some(value("--defaults")?.into()),
                 "--private-webhooks" => options.allows_private_webhooks = true,
                 "--ca" => options.certificates = Some(value("--ca")?.into()),
                 "--sandbox" => options.backend = Backend::Sandbox,
@@ -98,6 +105,12 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// Requests a minute, as an argument has them.
+fn rate(name: &'static str, text: String) -> Result<u32, OptionError> {
+    let rate = text.parse().ok().filter(|rate| (1..=60_000).contains(rate));
+    rate.ok_or(OptionError::Rate(name, text))
 }
 
 #[cfg(test)]
@@ -117,7 +130,10 @@ mod tests {
         assert_eq!((options.per_minute, options.allows_private_webhooks), (600, true));
         assert_eq!(options.backend, Backend::TestServer("t.json".into()));
         assert_eq!(options.certificates, Some("c.pem".into()));
-        assert_eq!(parse("--rate 0"), Err(OptionError::Rate("0".to_owned())));
+        let options = parse("--intake-rate 40 --defaults d.json").unwrap();
+        assert_eq!((options.intake_per_minute, options.defaults), (Some(40), Some("d.json".into())));
+        assert_eq!(parse("--rate 0"), Err(OptionError::Rate("--rate", "0".to_owned())));
+        assert_eq!(parse("--intake-rate x"), Err(OptionError::Rate("--intake-rate", "x".to_owned())));
         assert_eq!(parse("--port 1"), Err(OptionError::Unknown("--port".to_owned())));
         assert_eq!(parse("--data"), Err(OptionError::ValueMissing("--data")));
         assert_eq!(parse("--listen here"), Err(OptionError::Address("here".to_owned())));

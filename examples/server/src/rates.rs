@@ -10,7 +10,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const PER_MINUTE: u32 = 60;
 /// Where codes are made: half of it.
 const PAIRING_SHARE: u32 = 2;
-/// Where a host takes in what came, in the minutes of a long past above all: R059.
+/// Where a host takes in what came, in the minutes of a long past above all, unless the command line says another number: R059.
 const INTAKE_PER_MINUTE: u32 = 500;
 
 /// Nobody has more keys than this in use; buckets that are full again are forgotten.
@@ -41,13 +41,16 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Rates {
     per_minute: u32,
+    intake_per_minute: u32,
     full_at: Mutex<HashMap<(String, Kind), Duration>>,
 }
 
 impl Rates {
-    /// So many requests a minute for each key.
-    pub(crate) fn new(per_minute: u32) -> Self {
-        Self { per_minute, full_at: Mutex::default() }
+    /// So many requests a minute for each key, and so many that read events: more than of the others, unless somebody says
+    /// how many.
+    pub(crate) fn new(per_minute: u32, intake: Option<u32>) -> Self {
+        let intake_per_minute = intake.unwrap_or_else(|| per_minute.max(INTAKE_PER_MINUTE));
+        Self { per_minute, intake_per_minute, full_at: Mutex::default() }
     }
 
     /// Counts a request. Fails with the time to wait.
@@ -64,7 +67,7 @@ impl Rates {
         let per_minute = match kind {
             Kind::Usual => self.per_minute,
             Kind::Pairing => (self.per_minute / PAIRING_SHARE).max(1),
-            Kind::Intake => self.per_minute.max(INTAKE_PER_MINUTE),
+            Kind::Intake => self.intake_per_minute,
         };
         let each = MINUTE / per_minute;
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +91,7 @@ mod tests {
     /// R059: what a host takes in has a rate of its own.
     #[test]
     fn so_many_at_once_and_then_one_after_the_other() {
-        let rates = Rates::new(PER_MINUTE);
+        let rates = Rates::new(PER_MINUTE, None);
         let start = Duration::from_secs(1000);
         let take = |path, now| rates.take("a", path, now);
         for _ in 0..60 {
@@ -106,5 +109,14 @@ mod tests {
             take("/whatsapp/events", start).unwrap();
         }
         assert!(take("/whatsapp/events", start).is_err());
+    }
+
+    #[test]
+    fn whoever_runs_the_server_says_how_often_events_are_read() {
+        for (intake, expected) in [(Some(2), 2), (Some(700), 700), (None, 600)] {
+            let (rates, now) = (Rates::new(600, intake), Duration::from_secs(1000));
+            let taken = (0..).take_while(|_| rates.take("a", "/whatsapp/events", now).is_ok()).count();
+            assert_eq!(taken, expected, "{intake:?}");
+        }
     }
 }

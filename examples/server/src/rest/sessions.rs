@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::IF_MATCH;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wa_manager::account::AccountSettings;
 use wa_manager::manager::ListFilter;
 use wa_manager::pairing::{PairError, PairRequest};
@@ -33,7 +33,7 @@ pub(crate) struct Create {
     mode: Option<Mode>,
     phone_number: Option<String>,
     owner: Option<String>,
-    settings: Option<AccountSettings>,
+    settings: Option<Map<String, Value>>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     start: Option<bool>,
@@ -89,6 +89,19 @@ fn bounded(
     Ok(())
 }
 
+/// Settings of which some are given; the others are as in `base`.
+fn filled(given: Map<String, Value>, base: &AccountSettings) -> Result<AccountSettings, Problem> {
+    let mut settings = json!(base);
+    for (name, value) in given {
+        match (settings.get_mut(&name), value) {
+            (Some(Value::Object(rules)), Value::Object(given)) => rules.extend(given),
+            (Some(place), value) => *place = value,
+            (None, _) => return Err(Problem::bad_request(format!("there is no setting {name}"))),
+        }
+    }
+    serde_json::from_value(settings).map_err(|error| Problem::bad_request(format!("settings: {error}")))
+}
+
 /// `POST /whatsapp/session`
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
@@ -106,6 +119,11 @@ pub(crate) async fn create(
     bounded(body.display_name.as_deref(), body.owner.as_deref(), Some(&body.metadata))?;
     let phone = body.phone_number.as_deref().map(phone).transpose()?;
     let begins = body.start.unwrap_or(body.mode.is_some());
+    if begins && body.mode.is_none() {
+        let detail = "an account that is not linked does not start: `mode` says how to link it";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "mode_missing", detail));
+    }
+    let settings = body.settings.map(|given| filled(given, &app.defaults)).transpose()?;
     // Before anything is made.
     let request = body.mode.filter(|_| begins).map(|mode| mode.request(phone.clone())).transpose()?;
     if request.is_some() {
@@ -117,7 +135,7 @@ pub(crate) async fn create(
         display_name: body.display_name,
         owner: body.owner,
         phone,
-        settings: body.settings,
+        settings,
         metadata: body.metadata,
         ..AccountSpec::default()
     };
@@ -190,7 +208,7 @@ pub(crate) async fn show(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Update {
     display_name: Option<String>,
-    settings: Option<AccountSettings>,
+    settings: Option<Map<String, Value>>,
     metadata: Option<BTreeMap<String, String>>,
 }
 
@@ -212,12 +230,8 @@ pub(crate) async fn update(
         }
         None => None,
     };
-    let patch = AccountPatch {
-        version,
-        display_name: body.display_name,
-        settings: body.settings,
-        metadata: body.metadata,
-    };
+    let settings = body.settings.map(|given| filled(given, &account.snapshot().settings)).transpose()?;
+    let patch = AccountPatch { version, display_name: body.display_name, settings, metadata: body.metadata };
     Ok(Answer(account.update(patch).await?))
 }
 

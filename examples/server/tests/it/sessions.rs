@@ -40,6 +40,70 @@ async fn an_account_is_made_listed_and_shown() {
     server.get("/whatsapp/session/nobody").await.problem(404, "not_found");
 }
 
+/// 4.6: an account is started where a mode says how it is linked, unless that is not wanted; without one it cannot be.
+#[tokio::test]
+async fn an_account_begins_to_be_linked_where_a_mode_is_given_unless_that_is_not_wanted() {
+    let server = Server::sandbox().await;
+    let make = async |body: Value| server.post("/whatsapp/session", body).await;
+    make(json!({ "name": "none", "start": true })).await.problem(400, "mode_missing");
+    server.get("/whatsapp/session/none").await.problem(404, "not_found");
+    let later = [
+        json!({ "name": "a", "start": false }),
+        json!({ "name": "b", "mode": "qr", "start": false }),
+        json!({ "name": "c", "mode": "pairing", "phoneNumber": "628123456789", "start": false }),
+        json!({ "name": "d", "mode": "pairing", "start": false }),
+    ];
+    for body in later {
+        let made = make(body).await.expect(201);
+        assert_eq!((&made["status"], &made["pairing"]), (&json!("idle"), &Value::Null), "{made}");
+        let path = format!("/whatsapp/session/{}/pairing", made["name"].as_str().unwrap());
+        server.get(&path).await.problem(410, "gone");
+    }
+    let events = server.get("/whatsapp/events?limit=1000").await.expect(200);
+    let mut events = events["events"].as_array().unwrap().iter();
+    assert!(!events.any(|event| event["type"].as_str().unwrap().starts_with("pairing.")), "nothing began");
+    let now = make(json!({ "name": "e", "mode": "qr", "start": true })).await.expect(201);
+    assert_eq!(now["pairing"]["method"], "qr");
+}
+
+/// R165: what is not said of an account's settings is as the one who runs the server says, and stays when others change.
+#[tokio::test]
+async fn settings_that_are_not_given_are_the_hosts_and_then_the_accounts() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let defaults = json!({ "syncLimit": 200, "storageMode": "none", "ignore": { "newsletters": false } });
+    std::fs::write(file.path(), defaults.to_string()).unwrap();
+    let server = Server::start(&["--sandbox", "--defaults", file.path().to_str().unwrap()]).await;
+    let plain = server.create("plain").await;
+    assert_eq!(
+        (&plain["settings"]["syncLimit"], &plain["settings"]["storageMode"]),
+        (&json!(200), &json!("none"))
+    );
+    let ignore = &plain["settings"]["ignore"];
+    assert_eq!((&ignore["newsletters"], &ignore["status"]), (&json!(false), &json!(true)));
+
+    let given = json!({ "autoStart": true, "ignore": { "groups": true } });
+    let made =
+        server.post("/whatsapp/session", json!({ "name": "some", "settings": given })).await.expect(201);
+    let mut expected = plain["settings"].clone();
+    expected["autoStart"] = json!(true);
+    expected["ignore"]["groups"] = json!(true);
+    assert_eq!(made["settings"], expected);
+    let path = "/whatsapp/session/some";
+    let change =
+        async |settings: Value| server.call(Method::PUT, path, json!({ "settings": settings })).await;
+    expected["syncLimit"] = json!(7);
+    expected["timeZone"] = json!("Asia/Jakarta");
+    let given = json!({ "syncLimit": 7, "timeZone": "Asia/Jakarta" });
+    assert_eq!(change(given).await.expect(200)["settings"], expected, "the rest stays");
+    expected["timeZone"] = Value::Null;
+    assert_eq!(change(json!({ "timeZone": null })).await.expect(200)["settings"], expected);
+    for wrong in [json!({ "sync_limit": 1 }), json!({ "ignore": { "all": true } }), json!({ "ignore": null })]
+    {
+        change(wrong).await.problem(400, "bad_request");
+    }
+    assert_eq!(server.get(path).await.expect(200)["settings"], expected);
+}
+
 /// R072: by status (also by the other name of `ready`), by words, page by page.
 #[tokio::test]
 async fn lists_are_filtered_and_paged() {
