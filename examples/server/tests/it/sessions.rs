@@ -205,6 +205,72 @@ async fn a_restart_of_the_server_shows_the_truth_again() {
     assert_eq!(server.get("/health").await.expect(200)["byStatus"], json!({ "ready": 1, "idle": 1 }));
 }
 
+/// Ruling 3: who cannot tell the service does nothing, unless that is forced.
+#[tokio::test]
+async fn an_account_is_not_unlinked_while_the_service_is_away_unless_that_is_forced() {
+    let test_server = TestServer::start().await;
+    let server = test_server.server().await;
+    for (name, phone) in [("a", "anna"), ("b", "budi")] {
+        test_server.linked(&server, name, phone).await;
+        let account = server.get(&format!("/whatsapp/session/{name}")).await.expect(200);
+        test_server.server.faults().refuse_connections(1_000_000);
+        test_server.server.disconnect(&account["device"]["deviceId"].as_str().unwrap().parse().unwrap());
+        server.status(name, "disconnected").await;
+        server
+            .post(&format!("/whatsapp/session/{name}/logout"), Value::Null)
+            .await
+            .problem(502, "not_unlinked");
+        let path = format!("/whatsapp/session/{name}");
+        server.call(Method::DELETE, &path, Value::Null).await.problem(502, "not_unlinked");
+        assert_eq!(server.get(&path).await.expect(200)["isLoggedIn"], true, "nothing was done");
+        test_server.server.faults().clear();
+        server.status(name, "ready").await;
+        test_server.server.faults().refuse_connections(1_000_000);
+        test_server.server.disconnect(&account["device"]["deviceId"].as_str().unwrap().parse().unwrap());
+        server.status(name, "disconnected").await;
+        if name == "a" {
+            server.post(&format!("{path}/logout?force=true"), Value::Null).await.expect(200);
+            assert_eq!(server.get(&path).await.expect(200)["isLoggedIn"], false);
+        } else {
+            server.call(Method::DELETE, &format!("{path}?force=true"), Value::Null).await.expect(204);
+            server.get(&path).await.problem(404, "not_found");
+        }
+        test_server.server.faults().clear();
+    }
+}
+
+/// R038: whoever asks whether all is well is told what is not: an account that is left alone, a store that does not answer.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_not_well_is_told() {
+    let mut server = Server::sandbox().await;
+    server.create("shop").await;
+    server.create("desk").await;
+    let health = server.get("/health").await.expect(200);
+    assert_eq!((&health["status"], &health["warnings"]), (&json!("ok"), &json!([])));
+
+    server.stop().await;
+    let manager = rusqlite::Connection::open(server.directory().join("manager.db")).unwrap();
+    assert_eq!(manager.execute("UPDATE account SET settings = '{' WHERE name = 'shop'", []).unwrap(), 1);
+    drop(manager);
+    server.start_again().await;
+    server.status("shop", "error").await;
+    let is_degraded = async |health: &Value| health["status"] == "degraded";
+    let health = server.until("/health", is_degraded).await;
+    assert_eq!(health["warnings"], json!(["quarantined"]));
+    assert_eq!(server.get("/readyz").await.status, 200, "the others are served");
+    server.call(Method::DELETE, "/whatsapp/session/shop?force=true", Value::Null).await.expect(204);
+
+    // The manager holds its own file for itself.
+    let codes = rusqlite::Connection::open(server.directory().join("pairing.db")).unwrap();
+    codes.execute_batch("DROP TABLE pairing").unwrap();
+    server.until("/health", async |health| health["warnings"] == json!(["store"])).await;
+    server.get("/readyz").await.problem(503, "store");
+    let health = server.get("/health").await.expect(200);
+    assert_eq!((&health["status"], &health["warnings"]), (&json!("degraded"), &json!(["store"])));
+    assert_eq!(server.get("/livez").await.status, 200);
+}
+
 /// Whoever keeps a connection half open, or a socket that reads nothing, does not keep the server.
 #[cfg(unix)]
 #[tokio::test]
