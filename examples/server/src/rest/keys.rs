@@ -50,8 +50,14 @@ fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>
     Option::deserialize(deserializer).map(Some)
 }
 
+/// The last millisecond that JSON's numbers tell from the next: later than any key needs.
+const LATEST: u64 = (1 << 53) - 1;
+
 /// Whether a key can be so.
 fn check(key: &Key) -> Result<(), Problem> {
+    if key.expires_at.is_some_and(|at| at > LATEST) {
+        return Err(Problem::bad_request(format!("expiresAt is at most {LATEST}; null is for ever")));
+    }
     if key.scopes.is_empty() || key.label.len() > 200 {
         return Err(Problem::bad_request("a key has a scope, and a label of at most 200 characters"));
     }

@@ -160,8 +160,12 @@ async fn a_changed_key_does_what_it_says_from_then_on() {
         change(undone).await.expect(200);
         ask(Method::GET, "/whatsapp/sessions").await.expect(200);
     }
-    for wrong in [json!({ "scopes": [] }), json!({ "tenant": "other" }), json!({ "label": "x".repeat(201) })]
-    {
+    for wrong in [
+        json!({ "scopes": [] }),
+        json!({ "tenant": "other" }),
+        json!({ "label": "x".repeat(201) }),
+        json!({ "expiresAt": 9_007_199_254_740_992_u64 }),
+    ] {
         change(wrong).await.problem(400, "bad_request");
     }
 }
