@@ -83,5 +83,7 @@ async fn numbers_are_looked_up_within_a_budget() {
     assert_eq!(limited.status, 429);
     assert!(limited.header("retry-after").is_some());
     server.post(&path, json!({ "numbers": [] })).await.problem(400, "bad_request");
+    let too_many: Vec<String> = (0..21).map(|number| format!("155588800{number:02}")).collect();
+    server.post(&path, json!({ "numbers": too_many })).await.problem(400, "bad_request");
     server.post(&path, json!({ "numbers": ["+1 555"] })).await.problem(400, "invalid_phone");
 }

@@ -35,6 +35,24 @@ async fn a_request_that_comes_twice_is_done_once_also_after_a_restart() {
     post(&server, &"x".repeat(257), "/whatsapp/session", &body).await.problem(400, "bad_request");
 }
 
+/// A day later the same request is another one.
+#[tokio::test]
+async fn an_answer_is_given_again_for_a_day() {
+    let server = Server::sandbox().await;
+    let body = json!({ "displayName": "The shop" });
+    let first = post(&server, "k", "/whatsapp/session", &body).await.expect(201);
+    let file = rusqlite::Connection::open(server.directory().join("answers.db")).unwrap();
+    let age = |hours: i64| file.execute("UPDATE answer SET at = at - ?1", [hours * 3_600_000]).unwrap();
+    assert_eq!(age(23), 1);
+    assert_eq!(post(&server, "k", "/whatsapp/session", &body).await.expect(201), first);
+    age(1);
+    let second = post(&server, "k", "/whatsapp/session", &body).await;
+    assert_eq!(second.header("idempotency-replayed"), None);
+    assert_ne!(second.expect(201)["id"], first["id"]);
+    let kept: u32 = file.query_row("SELECT count(*) FROM answer", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 1, "what is too old is forgotten");
+}
+
 /// Requests at the same time: one is done.
 #[tokio::test]
 async fn of_many_at_once_one_is_done() {

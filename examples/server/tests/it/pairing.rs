@@ -168,4 +168,14 @@ async fn a_number_is_linked_once() {
     let phone = number(&server, "anna").await;
     let body = json!({ "name": "again", "mode": "pairing", "phoneNumber": phone });
     server.post("/whatsapp/session", body).await.problem(409, "already_linked");
+    server.get("/whatsapp/session/again").await.problem(404, "not_found");
+    server.create("again").await;
+    let mut body = json!({ "method": "pairing", "phoneNumber": phone });
+    let path = "/whatsapp/session/again/pairing";
+    server.post(path, body.clone()).await.problem(409, "already_linked");
+    body["allowRelink"] = json!(false);
+    server.post(path, body.clone()).await.problem(409, "already_linked");
+    body["allowRelink"] = json!(true);
+    assert_eq!(server.post(path, body).await.expect(201)["method"], "code");
+    server.status("again", "pairing").await;
 }
