@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import wa
 from conftest import PATIENCE, Link, next_message, pair
-from wa._native.wa import EventListener, live_tasks
+from wa._native.wa import EventListener
 
 
 async def test_pair_by_qr(server: wa.TestServer) -> None:
@@ -149,7 +149,7 @@ async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -
 
 async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
     client, bob = await link("anna"), server.phone("bob")
-    before = live_tasks()
+    before = wa.runtime_usage().calls
     server.delay_acks(timedelta(minutes=10))
     waiting = [
         asyncio.create_task(client.send(bob.address(), wa.Message.text(str(number)))) for number in range(10)
@@ -160,7 +160,7 @@ async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
     ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
     async with asyncio.timeout(PATIENCE):
-        while live_tasks() > before:
+        while wa.runtime_usage().calls > before:
             await asyncio.sleep(0.01)
     server.delay_acks(None)
 

@@ -26,8 +26,6 @@ pub mod content;
 pub mod error;
 pub mod event;
 pub mod groups;
-#[cfg(feature = "test-hooks")]
-pub mod hooks;
 pub mod listener;
 pub mod logs;
 pub mod manager;

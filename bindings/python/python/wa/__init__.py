@@ -92,6 +92,7 @@ from ._native.wa import (
     ReceiptKind,
     RestoreReport,
     Restriction,
+    RuntimeUsage,
     SendOptions,
     SendResult,
     SendState,
@@ -109,6 +110,7 @@ from ._native.wa import (
     address_of_number,
     card_of_number,
     configure,
+    runtime_usage,
     shutdown,
 )
 from .errors import WaError
@@ -183,6 +185,7 @@ __all__ = [
     "ReceiptKind",
     "RestoreReport",
     "Restriction",
+    "RuntimeUsage",
     "SendOptions",
     "SendResult",
     "SendState",
@@ -208,6 +211,7 @@ __all__ = [
     "forward_logs",
     "manager_events",
     "open_manager",
+    "runtime_usage",
     "shutdown",
     "updates",
     "upload",
