@@ -8,6 +8,7 @@ mod fuzz_seeds;
 mod layers;
 mod licences;
 mod packages;
+mod scenarios;
 mod vectors;
 
 use std::env;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         ["features"] => features::check(&repository()),
         ["layers"] => layers::check(&repository()),
         ["licences"] => licences::check(&repository()),
+        ["scenarios"] => scenarios::check(&repository()),
         ["vectors"] => vectors::check(&repository()),
         ["fuzz-seeds"] => fuzz_seeds::write(&repository()),
         ["ci"] => ci(&repository()),
@@ -67,6 +69,7 @@ Usage: cargo xtask <task>
   features          fail when the README's feature table names a module or a test that is not there
   layers            fail when a crate or a layer of wa-core names one above it, or the pure core names the runtime
   licences          fail when a source file of ours or of any dependency names a licence that is not permissive
+  scenarios         fail when a language's suite lacks a scenario of bindings/README.md, or leaves a test out
   vectors           fail when a file of tests/vectors is read by no test
   fuzz-seeds        write what the fuzz targets start from into fuzz/corpus, out of tests/vectors
   ci                run what CI runs, .ci/run

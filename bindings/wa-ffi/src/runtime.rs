@@ -7,11 +7,12 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
+use crate::callbacks;
 use crate::error::WaError;
 
 static STATE: Mutex<State> = Mutex::new(State::Unused { threads: None });
@@ -43,9 +44,13 @@ pub fn configure(threads: u32) -> bool {
 }
 
 /// Ends everything that the library does in this process: streams end, connections close, and every later call says
-/// `Closed`. It waits for what is under way, for as long as `timeout` at most. Calling it again does nothing.
+/// `Closed`. It waits for what is under way, listeners and log sinks included, for as long as `timeout` at most; after it
+/// no code of the host is called any more. Calling it again does nothing.
 #[uniffi::export]
 pub fn shutdown(timeout: Duration) {
+    let began = Instant::now();
+    callbacks::close(timeout);
+    let timeout = timeout.saturating_sub(began.elapsed());
     let ended = std::mem::replace(&mut *state(), State::Closed);
     if let State::Running { runtime, process } = ended {
         if process == process::id() {
