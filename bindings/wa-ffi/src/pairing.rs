@@ -86,6 +86,8 @@ pub enum PairingUpdate {
     },
     /// The passkey did not do; codes still link.
     PasskeyFailed,
+    /// A phone's answer did not hold, as after a wrong code. What is shown still links.
+    AnswerRefused,
     /// The phone accepted; the login follows.
     Accepted,
     /// Linked, and logged in.
@@ -139,6 +141,7 @@ impl PairingUpdate {
                 Self::PasskeyConfirm { code: code.expose().to_owned(), is_asked }
             }
             P::PasskeyFailed => Self::PasskeyFailed,
+            P::AnswerRefused => Self::AnswerRefused,
             P::Accepted => Self::Accepted,
             P::Linked(device) => {
                 Self::Linked { jid: device.jid.to_string(), lid: types::text(device.lid.as_ref()) }
