@@ -58,6 +58,16 @@ fn names_are_names_in_every_language() {
     }
 }
 
+/// Inside an enum of Kotlin, its variant hides a type of this name.
+#[test]
+fn no_variant_hides_a_type_that_is_used_beside_it() {
+    let hides = ["List", "Map", "String", "Boolean", "Duration", "Instant", "Long", "Int"];
+    for (place, line) in lines() {
+        let name = line.strip_suffix(" {").or_else(|| line.strip_suffix(',')).unwrap_or(&line);
+        assert!(!hides.contains(&name), "{place}: a variant `{name}`");
+    }
+}
+
 /// The variants of an enum, by its source.
 fn variants(source: &str, name: &str) -> Vec<String> {
     let body = source.split(&format!("pub enum {name} {{\n")).nth(1).expect("no such enum");
