@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a tool talks to its terminal")]
 
 mod codegen;
+mod excerpts;
 mod features;
 mod fuzz_seeds;
 mod layers;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let outcome = match *words {
         ["codegen"] => codegen::write(&repository()),
         ["codegen", "--check"] => codegen::check(&repository()),
+        ["excerpts"] => excerpts::check(&repository()),
         ["features"] => features::check(&repository()),
         ["layers"] => layers::check(&repository()),
         ["licences"] => licences::check(&repository()),
@@ -66,6 +68,7 @@ Usage: cargo xtask <task>
 
   codegen           write wa-proto's schemas and Rust types from docs/protocol/proto-*.tsv
   codegen --check   change nothing; fail when a generated file is not what codegen would write
+  excerpts          fail when code in a README is not that of the file which it names
   features          fail when the README's feature table names a module or a test that is not there
   layers            fail when a crate or a layer of wa-core names one above it, or the pure core names the runtime
   licences          fail when a source file of ours or of any dependency names a licence that is not permissive

@@ -158,7 +158,7 @@ impl WaError {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the border: hosts want to know how long to wait")]
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 

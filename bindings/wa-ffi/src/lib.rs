@@ -16,6 +16,7 @@
 //! | `stickers` | sticker packs |
 //! | `groups`, `chats`, `people`, `history` | the calls on each subject |
 //! | `manager`, `account`, `settings`, `pairing`, `limits` | many accounts |
+//! | `webhooks` | for who receives them |
 //! | `logs` | log records, for the host's own log |
 //! | `testing` | the test server and its phones |
 //!
@@ -45,5 +46,6 @@ pub mod stickers;
 pub mod store;
 pub mod testing;
 pub mod types;
+pub mod webhooks;
 
 uniffi::setup_scaffolding!("wa");

@@ -120,6 +120,7 @@ from ._native.wa import (
     configure,
     runtime_usage,
     shutdown,
+    verify_webhook,
 )
 from .errors import WaError
 from .logs import forward_logs
@@ -232,6 +233,7 @@ __all__ = [
     "shutdown",
     "updates",
     "upload",
+    "verify_webhook",
 ]
 
 # A thread of the library that calls back while the interpreter ends would abort the process.
