@@ -72,7 +72,10 @@ pub(crate) fn check(repository: &Path) -> Outcome {
         for (scenario, names) in &rows {
             let name = (suite.name)(scenario);
             if names.get(column) != Some(&name.as_str()) {
-                faults.push(format!("{}: `{scenario}` is `{name}` there, and the table says otherwise", suite.language));
+                faults.push(format!(
+                    "{}: `{scenario}` is `{name}` there, and the table says otherwise",
+                    suite.language
+                ));
             }
             if !source.contains(&format!("{}{name}(", suite.keyword)) {
                 faults.push(format!("{}: there is no `{name}` in {}", suite.language, suite.folder));

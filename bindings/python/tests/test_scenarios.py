@@ -120,8 +120,9 @@ async def test_history(server: wa.TestServer) -> None:
                 if len(messages) == 9:
                     break
         assert sorted(messages) == ids and "Bob" in names
-        contents = [messages[id].content for id in ids]
-        assert [content.text for content in contents if isinstance(content, wa.Content.TEXT)] == texts
+        for id, text in zip(ids, texts, strict=True):
+            content = messages[id].content
+            assert isinstance(content, wa.Content.TEXT) and content.text == text
         assert [messages[id].key.from_me for id in ids[:2]] == [False, True]
         newest = messages[ids[-1]]
         older = await client.older_messages(newest.key, newest.timestamp, 4, timedelta(seconds=30))

@@ -160,7 +160,10 @@ impl Account {
         Arc::new(Self(account))
     }
 
-    pub(crate) async fn call<T, E, F>(&self, call: impl FnOnce(wa_manager::Account) -> F) -> Result<T, WaError>
+    pub(crate) async fn call<T, E, F>(
+        &self,
+        call: impl FnOnce(wa_manager::Account) -> F,
+    ) -> Result<T, WaError>
     where
         T: Send + 'static,
         WaError: From<E>,

@@ -341,12 +341,7 @@ impl Message {
 
     /// Where somebody is, for a while, in degrees. Later ones have higher numbers.
     #[uniffi::constructor(default(caption = None, sequence = 1))]
-    pub fn live_location(
-        latitude: f64,
-        longitude: f64,
-        caption: Option<String>,
-        sequence: i64,
-    ) -> Arc<Self> {
+    pub fn live_location(latitude: f64, longitude: f64, caption: Option<String>, sequence: i64) -> Arc<Self> {
         let mut location = LiveLocation::new(latitude, longitude);
         location.caption = caption;
         location.sequence = sequence;
@@ -435,7 +430,9 @@ impl Message {
         let (target, message) = (target.to_core()?, message.0.clone());
         Ok(Self::new(match message.content() {
             // For these, only a sealed one is taken.
-            core::Content::Occasion(_) | core::Content::Poll(_) => core::Message::sealed_edit(target, message),
+            core::Content::Occasion(_) | core::Content::Poll(_) => {
+                core::Message::sealed_edit(target, message)
+            }
             _ => core::Message::edit(target, message),
         }))
     }

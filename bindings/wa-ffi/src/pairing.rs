@@ -13,7 +13,7 @@ use crate::runtime::Task;
 use crate::types;
 
 /// How a phone is to be linked.
-#[derive(Debug, Clone, uniffi::Record)]
+#[derive(Debug, Clone, Default, uniffi::Record)]
 pub struct PairRequest {
     /// The phone's number, digits with the country code: for a code to type.
     #[uniffi(default = None)]

@@ -74,7 +74,9 @@ fn variants(source: &str, name: &str) -> Vec<String> {
     let body = body.split("\n}").next().unwrap();
     let declared = body.lines().filter_map(|line| line.strip_prefix("    "));
     let declared = declared.filter(|line| line.starts_with(|letter: char| letter.is_ascii_uppercase()));
-    declared.map(|line| line.split(|letter: char| !letter.is_alphanumeric()).next().unwrap().to_owned()).collect()
+    declared
+        .map(|line| line.split(|letter: char| !letter.is_alphanumeric()).next().unwrap().to_owned())
+        .collect()
 }
 
 /// Each kind that the library below knows is named where it is converted: none arrives as unknown.

@@ -16,7 +16,7 @@ from ._native.wa import (
     PairingUpdate,
 )
 
-T = TypeVar("T", covariant=True)
+T = TypeVar("T")
 
 BATCH = 64
 

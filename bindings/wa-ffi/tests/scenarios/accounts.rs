@@ -15,8 +15,11 @@ use crate::support::{account, manager, patiently, phone, text};
 
 /// The events of this kind after a cursor, until there are so many.
 async fn events(manager: &ClientManager, kind: &str, after: u64, count: usize) -> Vec<ManagerEvent> {
-    let selection =
-        EventSelection { kinds: Some(vec![kind.to_owned()]), after: Some(after), ..EventSelection::default() };
+    let selection = EventSelection {
+        kinds: Some(vec![kind.to_owned()]),
+        after: Some(after),
+        ..EventSelection::default()
+    };
     let stream = manager.events(Some(selection)).unwrap();
     let mut all = Vec::new();
     patiently(async {

@@ -1,6 +1,6 @@
 //! One account.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -9,6 +9,7 @@ use wa_ffi::content::Content;
 use wa_ffi::error::WaError;
 use wa_ffi::event::{ChatKind, Event, SendState};
 use wa_ffi::listener::{CallbackError, EventListener};
+use wa_ffi::logs::{LogLevel, LogRecord, LogSink, init_logging};
 use wa_ffi::manager::{ClientManager, ManagerOptions};
 use wa_ffi::media::MediaKind;
 use wa_ffi::message::{DocumentOptions, Message};
@@ -178,7 +179,7 @@ async fn history() {
     let older =
         client.older_messages(newest.key, newest.timestamp, 4, Duration::from_secs(30)).await.unwrap();
     let older: Vec<_> = older.into_iter().map(|one| one.key.id).collect();
-    assert_eq!(older, [&ids[7], &ids[6], &ids[5], &ids[4]]);
+    assert_eq!(older.iter().collect::<Vec<_>>(), [&ids[7], &ids[6], &ids[5], &ids[4]]);
     past.stop();
     assert!(!past.ready().await);
 }
@@ -324,29 +325,31 @@ async fn a_listener_that_throws() {
     subscription.stop();
 }
 
-/// Keeps what it is told.
-struct Kept(Mutex<Vec<String>>, tokio::sync::Notify);
+/// Tells which parts of the library speak.
+struct Targets(mpsc::UnboundedSender<String>);
 
-impl wa_ffi::logs::LogSink for Arc<Kept> {
-    fn log(&self, record: wa_ffi::logs::LogRecord) -> Result<(), CallbackError> {
-        self.0.lock().unwrap().push(record.target);
-        self.1.notify_one();
-        Ok(())
+impl LogSink for Targets {
+    fn log(&self, record: LogRecord) -> Result<(), CallbackError> {
+        self.0.send(record.target).map_err(|error| CallbackError::Failed { reason: error.to_string() })
     }
 }
 
 #[tokio::test]
 async fn logs_arrive() {
-    let kept = Arc::new(Kept(Mutex::default(), tokio::sync::Notify::new()));
-    assert!(wa_ffi::logs::init_logging(wa_ffi::logs::LogLevel::Debug, Arc::new(Arc::clone(&kept))));
+    let (sink, mut targets) = mpsc::unbounded_channel();
+    assert!(init_logging(LogLevel::Debug, Arc::new(Targets(sink.clone()))));
+    assert!(!init_logging(LogLevel::Debug, Arc::new(Targets(sink))), "once for the process");
     let server = TestServer::start().await.unwrap();
     let client = link(&server, "anna").await;
     server.disconnect_all();
-    event(&client, |event| matches!(event, Event::Connected).then_some(())).await;
-    patiently(async {
-        while !kept.0.lock().unwrap().iter().any(|target| target.starts_with("wa_core")) {
-            kept.1.notified().await;
+    connected(&client).await;
+    let spoke = patiently(async {
+        while let Some(target) = targets.recv().await {
+            if target.starts_with("wa_core") {
+                return true;
+            }
         }
-    })
-    .await;
+        false
+    });
+    assert!(spoke.await);
 }
