@@ -9,7 +9,7 @@ import textwrap
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=300
     )
 
 
@@ -41,7 +41,7 @@ def test_shutdown_ends_everything() -> None:
     assert (done.returncode, done.stdout) == (0, "closed shutdown\n"), done.stderr
 
 
-def test_a_process_ends_with_streams_open() -> None:
+def test_a_process_that_ends_with_streams_open() -> None:
     done = run(
         """
         import asyncio, threading, wa
@@ -59,6 +59,136 @@ def test_a_process_ends_with_streams_open() -> None:
         asyncio.run(main())
         # A second loop, in a thread that nobody waits for.
         threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+        asyncio.run(main())
+        print("done")
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+FOOTPRINT = """
+    import asyncio, gc, os, resource, wa
+
+    def footprint():
+        gc.collect()
+        usage = wa.runtime_usage()
+        return usage.calls, usage.tasks, len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+    def memory():
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+
+    async def returns_to(before, resident):
+        async with asyncio.timeout(60):
+            while any(now > was for now, was in zip(footprint(), before)):
+                await asyncio.sleep(0.01)
+        # Little for ten thousand of anything.
+        assert memory() < resident + (16 << 20), (resident, memory())
+
+    async def next_qr(client):
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.PAIRING_QR):
+                return event.text
+    """
+
+
+def test_created_and_dropped_10000_times() -> None:
+    done = run(
+        FOOTPRINT
+        + """
+    async def main():
+        server = await wa.TestServer.start()
+
+        async def cycle(count):
+            for number in range(count):
+                client = await wa.connect(wa.Store.memory(), test_server=server)
+                # Some are dropped while they connect, some once they are connected.
+                if number % 10 == 0:
+                    await next_qr(client)
+
+        # What is kept once is there by then.
+        await cycle(500)
+        before, resident = footprint(), memory()
+        await cycle(10_000)
+        await returns_to(before, resident)
+        print("done")
+
+    asyncio.run(main())
+    """
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_cancelled_10000_times() -> None:
+    done = run(
+        FOOTPRINT
+        + """
+    async def main():
+        server = await wa.TestServer.start()
+        anna, bob = server.phone("anna"), server.phone("bob")
+        client = await wa.connect(wa.Store.memory(), test_server=server)
+        await anna.scan(await next_qr(client))
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.CONNECTED):
+                break
+
+        async def cancel(count):
+            for _ in range(count // 100):
+                # Half of them wait for what never comes, the others for the service.
+                coroutines = [client.check_numbers([bob.number()]) for _ in range(50)]
+                coroutines += [bob.next_message() for _ in range(50)]
+                calls = [asyncio.create_task(coroutine) for coroutine in coroutines]
+                # All of them begin.
+                await asyncio.sleep(0)
+                for call in calls:
+                    call.cancel()
+                ends = await asyncio.gather(*calls, return_exceptions=True)
+                assert all(isinstance(end, (asyncio.CancelledError, list)) for end in ends), ends
+
+        await cancel(1_000)
+        before, resident = footprint(), memory()
+        cancelled = wa.runtime_usage().cancelled_calls
+        await cancel(10_000)
+        # Those to the service may have been answered before they were given up.
+        assert wa.runtime_usage().cancelled_calls >= cancelled + 5_000
+        await returns_to(before, resident)
+        await client.send(bob.address(), wa.Message.text("still here"))
+        assert (await bob.next_message()).text == "still here"
+        print("done")
+
+    asyncio.run(main())
+    """
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_a_process_that_ends_while_it_is_called() -> None:
+    done = run(
+        """
+        import asyncio, logging, time, wa
+        from wa import EventListener
+
+        logging.basicConfig(level=logging.DEBUG, filename="/dev/null")
+        wa.forward_logs(logging.DEBUG)
+
+        class Slow(EventListener):
+            def on_event(self, event):
+                started.set()
+                time.sleep(0.2)
+
+        async def main():
+            server = await wa.TestServer.start()
+            client = await wa.connect(wa.Store.memory(), test_server=server)
+            loop = asyncio.get_running_loop()
+            started.set = lambda: loop.call_soon_threadsafe(begun.set)
+            listening = client.listen(Slow())
+            await begun.wait()
+            kept.append((server, client, listening))
+
+        class started:
+            set = None
+
+        begun, kept = asyncio.Event(), []
         asyncio.run(main())
         print("done")
         """

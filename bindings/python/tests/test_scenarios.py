@@ -1,4 +1,4 @@
-"""The scenarios of every language: see bindings/scenarios.md."""
+"""The scenarios of every language: the table is in bindings/README.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import wa
 from conftest import PATIENCE, Link, next_message, pair
-from wa._native.wa import EventListener, live_tasks
 
 
 async def test_pair_by_qr(server: wa.TestServer) -> None:
@@ -105,6 +104,31 @@ async def test_group(server: wa.TestServer, link: Link) -> None:
     assert group not in [group.address for group in await client.groups()]
 
 
+async def test_history(server: wa.TestServer) -> None:
+    anna, bob = server.phone("anna"), server.phone("bob")
+    texts = [f"text {number}" for number in range(9)]
+    ids = anna.remember(bob.address(), "Bob", texts)
+    async with wa.connect(wa.Store.memory(), test_server=server, reads_history=True) as client:
+        past = wa.history(client)
+        await pair(client, anna)
+        messages: dict[str, wa.PastMessage] = {}
+        names = []
+        async with asyncio.timeout(PATIENCE):
+            async for part in past:
+                messages |= {one.key.id: one for one in part.messages if one.content is not None}
+                names += [chat.name for chat in part.chats]
+                if len(messages) == 9:
+                    break
+        assert sorted(messages) == ids and "Bob" in names
+        for id, text in zip(ids, texts, strict=True):
+            content = messages[id].content
+            assert isinstance(content, wa.Content.TEXT) and content.text == text
+        assert [messages[id].key.from_me for id in ids[:2]] == [False, True]
+        newest = messages[ids[-1]]
+        older = await client.older_messages(newest.key, newest.timestamp, 4, timedelta(seconds=30))
+        assert [one.key.id for one in older] == ids[7:3:-1]
+
+
 async def test_unconfirmed_events_come_again(server: wa.TestServer, store_path: Path) -> None:
     anna, bob = server.phone("anna"), server.phone("bob")
     async with wa.connect(store_path, test_server=server) as client:
@@ -149,7 +173,7 @@ async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -
 
 async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
     client, bob = await link("anna"), server.phone("bob")
-    before = live_tasks()
+    before, cancelled = wa.runtime_usage().calls, wa.runtime_usage().cancelled_calls
     server.delay_acks(timedelta(minutes=10))
     waiting = [
         asyncio.create_task(client.send(bob.address(), wa.Message.text(str(number)))) for number in range(10)
@@ -158,9 +182,10 @@ async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
     for task in waiting:
         task.cancel()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert wa.runtime_usage().cancelled_calls >= cancelled + 10
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
     async with asyncio.timeout(PATIENCE):
-        while live_tasks() > before:
+        while wa.runtime_usage().calls > before:
             await asyncio.sleep(0.01)
     server.delay_acks(None)
 
@@ -267,7 +292,7 @@ async def test_a_listener_that_throws(server: wa.TestServer, link: Link) -> None
     heard: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
-    class Listener(EventListener):
+    class Listener(wa.EventListener):
         def on_event(self, event: wa.Event) -> None:
             if isinstance(event, wa.Event.MESSAGE):
                 text = event.message.text or ""

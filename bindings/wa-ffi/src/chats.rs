@@ -1,14 +1,13 @@
-//! How chats stand, on all devices of the account; and their past.
+//! How chats stand, on all devices of the account.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use wa_core::app_state::action::MessageRange;
-use wa_core::client::{Anchor, MessageRef, Mute};
+use wa_core::client::{MessageRef, Mute};
 
 use crate::client::Client;
-use crate::content::Content;
 use crate::error::WaError;
-use crate::message::{Message, MessageKey};
+use crate::message::MessageKey;
 use crate::types;
 
 /// How a chat stands.
@@ -26,23 +25,6 @@ pub struct ChatSettings {
     pub is_marked_unread: bool,
     /// Behind the lock.
     pub is_locked: bool,
-}
-
-/// A message of the past.
-#[derive(Debug, Clone, uniffi::Record)]
-pub struct PastMessage {
-    /// Names it.
-    pub key: MessageKey,
-    /// Who wrote it.
-    pub sender: String,
-    /// When the service took it.
-    pub timestamp: SystemTime,
-    /// What the sender called itself.
-    pub push_name: Option<String>,
-    /// It has a star.
-    pub is_starred: bool,
-    /// What it says, unless it is only a notice of the chat itself.
-    pub content: Option<Content>,
 }
 
 #[uniffi::export]
@@ -128,34 +110,5 @@ impl Client {
             }
         })
         .await
-    }
-
-    /// Asks our phone for messages of a chat that are older than this one, newest first, and waits so long for its
-    /// answer.
-    pub async fn older_messages(
-        &self,
-        before: MessageKey,
-        at: SystemTime,
-        count: u32,
-        within: Duration,
-    ) -> Result<Vec<PastMessage>, WaError> {
-        let key = before.to_core()?;
-        let anchor = Anchor::new(key.chat, key.id, key.from_me, types::seconds(at).to_millis());
-        let page =
-            self.call(|core| async move { core.history().on_demand(anchor, count, within).await }).await?;
-        let of = |message: wa_core::history::HistoryMessage| PastMessage {
-            key: MessageKey {
-                chat: message.chat.to_string(),
-                id: message.id.to_string(),
-                from_me: message.from_me,
-                sender: (!message.from_me).then(|| message.sender.to_user().to_string()),
-            },
-            sender: message.sender.to_string(),
-            timestamp: types::time(message.timestamp),
-            push_name: message.push_name.clone(),
-            is_starred: message.is_starred,
-            content: message.message().map(|message| Message(message).content()),
-        };
-        Ok(page.messages.into_iter().map(of).collect())
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use wa_core::client::{
-    AuthenticatorError, HookFuture, IdentityPolicy, PairCodeOptions, PasskeyAssertion, PasskeyAuthenticator,
+    AuthenticatorError, HistoryUse, HookFuture, IdentityPolicy, PairCodeOptions, PasskeyAssertion,
+    PasskeyAuthenticator,
 };
 use wa_core::event as core;
 use wa_core::pairing::PairingCode;
@@ -38,6 +39,9 @@ pub struct ClientOptions {
     /// Messages to users whose identity key changed wait until `trust_identity`.
     #[uniffi(default = false)]
     pub holds_for_new_identities: bool,
+    /// The past that the phone sends after linking is to be read: `history`.
+    #[uniffi(default = false)]
+    pub reads_history: bool,
 }
 
 /// How a message is sent. All of it may be left out.
@@ -167,6 +171,9 @@ impl Client {
             }
             if options.answers_passkeys {
                 builder = builder.passkey_authenticator(Arc::clone(&passkeys) as _);
+            }
+            if options.reads_history {
+                builder = builder.history_use(HistoryUse::Deliver);
             }
             if options.holds_for_new_identities {
                 builder = builder.identity_policy(IdentityPolicy::Hold);

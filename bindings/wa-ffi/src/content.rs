@@ -297,7 +297,7 @@ pub enum Content {
         buttons: Vec<ContentButton>,
     },
     /// A list to choose from.
-    List {
+    ListMessage {
         /// The headline.
         title: String,
         /// The text.
@@ -576,7 +576,7 @@ impl Content {
                 footer: shown.footer,
                 buttons: shown.buttons.into_iter().filter_map(button).collect(),
             },
-            C::List(list) => Self::List {
+            C::List(list) => Self::ListMessage {
                 title: list.title,
                 description: list.description,
                 rows: list

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use wa_core::client::PictureError;
+use wa_core::client::{PictureError, StickerPackError};
 use wa_core::connection::RequestError;
 use wa_core::error::{
     CallError, GroupError, HistoryRequestError, MediaError, MediaRemedy, PairCodeError, ReconnectError,
@@ -158,7 +158,7 @@ impl WaError {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the border: hosts want to know how long to wait")]
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
@@ -310,6 +310,15 @@ impl From<MediaError> for WaError {
             (MediaError::Source(_) | MediaError::Sink(_), _) => Self::store("local_file", detail),
             (_, MediaRemedy::TryLater) => Self::unavailable("media_hosts", detail),
             _ => Self::media("refused", detail),
+        }
+    }
+}
+
+impl From<StickerPackError> for WaError {
+    fn from(error: StickerPackError) -> Self {
+        match error {
+            StickerPackError::Media(error) => error.into(),
+            other => Self::invalid("bad_sticker_pack", chain(&other)),
         }
     }
 }

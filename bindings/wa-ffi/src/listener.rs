@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use crate::callbacks;
 use crate::client::{Client, EventStream};
 use crate::error::WaError;
 use crate::event::Event;
@@ -71,9 +72,10 @@ impl Client {
             while runtime.block_on(stream.ready()) {
                 for event in stream.drain(1) {
                     let number = event.number();
-                    match listener.on_event(event) {
-                        Ok(()) => number.into_iter().for_each(|number| stream.confirm(number)),
-                        Err(error) => {
+                    match callbacks::call(|| listener.on_event(event)) {
+                        None => return failed.end(),
+                        Some(Ok(())) => number.into_iter().for_each(|number| stream.confirm(number)),
+                        Some(Err(error)) => {
                             tracing::error!(number, %error, "a listener failed");
                             failed.put(ListenerFailure {
                                 number,

@@ -9,8 +9,10 @@ use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
+use crate::callbacks;
 use crate::listener::CallbackError;
 
 /// How many records wait. Further ones are dropped and counted.
@@ -72,6 +74,17 @@ struct ToSink {
 }
 
 impl<S: Subscriber> Layer<S> for ToSink {
+    /// What nobody is told costs nothing.
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(match self.level {
+            LogLevel::Trace => LevelFilter::TRACE,
+            LogLevel::Debug => LevelFilter::DEBUG,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Error => LevelFilter::ERROR,
+        })
+    }
+
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
         let level = LogLevel::of(*metadata.level());
@@ -124,7 +137,9 @@ pub fn init_logging(level: LogLevel, sink: Arc<dyn LogSink>) -> bool {
     let hand_on = move || {
         for record in waiting {
             // Whoever fails to write a log has nowhere to say so.
-            let _ = sink.log(record);
+            if callbacks::call(|| sink.log(record)).is_none() {
+                return;
+            }
         }
     };
     std::thread::Builder::new().name("wa-log".to_owned()).spawn(hand_on).is_ok()

@@ -10,10 +10,12 @@ use wa_manager::manager::{AccountKey, ItemResult, ListFilter};
 use wa_manager::store::{EventQuery, MemoryManagerStore, SqliteManagerStore};
 use wa_manager::{AccountId, AccountName, AccountStatus, PathTemplate, TenantId, Unlink};
 
-use crate::account::{Account, AccountSnapshot, PairRequest, PairingTicket};
+use crate::account::{Account, AccountSnapshot};
 use crate::error::WaError;
+use crate::pairing::{PairRequest, PairingTicket};
 use crate::queue::{CAPACITY, Queue};
 use crate::runtime::{self, Task};
+use crate::settings::AccountSettings;
 use crate::testing::TestServer;
 use crate::types;
 
@@ -56,7 +58,7 @@ pub struct AccountSpec {
     pub owner: Option<String>,
     /// Its settings; those that were asked for unless they are said.
     #[uniffi(default = None)]
-    pub settings: Option<crate::account::AccountSettings>,
+    pub settings: Option<AccountSettings>,
     /// What the host keeps with it.
     #[uniffi(default = None)]
     pub metadata: Option<HashMap<String, String>>,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use wa_core::message::content::{
-    Audio, ContactCard, Contacts, Document, GroupInvite, Image, LinkPreview, Location, MemberLabel, Occasion,
-    Poll, Sticker, Video, VideoStyle,
+    Album, Attendance, Audio, ContactCard, Contacts, Document, GroupInvite, Image, LinkPreview, LiveLocation,
+    Location, MemberLabel, Occasion, OccasionAnswer, Poll, Sticker, Video, VideoStyle,
 };
 use wa_core::message::{self as core, Quote};
 
@@ -339,6 +339,21 @@ impl Message {
         Self::new(location)
     }
 
+    /// Where somebody is, for a while, in degrees. Later ones have higher numbers.
+    #[uniffi::constructor(default(caption = None, sequence = 1))]
+    pub fn live_location(latitude: f64, longitude: f64, caption: Option<String>, sequence: i64) -> Arc<Self> {
+        let mut location = LiveLocation::new(latitude, longitude);
+        location.caption = caption;
+        location.sequence = sequence;
+        Self::new(location)
+    }
+
+    /// The beginning of an album: so many pictures and films follow, each made with `in_album`.
+    #[uniffi::constructor]
+    pub fn album(images: u32, videos: u32) -> Arc<Self> {
+        Self::new(Album::new(images, videos))
+    }
+
     /// One contact or several.
     #[uniffi::constructor]
     pub fn contacts(cards: Vec<Card>) -> Arc<Self> {
@@ -366,6 +381,40 @@ impl Message {
         Self::new(poll)
     }
 
+    /// A vote in a poll, for these options by their texts; none takes the vote back. The poll must have come or been sent
+    /// on this device, or be part of the history; the same holds for the answers, comments and options below.
+    #[uniffi::constructor]
+    pub fn poll_vote(poll: MessageKey, options: Vec<String>) -> Result<Arc<Self>, WaError> {
+        Ok(Self::new(core::Message::poll_vote(poll.to_core()?, options)))
+    }
+
+    /// One more option for a poll that allows that.
+    #[uniffi::constructor]
+    pub fn poll_option(poll: MessageKey, name: String) -> Result<Arc<Self>, WaError> {
+        Ok(Self::new(core::Message::poll_option(poll.to_core()?, name)))
+    }
+
+    /// A comment on a message of an announcement group.
+    #[uniffi::constructor]
+    pub fn comment(target: MessageKey, message: Arc<Self>) -> Result<Arc<Self>, WaError> {
+        Ok(Self::new(core::Message::comment(target.to_core()?, message.0.clone())))
+    }
+
+    /// An answer to the invitation to an event: whether we come, or do not know yet, and how many guests we bring.
+    #[uniffi::constructor(default(going = None, guests = 0))]
+    pub fn occasion_answer(
+        occasion: MessageKey,
+        going: Option<bool>,
+        guests: u32,
+    ) -> Result<Arc<Self>, WaError> {
+        let answer = match going {
+            Some(true) => Attendance::Going,
+            Some(false) => Attendance::NotGoing,
+            None => Attendance::Maybe,
+        };
+        Ok(Self::new(OccasionAnswer::new(occasion.to_core()?, answer).guests(guests)))
+    }
+
     /// An event that people are invited to.
     #[uniffi::constructor]
     pub fn occasion(occasion: OccasionOptions) -> Arc<Self> {
@@ -378,7 +427,14 @@ impl Message {
     /// New content for an earlier message of ours.
     #[uniffi::constructor]
     pub fn edit(target: MessageKey, message: Arc<Self>) -> Result<Arc<Self>, WaError> {
-        Ok(Self::new(core::Message::edit(target.to_core()?, message.0.clone())))
+        let (target, message) = (target.to_core()?, message.0.clone());
+        Ok(Self::new(match message.content() {
+            // For these, only a sealed one is taken.
+            core::Content::Occasion(_) | core::Content::Poll(_) => {
+                core::Message::sealed_edit(target, message)
+            }
+            _ => core::Message::edit(target, message),
+        }))
     }
 
     /// Deletes an earlier message for everyone: one of ours, or any one of a group that we are an admin of.

@@ -4,16 +4,20 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
+use crate::callbacks;
 use crate::error::WaError;
 
 static STATE: Mutex<State> = Mutex::new(State::Unused { threads: None });
+static CALLS: AtomicU64 = AtomicU64::new(0);
+static CANCELLED: AtomicU64 = AtomicU64::new(0);
 
 enum State {
     Unused { threads: Option<usize> },
@@ -40,9 +44,13 @@ pub fn configure(threads: u32) -> bool {
 }
 
 /// Ends everything that the library does in this process: streams end, connections close, and every later call says
-/// `Closed`. It waits for what is under way, for as long as `timeout` at most. Calling it again does nothing.
+/// `Closed`. It waits for what is under way, listeners and log sinks included, for as long as `timeout` at most; after it
+/// no code of the host is called any more. Calling it again does nothing.
 #[uniffi::export]
 pub fn shutdown(timeout: Duration) {
+    let began = Instant::now();
+    callbacks::close(timeout);
+    let timeout = timeout.saturating_sub(began.elapsed());
     let ended = std::mem::replace(&mut *state(), State::Closed);
     if let State::Running { runtime, process } = ended {
         if process == process::id() {
@@ -51,6 +59,31 @@ pub fn shutdown(timeout: Duration) {
             // Its threads stayed in the parent.
             std::mem::forget(runtime);
         }
+    }
+}
+
+/// What the library has under way in this process: for whoever looks for a leak.
+#[derive(Debug, uniffi::Record)]
+pub struct RuntimeUsage {
+    /// Calls that did not return yet, and streams that somebody holds.
+    pub calls: u64,
+    /// Everything that runs: the calls, the connections of accounts, the test server.
+    pub tasks: u64,
+    /// How many calls the host gave up before they ended, since the start.
+    pub cancelled_calls: u64,
+}
+
+/// What the library has under way now. All is zero before the first call and after `shutdown`, but for what was cancelled.
+#[uniffi::export]
+pub fn runtime_usage() -> RuntimeUsage {
+    let tasks = match &*state() {
+        State::Running { runtime, .. } => runtime.metrics().num_alive_tasks() as u64,
+        _ => 0,
+    };
+    RuntimeUsage {
+        calls: CALLS.load(Ordering::Relaxed),
+        tasks,
+        cancelled_calls: CANCELLED.load(Ordering::Relaxed),
     }
 }
 
@@ -94,8 +127,7 @@ pub(crate) struct Task<T>(JoinHandle<T>);
 impl<T: Send + 'static> Task<T> {
     pub(crate) fn spawn(work: impl Future<Output = T> + Send + 'static) -> Result<Self, WaError> {
         let handle = handle()?.spawn(work);
-        #[cfg(feature = "test-hooks")]
-        crate::hooks::note_tasks(1);
+        CALLS.fetch_add(1, Ordering::Relaxed);
         Ok(Self(handle))
     }
 }
@@ -110,11 +142,9 @@ impl<T> Future for Task<T> {
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        #[cfg(feature = "test-hooks")]
-        crate::hooks::note_tasks(-1);
+        CALLS.fetch_sub(1, Ordering::Relaxed);
         if !self.0.is_finished() {
-            #[cfg(feature = "test-hooks")]
-            crate::hooks::note_cancelled();
+            CANCELLED.fetch_add(1, Ordering::Relaxed);
             self.0.abort();
         }
     }

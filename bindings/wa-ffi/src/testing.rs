@@ -1,6 +1,7 @@
 //! The test server and its phones, in this process: bots are tested with no network and no phone.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
@@ -18,7 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The service, in this process: with phones that are simulated, and everything else as it is.
 #[derive(uniffi::Object)]
-pub struct TestServer(wa_test_server::TestServer);
+pub struct TestServer {
+    server: wa_test_server::TestServer,
+    /// Those that were asked for.
+    names: Mutex<HashSet<String>>,
+}
 
 impl std::fmt::Debug for TestServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -29,8 +34,8 @@ impl std::fmt::Debug for TestServer {
 impl TestServer {
     /// A client that talks to this server.
     pub(crate) fn connect(&self, builder: ClientBuilder) -> ClientBuilder {
-        let builder = builder.connector(self.0.connector()).trust_root(self.0.trust_root());
-        builder.http_client(self.0.media().http_client())
+        let builder = builder.connector(self.server.connector()).trust_root(self.server.trust_root());
+        builder.http_client(self.server.media().http_client())
     }
 }
 
@@ -39,89 +44,95 @@ impl TestServer {
     /// Starts a server. It ends when nobody holds it any more.
     #[uniffi::constructor]
     pub async fn start() -> Result<Arc<Self>, WaError> {
-        runtime::run(async { Ok(Arc::new(Self(wa_test_server::TestServer::start().await))) }).await
+        runtime::run(async {
+            let server = wa_test_server::TestServer::start().await;
+            Ok(Arc::new(Self { server, names: Mutex::default() }))
+        })
+        .await
     }
 
     /// The phone of this name, made at the first call.
     pub fn phone(&self, name: String) -> Result<Arc<TestPhone>, WaError> {
         let _runtime = runtime::handle()?.enter();
-        let phone = self.0.phone(&name);
-        // Devices that it links hear at once that there is no past: who wrote before is then known.
-        phone.set_past(Past::new(Vec::new()));
+        let phone = self.server.phone(&name);
+        if self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name) {
+            // Devices that it links hear at once that there is no past: who wrote before is then known.
+            phone.set_past(Past::new(Vec::new()));
+        }
         Ok(Arc::new(TestPhone(phone)))
     }
 
     /// Ends the connection of a device, as a lost network does. False when it has none.
     pub fn disconnect(&self, device: String) -> Result<bool, WaError> {
-        Ok(self.0.disconnect(&types::jid(&device)?))
+        Ok(self.server.disconnect(&types::jid(&device)?))
     }
 
     /// Ends all connections.
     pub fn disconnect_all(&self) {
-        self.0.disconnect_all();
+        self.server.disconnect_all();
     }
 
     /// Whether a device is logged in.
     pub fn is_online(&self, device: String) -> Result<bool, WaError> {
-        Ok(self.0.is_online(&types::jid(&device)?))
+        Ok(self.server.is_online(&types::jid(&device)?))
     }
 
     /// Waits until a device is logged in.
     pub async fn wait_online(self: Arc<Self>, device: String) -> Result<(), WaError> {
         let device = types::jid(&device)?;
-        patiently(async move { self.0.wait_online(&device).await }).await
+        patiently(async move { self.server.wait_online(&device).await }).await
     }
 
     /// Waits until a device is not connected any more.
     pub async fn wait_offline(self: Arc<Self>, device: String) -> Result<(), WaError> {
         let device = types::jid(&device)?;
-        patiently(async move { self.0.wait_offline(&device).await }).await
+        patiently(async move { self.server.wait_offline(&device).await }).await
     }
 
     /// The next so many messages that clients send are not acknowledged.
     pub fn drop_acks(&self, count: u32) {
-        self.0.faults().drop_ack(count);
+        self.server.faults().drop_ack(count);
     }
 
     /// Every ack comes this late; at once without it.
     #[uniffi::method(default(delay = None))]
     pub fn delay_acks(&self, delay: Option<Duration>) {
-        self.0.faults().delay_acks(delay);
+        self.server.faults().delay_acks(delay);
     }
 
     /// The next message that a client sends is refused with this code.
     pub fn refuse_next(&self, code: u16) {
-        self.0.faults().nack_next(code);
+        self.server.faults().nack_next(code);
     }
 
     /// The next so many deliveries cannot be decrypted as they come.
     pub fn garble_next(&self, count: u32) {
-        self.0.faults().garble_next(count);
+        self.server.faults().garble_next(count);
     }
 
     /// The next so many connections are refused.
     pub fn refuse_connections(&self, count: u32) {
-        self.0.faults().refuse_connections(count);
+        self.server.faults().refuse_connections(count);
     }
 
     /// The next logins are refused with this code, so many times.
     pub fn refuse_logins(&self, code: u16, count: u32) {
-        self.0.faults().refuse_login(code, count);
+        self.server.faults().refuse_login(code, count);
     }
 
     /// The next login is answered with a ban for so long.
     pub fn ban(&self, code: u16, duration: Duration) {
-        self.0.faults().ban(code, duration, 1);
+        self.server.faults().ban(code, duration, 1);
     }
 
     /// The next request for a pairing code is refused with this code.
     pub fn refuse_pairing_code(&self, code: u16) {
-        self.0.refuse_pairing_code(code, None);
+        self.server.refuse_pairing_code(code, None);
     }
 
     /// Ends all that was to go wrong.
     pub fn clear_faults(&self) {
-        self.0.faults().clear();
+        self.server.faults().clear();
     }
 }
 
@@ -218,6 +229,13 @@ impl TestPhone {
     pub async fn send(self: Arc<Self>, to: String, message: Arc<Message>) -> Result<String, WaError> {
         let to = types::jid(&to)?;
         runtime::run(async move { sent(self.0.send_encoded(&to, message.0.encoded()).await) }).await
+    }
+
+    /// Has written with this chat before: texts, oldest first, by the other and by itself in turn. Devices that are linked
+    /// from now on get them as their past. Returns their ids.
+    pub fn remember(&self, chat: String, name: String, texts: Vec<String>) -> Result<Vec<String>, WaError> {
+        let ids = self.0.remember(&types::jid(&chat)?, &name, texts);
+        Ok(ids.iter().map(ToString::to_string).collect())
     }
 
     /// Waits for the next message of somebody else. An error after half a minute.

@@ -60,7 +60,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use wa_store::archive::ArchiveEntry;
-use wa_store::{Account, Changes, MessageKey, SignedPreKeyRecord, Store, StoreError};
+use wa_store::{Account, Changes, InboxEntry, MessageKey, SignedPreKeyRecord, Store, StoreError};
 use wa_types::{Jid, UnixSeconds};
 
 pub use self::pulse::Liveness;
@@ -244,6 +244,8 @@ struct Step {
     sent: Vec<ArchiveEntry>,
     /// Parts of the past, to be read once they are in the inbox.
     histories: Vec<Pending>,
+    /// Their entries there, stored with the commit.
+    past: Vec<InboxEntry>,
 }
 
 /// What is shown of an account: where it stands, why it is not connected, and the server's time at the last login.

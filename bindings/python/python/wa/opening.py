@@ -43,6 +43,7 @@ def connect(
     test_server: TestServer | None = None,
     answers_passkeys: bool = False,
     holds_for_new_identities: bool = False,
+    reads_history: bool = False,
 ) -> Opening[Client]:
     """One account, kept in this store or SQLite file. It connects by itself, and comes back by itself."""
     options = ClientOptions(
@@ -51,6 +52,7 @@ def connect(
         test_server=test_server,
         answers_passkeys=answers_passkeys,
         holds_for_new_identities=holds_for_new_identities,
+        reads_history=reads_history,
     )
 
     async def open() -> Client:

@@ -10,12 +10,13 @@ from ._native.wa import (
     ClientManager,
     Event,
     EventSelection,
+    HistoryPart,
     ManagerUpdate,
     PairingTicket,
     PairingUpdate,
 )
 
-T = TypeVar("T", covariant=True)
+T = TypeVar("T")
 
 BATCH = 64
 
@@ -53,6 +54,17 @@ def number_of(event: Event) -> int | None:
     received = getattr(event, "message", None)
     number: int | None = getattr(received if received is not None else event, "number", None)
     return number
+
+
+async def history(client: Client) -> AsyncIterator[HistoryPart]:
+    """The past that the phone sends after linking, for a client that was connected with ``reads_history``.
+
+    A part counts as taken when the next one is asked for. There is one reader: asking again ends at once.
+    """
+    stream = client.history()
+    while stream is not None and await stream.ready():
+        if (part := stream.take()) is not None:
+            yield part
 
 
 def manager_events(

@@ -237,6 +237,39 @@ async fn blobs_are_fetched_from_the_hosts_and_deleted_when_they_are_kept() {
 }
 
 #[tokio::test]
+async fn messages_among_parts_of_the_past_are_received() {
+    let scene = Scene::new().await;
+    scene.phone.set_past(Past::new(vec![chat(scene.bob.pn(), 20)]));
+    let (alice, _reader) = scene.link().await;
+    let parts = scene.phone.parts_of(&alice.jid);
+    let device = alice.jid.clone();
+    let store = alice.stop().await;
+    scene.server.wait_offline(&device).await;
+    // In one step of the client: a part, a text, and so on.
+    for (number, part) in (0..).zip(&parts) {
+        scene.phone.send_history(&device, part).unwrap();
+        scene.bob.send_text(scene.phone.pn(), &format!("text {number}")).await.unwrap();
+    }
+    let (client, mut events) = scene.builder(&store).connect().await.unwrap();
+    let mut reader = client.history().reader().expect("the first who asks");
+    let reading = tokio::spawn(async move { while reader.next().await.is_some() {} });
+    let (mut texts, mut done) = (Vec::new(), 0);
+    while texts.len() < parts.len() || done < parts.len() {
+        match wa_it::next(&mut events).await {
+            Event::Message(message) => texts.push(message.message.as_text().unwrap().to_owned()),
+            Event::History(update) => {
+                done += usize::from(matches!(*update, HistoryUpdate::ChunkDone { .. }));
+            }
+            Event::StoreFailed { error } => panic!("{error}"),
+            _ => {}
+        }
+    }
+    assert_eq!(texts, (0..parts.len()).map(|number| format!("text {number}")).collect::<Vec<_>>());
+    client.shutdown().await;
+    reading.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_blob_that_is_lost_is_uploaded_again() {
     let scene = Scene::new().await;
     scene.phone.set_past(Past::new(vec![chat(scene.bob.pn(), 20)]));

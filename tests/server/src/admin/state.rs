@@ -6,14 +6,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_core::app_state::Action;
 use wa_core::app_state::action::{ChatAction, ContactAction};
-use wa_proto::common::MessageKey;
-use wa_proto::history_sync::{Conversation, HistorySyncMsg};
-use wa_proto::web::WebMessageInfo;
-use wa_types::Jid;
+use wa_types::{Jid, MessageId};
 
 use super::Refused;
 use crate::hub::Hub;
-use crate::phone::{Past, Phone};
+use crate::phone::Phone;
 
 #[derive(Deserialize)]
 struct Asked {
@@ -67,32 +64,12 @@ struct Remembers {
 }
 
 /// `POST /admin/mock-phone/past`: companions that are linked from now on get the past of this chat: texts, oldest first,
-/// by the other and by the account in turn, a minute apart. Answers their ids.
+/// by the other and by the account in turn. Answers their ids.
 pub(super) fn past(hub: &Arc<Hub>, body: &[u8]) -> Result<Value, Refused> {
     let asked: Remembers = serde_json::from_slice(body)?;
     let chat = jid(&asked.chat)?;
-    let (first, mut ids) = (hub.state().now_seconds().saturating_sub(60 * 60 * 24), Vec::new());
-    let mut messages = Vec::new();
-    for (number, text) in (0_u64..).zip(asked.texts) {
-        let id = format!("3EB0{number:016X}");
-        ids.push(id.clone());
-        let key = MessageKey {
-            remote_jid: Some(chat.to_string()),
-            from_me: Some(number % 2 == 1),
-            id: Some(id),
-            participant: None,
-        };
-        let message = wa_proto::e2e::Message { conversation: Some(text), ..Default::default() };
-        let info = WebMessageInfo {
-            key,
-            message: Some(Box::new(message)),
-            message_timestamp: Some(first + number * 60),
-            ..Default::default()
-        };
-        messages.insert(0, HistorySyncMsg { message: Some(info), msg_order_id: Some(number) });
-    }
-    let chat = Conversation { id: chat.to_string(), messages, name: Some(asked.name), ..Default::default() };
-    Phone::of(hub, &asked.phone).set_past(Past::new(vec![chat]));
+    let ids = Phone::of(hub, &asked.phone).remember(&chat, &asked.name, asked.texts);
+    let ids: Vec<_> = ids.iter().map(MessageId::as_str).collect();
     Ok(json!({ "ids": ids }))
 }
 

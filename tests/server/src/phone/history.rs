@@ -10,6 +10,7 @@ use prost::Message as _;
 use wa_core::media::retry::RetrySecret;
 use wa_core::media::{MediaKey, MediaKind, MediaMessage as _};
 use wa_core::wire::Node;
+use wa_proto::common::MessageKey;
 use wa_proto::companion_reg::DeviceProps;
 use wa_proto::e2e::peer_data_operation_request_message::{
     HistorySyncChunkRetryRequest, HistorySyncOnDemandRequest,
@@ -24,7 +25,10 @@ use wa_proto::e2e::{
     PeerDataOperationRequestType as Operation, ProtocolMessage,
 };
 use wa_proto::history_sync::history_sync::HistorySyncType;
-use wa_proto::history_sync::{Conversation, GlobalSettings, HistorySync, PhoneNumberToLidMapping, Pushname};
+use wa_proto::history_sync::{
+    Conversation, GlobalSettings, HistorySync, HistorySyncMsg, PhoneNumberToLidMapping, Pushname,
+};
+use wa_proto::web::WebMessageInfo;
 use wa_types::{Jid, MessageId};
 
 use super::send::SendError;
@@ -107,6 +111,45 @@ impl Phone {
     /// The past, which companions get that are linked from now on.
     pub fn set_past(&self, past: Past) {
         self.lock().histories.past = Some(past);
+    }
+
+    /// Makes a past of one chat: texts, oldest first, by the other and by this account in turn, a minute apart and since a
+    /// day ago. Companions get it that are linked from now on. Returns their ids.
+    pub fn remember(
+        &self,
+        chat: &Jid,
+        name: &str,
+        texts: impl IntoIterator<Item = String>,
+    ) -> Vec<MessageId> {
+        let first = self.hub.state().now_seconds().saturating_sub(60 * 60 * 24);
+        let (mut messages, mut ids) = (Vec::new(), Vec::new());
+        for (number, text) in (0_u64..).zip(texts) {
+            let id = format!("3EB0{number:016X}");
+            let key = MessageKey {
+                remote_jid: Some(chat.to_string()),
+                from_me: Some(number % 2 == 1),
+                id: Some(id.clone()),
+                participant: None,
+            };
+            let message = wa_proto::e2e::Message { conversation: Some(text), ..Default::default() };
+            let info = WebMessageInfo {
+                key,
+                message: Some(Box::new(message)),
+                message_timestamp: Some(first + number * 60),
+                ..Default::default()
+            };
+            messages.push(HistorySyncMsg { message: Some(info), msg_order_id: Some(number) });
+            ids.push(MessageId::new(id));
+        }
+        messages.reverse();
+        let chat = Conversation {
+            id: chat.to_string(),
+            messages,
+            name: Some(name.to_owned()),
+            ..Default::default()
+        };
+        self.set_past(Past::new(vec![chat]));
+        ids
     }
 
     /// Breaks the next chunks, one for each of these.
@@ -390,7 +433,7 @@ impl Past {
         let config = props.history_sync_config.clone().unwrap_or_default();
         let first = config.initial_sync_max_messages_per_chat.and_then(|count| usize::try_from(count).ok());
         let first = first.unwrap_or(FIRST);
-        let with = |chat: &Conversation, messages: &[wa_proto::history_sync::HistorySyncMsg]| Conversation {
+        let with = |chat: &Conversation, messages: &[HistorySyncMsg]| Conversation {
             messages: messages.to_vec(),
             ..chat.clone()
         };

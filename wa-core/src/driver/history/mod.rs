@@ -278,7 +278,7 @@ impl Actor {
         let number = self.next_number();
         let pending = Pending { number, id: key.id.clone(), notification };
         tracing::info!(kind = ?pending.notification.kind, order = pending.notification.chunk_order, "history");
-        step.changes.push_inbox(InboxEntry {
+        step.past.push(InboxEntry {
             seq: number.0,
             message: key.clone(),
             received: clock::unix_millis(),

@@ -176,12 +176,18 @@ impl Actor {
     }
 }
 
-/// Adds a step's durable events to its commit, in order.
+/// Adds a step's durable events and parts of the past to its commit, in the order of their numbers: the store takes no
+/// other.
 pub(in crate::driver) fn stage_inbox(step: &mut Step) {
     let received = clock::unix_millis();
+    let mut entries = std::mem::take(&mut step.past);
     for (at, message) in std::mem::take(&mut step.inbox) {
         if let Some((number, payload)) = step.events.get(at).and_then(StoredEvent::encode) {
-            step.changes.push_inbox(InboxEntry { seq: number.0, message, received, payload });
+            entries.push(InboxEntry { seq: number.0, message, received, payload });
         }
+    }
+    entries.sort_unstable_by_key(|entry| entry.seq);
+    for entry in entries {
+        step.changes.push_inbox(entry);
     }
 }

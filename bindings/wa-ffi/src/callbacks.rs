@@ -1,0 +1,55 @@
+//! Calls of the host's own code. They come from threads of the library, and must not outlive the host: after a shutdown
+//! none is made any more, and the shutdown waits for those under way.
+
+use std::cell::Cell;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+static STATE: Mutex<State> = Mutex::new(State { under_way: 0, is_closed: false });
+static ENDED: Condvar = Condvar::new();
+
+thread_local! {
+    /// This thread is in the host's code: a shutdown from there does not wait for itself.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+struct State {
+    under_way: u32,
+    is_closed: bool,
+}
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct UnderWay;
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        INSIDE.set(false);
+        state().under_way -= 1;
+        ENDED.notify_all();
+    }
+}
+
+/// Makes the call, unless the library was shut down.
+pub(crate) fn call<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let mut state = state();
+    if state.is_closed {
+        return None;
+    }
+    state.under_way += 1;
+    drop(state);
+    INSIDE.set(true);
+    let _under_way = UnderWay;
+    Some(work())
+}
+
+/// No more calls. Waits for those under way, for as long as `timeout` at most.
+pub(crate) fn close(timeout: Duration) {
+    let mut state = state();
+    state.is_closed = true;
+    let own = u32::from(INSIDE.get());
+    // What the guard gives back says nothing more.
+    drop(ENDED.wait_timeout_while(state, timeout, |state| state.under_way > own));
+}

@@ -1,0 +1,355 @@
+//! One account.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use wa_ffi::client::{Client, ClientOptions, Status};
+use wa_ffi::content::Content;
+use wa_ffi::error::WaError;
+use wa_ffi::event::{ChatKind, Event, SendState};
+use wa_ffi::listener::{CallbackError, EventListener};
+use wa_ffi::logs::{LogLevel, LogRecord, LogSink, init_logging};
+use wa_ffi::manager::{ClientManager, ManagerOptions};
+use wa_ffi::media::MediaKind;
+use wa_ffi::message::{DocumentOptions, Message};
+use wa_ffi::runtime::runtime_usage;
+use wa_ffi::store::Store;
+use wa_ffi::testing::TestServer;
+
+use crate::support::{connected, event, link, message, on, pair, patiently, phone, qr, text};
+
+#[tokio::test]
+async fn pair_by_qr() {
+    let server = TestServer::start().await.unwrap();
+    let anna = phone(&server, "anna");
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    let device = pair(&client, &anna).await;
+    assert_eq!(anna.linked_devices(), [device]);
+    assert_eq!(client.status(), Status::Ready);
+    assert_eq!(client.own_addresses().await.unwrap(), [anna.address(), anna.lid()]);
+    client.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn pair_by_code() {
+    let server = TestServer::start().await.unwrap();
+    let anna = phone(&server, "anna");
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    qr(&client).await;
+    let code = client.pair_with_code(anna.number()).await.unwrap();
+    assert_eq!((code.len(), code.as_bytes()[4]), (9, b'-'));
+    Arc::clone(&anna).enter_code(code).await.unwrap();
+    connected(&client).await;
+    assert_eq!(anna.linked_devices().len(), 1);
+}
+
+#[tokio::test]
+async fn text_both_ways() {
+    let server = TestServer::start().await.unwrap();
+    let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
+    let sent = client.send(bob.address(), text("hello bob"), None).await.unwrap();
+    let received = Arc::clone(&bob).next_message().await.unwrap();
+    assert_eq!((received.id, received.text.as_deref()), (sent.id.clone(), Some("hello bob")));
+    let state = client.sent_state(sent.id.clone()).await.unwrap();
+    assert!(matches!(state, Some(SendState::Acked { .. } | SendState::Delivered)), "{state:?}");
+
+    let answer = text("hello anna").reply_to(received.key, Some(received.message)).unwrap();
+    Arc::clone(&bob).send(phone(&server, "anna").address(), answer).await.unwrap();
+    let message = message(&client).await;
+    assert_eq!((message.text.as_deref(), message.quoted), (Some("hello anna"), Some(sent.id)));
+    client.mark_read(vec![message.key]).await.unwrap();
+    bob.wait_read(message.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn media_both_ways() {
+    let server = TestServer::start().await.unwrap();
+    let (anna, bob) = (link(&server, "anna").await, link(&server, "bob").await);
+    let folder = tempfile::tempdir().unwrap();
+    let content: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
+    let (out, copy) = (folder.path().join("out.bin"), folder.path().join("in.bin"));
+    std::fs::write(&out, &content).unwrap();
+
+    let writer = anna.upload(MediaKind::Document).unwrap();
+    for mut piece in content.chunks(100_000) {
+        while !piece.is_empty() {
+            let taken = usize::try_from(writer.write(piece).unwrap()).unwrap();
+            piece = &piece[taken..];
+            if !piece.is_empty() {
+                writer.ready().await.unwrap();
+            }
+        }
+    }
+    let files = [
+        anna.upload_file(out.display().to_string(), MediaKind::Document).await.unwrap(),
+        anna.upload_bytes(content.clone(), MediaKind::Document).await.unwrap(),
+        writer.finish().await.unwrap(),
+    ];
+    for file in files {
+        let options = DocumentOptions {
+            file_name: "out.bin".to_owned(),
+            mimetype: "application/octet-stream".to_owned(),
+            caption: Some("a file".to_owned()),
+            title: None,
+            pages: None,
+            thumbnail: None,
+        };
+        anna.send(phone(&server, "bob").address(), Message::document(file, options), None).await.unwrap();
+    }
+    for number in 0..3 {
+        let message = message(&bob).await;
+        assert_eq!(message.text.as_deref(), Some("a file"));
+        let Content::Document { file, file_name, .. } = message.content else { panic!() };
+        assert_eq!(file_name.as_deref(), Some("out.bin"));
+        match number {
+            0 => {
+                bob.download_file(file, copy.display().to_string()).await.unwrap();
+                assert!(std::fs::read(&copy).unwrap() == content);
+            }
+            1 => {
+                assert!(bob.download_bytes(Arc::clone(&file), 1 << 21).await.unwrap() == content);
+                let refused = bob.download_bytes(file, 1000).await;
+                assert!(matches!(refused, Err(WaError::Invalid { .. })), "{refused:?}");
+            }
+            _ => {
+                let reader = bob.download(file).unwrap();
+                let mut whole = Vec::new();
+                while reader.ready().await.unwrap() {
+                    whole.extend(reader.take());
+                }
+                assert!(whole == content);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn group() {
+    let server = TestServer::start().await.unwrap();
+    let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
+    let made = client.create_group("friends".to_owned(), vec![bob.address()]).await.unwrap();
+    assert!(made.refused.is_empty());
+    assert_eq!(made.group.subject, "friends");
+    let group = made.group.address;
+    client.send(group.clone(), text("hello all"), None).await.unwrap();
+    let received = Arc::clone(&bob).next_message().await.unwrap();
+    assert_eq!((received.chat.as_str(), received.text.as_deref()), (group.as_str(), Some("hello all")));
+    bob.send_text(group.clone(), "hello anna".to_owned()).await.unwrap();
+    let message = message(&client).await;
+    assert_eq!((message.chat.as_str(), message.chat_kind), (group.as_str(), ChatKind::Group));
+    assert_eq!(message.text.as_deref(), Some("hello anna"));
+    client.set_group_subject(group.clone(), "good friends".to_owned()).await.unwrap();
+    assert_eq!(client.group(group.clone()).await.unwrap().subject, "good friends");
+    client.leave_group(group.clone()).await.unwrap();
+    assert!(client.groups().await.unwrap().iter().all(|one| one.address != group));
+}
+
+#[tokio::test]
+async fn history() {
+    let server = TestServer::start().await.unwrap();
+    let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
+    let texts: Vec<String> = (0..9).map(|number| format!("text {number}")).collect();
+    let ids = anna.remember(bob.address(), "Bob".to_owned(), texts.clone()).unwrap();
+    let options = ClientOptions { reads_history: true, ..on(&server).unwrap() };
+    let client = Client::connect(Store::memory(), Some(options)).await.unwrap();
+    let past = client.history().unwrap().unwrap();
+    assert!(client.history().unwrap().is_none(), "there is one stream");
+    pair(&client, &anna).await;
+
+    let (mut messages, mut chats) = (Vec::new(), Vec::new());
+    patiently(async {
+        while messages.len() < 9 && past.ready().await {
+            let part = past.take().unwrap();
+            messages.extend(part.messages.into_iter().filter(|one| one.content.is_some()));
+            messages.sort_by_key(|one| one.timestamp);
+            messages.dedup_by_key(|one| one.key.id.clone());
+            chats.extend(part.chats);
+        }
+    })
+    .await;
+    assert_eq!(messages.iter().map(|one| one.key.id.clone()).collect::<Vec<_>>(), ids);
+    for (message, text) in messages.iter().zip(&texts) {
+        assert!(matches!(&message.content, Some(Content::Text { text: said, .. }) if said == text));
+    }
+    assert!(!messages[0].key.from_me && messages[1].key.from_me);
+    assert!(chats.iter().any(|chat| chat.name.as_deref() == Some("Bob")), "{chats:?}");
+
+    let newest = messages.pop().unwrap();
+    let older =
+        client.older_messages(newest.key, newest.timestamp, 4, Duration::from_secs(30)).await.unwrap();
+    let older: Vec<_> = older.into_iter().map(|one| one.key.id).collect();
+    assert_eq!(older.iter().collect::<Vec<_>>(), [&ids[7], &ids[6], &ids[5], &ids[4]]);
+    past.stop();
+    assert!(!past.ready().await);
+}
+
+#[tokio::test]
+async fn unconfirmed_events_come_again() {
+    let server = TestServer::start().await.unwrap();
+    let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("account.db").display().to_string();
+    let client = Client::connect(Store::sqlite(path.clone()).await.unwrap(), on(&server)).await.unwrap();
+    pair(&client, &anna).await;
+    for text in ["one", "two", "three"] {
+        Arc::clone(&bob).send_text(anna.address(), text.to_owned()).await.unwrap();
+    }
+    let (events, mut texts) = (client.events(), Vec::new());
+    patiently(async {
+        while texts.len() < 3 && events.ready().await {
+            for event in events.drain(1) {
+                let Event::Message { message } = event else { continue };
+                if message.text.as_deref() == Some("one") {
+                    events.confirm(message.number);
+                }
+                texts.extend(message.text);
+            }
+        }
+    })
+    .await;
+    assert_eq!(texts, ["one", "two", "three"]);
+    client.shutdown().await.unwrap();
+
+    let client = Client::connect(Store::sqlite(path).await.unwrap(), on(&server)).await.unwrap();
+    assert_eq!(message(&client).await.text.as_deref(), Some("two"));
+    assert_eq!(message(&client).await.text.as_deref(), Some("three"));
+}
+
+#[tokio::test]
+async fn typed_errors() {
+    let server = TestServer::start().await.unwrap();
+    let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
+    let invalid = client.send("not an address@".to_owned(), text("x"), None).await.unwrap_err();
+    assert!(matches!(&invalid, WaError::Invalid { code, .. } if code == "invalid_address"), "{invalid:?}");
+    assert!(!invalid.is_retryable());
+    assert!(invalid.message().contains("not an address@"));
+
+    let others = phone(&server, "carla").create_group("others".to_owned(), vec![bob.address()]).unwrap();
+    let refused = client.send(others, text("x"), None).await.unwrap_err();
+    assert!(matches!(&refused, WaError::Refused { code, .. } if code == "not_member"), "{refused:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let manager = ClientManager::open(ManagerOptions {
+        folder: folder.path().display().to_string(),
+        template: None,
+        database: None,
+        test_server: Some(Arc::clone(&server)),
+        device_name: None,
+        max_accounts: None,
+    })
+    .await
+    .unwrap();
+    let missing = manager.account("nobody".to_owned()).unwrap_err();
+    assert!(matches!(&missing, WaError::NotFound { code, .. } if code == "not_found"), "{missing:?}");
+    let account = manager.create(None).await.unwrap();
+    let idle = account.send(bob.address(), text("x"), None).await.unwrap_err();
+    assert!(matches!(&idle, WaError::Unavailable { code, .. } if code == "not_ready"), "{idle:?}");
+    assert!(idle.is_retryable());
+}
+
+#[tokio::test]
+async fn cancelled_calls_end() {
+    let server = TestServer::start().await.unwrap();
+    let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
+    let before = runtime_usage().cancelled_calls;
+    server.delay_acks(Some(Duration::from_secs(600)));
+    let waiting: Vec<_> = (0..10)
+        .map(|number| {
+            let (client, to) = (Arc::clone(&client), bob.address());
+            tokio::spawn(async move { client.send(to, text(&number.to_string()), None).await })
+        })
+        .collect();
+    for _ in 0..10 {
+        // All ten wait: each was written, and no ack comes.
+        Arc::clone(&bob).next_message().await.unwrap();
+    }
+    for task in waiting {
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+    assert!(runtime_usage().cancelled_calls >= before + 10);
+    server.delay_acks(None);
+
+    // Whoever stops waiting for an event misses none.
+    for number in 0..50 {
+        let to = phone(&server, "anna").address();
+        Arc::clone(&bob).send_text(to, format!("event {number}")).await.unwrap();
+    }
+    let (stream, mut texts) = (client.events(), Vec::new());
+    patiently(async {
+        while texts.len() < 50 {
+            if tokio::time::timeout(Duration::from_micros(500), stream.ready()).await.is_err() {
+                continue;
+            }
+            for event in stream.drain(7) {
+                if let Event::Message { message } = event {
+                    texts.extend(message.text);
+                }
+            }
+        }
+    })
+    .await;
+    assert_eq!(texts, (0..50).map(|number| format!("event {number}")).collect::<Vec<_>>());
+}
+
+/// Fails over `one`.
+struct Picky(mpsc::UnboundedSender<String>);
+
+impl EventListener for Picky {
+    fn on_event(&self, event: Event) -> Result<(), CallbackError> {
+        let Event::Message { message } = event else { return Ok(()) };
+        let text = message.text.unwrap_or_default();
+        if text == "one" {
+            return Err(CallbackError::Failed { reason: "not this one".to_owned() });
+        }
+        self.0.send(text).map_err(|error| CallbackError::Failed { reason: error.to_string() })
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_throws() {
+    let server = TestServer::start().await.unwrap();
+    let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
+    let (sink, mut heard) = mpsc::unbounded_channel();
+    let subscription = client.listen(Arc::new(Picky(sink))).unwrap();
+    for text in ["one", "two"] {
+        Arc::clone(&bob).send_text(phone(&server, "anna").address(), text.to_owned()).await.unwrap();
+    }
+    assert_eq!(patiently(heard.recv()).await.as_deref(), Some("two"));
+    assert!(patiently(subscription.failed()).await);
+    let failures = subscription.failures();
+    assert_eq!(failures.len(), 1);
+    assert!(failures[0].reason.contains("not this one") && failures[0].number.is_some());
+    client.send(bob.address(), text("still here"), None).await.unwrap();
+    subscription.stop();
+}
+
+/// Tells which parts of the library speak.
+struct Targets(mpsc::UnboundedSender<String>);
+
+impl LogSink for Targets {
+    fn log(&self, record: LogRecord) -> Result<(), CallbackError> {
+        self.0.send(record.target).map_err(|error| CallbackError::Failed { reason: error.to_string() })
+    }
+}
+
+#[tokio::test]
+async fn logs_arrive() {
+    let (sink, mut targets) = mpsc::unbounded_channel();
+    assert!(init_logging(LogLevel::Debug, Arc::new(Targets(sink.clone()))));
+    assert!(!init_logging(LogLevel::Debug, Arc::new(Targets(sink))), "once for the process");
+    let server = TestServer::start().await.unwrap();
+    let client = link(&server, "anna").await;
+    server.disconnect_all();
+    connected(&client).await;
+    let spoke = patiently(async {
+        while let Some(target) = targets.recv().await {
+            if target.starts_with("wa_core") {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(spoke.await);
+}

@@ -1,0 +1,8 @@
+//! What every language's suite shows, without generated code between: the table is in `bindings/README.md`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod accounts;
+mod client;
+mod process;
+mod support;

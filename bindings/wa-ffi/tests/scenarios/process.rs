@@ -1,0 +1,176 @@
+//! What concerns the whole process, each in one of its own: this program again, for one test.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use wa_ffi::client::Client;
+use wa_ffi::error::WaError;
+use wa_ffi::runtime::{RuntimeUsage, runtime_usage, shutdown};
+use wa_ffi::store::Store;
+use wa_ffi::testing::TestServer;
+
+use crate::support::{link, on, patiently, phone, qr, text};
+
+/// Set for the process that a test starts, in which it does its work.
+const CHILD: &str = "WA_SCENARIO";
+
+/// Runs the test in a process of its own. `None` in that process.
+fn process(test: &str) -> Option<Output> {
+    if std::env::var_os(CHILD).is_some() {
+        return None;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let test = format!("process::{test}");
+    Some(again.args(["--exact", &test, "--nocapture"]).env(CHILD, "1").output().unwrap())
+}
+
+fn passed(done: &Output) {
+    let told = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success() && told.contains("1 passed"), "{}: {told}", done.status);
+}
+
+#[tokio::test]
+async fn shutdown_ends_everything() {
+    if let Some(done) = process("shutdown_ends_everything") {
+        return passed(&done);
+    }
+    let server = TestServer::start().await.unwrap();
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    let events = client.events();
+    let waits = tokio::spawn(async move {
+        while events.ready().await {
+            events.drain(10);
+        }
+    });
+    qr(&client).await;
+    tokio::task::spawn_blocking(|| shutdown(Duration::from_secs(5))).await.unwrap();
+    patiently(waits).await.unwrap();
+    let closed = client.ready().await.unwrap_err();
+    assert!(matches!(&closed, WaError::Closed { code, .. } if code == "shutdown"), "{closed:?}");
+    assert_eq!(runtime_usage().tasks, 0);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_with_streams_open() {
+    if let Some(done) = process("a_process_that_ends_with_streams_open") {
+        return passed(&done);
+    }
+    let server = TestServer::start().await.unwrap();
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    let events = client.events();
+    assert!(events.ready().await);
+    // Nobody waits for this thread, and the objects are never dropped.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            while events.ready().await {
+                events.drain(1);
+            }
+        });
+    });
+    std::mem::forget((server, client));
+}
+
+/// What a process has open and holds.
+#[derive(Debug, Clone, Copy)]
+struct Footprint {
+    usage: (u64, u64),
+    descriptors: usize,
+    threads: usize,
+    /// Resident memory, KiB.
+    memory: u64,
+}
+
+impl Footprint {
+    fn take() -> Self {
+        let RuntimeUsage { calls, tasks, .. } = runtime_usage();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        Self {
+            usage: (calls, tasks),
+            descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+            threads: std::fs::read_dir("/proc/self/task").unwrap().count(),
+            memory: resident.trim().trim_end_matches(" kB").parse().unwrap(),
+        }
+    }
+
+    /// Waits until nothing more is open or runs than before; memory may be more by 16 MiB, which is little for ten
+    /// thousand of anything.
+    async fn returns_to(before: Self) {
+        let mut now = Self::take();
+        let back = patiently(async {
+            while now.usage > before.usage
+                || now.descriptors > before.descriptors
+                || now.threads > before.threads
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                now = Self::take();
+            }
+        });
+        back.await;
+        assert!(now.memory < before.memory + (16 << 10), "{before:?} {now:?}");
+    }
+}
+
+#[tokio::test]
+async fn created_and_dropped_10000_times() {
+    if let Some(done) = process("created_and_dropped_10000_times") {
+        return passed(&done);
+    }
+    let server = TestServer::start().await.unwrap();
+    let cycle = async |count: u32| {
+        for number in 0..count {
+            let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+            // Some are dropped while they connect, some once they are connected.
+            if number % 10 == 0 {
+                qr(&client).await;
+            }
+        }
+    };
+    // What is kept once is there by then.
+    cycle(500).await;
+    let before = Footprint::take();
+    cycle(10_000).await;
+    Footprint::returns_to(before).await;
+}
+
+/// Begins a call, and says whether it waits now.
+async fn is_pending<T>(mut call: Pin<&mut impl Future<Output = T>>) -> bool {
+    poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_pending())).await
+}
+
+#[tokio::test]
+async fn cancelled_10000_times() {
+    if let Some(done) = process("cancelled_10000_times") {
+        return passed(&done);
+    }
+    let server = TestServer::start().await.unwrap();
+    let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
+    // Half of them wait for what never comes, the others for the service.
+    let cancel = async |count: u32| {
+        for _ in 0..count / 100 {
+            let mut asked: Vec<_> =
+                (0..50).map(|_| Box::pin(client.check_numbers(vec![bob.number()]))).collect();
+            let mut waiting: Vec<_> = (0..50).map(|_| Box::pin(Arc::clone(&bob).next_message())).collect();
+            for call in &mut waiting {
+                assert!(is_pending(call.as_mut()).await);
+            }
+            for call in &mut asked {
+                let _ = is_pending(call.as_mut()).await;
+            }
+        }
+    };
+    cancel(1000).await;
+    let cancelled = runtime_usage().cancelled_calls;
+    let before = Footprint::take();
+    cancel(10_000).await;
+    // Those to the service may have been answered before they were given up.
+    assert!(runtime_usage().cancelled_calls >= cancelled + 5_000);
+    Footprint::returns_to(before).await;
+    client.send(bob.address(), text("still here"), None).await.unwrap();
+    assert_eq!(Arc::clone(&bob).next_message().await.unwrap().text.as_deref(), Some("still here"));
+}
