@@ -722,6 +722,36 @@ fn few_answers_slow_an_account_down() {
     assert_eq!(state.roll(&terms, T.after(DAY * 21)).unwrap().to.number(), 3);
 }
 
+// 3.5: fewer than one in ten of the last 20.
+#[test]
+fn two_answers_of_twenty_are_enough_not_to_sink() {
+    let table = table();
+    for (contacts, answers, level) in [(20, 1, 4), (20, 2, 5), (19, 0, 5), (40, 2, 5)] {
+        let mut state = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
+        state.note_connected(T);
+        for person in 0..contacts {
+            // Of 40, the last ones count.
+            let is_answered = person >= contacts - answers;
+            state.contacts.push_back(Contact { person, at: T.0, is_answered });
+        }
+        state.roll(&terms(&table), T.after(DAY));
+        assert_eq!(state.level().number(), level, "{answers} of {contacts}");
+    }
+}
+
+// 3.5: two within 60 days.
+#[test]
+fn a_second_ban_holds_the_account_when_the_first_one_is_not_long_ago() {
+    let banned = |at: UnixMillis| Signal::Banned { code: BanCode(101), until: at.after(HOUR) };
+    for (days, level) in [(60, TrustLevel::HELD), (61, TrustLevel::NEW)] {
+        let mut state = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
+        for at in [T, T.after(DAY * days)] {
+            state.heed(banned(at), at, 0);
+        }
+        assert_eq!(state.level(), level, "after {days} days");
+    }
+}
+
 #[test]
 fn a_reset_by_hand_forgives_one_day_once() {
     let (table, mut state, mut now) = (table(), fresh(), T);
