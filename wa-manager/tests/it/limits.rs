@@ -196,6 +196,11 @@ async fn a_quiet_account_is_connected_on_each_day() {
     let clock = Arc::new(HandClock::default());
     let scene = linked_with(&["anna"], |builder| builder.clock(clock.clone())).await;
     let anna = scene.account("anna");
+    // A quota would be asked for each hour, and its answers noted.
+    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    for _ in 0..10 {
+        scene.server.faults_of(&device).refuse_request("w:mex", 500);
+    }
     anna.start().await.unwrap();
     stands(&anna, AccountStatus::Ready).await;
     let mut events = scene.subscribe(&anna);
