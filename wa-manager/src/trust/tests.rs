@@ -776,10 +776,11 @@ fn a_reset_by_hand_lifts_nothing_that_the_server_said_and_nothing_that_rolls() {
     let terms = terms(&table);
     let known = |id| friend(id, UnixMillis(T.0 - millis(DAY * 3)));
     let twenty = Deed::Lookup { numbers: 20 };
+    type Fill = fn(&mut TrustState);
     fn heed(state: &mut TrustState, signal: Signal) {
         state.heed(signal, T, 0);
     }
-    let cases: [(Scope, fn(&mut TrustState), Deed); 12] = [
+    let cases: [(Scope, Fill, Deed); 12] = [
         (Scope::Restriction(RestrictionKind::TimeLock), |state| heed(state, locked(T)), stranger(1)),
         (Scope::Restriction(RestrictionKind::NewChats), |state| heed(state, Signal::Capped), stranger(1)),
         (
