@@ -123,6 +123,9 @@ kinds! {
     PairingDegraded = "pairing.degraded",
     /// A pairing ended without a link.
     PairingFailed = "pairing.failed",
+    /// Most pairings failed alike, whoever tried: none begins before the time that this tells. It is the manager's, of no
+    /// account, and of the tenant of those that name none: somebody who runs this should look.
+    PairingPaused = "pairing.paused",
     /// A message came.
     MessageReceived = "message.received",
     /// The server has a message of ours.

@@ -447,6 +447,7 @@ async fn update(app: &App, key: &Key, account: &AccountSnapshot) -> Value {
         "message": account.reason.as_ref().and_then(|reason| reason.detail.as_deref()),
         "reason": account.reason,
         "retryAt": account.reason.as_ref().and_then(|reason| reason.retry_at),
+        "retryable": account.reason.as_ref().map(|reason| reason.kind.is_retryable()),
         "userAction": account.reason.as_ref().map(|reason| reason.kind.user_action()),
         "phoneNumber": account.phone_number,
         "isLoggedIn": account.is_logged_in,

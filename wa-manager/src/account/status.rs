@@ -73,22 +73,45 @@ impl AccountStatus {
     }
 }
 
-/// Why an account stands where it does.
+/// Why an account stands where it does. Told with whether it is [retryable](ReasonKind::is_retryable), and with the
+/// [`UserAction`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", into = "Told")]
 #[non_exhaustive]
 pub struct Reason {
     /// What it is.
     pub kind: ReasonKind,
     /// The server's code, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub code: Option<u16>,
     /// More, for people.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub detail: Option<String>,
     /// When it is tried again by itself, in milliseconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub retry_at: Option<u64>,
+}
+
+/// A reason as snapshots and events tell it, with what follows from its kind: not every reader knows all kinds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    kind: ReasonKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<u64>,
+    retryable: bool,
+    user_action: UserAction,
+}
+
+impl From<Reason> for Told {
+    fn from(Reason { kind, code, detail, retry_at }: Reason) -> Self {
+        let (retryable, user_action) = (kind.is_retryable(), kind.user_action());
+        Self { kind, code, detail, retry_at, retryable, user_action }
+    }
 }
 
 /// What a [`Reason`] is.
@@ -240,11 +263,51 @@ mod tests {
         assert_eq!(AccountStatus::from_wire("READY"), None);
     }
 
+    /// 4.2: each kind has what somebody can do about it, and whether a start by hand may help.
     #[test]
-    fn a_reason_says_only_what_there_is() {
+    fn every_reason_says_what_to_do_about_it() {
+        use {ReasonKind as K, UserAction as A};
+        for (kind, action, is_retryable) in [
+            (K::OpeningStore, A::None, true),
+            (K::Connecting, A::None, true),
+            (K::Restoring, A::None, true),
+            (K::Network, A::Wait, true),
+            (K::LoggedOut, A::Relink, false),
+            (K::TemporaryBan, A::Wait, true),
+            (K::AccountLocked, A::OpenPhone, true),
+            (K::AccountBanned, A::OpenPhone, false),
+            (K::ClientOutdated, A::UpdateLibrary, false),
+            (K::Conflict, A::ContactOperator, true),
+            (K::PairingExpired, A::Relink, true),
+            (K::PairingRejected, A::Relink, true),
+            (K::UnstableLink, A::Wait, true),
+            (K::ConnectTimeout, A::Wait, true),
+            (K::RetryBudget, A::ContactOperator, true),
+            (K::StoreLocked, A::ContactOperator, true),
+            (K::StoreCorrupt, A::ContactOperator, true),
+            (K::StoreFailed, A::ContactOperator, true),
+            (K::FenceLost, A::None, true),
+            (K::ProxyFailed, A::ContactOperator, true),
+            (K::CredentialsRejected, A::Relink, false),
+            (K::Quarantined, A::ContactOperator, true),
+            (K::Internal, A::ContactOperator, true),
+        ] {
+            assert_eq!((kind.user_action(), kind.is_retryable()), (action, is_retryable), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_says_only_what_there_is_and_what_to_do() {
         let reason = Reason::new(ReasonKind::TemporaryBan).code(402).retry_at(UnixMillis(5));
-        let text = r#"{"kind":"temporary_ban","code":402,"retryAt":5}"#;
+        let text = r#"{"kind":"temporary_ban","code":402,"retryAt":5,"retryable":true,"userAction":"wait"}"#;
         assert_eq!(serde_json::to_string(&reason).unwrap(), text);
         assert_eq!(serde_json::from_str::<Reason>(text).unwrap(), reason);
+        let banned = serde_json::to_value(Reason::new(ReasonKind::AccountBanned)).unwrap();
+        let told =
+            serde_json::json!({ "kind": "account_banned", "retryable": false, "userAction": "open_phone" });
+        assert_eq!(banned, told);
+        // What a reason follows from is its kind, whatever else is written.
+        let kind = r#"{"kind":"account_banned"}"#;
+        assert_eq!(serde_json::from_str::<Reason>(kind).unwrap(), Reason::new(ReasonKind::AccountBanned));
     }
 }

@@ -30,6 +30,9 @@ const KEEP_RESERVATIONS: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 /// What the server said of phone numbers is believed so long.
 pub(crate) const KEEP_NUMBERS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// That a new day began is noted within so long.
+const DAY_SPREAD: Duration = Duration::from_secs(10 * 60);
+
 /// Of how long a link counts as an old one.
 const OLD_LINK: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -335,16 +338,41 @@ impl Gate {
     /// [`ManagerStoreError`]; the status is taken note of all the same.
     pub async fn note_status(&mut self, status: AccountStatus) -> Result<(), ManagerStoreError> {
         let was_ready = std::mem::replace(&mut self.status, status) == AccountStatus::Ready;
-        if status != AccountStatus::Ready || was_ready {
+        if status != AccountStatus::Ready {
+            if was_ready {
+                let mut step = self.begin().await?;
+                step.state.note_connected(step.now);
+                self.commit(step).await?;
+            }
             return Ok(());
         }
         if !self.has_time {
             self.logged_in(None).await?;
         }
-        self.ready_since = self.now();
+        if !was_ready {
+            self.ready_since = self.now();
+        }
         let mut step = self.begin().await?;
         step.state.begin_history(step.now, HISTORY_WAIT);
         self.commit(step).await
+    }
+
+    /// It may be another day: it is begun, and the account was connected on it if it is ready. What is quiet takes no other
+    /// step, and a day that nobody noted is one on which it was not connected.
+    ///
+    /// # Errors
+    /// [`ManagerStoreError`].
+    pub async fn note_day(&mut self) -> Result<(), ManagerStoreError> {
+        let step = self.begin().await?;
+        self.commit(step).await
+    }
+
+    /// When [`Self::note_day`] is to be called next: when the next day began, a little later for some accounts, so that
+    /// not all of them write at midnight.
+    pub(crate) fn next_day(&mut self) -> UnixMillis {
+        let now = self.now();
+        let next = self.trust.state.next_day(&self.config.zone, now);
+        next.after(Duration::from_millis(self.draw() % millis(DAY_SPREAD)))
     }
 
     /// The past that the phone sends has come, or will not: strangers are strangers from now on.
@@ -407,7 +435,7 @@ impl Gate {
         let mut step = Step { now, state: self.trust.state.clone(), changes };
         let moved = if self.has_time { step.state.roll(&self.terms(), now) } else { None };
         if self.status == AccountStatus::Ready {
-            step.state.note_connected();
+            step.state.note_connected(now);
         }
         if let Some(Moved { from, to, evidence }) = moved {
             let data = json!({

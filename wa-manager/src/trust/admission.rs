@@ -534,7 +534,7 @@ impl TrustState {
     }
 
     /// When the next day begins for what is counted now.
-    pub(super) fn next_day(&self, zone: &Zone, now: UnixMillis) -> UnixMillis {
+    pub(crate) fn next_day(&self, zone: &Zone, now: UnixMillis) -> UnixMillis {
         let (day, _) = self.today(zone, now);
         let is_new = day != self.day;
         let began = if is_new { zone.day_start(now).0 } else { self.day_began };

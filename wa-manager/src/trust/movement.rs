@@ -21,9 +21,9 @@ const LAST_CONTACTS: usize = 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// How long the account is managed.
+    /// How long the account is managed: since it was connected first.
     pub age: Duration,
-    /// Days connected, percent of all.
+    /// Days on which it was connected, percent of all since the first of them, without today.
     pub connected_percent: u32,
     /// First contacts within 30 days, and answers to them, percent; none with too few.
     pub answered_percent: Option<u32>,
@@ -48,9 +48,17 @@ pub struct Moved {
 }
 
 impl TrustState {
-    /// The account is connected, or was today.
-    pub const fn note_connected(&mut self) {
-        self.record.was_connected = true;
+    /// The account is connected, or was today. To be told on each day on which it is: a day that nobody spoke for is one
+    /// on which it was not.
+    pub fn note_connected(&mut self, now: UnixMillis) {
+        if self.record.first_day.is_none() {
+            (self.record.first_day, self.record.connected_days) = (Some(self.day), 0);
+            self.since = now.0;
+        }
+        if self.record.last_day.is_none_or(|last| last < self.day) {
+            self.record.last_day = Some(self.day);
+            self.record.connected_days = self.record.connected_days.saturating_add(1);
+        }
     }
 
     /// Begins a new day, if it is one, and moves the account up or down by what is known of it.
@@ -60,10 +68,6 @@ impl TrustState {
             return None;
         }
         self.last = now.0;
-        self.record.days = self.record.days.saturating_add(1);
-        if std::mem::take(&mut self.record.was_connected) {
-            self.record.connected_days = self.record.connected_days.saturating_add(1);
-        }
         let evidence = self.evidence(now);
         let from = self.level();
         self.slow_if_unanswered(now);
@@ -97,7 +101,6 @@ impl TrustState {
     /// What speaks for and against a higher level.
     #[must_use]
     pub fn evidence(&self, now: UnixMillis) -> Evidence {
-        let percent = |part: u32, all: u32| part.saturating_mul(100).checked_div(all);
         let since = now.0.saturating_sub(millis(MONTH));
         let month = self.contacts.iter().filter(|contact| contact.at >= since);
         let (mut contacts, mut answered) = (0, 0);
@@ -107,12 +110,21 @@ impl TrustState {
         }
         Evidence {
             age: Duration::from_millis(now.0.saturating_sub(self.since)),
-            connected_percent: percent(self.record.connected_days, self.record.days).unwrap_or(0),
+            connected_percent: self.connected_percent(),
             answered_percent: percent(answered, contacts).filter(|_| contacts >= ENOUGH_CONTACTS),
             failed_percent: percent(self.record.failed, self.record.sent).unwrap_or(0),
             restricted: self.record.restricted.map(UnixMillis),
             idle: Duration::from_millis(now.0.saturating_sub(self.record.active)),
         }
+    }
+
+    /// Of the days of the calendar, whether or not anything ran on them. Today is not over.
+    fn connected_percent(&self) -> u32 {
+        let record = &self.record;
+        let days = record.first_day.map_or(0, |first| self.day.0.saturating_sub(first.0));
+        let is_today = record.last_day == Some(self.day);
+        let connected = record.connected_days.saturating_sub(u32::from(is_today));
+        percent(connected, u32::try_from(days).unwrap_or_default()).unwrap_or(0)
     }
 
     fn may_rise(&self, terms: &Terms<'_>, evidence: &Evidence, now: UnixMillis) -> bool {
@@ -142,4 +154,8 @@ impl TrustState {
             self.level = self.level().down().number();
         }
     }
+}
+
+fn percent(part: u32, all: u32) -> Option<u32> {
+    part.saturating_mul(100).checked_div(all)
 }

@@ -20,7 +20,7 @@ pub(super) const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustState {
     pub(super) level: u8,
-    /// Since when the account is managed.
+    /// Since when the account is managed: since it was connected first, once it was.
     pub(super) since: u64,
     /// Whose limits these are: the addresses of the number that is linked, as far as they were told.
     pub(super) holder: Vec<String>,
@@ -140,10 +140,11 @@ pub(super) struct Record {
     pub(super) refusals: Window,
     /// When the server ended the stream for too much of something.
     pub(super) overlimits: Window,
-    /// Days on which the account was connected, of those that it was managed.
+    /// The first day on which the account was connected, and the last.
+    pub(super) first_day: Option<DayKey>,
+    pub(super) last_day: Option<DayKey>,
+    /// On how many days it was connected.
     pub(super) connected_days: u32,
-    pub(super) days: u32,
-    pub(super) was_connected: bool,
     /// What became of what was sent: in all, and refused.
     pub(super) sent: u32,
     pub(super) failed: u32,
@@ -404,6 +405,7 @@ impl TrustState {
         }
         (self.last, self.since, self.record.active) = (now.0, now.0, now.0);
         (self.day, self.day_began) = (zone.day(now), zone.day_start(now).0);
+        (self.record.first_day, self.record.last_day, self.record.connected_days) = (None, None, 0);
     }
 
     /// The server wants to hear nothing of the account before this.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use wa_types::UnixMillis;
 
+use super::state::{Contact, Quota, SentText};
 use super::window::millis;
 use super::*;
 
@@ -438,12 +439,12 @@ fn a_level_is_earned_by_time_and_answers_and_never_by_sending() {
     let terms = terms(&table);
     let mut levels = Vec::new();
     for day in 0..120 {
-        state.note_connected();
         let now = T.after(DAY * day);
         state.note_inbound(1, now);
         if let Some(moved) = state.roll(&terms, now) {
             levels.push((day, moved.to.number()));
         }
+        state.note_connected(now);
     }
     assert_eq!(levels, [(7, 2), (21, 3), (45, 4), (90, 5)]);
 }
@@ -460,14 +461,242 @@ fn who_is_not_connected_or_was_restricted_does_not_rise_and_who_is_idle_sinks() 
     let mut restricted = fresh();
     for day in 0..20 {
         let now = T.after(DAY * day);
-        restricted.note_connected();
+        restricted.note_connected(now);
         restricted.heed(Signal::TimeLocked { until: None, enforcement: None }, now, 0);
         restricted.note_inbound(1, now);
         assert_eq!(restricted.roll(&terms, now), None);
     }
     let mut idle = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
-    idle.note_connected();
+    idle.note_connected(T);
     assert_eq!(idle.roll(&terms, T.after(DAY * 31)).unwrap().to.number(), 4);
+}
+
+/// The days on which an account rises that is connected on each day from `first` on, and to which level.
+fn rises(state: &mut TrustState, days: std::ops::Range<u32>) -> Vec<(u32, u8)> {
+    let table = table();
+    let mut rises = Vec::new();
+    for day in days {
+        let now = T.after(DAY * day);
+        state.note_inbound(1, now);
+        rises.extend(state.roll(&terms(&table), now).map(|moved| (day, moved.to.number())));
+        state.note_connected(now);
+    }
+    rises
+}
+
+// 3.5: the days are those of the calendar, and not those on which something ran.
+#[test]
+fn an_account_that_was_stopped_in_its_first_week_does_not_rise_after_it() {
+    let (table, mut state) = (table(), fresh());
+    state.note_connected(T);
+    assert_eq!(state.roll(&terms(&table), T.after(DAY * 7)), None);
+    assert_eq!(state.evidence(T.after(DAY * 7)).connected_percent, 14);
+    // 24 days of 30 are four of five.
+    assert_eq!(rises(&mut state, 7..31), [(30, 2)]);
+    // A day in five may be missing.
+    let mut state = fresh();
+    state.note_connected(T);
+    assert_eq!(rises(&mut state, 2..8), [(7, 2)]);
+    let mut state = fresh();
+    state.note_connected(T);
+    assert_eq!(rises(&mut state, 3..9), [], "neither 5 of 7 nor 6 of 8 are enough");
+}
+
+// 3.5: neither the days nor the age of an account that nobody linked.
+#[test]
+fn an_account_is_managed_since_it_was_connected_first() {
+    let (table, mut state) = (table(), fresh());
+    assert_eq!(state.roll(&terms(&table), T.after(DAY * 100)), None);
+    state.note_connected(T.after(DAY * 100));
+    assert_eq!(rises(&mut state, 101..125), [(107, 2), (121, 3)]);
+}
+
+// 3.8: a day that another zone has begun is another day, and is counted once.
+#[test]
+fn a_day_is_connected_once_however_often_it_is_noted() {
+    let mut state = fresh();
+    for hour in 0..24 * 7 {
+        let now = T.after(HOUR * hour);
+        state.roll(&terms(&table()), now);
+        state.note_connected(now);
+        let percent = state.evidence(now).connected_percent;
+        assert!(percent == if state.day == Zone::UTC.day(T) { 0 } else { 100 }, "{percent}");
+    }
+}
+
+// 3.5: whatever is reached meanwhile, one level in seven days.
+#[test]
+fn a_level_is_followed_by_the_next_one_after_a_week_at_the_earliest() {
+    let mut state = fresh();
+    state.freeze(T, DAY * 95);
+    assert_eq!(rises(&mut state, 0..130), [(95, 2), (102, 3), (109, 4), (116, 5)]);
+    // One that somebody gave counts as well.
+    let mut state = fresh();
+    state.freeze(T, DAY * 50);
+    assert_eq!(rises(&mut state, 0..48), []);
+    assert!(state.set_level(TrustLevel::NEW.up(), T.after(DAY * 48)));
+    assert_eq!(rises(&mut state, 48..60), [(55, 3)]);
+}
+
+// 3.5: 14 days without a restriction.
+#[test]
+fn a_restriction_is_two_weeks_ago_before_a_level_rises() {
+    let ends = T.after(DAY * 6);
+    let quota = |leaves| Signal::Quota { total: 100, used: 10, ends, leaves };
+    for (signals, rise) in [
+        (vec![], 7),
+        (vec![quota(100)], 7),
+        (vec![quota(50)], 20),
+        (vec![quota(25)], 20),
+        (vec![quota(0)], 20),
+        (vec![Signal::Capped], 20),
+        (vec![Signal::NoToken; 2], 7),
+        (vec![Signal::NoToken; 3], 20),
+        (vec![locked(ends)], 20),
+        (vec![Signal::StreamOverlimit; 2], 12),
+    ] {
+        let mut state = fresh();
+        rises(&mut state, 0..6);
+        for signal in &signals {
+            state.heed(signal.clone(), T.after(DAY * 5), 0);
+        }
+        assert_eq!(rises(&mut state, 6..21), [(rise, 2)], "{signals:?}");
+    }
+}
+
+// 3.5: of ten first contacts in 30 days, three answered.
+#[test]
+fn an_account_rises_when_three_of_ten_strangers_answer() {
+    let (ten, nine) = (10, 9);
+    for (contacts, answers, days_ago, is_risen) in [
+        (ten, 3, 1, true),
+        (ten, 2, 1, false),
+        (nine, 0, 1, true),
+        (19, 5, 1, false),
+        (19, 6, 1, true),
+        // Longer ago than 30 days they say nothing.
+        (ten, 0, 31, true),
+        (ten, 0, 29, false),
+    ] {
+        let mut state = fresh();
+        state.freeze(T, DAY * 40);
+        rises(&mut state, 0..40);
+        let at = T.after(DAY * (40 - days_ago));
+        for person in 100..100 + contacts {
+            state.contacts.push_back(Contact { person, at: at.0, is_answered: false });
+        }
+        for person in 100..100 + answers {
+            state.note_inbound(person, at.after(HOUR));
+        }
+        let expected: &[(u32, u8)] = if is_risen { &[(40, 2)] } else { &[] };
+        assert_eq!(rises(&mut state, 40..41), expected, "{answers} of {contacts}, {days_ago} days ago");
+    }
+}
+
+// 3.7: an answer within 72 hours speaks for an account; a later one is an answer all the same for the lane.
+#[test]
+fn an_answer_after_three_days_does_not_speak_for_the_account() {
+    let three_days = HOUR * 72;
+    for (late, percent) in [(three_days, 100), (three_days + Duration::from_millis(1), 0)] {
+        let mut state = fresh();
+        for person in 0..10 {
+            state.contacts.push_back(Contact { person, at: T.0, is_answered: false });
+            state.note_inbound(person, T.after(late));
+        }
+        // Nor does a second message of the same person.
+        state.note_inbound(0, T.after(DAY * 10));
+        assert_eq!(state.evidence(T.after(DAY * 10)).answered_percent, Some(percent));
+        assert_eq!(Lane::of(&friend(0, T.after(late)), T.after(late)), Lane::Reply);
+    }
+}
+
+// 3.5: fewer than one in twenty is refused.
+#[test]
+fn an_account_that_is_refused_often_does_not_rise() {
+    for (refused, expected) in [(5, None), (4, Some(2))] {
+        let (table, mut state) = (table(), fresh());
+        rises(&mut state, 0..7);
+        for number in 0..100 {
+            let (id, at) = (number.to_string(), T.after(DAY * 6 + MINUTE * number));
+            let mut sent = state.reserve(&terms(&table), id, &friend(1, at), None, at, 0).unwrap();
+            let fate = if number < refused { ReservationState::Refused } else { ReservationState::Sent };
+            state.settle(&mut sent, fate);
+        }
+        let moved = state.roll(&terms(&table), T.after(DAY * 7));
+        assert_eq!(moved.map(|moved| moved.to.number()), expected, "{refused} of 100");
+    }
+}
+
+// 3.1: the lane that the code names, for 30 days, and no other.
+#[test]
+fn each_code_of_a_ban_closes_its_lane_for_thirty_days() {
+    let table = table();
+    let terms = terms(&table);
+    let known = |id| friend(id, UnixMillis(T.0 - millis(DAY * 3)));
+    let deeds = [
+        ("first contact", stranger(1)),
+        ("known", known(2)),
+        ("group", Deed::Group),
+        ("group admin", Deed::AddToGroup { strangers: 0 }),
+        ("status", Deed::Status),
+        ("lookup", Deed::Lookup { numbers: 1 }),
+        ("light", Deed::Light),
+    ];
+    for (code, lane, kind) in [
+        (101, Some("first contact"), Some(ClosedLane::FirstContact)),
+        (102, Some("first contact"), Some(ClosedLane::FirstContact)),
+        (103, Some("group admin"), Some(ClosedLane::GroupAdmin)),
+        (104, None, Some(ClosedLane::SameText)),
+        (105, None, None),
+        (106, Some("status"), Some(ClosedLane::Status)),
+    ] {
+        let mut state = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
+        state.heed(Signal::Banned { code: BanCode(code), until: T.after(HOUR) }, T, 0);
+        assert_eq!(state.level(), TrustLevel::NEW);
+        let told: Vec<_> = state.restrictions(T).iter().map(|told| (told.kind, told.code)).collect();
+        let kind = kind.map(|kind| (RestrictionKind::LaneClosed(kind), Some(code)));
+        assert_eq!(told, Vec::from_iter(kind), "{code}");
+        let closed = |at: UnixMillis| {
+            let is_closed = |deed: &Deed| {
+                matches!(scope(&state.admit(&terms, deed, None, at)), Some(Scope::Restriction(_)))
+            };
+            deeds.iter().filter(|(_, deed)| is_closed(deed)).map(|(name, _)| *name).collect::<Vec<_>>()
+        };
+        let end = T.after(DAY * 30);
+        assert_eq!(closed(UnixMillis(end.0 - 1)), Vec::from_iter(lane), "{code}");
+        assert_eq!(closed(end), [""; 0], "{code}");
+        assert_eq!(state.is_text_limited(UnixMillis(end.0 - 1)), code == 104);
+        assert!(!state.is_text_limited(end));
+    }
+}
+
+// 3.1: 475.
+#[test]
+fn a_refused_new_chat_closes_them_until_the_cycle_ends() {
+    let (table, ends) = (table(), T.after(DAY * 20));
+    let quota = Signal::Quota { total: 100, used: 10, ends, leaves: 100 };
+    let unanswered = Deed::Message(Person { id: 1, last_inbound: None, unanswered: 1, token_at: None });
+    for (cycle, at, end) in [
+        (Some(&quota), T, ends),
+        // A cycle that nobody knows, or that is over, is one of a day.
+        (None, T, T.after(DAY)),
+        (Some(&quota), ends, ends.after(DAY)),
+    ] {
+        let mut state = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
+        if let Some(signal) = cycle {
+            state.heed(signal.clone(), T, 0);
+        }
+        state.heed(Signal::Capped, at, 0);
+        for deed in [stranger(2), unanswered] {
+            let Admission::Delay(limit) = state.admit(&terms(&table), &deed, None, at) else { panic!() };
+            assert_eq!(limit.scope, Scope::Restriction(RestrictionKind::NewChats));
+            assert_eq!((limit.retry_at, limit.source), (Some(end), LimitSource::Server { code: Some(475) }));
+            assert_eq!(scope(&state.admit(&terms(&table), &deed, None, end)), None);
+        }
+        for deed in [friend(3, at), friend(4, UnixMillis(T.0 - millis(DAY * 3))), Deed::Group] {
+            assert_eq!(scope(&state.admit(&terms(&table), &deed, None, at)), None);
+        }
+    }
 }
 
 #[test]
@@ -493,6 +722,36 @@ fn few_answers_slow_an_account_down() {
     assert_eq!(state.roll(&terms, T.after(DAY * 21)).unwrap().to.number(), 3);
 }
 
+// 3.5: fewer than one in ten of the last 20.
+#[test]
+fn two_answers_of_twenty_are_enough_not_to_sink() {
+    let table = table();
+    for (contacts, answers, level) in [(20, 1, 4), (20, 2, 5), (19, 0, 5), (40, 2, 5)] {
+        let mut state = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
+        state.note_connected(T);
+        for person in 0..contacts {
+            // Of 40, the last ones count.
+            let is_answered = person >= contacts - answers;
+            state.contacts.push_back(Contact { person, at: T.0, is_answered });
+        }
+        state.roll(&terms(&table), T.after(DAY));
+        assert_eq!(state.level().number(), level, "{answers} of {contacts}");
+    }
+}
+
+// 3.5: two within 60 days.
+#[test]
+fn a_second_ban_holds_the_account_when_the_first_one_is_not_long_ago() {
+    let banned = |at: UnixMillis| Signal::Banned { code: BanCode(101), until: at.after(HOUR) };
+    for (days, level) in [(60, TrustLevel::HELD), (61, TrustLevel::NEW)] {
+        let mut state = TrustState::new(TrustLevel::HIGHEST, T, &Zone::UTC);
+        for at in [T, T.after(DAY * days)] {
+            state.heed(banned(at), at, 0);
+        }
+        assert_eq!(state.level(), level, "after {days} days");
+    }
+}
+
 #[test]
 fn a_reset_by_hand_forgives_one_day_once() {
     let (table, mut state, mut now) = (table(), fresh(), T);
@@ -508,6 +767,65 @@ fn a_reset_by_hand_forgives_one_day_once() {
     assert_eq!(scope(&state.admit(&terms, &Deed::Group, None, now)), None);
     assert!(!state.reset_usage());
     assert_eq!(state.usage(&table, &Zone::UTC, now).sent_today, 2);
+}
+
+// 3.8, R178: only the day's own count begins anew.
+#[test]
+fn a_reset_by_hand_lifts_nothing_that_the_server_said_and_nothing_that_rolls() {
+    let (table, level) = (table(), TrustLevel::HIGHEST);
+    let terms = terms(&table);
+    let known = |id| friend(id, UnixMillis(T.0 - millis(DAY * 3)));
+    let twenty = Deed::Lookup { numbers: 20 };
+    type Fill = fn(&mut TrustState);
+    fn heed(state: &mut TrustState, signal: Signal) {
+        state.heed(signal, T, 0);
+    }
+    let cases: [(Scope, Fill, Deed); 12] = [
+        (Scope::Restriction(RestrictionKind::TimeLock), |state| heed(state, locked(T)), stranger(1)),
+        (Scope::Restriction(RestrictionKind::NewChats), |state| heed(state, Signal::Capped), stranger(1)),
+        (
+            Scope::Restriction(RestrictionKind::Pause),
+            |state| heed(state, Signal::StreamOverlimit),
+            Deed::Group,
+        ),
+        (Scope::Refused, |state| state.refuse_person(1, T), stranger(1)),
+        (Scope::Quota, |state| state.quota = Some(Quota { left: 0, ends: T.after(DAY).0 }), stranger(1)),
+        (Scope::Gap, |state| state.next_contact = T.after(MINUTE).0, stranger(1)),
+        (Scope::Hour, |state| state.hour.add(T, 200, HOUR), Deed::Group),
+        (Scope::Lookups, |state| state.lookups.add(T, 200, DAY), twenty),
+        (Scope::Groups, |state| state.groups.add(T, 5, DAY), Deed::CreateGroup { strangers: 0 }),
+        (Scope::Strangers, |state| state.strangers.add(T, 50, DAY), Deed::AddToGroup { strangers: 1 }),
+        (Scope::Posts, |state| state.posts.add(T, 20, DAY), Deed::Status),
+        (Scope::Minute, |state| (0..9).for_each(|_| state.pace.take(T, MINUTE)), known(1)),
+    ];
+    let check = |expected: Scope, mut state: TrustState, deed: &Deed| {
+        let before = state.admit(&terms, deed, None, T);
+        assert_eq!(scope(&before), Some(expected));
+        assert!(state.reset_usage());
+        assert_eq!(state.admit(&terms, deed, None, T), before);
+    };
+    for (expected, fill, deed) in cases {
+        let mut state = TrustState::new(level, T, &Zone::UTC);
+        fill(&mut state);
+        check(expected, state, &deed);
+    }
+    for (expected, count, ago) in
+        [(Scope::FirstContactsDay, 25, HOUR), (Scope::FirstContactsMonth, 400, DAY * 29)]
+    {
+        let mut state = TrustState::new(level, T, &Zone::UTC);
+        for person in 0..count {
+            state.contacts.push_back(Contact { person, at: T.0 - millis(ago), is_answered: true });
+        }
+        check(expected, state, &stranger(1));
+    }
+    let mut state = TrustState::new(level, T, &Zone::UTC);
+    for person in 0..40 {
+        state.texts.push_back(SentText { tag: 9, person, at: T.0 });
+    }
+    assert!(state.reset_usage());
+    assert_eq!(scope(&state.admit(&terms, &known(50), Some(9), T)), Some(Scope::SameText));
+    let in_vain = Deed::Message(Person { id: 1, last_inbound: None, unanswered: 2, token_at: None });
+    assert_eq!(scope(&state.admit(&terms, &in_vain, None, T)), Some(Scope::Person));
 }
 
 // R156

@@ -1,9 +1,13 @@
 //! Start, stop, restart, logout, delete, update.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
-use wa_manager::account::{DesiredState, ReasonKind};
+use tokio::sync::Notify;
+use wa_core::client::ClientBuilder;
+use wa_core::transport::{Connector, Socket, TransportFuture};
+use wa_manager::account::{AccountRecord, ConnectionPolicy, DesiredState, ReasonKind};
 use wa_manager::event::EventKind;
 use wa_manager::keys::{KeyStoreFuture, KeyStores, SqliteKeyStores};
 use wa_manager::sending::{SendError, SendRequest};
@@ -11,7 +15,7 @@ use wa_manager::store::{ManagerStore, MemoryManagerStore};
 use wa_manager::{AccountPatch, AccountStatus, ManagerError, Unlink};
 use wa_test_server::TestServer;
 
-use crate::scene::{Scene, builder_on, key, link_to, linked, settled, soon, stands};
+use crate::scene::{Scene, builder, builder_on, client, key, link_to, linked, settled, soon, stands};
 
 // R080, R088, R099, R100, R151: start and stop, without logout.
 // R023, R087, R115
@@ -39,6 +43,99 @@ async fn an_account_starts_and_stops_and_stays_linked() {
     let statuses = scene.statuses(&anna).await;
     let run = ["loading", "authenticated", "ready"];
     assert_eq!(statuses, [&run[..], &["idle"], &run].concat());
+}
+
+/// Connections that do not close before they may.
+#[derive(Debug)]
+struct Stubborn {
+    inner: Arc<dyn Connector>,
+    hold: Arc<Hold>,
+}
+
+#[derive(Debug, Default)]
+struct Hold {
+    closing: Notify,
+    may: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Hold {
+    fn let_go(&self) {
+        *self.may.lock().unwrap() = true;
+        self.told.notify_all();
+    }
+}
+
+#[derive(Debug)]
+struct StubbornSocket {
+    inner: Box<dyn Socket>,
+    hold: Arc<Hold>,
+}
+
+impl Connector for Stubborn {
+    fn connect<'a>(&'a self, routing: Option<&'a [u8]>) -> TransportFuture<'a, Box<dyn Socket>> {
+        Box::pin(async move {
+            let inner = self.inner.connect(routing).await?;
+            Ok(Box::new(StubbornSocket { inner, hold: Arc::clone(&self.hold) }) as Box<dyn Socket>)
+        })
+    }
+}
+
+impl Socket for StubbornSocket {
+    fn send(&mut self, bytes: Vec<u8>) -> TransportFuture<'_, ()> {
+        self.inner.send(bytes)
+    }
+
+    fn recv(&mut self) -> TransportFuture<'_, Option<Vec<u8>>> {
+        self.inner.recv()
+    }
+
+    fn close(&mut self) -> TransportFuture<'_, ()> {
+        Box::pin(async {
+            self.hold.closing.notify_one();
+            // No time limit ends this: it does not come back to whoever would look at the time.
+            tokio::task::block_in_place(|| {
+                let may = self.hold.may.lock().unwrap();
+                let longest = Duration::from_secs(120);
+                drop(self.hold.told.wait_timeout_while(may, longest, |may| !*may).unwrap());
+            });
+            self.inner.close().await
+        })
+    }
+}
+
+/// 4.2: a stop waits two seconds; what does not end by then ends by itself, and nothing begins before it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_account_whose_client_does_not_end_is_stopped_all_the_same() {
+    assert_eq!(ConnectionPolicy::default().stop, Duration::from_secs(2));
+    let Scene { server, directory, manager } = linked(&["anna"]).await;
+    manager.shutdown(Duration::from_secs(30)).await;
+    drop(manager);
+    let hold = Arc::new(Hold::default());
+    let (plain, connector) = (client(&server), server.connector());
+    let stubborn = Arc::new(Stubborn { inner: connector, hold: Arc::clone(&hold) });
+    let of_account = move |builder: ClientBuilder, row: &AccountRecord| {
+        plain(builder, row).connector(Arc::clone(&stubborn) as Arc<dyn Connector>)
+    };
+    let manager = builder(&server, &directory).client(of_account).build().await.unwrap();
+    let scene = Scene { server, directory, manager };
+    let anna = scene.account("anna");
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let outcome = soon("the stop", anna.stop()).await.unwrap();
+    assert_eq!((outcome.after, anna.status()), (AccountStatus::Idle, AccountStatus::Idle));
+    soon("the client to end", hold.closing.notified()).await;
+    // It has not ended, so nothing else has the account's store.
+    let logins = scene.server.metrics().logins;
+    let starting = tokio::spawn({
+        let anna = anna.clone();
+        async move { anna.start().await }
+    });
+    stands(&anna, AccountStatus::Loading).await;
+    assert_eq!((starting.is_finished(), scene.server.metrics().logins), (false, logins));
+    hold.let_go();
+    assert!(soon("the start", starting).await.unwrap().unwrap().changed);
+    stands(&anna, AccountStatus::Ready).await;
 }
 
 /// Acceptance: Stop during start, double start, start during stop: one actor, no leaked socket, final state = last

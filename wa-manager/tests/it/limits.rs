@@ -10,8 +10,8 @@ use wa_manager::account::SendOutcome;
 use wa_manager::clock::{Clock, SystemClock};
 use wa_manager::event::EventKind;
 use wa_manager::sending::{SendError, SendRequest, Start};
-use wa_manager::trust::{Admission, Lane, RestrictionKind};
-use wa_manager::{AccountSpec, AccountStatus};
+use wa_manager::trust::{Admission, Lane, OnLimit, RestrictionKind};
+use wa_manager::{Account, AccountSpec, AccountStatus};
 use wa_test_server::Direction;
 use wa_types::{Jid, UnixMillis};
 
@@ -181,6 +181,87 @@ async fn a_question_that_was_refused_is_asked_again_at_the_next_login() {
         scene.server.faults_of(&device).refuse_request("w:mex", 500);
     }
     assert_eq!((again().await, again().await), (1, 1));
+}
+
+/// The account has looked at the clock, and done what was due: it takes one command after the other.
+async fn looked(account: &Account) {
+    for _ in 0..2 {
+        account.liveness().await.unwrap();
+    }
+}
+
+/// 3.5: nothing is sent and nothing comes; each day counts on which the account was connected, and it rises by that.
+#[tokio::test]
+async fn a_quiet_account_is_connected_on_each_day() {
+    let clock = Arc::new(HandClock::default());
+    let scene = linked_with(&["anna"], |builder| builder.clock(clock.clone())).await;
+    let anna = scene.account("anna");
+    // A quota would be asked for each hour, and its answers noted.
+    let device = anna.snapshot().device.unwrap().device_id.parse().unwrap();
+    for _ in 0..10 {
+        scene.server.faults_of(&device).refuse_request("w:mex", 500);
+    }
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let mut events = scene.subscribe(&anna);
+    for _ in 0..16 {
+        clock.pass(DAY / 2);
+        looked(&anna).await;
+    }
+    let moved = next(&mut events, EventKind::TrustChanged).await;
+    assert_eq!((&moved.data["cause"], &moved.data["to"]), (&json!("day"), &json!(2)));
+    assert_eq!(moved.data["evidence"]["connectedPercent"], 100);
+}
+
+/// 3.5: an account that was linked and stopped is not trusted more for the time that went by.
+#[tokio::test]
+async fn an_account_that_was_stopped_for_its_first_week_is_as_new_as_before() {
+    let clock = Arc::new(HandClock::default());
+    let scene = linked_with(&["anna"], |builder| builder.clock(clock.clone())).await;
+    let anna = scene.account("anna");
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    anna.stop().await.unwrap();
+    let week = DAY * 7;
+    clock.pass(week);
+    scene.server.faults().shift_clock(Some(i64::try_from(week.as_secs()).unwrap()));
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let view = anna.trust().view().await.unwrap();
+    assert_eq!((view.summary.trust_level, view.evidence.connected_percent), (1, 14));
+    assert!(view.evidence.age >= week);
+}
+
+/// 3.10: what waits is sent when its time has come, and whoever waits for it is told.
+#[tokio::test]
+async fn what_waits_is_sent_when_its_time_has_come() {
+    let clock = Arc::new(HandClock::default());
+    let scene = linked_with(&["anna"], |builder| builder.clock(clock.clone())).await;
+    let (anna, berta) = (scene.account("anna"), scene.phone("berta"));
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let to_stranger = |longest| {
+        let request = SendRequest::new(berta.pn().clone(), Message::text("hello"));
+        anna.send(request.on_limit(OnLimit::WaitUpTo(longest)))
+    };
+    let minute = Duration::from_secs(60);
+    // Strangers wait for half an hour, for the past may come; whoever does not wait that long is told at once.
+    let refused = to_stranger(minute * 29).await.unwrap_err();
+    assert!(matches!(refused, SendError::Limited(_)), "{refused:?}");
+    let mut waits = Box::pin(to_stranger(minute * 60));
+    assert!(futures_util::poll!(&mut waits).is_pending());
+    clock.pass(minute * 29);
+    looked(&anna).await;
+    assert!(futures_util::poll!(&mut waits).is_pending(), "not before its time");
+    assert_eq!(anna.snapshot().trust.messages_sent_today, 0);
+    // A tenth of it later at most.
+    clock.pass(minute * 5);
+    looked(&anna).await;
+    let sent = soon("the message to be sent", waits).await.unwrap();
+    let SendOutcome::Sent(receipt) = sent else { panic!("{sent:?}") };
+    let came = soon("the message", berta.message()).await;
+    assert_eq!((came.text(), &came.id), (Some("hello"), &receipt.id));
+    assert_eq!(anna.snapshot().trust.messages_sent_today, 1);
 }
 
 /// R025: another identity key is taken, and told.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use wa_core::client::PasskeyAssertion;
 use wa_manager::account::{AccountRecord, ReasonKind};
 use wa_manager::event::EventKind;
+use wa_manager::hub::EventFilter;
 use wa_manager::pairing::{
     Cap, LimitedBy, PairError, PairRequest, PairingPolicy, PairingStore, PairingTicket, PairingUpdate,
     PairingView, SqlitePairingStore,
@@ -15,7 +16,7 @@ use wa_manager::{AccountId, AccountSpec, AccountStatus, ManagerError, TenantId};
 use wa_test_server::Phone;
 use wa_types::{PhoneNumber, UnixMillis};
 
-use crate::scene::{Scene, key, soon, stands};
+use crate::scene::{self, Scene, key, soon, stands};
 
 /// The next update of this kind; others before it are passed over.
 async fn next<T>(ticket: &mut PairingTicket, wanted: impl Fn(&PairingUpdate) -> Option<T>) -> T {
@@ -285,6 +286,29 @@ async fn an_outage_of_the_pairing_store_stops_no_pairing() {
     }
     phone.enter_code(&shown).await.unwrap();
     stands(&anna, AccountStatus::Ready).await;
+}
+
+/// 3.6: when most pairings fail alike somebody who runs this is told, and not only whoever tried.
+#[tokio::test]
+async fn the_host_hears_that_no_pairing_begins() {
+    let mut policy = PairingPolicy::default();
+    policy.caps.circuit.count = 2;
+    let pause = policy.caps.circuit_pause;
+    let scene = Scene::with(|builder| builder.pairing(policy)).await;
+    let mut events = scene.manager.subscribe(EventFilter::default(), None);
+    for name in ["anna", "berta"] {
+        let account = scene.create(name).await;
+        scene.server.refuse_pairing_code(429, None);
+        let request = PairRequest::code(number(&scene.phone(name)));
+        failure(&mut account.pair(request).await.unwrap()).await;
+    }
+    let told = scene::next(&mut events, EventKind::PairingPaused).await;
+    assert_eq!((&told.account, &told.tenant), (&None, &TenantId::default()));
+    assert_eq!(told.data["failure"], "rejected 429");
+    assert_eq!(told.data["until"], told.at.after(pause).0);
+    let refused = scene.create("clara").await.pair(PairRequest::qr()).await.unwrap_err();
+    let ManagerError::Pair(PairError::RateLimited { by, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(by, LimitedBy::Circuit);
 }
 
 /// 3.6: codes are counted for each way out to the network, whoever asks for them.

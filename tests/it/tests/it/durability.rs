@@ -112,6 +112,7 @@ async fn confirmed_by_hand_means_by_hand() {
     assert_eq!(texts(&mut events, 2).await, ["0", "2"]);
 }
 
+/// Acceptance: Store write failure mid-receive: no ack sent; redelivery handled once.
 #[tokio::test(start_paused = true)]
 async fn a_full_store_acknowledges_nothing_and_everything_arrives_once_there_is_room() {
     let scene = Scene::new().await;

@@ -57,6 +57,8 @@ pub(super) struct Waiting {
     delayed: Vec<Delayed>,
     /// When the outbox is to be looked at.
     outbox_at: Option<UnixMillis>,
+    /// When the next day is to be noted, while the account is ready.
+    day_at: Option<UnixMillis>,
     /// Questions to the server that are under way.
     questions: JoinSet<Allowed>,
     /// When the server is asked again what it allows, by the clock that does not jump.
@@ -489,13 +491,17 @@ impl Actor {
         if self.waiting.outbox_at.is_some_and(|at| at <= now) {
             self.empty_outbox().await?;
         }
+        if self.waiting.day_at.is_some_and(|at| at <= now) {
+            persist!(self, self.gate.note_day());
+            self.waiting.day_at = Some(self.gate.next_day());
+        }
         Ok(())
     }
 
     /// When something is to be sent, by the clock that does not jump.
     pub(super) fn gate_deadline(&mut self) -> Option<Duration> {
         let delayed = self.waiting.delayed.iter().map(|delayed| delayed.at);
-        let at = delayed.chain(self.waiting.outbox_at).min();
+        let at = delayed.chain(self.waiting.outbox_at).chain(self.waiting.day_at).min();
         // The gate's time is the server's, and not the wall clock's.
         let at = at.map(|at| self.shared.clock.boot() + at.since(self.gate.now()));
         at.into_iter().chain(self.waiting.ask_at.values().copied()).min()
@@ -516,6 +522,7 @@ impl Actor {
             return Ok(());
         }
         persist!(self, self.gate.note_status(status));
+        self.waiting.day_at = is_ready.then(|| self.gate.next_day());
         if !is_ready {
             return Ok(());
         }

@@ -509,11 +509,13 @@ impl Actor {
             Step::Linked(device) => tracing::info!(device = device.jid.device(), "it is linked"),
             Step::Tell(update) => linking.side.tell(update),
             Step::Note(note) => match self.shared.limiter.note(&linking.subject, &note).await {
-                Ok(_) => {}
+                // Whether or not it was the one too many: an event may wait.
+                Ok(_) => self.shared.hub.notify(),
                 Err(error) => tracing::error!(account = %self.record.id, %error, "a limit was not noted"),
             },
             Step::AskUnstable => {
                 let retry_after = self.shared.limiter.unstable(&linking.subject).await;
+                self.shared.hub.notify();
                 return Ok(Some(linking.attempt.on_unstable(retry_after, now)));
             }
             Step::Done(result) => {

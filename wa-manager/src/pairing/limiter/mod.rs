@@ -21,7 +21,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::Mutex;
+use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::error::PairCodeError;
 use wa_core::event::PairingCodeShown;
 use wa_types::{PhoneNumber, UnixMillis};
@@ -34,7 +36,8 @@ use super::error::{LimitedBy, PairError};
 use super::policy::{Cap, PairRequest, PairingCaps, PairingPolicy};
 use super::update::LimitNote;
 use crate::clock::Clock;
-use crate::ids::{AccountId, TenantId};
+use crate::event::{EventKind, NewEvent};
+use crate::ids::{AccountId, EventId, TenantId};
 use crate::store::{Change, ManagerStore, PairLimitRecord};
 
 /// Who tries to link.
@@ -184,7 +187,7 @@ impl PairLimiter {
     }
 
     /// A link was gone within its probation. How long its phone has to wait now, if at all; unknown while the store
-    /// fails.
+    /// fails. An event may be stored with it, as by [`Self::note`].
     pub async fn unstable(&self, subject: &PairSubject) -> Option<Duration> {
         let caps = self.caps();
         let done = self.change_phone(subject, |phone, now| phone.unstable(caps, now)).await;
@@ -200,7 +203,8 @@ impl PairLimiter {
         }
     }
 
-    /// Takes a note. Whether most pairings fail alike, as of this one: somebody should look.
+    /// Takes a note. Whether most pairings fail alike, as of this one: then [`EventKind::PairingPaused`] was stored with
+    /// it, and is to be delivered.
     ///
     /// # Errors
     /// [`PairError::StoreUnavailable`]: it is lost, and what it would have forbidden is not forbidden.
@@ -345,6 +349,16 @@ impl PairLimiter {
             state: circuit.to_bytes(),
             until: circuit.until(cap.span),
         })));
+        if is_open {
+            turn.changes.push_event(NewEvent {
+                id: EventId::of(SystemRandom.array()),
+                tenant: TenantId::default(),
+                account: None,
+                kind: EventKind::PairingPaused,
+                at: turn.now,
+                data: json!({ "failure": name, "until": turn.now.after(pause).0 }),
+            });
+        }
         turn.commit().await?;
         if is_open {
             tracing::error!(failure = name, "most pairings fail alike; none begins for a while");

@@ -9,7 +9,7 @@ use wa_core::pairing::PairingCode;
 
 use super::*;
 use crate::pairing::test_clock::{START, TestClock};
-use crate::store::{Changes, MemoryManagerStore, SqliteManagerStore};
+use crate::store::{Changes, EventQuery, MemoryManagerStore, SqliteManagerStore};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -88,6 +88,10 @@ fn subject(account: u8, number: u8) -> PairSubject {
 
 fn limited(wait: Duration, by: LimitedBy) -> Result<(), PairError> {
     Err(PairError::RateLimited { retry_after: wait, by })
+}
+
+fn all() -> EventQuery {
+    EventQuery { limit: 100, ..EventQuery::default() }
 }
 
 /// A span that is over only after its last millisecond.
@@ -347,14 +351,37 @@ async fn when_most_pairings_fail_alike_none_begins_for_a_while() {
     for _ in 0..10 {
         assert_eq!(bench.limiter.note(&subject(2, 2), &rejected).await, Ok(false));
     }
+    let told = async |bench: &Bench| bench.store.events(all()).await.unwrap();
+    assert_eq!(told(&bench).await, []);
     // 10 of 19 are not 20 tries, and the eleventh makes it more than half.
     assert_eq!(bench.limiter.note(&subject(2, 2), &rejected).await, Ok(true));
+    // The host hears of it, with the pause.
+    let [alert] = &*told(&bench).await else { panic!() };
+    assert_eq!(
+        (alert.kind, &alert.tenant, &alert.account),
+        (EventKind::PairingPaused, &TenantId::default(), &None)
+    );
+    let until = bench.clock.wall().after(15 * MINUTE).0;
+    assert_eq!(alert.data, json!({ "failure": "rejected 499", "until": until }));
     bench.restart();
     let begin = async |bench: &Bench| bench.limiter.begin(&subject(3, 3), &PairRequest::qr()).await.map(drop);
     assert_eq!(begin(&bench).await, limited(15 * MINUTE, LimitedBy::Circuit));
     bench.clock.pass(15 * MINUTE);
     assert_eq!(begin(&bench).await, Ok(()));
     assert_eq!(bench.limiter.note(&subject(2, 2), &rejected).await, Ok(false));
+    assert_eq!(told(&bench).await.len(), 1);
+}
+
+// Links that do not hold count as well.
+#[tokio::test]
+async fn when_most_links_do_not_hold_that_is_told() {
+    let bench = Bench::new();
+    for number in 0..20 {
+        bench.limiter.unstable(&subject(number, number)).await;
+    }
+    let told = bench.store.events(all()).await.unwrap();
+    let told: Vec<_> = told.iter().map(|event| (event.kind, event.data["failure"].as_str())).collect();
+    assert_eq!(told, [(EventKind::PairingPaused, Some("unstable"))]);
 }
 
 #[tokio::test]

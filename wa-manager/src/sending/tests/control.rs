@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::scene::{DAY, HOUR, MINUTE, Scene, on_each};
+use crate::account::AccountStatus;
 use crate::event::EventKind;
 use crate::sending::{Actor, ControlError, SendError};
 use crate::trust::{Signal, TrustLevel};
@@ -16,6 +17,8 @@ on_each! {
     a_held_account_begins_anew_when_somebody_saw_it,
     /// R156
     a_new_day_is_noticed_without_anything_running_at_midnight,
+    an_account_that_was_stopped_for_a_week_does_not_rise_when_it_starts,
+    a_quiet_account_is_connected_on_the_days_that_were_noted_whatever_ends_in_between,
     /// R167
     others_read_level_limit_and_use,
 }
@@ -82,15 +85,61 @@ async fn a_new_day_is_noticed_without_anything_running_at_midnight(mut scene: Sc
     let resets_at = scene.gate.usage().resets_at;
     scene.pass(resets_at.since(scene.world()));
     assert_eq!(scene.sent_today(), 0);
-    // A process that stood still for a week, of an account that was connected.
     for _ in 0..10 {
-        scene.pass(HOUR * 24);
         scene.tick().await;
+        scene.pass(HOUR * 24);
     }
+    scene.tick().await;
     assert_eq!(scene.gate.level().number(), 2);
     let told = scene.last(EventKind::TrustChanged).await;
     assert_eq!((&told.data["cause"], &told.data["to"]), (&json!("day"), &json!(2)));
     assert_eq!(told.data["evidence"]["connectedPercent"], 100);
+}
+
+// 3.5: the days between are days on which it was not connected.
+async fn an_account_that_was_stopped_for_a_week_does_not_rise_when_it_starts(mut scene: Scene) {
+    scene.gate.note_status(AccountStatus::Idle).await.unwrap();
+    scene.pass(DAY * 7);
+    scene.restart_ready().await;
+    assert_eq!(scene.gate.level(), TrustLevel::NEW);
+    assert_eq!(scene.gate.evidence().connected_percent, 14);
+    // Nor did it rise while it did not run.
+    assert_eq!(scene.count(EventKind::TrustChanged).await, 1);
+    for _ in 0..30 {
+        scene.pass(DAY);
+        scene.gate.note_day().await.unwrap();
+    }
+    assert_eq!(scene.gate.level().number(), 2);
+}
+
+// 3.5: nothing is sent, nothing comes, and the process ends now and then: each day counts on which it was ready.
+async fn a_quiet_account_is_connected_on_the_days_that_were_noted_whatever_ends_in_between(mut scene: Scene) {
+    for day in 1..=8 {
+        let next = scene.gate.next_day().since(scene.world());
+        assert!(next <= DAY + MINUTE * 10, "{next:?}");
+        scene.pass(next);
+        match day {
+            // A crash.
+            3 => scene.restart_ready().await,
+            // Gone a moment after the day began, and away for the rest of it.
+            5 => {
+                scene.gate.note_status(AccountStatus::Disconnected).await.unwrap();
+                scene.pass(HOUR * 12);
+                scene.login().await;
+            }
+            _ => scene.gate.note_day().await.unwrap(),
+        }
+    }
+    let told = scene.last(EventKind::TrustChanged).await;
+    assert_eq!((&told.data["cause"], &told.data["to"]), (&json!("day"), &json!(2)));
+    assert_eq!(told.data["evidence"]["connectedPercent"], 100);
+    // What is not ready is not connected.
+    scene.gate.note_status(AccountStatus::Disconnected).await.unwrap();
+    for _ in 0..3 {
+        scene.pass(DAY);
+        scene.gate.note_day().await.unwrap();
+    }
+    assert_eq!(scene.gate.evidence().connected_percent, 81, "9 of 11");
 }
 
 async fn others_read_level_limit_and_use(mut scene: Scene) {
