@@ -108,6 +108,14 @@ func linkedAccount(_ manager: ClientManager, _ phone: TestPhone, _ name: String)
     }
 }
 
+/// Waits until an account may write to this address: who is a stranger is known once the phone told of the past.
+func mayWrite(_ account: Account, to address: String) async throws {
+    try await eventually {
+        if case .allowed = try await account.preview(to: address) { return true }
+        return false
+    }
+}
+
 /// The text of a message that an event of a manager tells of.
 func text(of event: ManagerEvent) throws -> String? {
     let data = try JSONSerialization.jsonObject(with: Data(event.data.utf8)) as? [String: Any]
