@@ -1,0 +1,31 @@
+extension Client {
+    /// Has a closure hear what happens to the account, instead of taking events from the stream. It is called from one
+    /// thread of the library, one event at a time; while it works, events wait. Hold what is returned: with it the listening
+    /// ends.
+    ///
+    /// A durable event counts as dealt with when the closure returns. When it throws, the event comes again after a restart,
+    /// and `failures()` of the subscription tells of it; the next event comes in any case.
+    ///
+    /// - Note: A closure that holds the client keeps it alive as long as the subscription is held.
+    public func listen(_ hear: @escaping @Sendable (Event) throws -> Void) throws -> Subscription {
+        try listen(listener: Listener(hear: hear))
+    }
+}
+
+private final class Listener: EventListener {
+    private let hear: @Sendable (Event) throws -> Void
+
+    init(hear: @escaping @Sendable (Event) throws -> Void) {
+        self.hear = hear
+    }
+
+    func onEvent(event: Event) throws {
+        do {
+            try hear(event)
+        } catch let error as CallbackError {
+            throw error
+        } catch {
+            throw CallbackError.Failed(reason: String(describing: error))
+        }
+    }
+}

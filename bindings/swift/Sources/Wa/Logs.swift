@@ -1,0 +1,62 @@
+import Foundation
+
+#if canImport(os)
+import os
+#endif
+
+/// Sends the library's log records of this level and above to the system's log, in the subsystem `wa` with the part of the
+/// library as category; where there is none, as on Linux, to standard error. Once for the process: later calls return false
+/// and change nothing.
+@discardableResult
+public func forwardLogs(level: LogLevel = .info) -> Bool {
+    forwardLogs(level: level, to: write)
+}
+
+/// Hands the library's log records of this level and above to a closure, which a thread of the library calls. Once for the
+/// process: later calls return false and change nothing.
+@discardableResult
+public func forwardLogs(level: LogLevel = .info, to write: @escaping @Sendable (LogRecord) -> Void) -> Bool {
+    initLogging(level: level, sink: Sink(write: write))
+}
+
+private final class Sink: LogSink {
+    private let write: @Sendable (LogRecord) -> Void
+
+    init(write: @escaping @Sendable (LogRecord) -> Void) {
+        self.write = write
+    }
+
+    func log(record: LogRecord) {
+        write(record)
+    }
+}
+
+#if canImport(os)
+@Sendable private func write(_ record: LogRecord) {
+    let type: OSLogType =
+        switch record.level {
+        case .trace, .debug: .debug
+        case .info: .info
+        case .warn: .default
+        case .error: .error
+        }
+    let log = OSLog(subsystem: "wa", category: record.target)
+    if record.dropped > 0 {
+        os_log("%llu records were dropped before the next one", log: log, type: .default, record.dropped)
+    }
+    // Records hold no messages, keys and codes.
+    os_log("%{public}@", log: log, type: type, record.text)
+}
+#else
+@Sendable private func write(_ record: LogRecord) {
+    var text = "\(record.at.formatted) \(record.level) \(record.target): \(record.text)\n"
+    if record.dropped > 0 {
+        text = "\(record.dropped) records were dropped before the next one\n" + text
+    }
+    FileHandle.standardError.write(Data(text.utf8))
+}
+
+extension Date {
+    fileprivate var formatted: String { ISO8601DateFormatter().string(from: self) }
+}
+#endif

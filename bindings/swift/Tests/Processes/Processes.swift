@@ -1,0 +1,46 @@
+import Wa
+
+/// What concerns a whole process, each in one of its own: the tests run this with the name of one.
+@main
+struct Processes {
+    static func main() async throws {
+        switch CommandLine.arguments.dropFirst().first {
+        case "shutdown": try await shutdownEndsEverything()
+        case "streams": try await endsWithStreamsOpen()
+        default: fatalError("say which")
+        }
+    }
+
+    /// Prints what a call says after the shutdown.
+    static func shutdownEndsEverything() async throws {
+        let server = try await TestServer.start()
+        let client = try await Client.connect(store: .memory(), options: ClientOptions(testServer: server))
+        let streams = Task {
+            for await _ in client.events() {}
+        }
+        shutdown(timeout: 5)
+        await streams.value
+        do {
+            _ = try await client.ready()
+        } catch WaError.Closed(let code, _, _, _) {
+            print("closed", code)
+        }
+    }
+
+    /// Somebody waits for events, somebody listens, and the process ends.
+    static func endsWithStreamsOpen() async throws {
+        let server = try await TestServer.start()
+        forwardLogs(level: .trace) { _ in }
+        for _ in 0..<3 {
+            let client = try await Client.connect(store: .memory(), options: ClientOptions(testServer: server))
+            Task {
+                for await _ in client.events() {}
+            }
+            let heard = try await Client.connect(store: .memory(), options: ClientOptions(testServer: server))
+            kept.append(try heard.listen { _ in })
+        }
+        print("done")
+    }
+
+    nonisolated(unsafe) static var kept: [Subscription] = []
+}

@@ -1,0 +1,380 @@
+import Foundation
+import Wa
+import XCTest
+
+/// The scenarios of every language: see bindings/scenarios.md.
+final class ScenarioTests: TestServerCase {
+    func testPairByQr() async throws {
+        let phone = try server.phone(name: "anna")
+        try await withClient(.memory(), ClientOptions(deviceName: "a test", testServer: server)) { client in
+            let device = try await pair(client, phone)
+            XCTAssertEqual(phone.linkedDevices(), [device])
+            XCTAssertEqual(client.status(), .ready)
+            let own = try await client.ownAddresses()
+            XCTAssertEqual(own, [phone.address(), phone.lid()])
+        }
+    }
+
+    func testPairByCode() async throws {
+        let phone = try server.phone(name: "anna")
+        let client = try await Client.connect(store: .memory(), options: onTheServer)
+        try await soon {
+            for await event in client.events() {
+                switch event {
+                case .pairingQr:
+                    let code = try await client.pairWithCode(phoneNumber: phone.number())
+                    XCTAssertEqual(code.count, 9)
+                    XCTAssertEqual(Array(code)[4], "-")
+                    _ = try await phone.enterCode(code: code)
+                case .connected:
+                    return
+                default:
+                    break
+                }
+            }
+            throw StreamEnded()
+        }
+        XCTAssertEqual(phone.linkedDevices().count, 1)
+        try await client.shutdown()
+    }
+
+    func testTextBothWays() async throws {
+        let (client, bob) = (try await link("anna"), try server.phone(name: "bob"))
+        let sent = try await client.send(.text("hello bob"), to: bob.address())
+        let received = try await bob.nextMessage()
+        XCTAssertEqual(received.id, sent.id)
+        XCTAssertEqual(received.text, "hello bob")
+        switch try await client.sentState(id: sent.id) {
+        case .acked, .delivered: break
+        case let state: XCTFail("\(String(describing: state))")
+        }
+
+        let answer = try Message.text("hello anna").replyTo(target: received.key, quoted: received.message)
+        _ = try await bob.send(to: server.phone(name: "anna").address(), message: answer)
+        let message = try await nextMessage(client)
+        XCTAssertEqual(message.text, "hello anna")
+        XCTAssertEqual(message.quoted, sent.id)
+        XCTAssertEqual(message.timestamp.timeIntervalSinceNow, 0, accuracy: 3600)
+        try await client.markRead(messages: [message.key])
+        try await bob.waitRead(id: message.id)
+
+        try await client.send(.text("and you?").reply(to: message), to: message.chat)
+        let again = try await bob.nextMessage()
+        XCTAssertEqual(again.text, "and you?")
+    }
+
+    func testMediaBothWays() async throws {
+        let (anna, bob) = (try await link("anna"), try await link("bob"))
+        let bobsAddress = try await bob.ownAddresses()[0]
+        let content = Data((0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0) })
+        let (out, back) = (folder.appendingPathComponent("out.bin"), folder.appendingPathComponent("in.bin"))
+        try content.write(to: out)
+        let pieces = stride(from: 0, to: content.count, by: 100_000).map { content[$0..<min($0 + 100_000, content.count)] }
+        let stream = AsyncStream { (feed: AsyncStream<Data>.Continuation) in
+            pieces.forEach { feed.yield($0) }
+            feed.finish()
+        }
+        let files = [
+            try await anna.upload(contentsOf: out, kind: .document),
+            try await anna.upload(content, kind: .document),
+            try await anna.upload(pieces: pieces, kind: .document),
+            try await anna.upload(pieces: stream, kind: .document),
+        ]
+        for file in files {
+            let options = DocumentOptions(
+                fileName: "out.bin", mimetype: "application/octet-stream", caption: "a file")
+            try await anna.send(.document(file: file, options: options), to: bobsAddress)
+        }
+        for number in 0..<files.count {
+            let message = try await nextMessage(bob)
+            XCTAssertEqual(message.text, "a file")
+            guard case .document(let file, _, let name, _, _, _) = message.content else {
+                return XCTFail("\(message.content)")
+            }
+            XCTAssertEqual(name, "out.bin")
+            switch number {
+            case 0:
+                try await bob.download(file, to: back)
+                XCTAssertEqual(try Data(contentsOf: back), content)
+            case 1:
+                let bytes = try await bob.download(file, limit: 1 << 21)
+                XCTAssertEqual(bytes, content)
+                let error = try await failure { try await bob.download(file, limit: 1000) }
+                guard case .Invalid = error else { return XCTFail("\(error)") }
+            default:
+                var bytes = Data()
+                for try await piece in try bob.download(file) {
+                    bytes += piece
+                }
+                XCTAssertEqual(bytes, content)
+            }
+        }
+    }
+
+    func testGroup() async throws {
+        let (client, bob) = (try await link("anna"), try server.phone(name: "bob"))
+        let made = try await client.createGroup(subject: "friends", members: [bob.address()])
+        XCTAssertTrue(made.refused.isEmpty)
+        XCTAssertEqual(made.group.subject, "friends")
+        let group = made.group.address
+        try await client.send(.text("hello all"), to: group)
+        let received = try await bob.nextMessage()
+        XCTAssertEqual(received.chat, group)
+        XCTAssertEqual(received.text, "hello all")
+        _ = try await bob.sendText(to: group, text: "hello anna")
+        let message = try await nextMessage(client)
+        XCTAssertEqual(message.chat, group)
+        XCTAssertEqual(message.chatKind, .group)
+        XCTAssertEqual(message.text, "hello anna")
+        try await client.setGroupSubject(group: group, subject: "good friends")
+        let renamed = try await client.group(group: group)
+        XCTAssertEqual(renamed.subject, "good friends")
+        try await client.leaveGroup(group: group)
+        let left = try await client.groups()
+        XCTAssertFalse(left.contains { $0.address == group })
+    }
+
+    func testUnconfirmedEventsComeAgain() async throws {
+        let (anna, bob) = (try server.phone(name: "anna"), try server.phone(name: "bob"))
+        let file = folder.appendingPathComponent("account.db")
+        try await withClient(Store.sqlite(file), onTheServer) { client in
+            _ = try await pair(client, anna)
+            for text in ["one", "two", "three"] {
+                _ = try await bob.sendText(to: anna.address(), text: text)
+            }
+            let texts = try await soon {
+                var texts: [String?] = []
+                for await case .message(let message) in client.events().unconfirmed {
+                    texts.append(message.text)
+                    if message.text == "one" {
+                        client.events().confirm(number: message.number)
+                    }
+                    if texts.count == 3 { break }
+                }
+                return texts
+            }
+            XCTAssertEqual(texts, ["one", "two", "three"])
+        }
+        // The loop confirms the second when it asks for the third, and does not ask again.
+        try await withClient(Store.sqlite(file), onTheServer) { client in
+            let texts = try await soon {
+                var texts: [String?] = []
+                for await case .message(let message) in client.events() {
+                    texts.append(message.text)
+                    if texts.count == 2 { break }
+                }
+                return texts
+            }
+            XCTAssertEqual(texts, ["two", "three"])
+        }
+        try await withClient(Store.sqlite(file), onTheServer) { client in
+            let message = try await nextMessage(client)
+            XCTAssertEqual(message.text, "three")
+        }
+    }
+
+    func testTypedErrors() async throws {
+        let (client, bob) = (try await link("anna"), try server.phone(name: "bob"))
+        let invalid = try await failure { try await client.send(.text("x"), to: "not an address@") }
+        guard case .Invalid = invalid else { return XCTFail("\(invalid)") }
+        XCTAssertEqual(invalid.code, "invalid_address")
+        XCTAssertTrue("\(invalid)".contains("not an address@"))
+        XCTAssertTrue(invalid.localizedDescription.contains("not an address@"))
+        XCTAssertFalse(invalid.isRetryable())
+
+        let others = try server.phone(name: "carla").createGroup(subject: "others", members: [bob.address()])
+        let refused = try await failure { try await client.send(.text("x"), to: others) }
+        guard case .Refused = refused else { return XCTFail("\(refused)") }
+        XCTAssertEqual(refused.code, "not_member")
+
+        try await withManager(manager()) { manager in
+            let missing = try await failure { try manager.account(account: "nobody") }
+            guard case .NotFound = missing else { return XCTFail("\(missing)") }
+            XCTAssertEqual(missing.code, "not_found")
+            let account = try await manager.create()
+            let idle = try await failure { try await account.send(.text("x"), to: bob.address()) }
+            guard case .Unavailable = idle else { return XCTFail("\(idle)") }
+            XCTAssertEqual(idle.code, "not_ready")
+            XCTAssertTrue(idle.isRetryable())
+        }
+    }
+
+    func testCancelledCallsEnd() async throws {
+        let (client, anna, bob) = (try await link("anna"), try server.phone(name: "anna"), try server.phone(name: "bob"))
+        let before = runtimeUsage()
+        server.delayAcks(delay: 600)
+        let waiting = (0..<10).map { number in
+            Task { try await client.send(.text("\(number)"), to: bob.address()) }
+        }
+        try await eventually { runtimeUsage().calls == before.calls + 10 }
+        waiting.forEach { $0.cancel() }
+        for task in waiting {
+            do {
+                _ = try await task.value
+                XCTFail("it was not cancelled")
+            } catch is CancellationError {}
+        }
+        XCTAssertEqual(runtimeUsage().calls, before.calls)
+        XCTAssertEqual(runtimeUsage().cancelledCalls, before.cancelledCalls + 10)
+        server.delayAcks()
+
+        // A task that was cancelled before begins nothing.
+        let late = Task {
+            while !Task.isCancelled { await Task.yield() }
+            _ = try await client.ownAddresses()
+        }
+        late.cancel()
+        do {
+            try await late.value
+            XCTFail("it was not cancelled")
+        } catch is CancellationError {}
+
+        // Whoever stops waiting for an event misses none.
+        let sending = Task {
+            for number in 0..<50 {
+                _ = try await bob.sendText(to: anna.address(), text: "event \(number)")
+            }
+        }
+        let (texts, cancelled) = try await soon {
+            var (texts, cancelled): ([String?], Int) = ([], 0)
+            let stream = client.events()
+            while texts.count < 50 {
+                let wait = Task { await stream.ready() }
+                await Task.yield()
+                wait.cancel()
+                guard await wait.value else {
+                    cancelled += 1
+                    continue
+                }
+                for case .message(let message) in stream.drain(max: 7) {
+                    texts.append(message.text)
+                }
+            }
+            return (texts, cancelled)
+        }
+        try await sending.value
+        XCTAssertEqual(texts, (0..<50).map { "event \($0)" })
+        XCTAssertGreaterThan(cancelled, 0)
+    }
+
+    func testLimits() async throws {
+        try await withManager(manager()) { manager in
+            let account = try await linkedAccount(manager, server.phone(name: "anna"), "anna")
+            let trust = try await account.trust()
+            XCTAssertEqual(trust.level, 1)
+            XCTAssertEqual(trust.dailyLimit, 50)
+            XCTAssertEqual(trust.sentToday, 0)
+            let strangers = try (0..<3).map { try server.phone(name: "stranger \($0)").address() }
+            try await mayWrite(account, to: strangers[0])
+            guard case .sent = try await account.send(.text("hello"), to: strangers[0]) else { return XCTFail() }
+            let limited = try await failure { try await account.send(.text("hello"), to: strangers[1]) }
+            guard case .Limited = limited else { return XCTFail("\(limited)") }
+            XCTAssertEqual(limited.code, "limited")
+            XCTAssertTrue(limited.isRetryable())
+            XCTAssertGreaterThan(try XCTUnwrap(limited.retryAfter), 60)
+            XCTAssertGreaterThan(try XCTUnwrap(limited.until), Date())
+            guard case .later(let limit) = try await account.preview(to: strangers[2]) else { return XCTFail() }
+            XCTAssertNotNil(limit.retryAt)
+            let sentToday = try await account.trust().sentToday
+            XCTAssertEqual(sentToday, 1)
+        }
+    }
+
+    func testTenAccounts() async throws {
+        let names = (0..<10).map { "account-\($0)" }
+        let server = server!
+        try await withManager(manager(database: true)) { manager in
+            let accounts = try await withThrowingTaskGroup(of: Account.self) { group in
+                for name in names {
+                    group.addTask { try await linkedAccount(manager, server.phone(name: name), name) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            XCTAssertEqual(manager.health(), ManagerHealth(connected: 10, total: 10))
+            let sorted = accounts.sorted { $0.name() < $1.name() }
+            for (account, name) in zip(sorted, names[1...] + names[..<1]) {
+                let address = try server.phone(name: name).address()
+                try await mayWrite(account, to: address)
+                try await account.send(.text("for \(name)"), to: address)
+            }
+            let heard = try await soon {
+                var heard: Set<String> = []
+                for await case .event(let event) in try manager.events(after: 0, kinds: ["message.received"]) {
+                    heard.insert(try text(of: event) ?? "")
+                    if heard.count == 10 { break }
+                }
+                return heard
+            }
+            XCTAssertEqual(heard, Set(names.map { "for \($0)" }))
+            let results = try await manager.batchStop(accounts: names + ["nobody"])
+            XCTAssertEqual(results.map(\.error), names.map { _ in nil } + ["not_found"])
+            XCTAssertEqual(manager.health().connected, 0)
+        }
+    }
+
+    func testManagerRestart() async throws {
+        let (anna, bob) = (try server.phone(name: "anna"), try server.phone(name: "bob"))
+        let cursor = try await withManager(manager(database: true)) { manager in
+            _ = try await linkedAccount(manager, anna, "anna")
+            return manager.lastEvent()
+        }
+        try await withManager(manager(database: true)) { manager in
+            let report = try await manager.restore()
+            XCTAssertEqual(report.started, 1)
+            let account = try manager.account(account: "anna")
+            _ = try await soon { try await account.reached(status: .ready) }
+            _ = try await bob.sendText(to: anna.address(), text: "still there?")
+            let told = try await soon {
+                var last = cursor
+                for await case .event(let event) in try manager.events(after: cursor) {
+                    XCTAssertGreaterThan(event.seq, last)
+                    last = event.seq
+                    if event.kind == "message.received" {
+                        return try text(of: event)
+                    }
+                }
+                throw StreamEnded()
+            }
+            XCTAssertEqual(told, "still there?")
+        }
+    }
+
+    func testAListenerThatThrows() async throws {
+        struct NotThisOne: Error {}
+        let (client, anna, bob) = (try await link("anna"), try server.phone(name: "anna"), try server.phone(name: "bob"))
+        let (heard, tell) = AsyncStream.makeStream(of: String.self)
+        let subscription = try client.listen { event in
+            guard case .message(let message) = event else { return }
+            if message.text == "one" { throw NotThisOne() }
+            tell.yield(message.text ?? "")
+        }
+        for text in ["one", "two"] {
+            _ = try await bob.sendText(to: anna.address(), text: text)
+        }
+        let text = try await soon { await heard.first { _ in true } }
+        XCTAssertEqual(text, "two")
+        let failed = try await soon { await subscription.failed() }
+        XCTAssertTrue(failed)
+        let failures = subscription.failures()
+        XCTAssertEqual(failures.count, 1)
+        XCTAssertTrue(try XCTUnwrap(failures.first).reason.contains("NotThisOne"))
+        XCTAssertNotNil(failures.first?.number)
+        try await client.send(.text("still here"), to: bob.address())
+        subscription.stop()
+    }
+
+    func testLogsArrive() async throws {
+        let (parts, tell) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingOldest(1))
+        XCTAssertTrue(
+            forwardLogs(level: .debug) { record in
+                if record.target.hasPrefix("wa_core") { tell.yield(record.text) }
+            })
+        XCTAssertFalse(forwardLogs(level: .debug))
+        let server = server!
+        try await withClient(.memory(), onTheServer) { client in
+            _ = try await pair(client, server.phone(name: "anna"))
+        }
+        let record = try await soon { await parts.first { _ in true } }
+        XCTAssertFalse(try XCTUnwrap(record).isEmpty)
+    }
+}
