@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+from datetime import timedelta
 
 import wa
 
@@ -39,7 +40,9 @@ async def main() -> None:
             two = asyncio.Semaphore(2)
             accounts = await asyncio.gather(*(link(manager, phone, two) for phone in phones))
             for account, phone in zip(accounts, phones[1:] + phones[:1]):
-                await account.send(phone.address(), wa.Message.text(f"hello {phone.name()}"))
+                # Whom an account knows is clear once its phone told of the past; a stranger waits for that.
+                patient = wa.AccountSendOptions(on_limit=wa.choices.wait_up_to(timedelta(minutes=5)))
+                await account.send(phone.address(), wa.Message.text(f"hello {phone.name()}"), patient)
             heard = 0
             async for update in wa.manager_events(manager, after=0, kinds=["message.received"]):
                 if isinstance(update, wa.ManagerUpdate.EVENT):

@@ -100,6 +100,8 @@ async def test_group(server: wa.TestServer, link: Link) -> None:
     assert (message.chat, message.chat_kind, message.text) == (group, wa.ChatKind.GROUP, "hello anna")
     await client.set_group_subject(group, "good friends")
     assert (await client.group(group)).subject == "good friends"
+    await client.set_group(group, wa.choices.announcement(True))
+    assert (await client.group(group)).is_announcement
     await client.leave_group(group)
     assert group not in [group.address for group in await client.groups()]
 
@@ -224,16 +226,20 @@ async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: s
     return account
 
 
+async def may_write(account: wa.Account, to: str) -> None:
+    """Waits until the account may: who is a stranger is known once the phone told of the past."""
+    async with asyncio.timeout(PATIENCE):
+        while not isinstance(await account.preview(to), wa.Preview.ALLOWED):
+            await asyncio.sleep(0.01)
+
+
 async def test_limits(server: wa.TestServer, tmp_path: Path) -> None:
     async with wa.open_manager(tmp_path, test_server=server) as manager:
         account = await linked_account(manager, server.phone("anna"), "anna")
         trust = await account.trust()
         assert (trust.level, trust.daily_limit, trust.sent_today) == (1, 50, 0)
         strangers = [server.phone(f"stranger {number}").address() for number in range(3)]
-        # Who is a stranger is known once the phone told of the past.
-        async with asyncio.timeout(PATIENCE):
-            while not isinstance(await account.preview(strangers[0]), wa.Preview.ALLOWED):
-                await asyncio.sleep(0.01)
+        await may_write(account, strangers[0])
         assert isinstance(await account.send(strangers[0], wa.Message.text("hello")), wa.SendResult.SENT)
         with pytest.raises(wa.errors.LimitedError) as limited:
             await account.send(strangers[1], wa.Message.text("hello"))
@@ -254,6 +260,7 @@ async def test_ten_accounts(server: wa.TestServer, tmp_path: Path) -> None:
         )
         assert manager.health() == wa.ManagerHealth(connected=10, total=10)
         for account, name in zip(accounts, names[1:] + names[:1], strict=True):
+            await may_write(account, server.phone(name).address())
             await account.send(server.phone(name).address(), wa.Message.text(f"for {name}"))
         heard = set()
         async with asyncio.timeout(PATIENCE):

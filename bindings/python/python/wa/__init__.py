@@ -25,7 +25,7 @@ from __future__ import annotations
 import atexit
 from datetime import timedelta
 
-from . import errors
+from . import choices, errors
 from ._native.wa import (
     Account,
     AccountSendOptions,
@@ -220,6 +220,7 @@ __all__ = [
     "WaError",
     "address_of_number",
     "card_of_number",
+    "choices",
     "configure",
     "connect",
     "download",

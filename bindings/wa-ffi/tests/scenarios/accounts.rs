@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
-use wa_ffi::account::AccountStatus;
+use wa_ffi::account::{Account, AccountStatus};
 use wa_ffi::error::WaError;
 use wa_ffi::limits::{Preview, SendResult};
 use wa_ffi::manager::{ClientManager, EventSelection, ManagerEvent, ManagerUpdate};
@@ -39,6 +39,16 @@ fn text_of(event: &ManagerEvent) -> String {
     data["text"].as_str().unwrap().to_owned()
 }
 
+/// Waits until the account may: who is a stranger is known once the phone told of the past.
+async fn may_write(account: &Account, to: &str) {
+    patiently(async {
+        while !matches!(account.preview(to.to_owned()).await.unwrap(), Preview::Allowed { .. }) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn limits() {
     let server = TestServer::start().await.unwrap();
@@ -49,13 +59,7 @@ async fn limits() {
     assert_eq!((trust.level, trust.daily_limit, trust.sent_today), (1, 50, 0));
     let strangers: Vec<_> =
         (0..3).map(|number| phone(&server, &format!("stranger {number}")).address()).collect();
-    patiently(async {
-        // Who is a stranger is known once the phone told of the past.
-        while !matches!(account.preview(strangers[0].clone()).await.unwrap(), Preview::Allowed { .. }) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    may_write(&account, &strangers[0]).await;
     let sent = account.send(strangers[0].clone(), text("hello"), None).await.unwrap();
     assert!(matches!(sent, SendResult::Sent { .. }));
     let limited = account.send(strangers[1].clone(), text("hello"), None).await.unwrap_err();
@@ -81,6 +85,7 @@ async fn ten_accounts() {
     let health = manager.health();
     assert_eq!((health.connected, health.total), (10, 10));
     for (account, to) in accounts.iter().zip(phones.iter().cycle().skip(1)) {
+        may_write(account, &to.address()).await;
         account.send(to.address(), text(&format!("for {}", to.name())), None).await.unwrap();
     }
     let heard: BTreeSet<_> = events(&manager, "message.received", 0, 10).await.iter().map(text_of).collect();
