@@ -6,9 +6,11 @@ use futures_util::future::join_all;
 use futures_util::{SinkExt as _, Stream, StreamExt as _};
 use hyper::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data as OpData, OpCode};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -394,21 +396,37 @@ async fn what_a_client_says_is_counted() {
 #[tokio::test]
 async fn nonsense_ends_a_socket_cleanly() {
     let server = Server::sandbox().await;
+    let frame =
+        |kind, payload: &[u8]| Message::Frame(Frame::message(payload.to_vec(), OpCode::Data(kind), true));
     for (message, code) in [
         (Message::text("{"), CloseCode::Invalid),
         (Message::text(r#"{"type":"dance"}"#), CloseCode::Invalid),
         (Message::text(r#"{"type":"resume","seq":"x"}"#), CloseCode::Invalid),
         (Message::text(r#"{"type":"ping","more":1}"#), CloseCode::Invalid),
         (Message::binary(vec![1, 2, 3]), CloseCode::Unsupported),
+        (Message::text("x".repeat(4096)), CloseCode::Invalid),
+        (Message::text("x".repeat(4097)), CloseCode::Size),
+        (Message::text("x".repeat(1 << 20)), CloseCode::Size),
+        (frame(OpData::Text, &[b'{', 0xff]), CloseCode::Invalid),
+        (frame(OpData::Continue, b"{}"), CloseCode::Protocol),
+        (frame(OpData::Reserved(3), b"{}"), CloseCode::Protocol),
+        (Message::Frame(Frame::ping(vec![0; 126])), CloseCode::Protocol),
+    ] {
+        let what = format!("{message:.40}");
+        let (mut write, mut read) = Socket::open(&server, &server.key).await.0.split();
+        // All of it is taken: whoever is cut off while it writes may never read why.
+        let (sent, told) = tokio::join!(write.send(message), last_word(&mut read));
+        assert_eq!((sent.is_ok(), told.map(|frame| frame.code)), (true, Some(code)), "{what}");
+    }
+    // A frame that is none, and one that announces more than there is memory.
+    for (bytes, code) in [
+        ([0x81, 0x02, b'{', b'}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], CloseCode::Protocol),
+        ([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4], CloseCode::Size),
     ] {
         let mut socket = Socket::open(&server, &server.key).await;
-        socket.0.send(message).await.unwrap();
-        assert_eq!(socket.close_code().await, code);
+        soon("room", socket.0.get_mut().write_all(&bytes)).await.unwrap();
+        assert_eq!(last_word(&mut socket.0).await.map(|frame| frame.code), Some(code), "{bytes:?}");
     }
-    let mut socket = Socket::open(&server, &server.key).await;
-    // The server may be gone before all of it is written.
-    let _ = socket.0.send(Message::text("x".repeat(1 << 20))).await;
-    while socket.next().await.is_some() {}
     server.get("/livez").await.expect(200);
 }
 
