@@ -33,13 +33,17 @@ async fn main() -> Outcome<()> {
     for number in 2..COUNT {
         link(&manager, &server, number).await?;
     }
-    say(&format!("{} of {COUNT} accounts are ready", manager.health().connected))?;
+    say(&format!("{} of {COUNT} accounts are ready", all_of(manager.health().connected, COUNT)?))?;
 
     // What happens to one account happens to that one alone.
     CRASHES.store(true, Ordering::SeqCst);
     let crashing = manager.account(&key(3)?)?;
     let Err(error) = crashing.restart().await else { return Err("it did not crash".into()) };
-    say(&format!("account-3: {error}; {} others are ready", manager.health().connected))?;
+    let mut others = 0;
+    for number in (0..COUNT).filter(|number| *number != 3) {
+        others += usize::from(manager.account(&key(number)?)?.status() == AccountStatus::Ready);
+    }
+    say(&format!("account-3: {error}; {} others are ready", all_of(others, COUNT - 1)?))?;
     ready(&crashing).await?;
     say("account-3 is back by itself")?;
 
@@ -51,7 +55,7 @@ async fn main() -> Outcome<()> {
     for number in 0..COUNT {
         ready(&manager.account(&key(number)?)?).await?;
     }
-    say(&format!("after a restart {} accounts are ready again", report.started.len()))?;
+    say(&format!("after a restart {} accounts are ready again", all_of(report.started.len(), COUNT)?))?;
     manager.shutdown(Duration::from_secs(10)).await;
     Ok(())
 }
@@ -101,6 +105,11 @@ async fn ready(account: &Account) -> Outcome<()> {
     let reached = account.reached(|snapshot| snapshot.status == AccountStatus::Ready);
     tokio::time::timeout(Duration::from_secs(30), reached).await?.ok_or("the account is gone")?;
     Ok(())
+}
+
+/// So many, if that is all of them.
+fn all_of(count: usize, all: usize) -> Outcome<usize> {
+    if count == all { Ok(count) } else { Err(format!("{count} instead of {all} accounts").into()) }
 }
 
 fn say(text: &str) -> std::io::Result<()> {

@@ -1,23 +1,33 @@
 //! What happens, as it happens. Requirements: manager.md, 4.7.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::{EventFilter, StreamError};
@@ -124,39 +134,35 @@ async fn open(
     State(app): State<Arc<App>>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     opening: Result<Query<Opening>, QueryRejection>,
-    upgrade: WebSocketUpgrade,
+    request: Request,
 ) -> Result<Response, Problem> {
     let Query(Opening { ticket }) = opening.map_err(|_| Problem::unauthorized())?;
+    let answer = create_response_with_body(&request, Body::empty)
+        .map_err(|_| Problem::of_status(StatusCode::UPGRADE_REQUIRED))?;
     let changes = app.keys.changes();
     let key = app.tickets.redeem(&ticket, app.clock.boot()).ok_or_else(Problem::unauthorized)?;
     let caller = Caller { key, from: from.ip() }.again(&app)?;
     caller.may(Scope::Read)?;
     let place = app.tickets.place(&caller.key.id).ok_or_else(|| Problem::too_many(TICKET))?;
-    let upgrade = upgrade.max_message_size(LONGEST).max_frame_size(LONGEST);
-    Ok(upgrade.on_upgrade(move |socket| async move {
-        let socket = Socket {
-            app,
-            caller,
-            changes,
-            socket,
-            wishes: Wishes::default(),
-            usage: BTreeSet::new(),
-            told: HashSet::new(),
-        };
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(async move {
         let _place = place;
-        if let Err(why) = socket.serve().await {
-            tracing::debug!(why, "a socket ended");
+        match upgrade.await {
+            Ok(stream) => Socket::new(app, caller, changes, TokioIo::new(stream)).await.run().await,
+            Err(error) => tracing::debug!(%error, "a socket was not opened"),
         }
-    }))
+    });
+    Ok(answer)
 }
 
-struct Socket {
+/// One socket, over a connection that is upgraded.
+struct Socket<S> {
     app: Arc<App>,
     /// With the key as it was when it was last looked at.
     caller: Caller,
     /// Tells that some key was changed or removed.
     changes: watch::Receiver<u64>,
-    socket: WebSocket,
+    socket: WebSocketStream<S>,
     wishes: Wishes,
     /// Accounts whose figures changed since they were told.
     usage: BTreeSet<AccountId>,
@@ -187,10 +193,52 @@ enum Said {
     Subscribe(Wishes),
 }
 
-type Ended = &'static str;
+/// Why a socket ends.
+struct Ended {
+    /// What the client is told; nothing when it closed first, or hears nothing.
+    code: Option<CloseCode>,
+    why: &'static str,
+}
 
-impl Socket {
-    async fn serve(mut self) -> Result<(), Ended> {
+impl Ended {
+    const fn silently(why: &'static str) -> Self {
+        Self { code: None, why }
+    }
+
+    const fn with(code: CloseCode, why: &'static str) -> Self {
+        Self { code: Some(code), why }
+    }
+
+    /// What came could not be read.
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::with(CloseCode::Size, "a message is too long"),
+            Error::Utf8(_) => Self::with(CloseCode::Invalid, "a text is no UTF-8"),
+            // It is gone.
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::silently("cut off"),
+            Error::Protocol(_) => Self::with(CloseCode::Protocol, "no frame of a WebSocket"),
+            _ => Self::silently("the connection failed"),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    async fn new(app: Arc<App>, caller: Caller, changes: watch::Receiver<u64>, stream: S) -> Self {
+        let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+        let (wishes, usage, told) = (Wishes::default(), BTreeSet::new(), HashSet::new());
+        Self { app, caller, changes, socket, wishes, usage, told }
+    }
+
+    async fn run(mut self) {
+        let Err(Ended { code, why }) = self.serve().await;
+        tracing::debug!(why, "a socket ended");
+        if let Some(code) = code {
+            self.close(code, why).await;
+        }
+    }
+
+    async fn serve(&mut self) -> Result<Infallible, Ended> {
         let filter = EventFilter { tenant: Some(self.caller.key.tenant.clone()), ..EventFilter::default() };
         let mut seq = self.send_all(None).await?;
         let mut events = self.app.manager.subscribe(filter.clone(), Some(seq));
@@ -216,10 +264,10 @@ impl Socket {
                         seq = self.send_all(Some(seq)).await?;
                         events = self.app.manager.subscribe(filter.clone(), Some(seq));
                     }
-                    Err(_) => return self.close(close_code::AWAY, "the server ends").await,
+                    Err(_) => return Err(Ended::with(CloseCode::Away, "the server ends")),
                 },
                 Ok(()) = self.changes.changed() => {
-                    let Some(caller) = self.caller_now() else { return self.refuse_key().await };
+                    let caller = self.caller_now().ok_or(KEY_REFUSED)?;
                     if *caller.key != *self.caller.key {
                         self.caller = caller;
                         seq = self.send_all(Some(seq)).await?;
@@ -228,11 +276,11 @@ impl Socket {
                 }
                 _ = figures.tick(), if !self.usage.is_empty() => self.send_usage(seq).await?,
                 said = timeout_at(silent_at, self.socket.next()) => {
-                    let said = said.map_err(|_| "silent for too long")?;
-                    let message = said.ok_or("closed")?.map_err(|_| "the connection failed")?;
+                    let said = said.map_err(|_| Ended::with(CloseCode::Away, "silent for too long"))?;
+                    let message = said.ok_or(Ended::silently("closed"))?.map_err(|error| Ended::of(&error))?;
                     silent_at = Instant::now() + SILENCE;
                     if self.app.rates.take(&self.caller.key.id, "/ws", self.app.clock.boot()).is_err() {
-                        return self.close(close_code::POLICY, "too many messages").await;
+                        return Err(Ended::with(CloseCode::Policy, "too many messages"));
                     }
                     match self.hear(message).await? {
                         Some(Said::Resume { seq: from }) => {
@@ -258,26 +306,19 @@ impl Socket {
         self.caller.again(&self.app).ok().filter(|caller| caller.key.may(Scope::Read))
     }
 
-    async fn refuse_key<T>(&mut self) -> Result<T, Ended> {
-        self.close(close_code::POLICY, "the key is no longer good").await?;
-        Err("the key is no longer good")
-    }
-
     async fn hear(&mut self, message: Message) -> Result<Option<Said>, Ended> {
         match message {
             Message::Text(text) => match serde_json::from_str(&text) {
                 Ok(said) => Ok(Some(said)),
-                Err(_) => {
-                    self.close(close_code::INVALID, "no message of this protocol").await?;
-                    Err("said what is none of the protocol")
-                }
+                Err(_) => Err(Ended::with(CloseCode::Invalid, "no message of this protocol")),
             },
-            Message::Binary(_) => {
-                self.close(close_code::UNSUPPORTED, "text only").await?;
-                Err("sent bytes")
+            Message::Binary(_) => Err(Ended::with(CloseCode::Unsupported, "text only")),
+            Message::Close(_) => {
+                // The answer is there, and yet to be sent.
+                let _gone = timeout(SLOWEST, self.socket.flush()).await;
+                Err(Ended::silently("closed"))
             }
-            Message::Close(_) => Err("closed"),
-            Message::Ping(_) | Message::Pong(_) => Ok(None),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
         }
     }
 
@@ -289,12 +330,8 @@ impl Socket {
     /// All accounts as they are. Gives back the number from which events go on. Whoever missed events is told from where
     /// to where: `GET /whatsapp/events` has them.
     async fn send_all(&mut self, heard: Option<u64>) -> Result<u64, Ended> {
-        let board = self
-            .app
-            .manager
-            .all_statuses(Some(&self.caller.key.tenant))
-            .await
-            .map_err(|_| "the store failed")?;
+        let board =
+            self.app.manager.all_statuses(Some(&self.caller.key.tenant)).await.map_err(|_| STORE_FAILED)?;
         let mut wanted = board.accounts;
         wanted.retain(|account| self.is_wanted(&account.name));
         let (app, key) = (Arc::clone(&self.app), Arc::clone(&self.caller.key));
@@ -317,7 +354,7 @@ impl Socket {
         if event.kind == EventKind::AccountDeleted {
             return self.send_deleted(event, id).await;
         }
-        let snapshot = self.app.manager.account_after(event).await.map_err(|_| "the store failed")?;
+        let snapshot = self.app.manager.account_after(event).await.map_err(|_| STORE_FAILED)?;
         let Some(snapshot) = snapshot.filter(|account| self.is_wanted(&account.name)) else { return Ok(()) };
         self.told.insert(id.clone());
         match frame(event.kind) {
@@ -382,22 +419,34 @@ impl Socket {
 
     async fn send(&mut self, event: &str, seq: u64, data: Value) -> Result<(), Ended> {
         match self.caller_now() {
-            None => return self.refuse_key().await,
+            None => return Err(KEY_REFUSED),
             // Made for the key as it was. How everything is for the new one is told next.
             Some(caller) if *caller.key != *self.caller.key => return Ok(()),
             Some(_) => {}
         }
         let frame = json!({ "event": event, "seq": seq, "ts": self.app.now(), "data": data });
-        let sent = timeout(SLOWEST, self.socket.send(Message::Text(frame.to_string().into()))).await;
-        sent.map_err(|_| "takes nothing")?.map_err(|_| "the connection failed")
+        let sent = timeout(SLOWEST, self.socket.send(Message::text(frame.to_string()))).await;
+        sent.map_err(|_| Ended::silently("takes nothing"))?
+            .map_err(|_| Ended::silently("the connection failed"))
     }
 
-    async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Ended> {
-        let frame = CloseFrame { code, reason: reason.into() };
-        let _gone = timeout(SLOWEST, self.socket.send(Message::Close(Some(frame)))).await;
-        Err(reason)
+    /// Tells the client why, and lets go of the connection when the client did. What it had begun to send is taken until
+    /// then: a connection that ends with something unread is reset, and its last frame may be lost.
+    async fn close(&mut self, code: CloseCode, reason: &'static str) {
+        let over = async {
+            self.socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.ok()?;
+            let stream = self.socket.get_mut();
+            stream.shutdown().await.ok()?;
+            let mut rest = [0; LONGEST];
+            while stream.read(&mut rest).await.ok()? > 0 {}
+            Some(())
+        };
+        let _gone = timeout(SLOWEST, over).await;
     }
 }
+
+const KEY_REFUSED: Ended = Ended::with(CloseCode::Policy, "the key is no longer good");
+const STORE_FAILED: Ended = Ended::with(CloseCode::Error, "the store failed");
 
 /// What of an event is told.
 enum Frame {
@@ -474,37 +523,4 @@ async fn update(app: &App, key: &Key, account: &AccountSnapshot) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ticket_opens_once_and_within_a_minute() {
-        let key = Arc::new(Key {
-            id: "k".to_owned(),
-            label: String::new(),
-            tenant: wa_manager::TenantId::default(),
-            accounts: BTreeSet::new(),
-            scopes: BTreeSet::from([Scope::Read]),
-            addresses: BTreeSet::new(),
-            expires_at: None,
-            created_at: 0,
-        });
-        let (tickets, start) = (Tickets::default(), Duration::from_secs(1000));
-        let ticket = tickets.issue(Arc::clone(&key), start).unwrap();
-        let late = tickets.issue(key, start).unwrap();
-        let last = start + Duration::from_secs(59);
-        assert!(tickets.redeem(&ticket, last).is_some());
-        assert!(tickets.redeem(&ticket, last).is_none());
-        assert!(tickets.redeem(&late, start + Duration::from_secs(60)).is_none());
-    }
-
-    #[test]
-    fn a_key_has_so_many_sockets() {
-        let tickets = Tickets::default();
-        let mut places: Vec<_> = (0..SOCKETS).map(|_| tickets.place("k").unwrap()).collect();
-        assert!(tickets.place("k").is_none());
-        assert!(tickets.place("other").is_some());
-        places.pop();
-        assert!(tickets.place("k").is_some());
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use wa_manager::store::{ManagerStore as _, ManagerStoreError, SqliteManagerStore
 use wa_manager::{Account, AccountSnapshot, AccountStatus, ManagerError, Unlink};
 use wa_types::Jid;
 
+use crate::one_socket::Counted;
 use crate::paused::Paused;
 use crate::scene::{key, link_to, soon, stands};
 
@@ -300,8 +301,12 @@ fn whatever_is_commanded_the_last_command_decides_and_no_socket_is_left() {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = runtime.enable_all().start_paused(true).build().unwrap();
             runtime.block_on(async {
-                let (paused, anna, device) = ready().await;
-                let server = &paused.scene.server;
+                let mut counted = None;
+                let paused = Paused::with(|builder, server| {
+                    counted.insert(Counted::new(server)).for_all(builder, server)
+                });
+                let (paused, anna, device) = linked(paused.await).await;
+                let (server, counted) = (&paused.scene.server, counted.unwrap());
                 let mut runs = true;
                 for (acts, at_once) in &rounds {
                     let doing: Vec<BoxFuture<'_, ()>> =
@@ -332,6 +337,7 @@ fn whatever_is_commanded_the_last_command_decides_and_no_socket_is_left() {
                 deleted.unwrap();
                 soon("no socket", server.wait_offline(&device)).await;
                 assert!(paused.scene.manager.get(&key("anna")).is_none());
+                assert_eq!((counted.now(), counted.most()), (0, 1), "never two at once, and none is left");
             });
             Ok(())
         })

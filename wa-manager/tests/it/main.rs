@@ -18,6 +18,7 @@ mod limits;
 mod list;
 mod messages;
 mod numbers;
+mod one_socket;
 mod pairing;
 mod pairing_codes;
 mod paused;

@@ -1,9 +1,9 @@
 //! Events to a real HTTP server on this machine.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -353,6 +353,52 @@ async fn a_target_that_does_not_answer_in_time_is_asked_again() {
     assert_eq!(numbers(&received), [5, 5]);
     assert_eq!(received[1].header("webhook-attempt"), "2");
     assert_eq!(received[0].header("webhook-id"), received[1].header("webhook-id"));
+    scene.end().await;
+}
+
+/// A target that says when to come back is not asked before, however short our own waits are.
+#[tokio::test]
+async fn a_target_says_how_long_it_wants_to_be_left_alone() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let times = Arc::clone(&asked);
+    let receiver = Receiver::start(move |received| {
+        times.lock().unwrap().push(Instant::now());
+        match received.header("webhook-attempt") {
+            "1" => (503, Some(("retry-after", "1".to_owned()))),
+            "2" => (429, Some(("retry-after", "soon".to_owned()))),
+            _ => (200, None),
+        }
+    });
+    let receiver = receiver.await;
+    let scene = Scene::in_memory().await;
+    scene.hook(&receiver.url()).await;
+    scene.push([5]).await;
+    assert_eq!(numbers(&receiver.wait_for(3).await), [5, 5, 5]);
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked[1] - asked[0] >= Duration::from_secs(1), "as it wanted, not after our milliseconds");
+    scene.end().await;
+}
+
+/// 4.8: an answer may take ten seconds. Time is virtual: whoever never answers twenty times in a row took 200 seconds.
+#[tokio::test(start_paused = true)]
+async fn a_target_has_ten_seconds_to_answer() {
+    let receiver = Receiver::start(|_| (0, None)).await;
+    let store: Arc<dyn ManagerStore> = Arc::new(MemoryManagerStore::new());
+    let (hub, tail) = Hub::new(Arc::clone(&store), Hub::CAPACITY).await.unwrap();
+    let builder = Webhooks::builder(Arc::clone(&store), hub.clone(), Arc::new(SystemClock::new()));
+    let (webhooks, task) = builder.reach(LOCAL).roots(TlsRoots::none()).policy(quick()).build();
+    let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+    tasks.spawn(tail.run(stop.clone()));
+    tasks.spawn(task.run(stop.clone()));
+    let scene = Scene { store, hub, webhooks, stop, tasks };
+    scene.hook(&receiver.url()).await;
+    let degraded =
+        wa_manager::hub::EventFilter { kinds: vec![EventKind::WebhookDegraded], ..Default::default() };
+    let mut degraded = scene.hub.subscribe(degraded, None);
+    let start = tokio::time::Instant::now();
+    scene.push([5]).await;
+    degraded.next().await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 200);
     scene.end().await;
 }
 

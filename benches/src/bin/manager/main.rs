@@ -60,9 +60,9 @@ const USAGE: &str = "usage: manager [frames] [start-stop] [clients [N]] [memory 
   pairings N     that many accounts are linked at the same time, 50 by default
   webhooks N     that many events to one receiver, 10,000 by default
   --rounds N     how often frames and start-stop are measured, 300 by default
-  --quick        a few of each, to see that it works
+  --quick        a few of each, to see that it works, and not far from what was asked for
 
-wa-server has to be built, in the same profile: it is looked for beside this program.";
+It fails when what was asked for is missed by far. wa-server has to be built, in the same profile: it is looked for beside this program.";
 
 struct Options {
     subjects: Vec<String>,
@@ -101,7 +101,7 @@ impl Options {
                 "--rounds" => options.rounds = words.next().ok_or("--rounds needs a number")?.parse()?,
                 "--quick" => {
                     (options.accounts, options.sockets, options.rounds) = (2, 2, 4);
-                    (options.clients, options.memory, options.pairings) = (4, vec![2, 4], 4);
+                    (options.clients, options.memory, options.pairings) = (12, vec![2, 4], 4);
                     options.events = 200;
                 }
                 _ => return Err(format!("unknown argument {word}").into()),

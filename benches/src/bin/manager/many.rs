@@ -6,6 +6,9 @@ use wa_benches::{Fallible, say};
 
 use crate::Scene;
 
+/// What was asked for, R161: so many MiB for an account.
+const MEMORY: f64 = 500.0;
+
 /// R160: so many accounts run in one process: restored after its start until all are ready, a message to each of them,
 /// and all stopped.
 pub(crate) fn clients(count: usize) -> Fallible<()> {
@@ -32,6 +35,9 @@ pub(crate) fn clients(count: usize) -> Fallible<()> {
     }
     say(&format!("clients    {connected} of {count} were connected at the same time"))?;
     accounts.ask("end")?;
+    if connected.parse() != Ok(count) {
+        return Err(format!("clients: {connected} instead of {count} were connected").into());
+    }
     Ok(())
 }
 
@@ -54,13 +60,16 @@ pub(crate) fn memory(counts: &[usize]) -> Fallible<()> {
     for &count in counts {
         let used = accounts.usage(&format!("start {count}"))?;
         let files = accounts.ask("files")?;
+        let each = mib(used.resident_kib.saturating_sub(none.resident_kib), count);
         say(&format!(
-            "memory     {count} ready: {} KiB resident, {:.3} MiB each with manager and database; {:.3} MiB for each of the last {} starts; {files} files open",
+            "memory     {count} ready: {} KiB resident, {each:.3} MiB each with manager and database; {:.3} MiB for each of the last {} starts; {files} files open",
             used.resident_kib,
-            mib(used.resident_kib.saturating_sub(none.resident_kib), count),
             mib(used.resident_kib.saturating_sub(resident), count - before),
             count - before,
         ))?;
+        if each > MEMORY {
+            return Err(format!("memory: an account takes {each:.0} MiB instead of {MEMORY} at most").into());
+        }
         (before, resident) = (count, used.resident_kib);
     }
     accounts.ask("end")?;

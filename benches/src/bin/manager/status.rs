@@ -12,6 +12,10 @@ use wa_benches::{Fallible, say};
 use crate::program::{Program, Socket};
 use crate::{Scene, name};
 
+/// What was asked for: R157, R159.
+const FRAME: Duration = Duration::from_millis(500);
+const START_STOP: Duration = Duration::from_secs(2);
+
 /// R157: from a change of an account to its frame on each socket. Three ways: from a call that changes an account alone
 /// until its frame is there; from the moment that a status has in its event, which is before its commit; and that again
 /// while all accounts stop and start at the same time.
@@ -26,11 +30,11 @@ pub(crate) fn frames(accounts: usize, sockets: usize, rounds: usize) -> Fallible
             open.push(program.socket().await?);
         }
         let called = named(&mut program, &mut open, accounts, rounds).await?;
-        tell(&format!("frames     a new name, {rounds} times to {sockets} sockets: from the call"), called)?;
+        tell(&format!("frames     a new name, {rounds} times to {sockets} sockets: from the call"), called, FRAME)?;
         let each = one_by_one(&mut program, &mut open, accounts, rounds).await?;
-        tell(&format!("frames     a status, {rounds} stops and starts to {sockets} sockets: from its event, before the commit"), each)?;
+        tell(&format!("frames     a status, {rounds} stops and starts to {sockets} sockets: from its event, before the commit"), each, FRAME)?;
         let together = all_at_once(&mut program, &mut open, accounts, rounds.div_ceil(accounts)).await?;
-        tell(&format!("frames     the same while {accounts} accounts stop and start at the same time"), together)?;
+        tell(&format!("frames     the same while {accounts} accounts stop and start at the same time"), together, FRAME)?;
         say(&format!("frames     wa-server: {} KiB resident", program.resident_kib()))
     })
 }
@@ -59,8 +63,12 @@ pub(crate) fn start_stop(accounts: usize, rounds: usize) -> Fallible<()> {
             }
         }
         for (((way, status), told), answered) in ways.iter().zip(told).zip(answered) {
-            tell(&format!("start-stop {way}, {rounds} times one by one: until {status}"), told)?;
-            tell(&format!("start-stop {way}, {rounds} times one by one: until the answer"), answered)?;
+            tell(&format!("start-stop {way}, {rounds} times one by one: until {status}"), told, START_STOP)?;
+            tell(
+                &format!("start-stop {way}, {rounds} times one by one: until the answer"),
+                answered,
+                START_STOP,
+            )?;
         }
         let names: Vec<String> = (0..accounts).map(name).collect();
         for (way, status) in ways {
@@ -72,7 +80,11 @@ pub(crate) fn start_stop(accounts: usize, rounds: usize) -> Fallible<()> {
                 times.entry(frame.account()).or_insert(frame.at - start);
             }
             let times = times.into_values().collect();
-            tell(&format!("start-stop {way}, {accounts} accounts at the same time: until {status}"), times)?;
+            tell(
+                &format!("start-stop {way}, {accounts} accounts at the same time: until {status}"),
+                times,
+                START_STOP,
+            )?;
         }
         say(&format!("start-stop wa-server: {} KiB resident", program.resident_kib()))
     })
@@ -176,7 +188,15 @@ impl Heard {
     }
 }
 
-fn tell(what: &str, times: Vec<Duration>) -> Fallible<()> {
-    let count = times.len();
-    say(&format!("{what}: {} ({count} of them)", Times::of(times).spread()))
+/// Tells how long it took. Fails when what was asked for is missed by far: by half of them.
+fn tell(what: &str, times: Vec<Duration>, asked: Duration) -> Fallible<()> {
+    let (count, times) = (times.len(), Times::of(times));
+    say(&format!("{what}: {} ({count} of them)", times.spread()))?;
+    if count == 0 {
+        return Err(format!("{what}: nothing was measured").into());
+    }
+    if times.middle > asked {
+        return Err(format!("{what}: half of them took longer than {asked:?}").into());
+    }
+    Ok(())
 }

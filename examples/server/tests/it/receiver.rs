@@ -26,11 +26,21 @@ use wa_manager::webhook::{WebhookSecret, verify};
 /// What deliveries are signed with.
 pub(crate) const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
+/// What they may be signed with, too.
+pub(crate) const NEXT_SECRET: &str = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=";
+
+/// Whether a delivery is signed with this secret, just now.
+pub(crate) fn is_signed(headers: &HeaderMap, body: &[u8], secret: &str) -> bool {
+    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+    let secret = [WebhookSecret::parse(secret).unwrap()];
+    verify(pairs, body, &secret, SystemClock::new().wall(), Duration::from_secs(300)).is_ok()
+}
+
 /// What a webhook was sent, as it came.
 #[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) url: String,
-    got: Arc<Mutex<Vec<Value>>>,
+    got: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     /// What is answered.
     status: Arc<Mutex<StatusCode>>,
     /// How many deliveries came.
@@ -84,10 +94,15 @@ impl Receiver {
         *self.status.lock().unwrap() = status;
     }
 
+    /// All that came, as it came.
+    pub(crate) fn all(&self) -> Vec<(HeaderMap, Bytes)> {
+        self.got.lock().unwrap().clone()
+    }
+
     /// What came for an account, as it came.
     pub(crate) fn bodies(&self, account: &str) -> Vec<Value> {
-        let got = self.got.lock().unwrap();
-        got.iter().filter(|event| event["account"]["id"] == account).cloned().collect()
+        let bodies = self.all().into_iter().map(|(_, body)| serde_json::from_slice::<Value>(&body).unwrap());
+        bodies.filter(|event| event["account"]["id"] == account).collect()
     }
 
     /// The numbers of the events of an account, as they came.
@@ -97,10 +112,8 @@ impl Receiver {
 }
 
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-    let secret = [WebhookSecret::parse(SECRET).unwrap()];
-    verify(pairs, &body, &secret, SystemClock::new().wall(), Duration::from_secs(300)).unwrap();
-    receiver.got.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+    assert!([SECRET, NEXT_SECRET].iter().any(|secret| is_signed(&headers, &body, secret)), "{headers:?}");
+    receiver.got.lock().unwrap().push((headers, body));
     receiver.count.send_modify(|count| *count += 1);
     *receiver.status.lock().unwrap()
 }

@@ -1,12 +1,17 @@
 //! What happens, as it happens.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, Stream, StreamExt as _};
 use hyper::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data as OpData, OpCode};
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::server::{Server, TestServer, soon};
@@ -142,6 +147,73 @@ async fn messages_are_told_to_those_who_ask() {
     let answer = json!({ "to": citra.pn().user(), "content": { "text": "hello yourself" } });
     server.post("/whatsapp/session/shop/messages", answer).await.expect(200);
     while socket.event("whatsapp-usage").await["data"]["messagesSentToday"] != 1 {}
+}
+
+/// Whoever did not ask for messages is told none, and figures once a second at most, however much happens.
+#[tokio::test]
+async fn figures_are_told_once_a_second_at_most_and_messages_to_nobody_else() {
+    const MESSAGES: usize = 40;
+    let test_server = TestServer::start().await;
+    let server = test_server.server().await;
+    test_server.linked(&server, "shop", "anna").await;
+    let mut quiet = Socket::open(&server, &server.key).await;
+    quiet.event("whatsapp-all-statuses").await;
+    let mut eager = Socket::open(&server, &server.key).await;
+    eager.event("whatsapp-all-statuses").await;
+    eager.say(r#"{"type":"subscribe","messages":true}"#).await;
+    eager.event("whatsapp-all-statuses").await;
+
+    let start = Instant::now();
+    let (citra, anna) = (test_server.server.phone("citra"), test_server.server.phone("anna"));
+    for number in 0..MESSAGES {
+        citra.send_text(anna.pn(), &format!("message {number}")).await.unwrap();
+    }
+    let mut heard = 0;
+    while heard < MESSAGES {
+        let message = eager.event("whatsapp-message").await;
+        heard += usize::from(message["data"]["type"] == "message.received");
+    }
+    let last = server.get("/whatsapp/session/shop").await.expect(200)["seq"].as_u64();
+    let mut figures = 0;
+    loop {
+        let frame = quiet.next().await.unwrap();
+        assert_ne!(frame["event"], "whatsapp-message", "{frame}");
+        figures += u64::from(frame["event"] == "whatsapp-usage");
+        if frame["data"]["accountSeq"].as_u64() >= last {
+            break;
+        }
+    }
+    assert!(figures <= start.elapsed().as_secs() + 1, "{figures} times in {:?}", start.elapsed());
+}
+
+/// Why an account does not work, until when, and what somebody can do: as the server and REST say it.
+#[tokio::test]
+async fn an_error_is_told_with_what_and_when_and_what_to_do() {
+    let test_server = TestServer::start().await;
+    let server = test_server.server().await;
+    test_server.linked(&server, "shop", "anna").await;
+    let shop = server.get("/whatsapp/session/shop").await.expect(200);
+    let device = shop["device"]["deviceId"].as_str().unwrap().parse().unwrap();
+    let mut socket = Socket::open(&server, &server.key).await;
+    let before = socket.event("whatsapp-all-statuses").await["ts"].as_u64().unwrap();
+    let faults = test_server.server.faults();
+    faults.ban(104, Duration::from_secs(7200), 1);
+    assert!(test_server.server.disconnect(&device));
+    let told = socket.status("shop", "error").await;
+    let stored = server.get("/whatsapp/session/shop").await.expect(200)["reason"].take();
+    assert_eq!((&told["reason"]["kind"], &told["userAction"]), (&json!("temporary_ban"), &json!("wait")));
+    assert_eq!((&told["reason"], &told["retryAt"]), (&stored, &stored["retryAt"]));
+    // Two hours, and ten minutes of caution; the server speaks of whole seconds.
+    assert!(told["retryAt"].as_u64().unwrap() >= before + 7_799_000, "{told}");
+    assert!(told["message"].as_str().is_some_and(|text| !text.is_empty()), "{told}");
+    assert_eq!(told["message"], stored["detail"]);
+
+    // Where nothing is wrong there is nothing to say.
+    server.post("/whatsapp/session", json!({ "name": "desk" })).await.expect(201);
+    let desk = socket.status("desk", "idle").await;
+    for field in ["message", "reason", "retryAt", "userAction"] {
+        assert_eq!(desk[field], Value::Null, "{field}");
+    }
 }
 
 /// What the service forbids is told as such, and with how the account stands.
@@ -324,22 +396,61 @@ async fn what_a_client_says_is_counted() {
 #[tokio::test]
 async fn nonsense_ends_a_socket_cleanly() {
     let server = Server::sandbox().await;
+    let frame =
+        |kind, payload: &[u8]| Message::Frame(Frame::message(payload.to_vec(), OpCode::Data(kind), true));
     for (message, code) in [
         (Message::text("{"), CloseCode::Invalid),
         (Message::text(r#"{"type":"dance"}"#), CloseCode::Invalid),
         (Message::text(r#"{"type":"resume","seq":"x"}"#), CloseCode::Invalid),
         (Message::text(r#"{"type":"ping","more":1}"#), CloseCode::Invalid),
         (Message::binary(vec![1, 2, 3]), CloseCode::Unsupported),
+        (Message::text("x".repeat(4096)), CloseCode::Invalid),
+        (Message::text("x".repeat(4097)), CloseCode::Size),
+        (Message::text("x".repeat(1 << 20)), CloseCode::Size),
+        (frame(OpData::Text, &[b'{', 0xff]), CloseCode::Invalid),
+        (frame(OpData::Continue, b"{}"), CloseCode::Protocol),
+        (frame(OpData::Reserved(3), b"{}"), CloseCode::Protocol),
+        (Message::Frame(Frame::ping(vec![0; 126])), CloseCode::Protocol),
+    ] {
+        let what = format!("{message:.40}");
+        let (mut write, mut read) = Socket::open(&server, &server.key).await.0.split();
+        // All of it is taken: whoever is cut off while it writes may never read why.
+        let (sent, told) = tokio::join!(write.send(message), last_word(&mut read));
+        assert_eq!((sent.is_ok(), told.map(|frame| frame.code)), (true, Some(code)), "{what}");
+    }
+    // A frame that is none, and one that announces more than there is memory.
+    for (bytes, code) in [
+        ([0x81, 0x02, b'{', b'}', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], CloseCode::Protocol),
+        ([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4], CloseCode::Size),
     ] {
         let mut socket = Socket::open(&server, &server.key).await;
-        socket.0.send(message).await.unwrap();
-        assert_eq!(socket.close_code().await, code);
+        soon("room", socket.0.get_mut().write_all(&bytes)).await.unwrap();
+        assert_eq!(last_word(&mut socket.0).await.map(|frame| frame.code), Some(code), "{bytes:?}");
     }
-    let mut socket = Socket::open(&server, &server.key).await;
-    // The server may be gone before all of it is written.
-    let _ = socket.0.send(Message::text("x".repeat(1 << 20))).await;
-    while socket.next().await.is_some() {}
     server.get("/livez").await.expect(200);
+}
+
+/// A client that closes is answered, as the protocol wants it.
+#[tokio::test]
+async fn a_goodbye_is_answered() {
+    let server = Server::sandbox().await;
+    let mut socket = Socket::open(&server, &server.key).await;
+    let goodbye = CloseFrame { code: CloseCode::Normal, reason: "done".into() };
+    socket.0.send(Message::Close(Some(goodbye.clone()))).await.unwrap();
+    assert_eq!(last_word(&mut socket.0).await, Some(goodbye));
+}
+
+/// Why the server closed, once it did.
+async fn last_word(
+    frames: &mut (impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin),
+) -> Option<CloseFrame> {
+    let mut last = None;
+    while let Some(Ok(message)) = soon("the end", frames.next()).await {
+        if let Message::Close(frame) = message {
+            last = frame;
+        }
+    }
+    last
 }
 
 /// A reader that takes nothing holds nobody up; whoever is far behind is told how everything is now, and what was missed.

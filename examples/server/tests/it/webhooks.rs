@@ -1,10 +1,10 @@
 //! Where events go.
 
-use hyper::{Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::receiver::{Receiver, SECRET};
-use crate::server::{Server, soon};
+use crate::receiver::{NEXT_SECRET, Receiver, SECRET, is_signed};
+use crate::server::{Server, TestServer, soon};
 
 /// R030, R063: what happens to an account is delivered, signed, in order; and again when it is asked for.
 #[tokio::test]
@@ -25,6 +25,81 @@ async fn events_are_delivered_and_replayed() {
     assert!(again["events"].as_u64() >= Some(last), "{again}");
     soon("all events again", count.wait_for(|_| receiver.of(id).len() >= 2 * before)).await.unwrap();
     server.post(&format!("{path}/replay"), json!({ "from": 2, "to": 1 })).await.problem(400, "bad_request");
+}
+
+/// What a webhook is made with goes with each delivery: headers, mode and secrets, as they were changed last. A call is an
+/// event like any other.
+#[tokio::test]
+async fn deliveries_have_the_headers_the_mode_and_the_secrets_that_were_set() {
+    let (test_server, receiver) = (TestServer::start().await, Receiver::start().await);
+    let server = test_server.server().await;
+    test_server.linked(&server, "shop", "anna").await;
+    let body = json!({
+        "url": receiver.url, "events": ["call.offer"], "secret": SECRET, "mode": "hub",
+        "headers": { "authorization": "Bearer of ours", "x-shop": "1" },
+    });
+    let hook = server.post("/whatsapp/webhooks", body).await.expect(201);
+    assert_eq!((&hook["mode"], &hook["secrets"]), (&json!("hub"), &json!(1)));
+    assert_eq!(hook["headers"], json!(["authorization", "x-shop"]), "their names only");
+    let path = format!("/whatsapp/webhooks/{}", hook["id"].as_str().unwrap());
+    let (anna, citra) = (test_server.server.phone("anna"), test_server.server.phone("citra"));
+    let mut count = receiver.count.subscribe();
+    let mut called = async |id: &str| {
+        let before = receiver.all().len();
+        citra.call(anna.pn(), id, false);
+        soon("a call", count.wait_for(|_| receiver.all().len() > before)).await.unwrap();
+        citra.hang_up(anna.pn(), id, "timeout");
+        let (headers, body) = receiver.all().pop().unwrap();
+        let event: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&event["type"], &event["data"]["callId"]), (&json!("call.offer"), &json!(id)));
+        assert!(event["data"]["from"].is_string() && event["account"]["name"] == "shop", "{event}");
+        let signed = [SECRET, NEXT_SECRET].map(|secret| is_signed(&headers, &body, secret));
+        (headers, signed)
+    };
+    let has =
+        |headers: &HeaderMap, name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+
+    let (headers, signed) = called("FIRST").await;
+    assert_eq!(signed, [true, false]);
+    assert_eq!(has(&headers, "authorization").as_deref(), Some("Bearer of ours"));
+    assert_eq!(has(&headers, "x-shop").as_deref(), Some("1"));
+    assert!(has(&headers, "x-hub-signature-256").is_some_and(|value| value.starts_with("sha256=")));
+    assert_eq!(has(&headers, "webhook-attempt").as_deref(), Some("1"));
+
+    // While a secret is being changed a receiver may know the old or the new one.
+    let change = async |body: Value| server.call(Method::PUT, &path, body).await.expect(200);
+    let both = json!({ "secrets": [NEXT_SECRET, SECRET], "mode": "waha", "headers": { "x-shop": "2" } });
+    let changed = change(both).await;
+    assert_eq!((&changed["secrets"], &changed["mode"]), (&json!(2), &json!("waha")));
+    assert_eq!(changed["headers"], json!(["x-shop"]));
+    let (headers, signed) = called("SECOND").await;
+    assert_eq!(signed, [true, true]);
+    assert_eq!((has(&headers, "authorization"), has(&headers, "x-shop").as_deref()), (None, Some("2")));
+    assert_eq!(has(&headers, "x-hub-signature-256"), None);
+    assert_eq!(has(&headers, "x-webhook-hmac-algorithm").as_deref(), Some("sha512"));
+    assert_eq!(has(&headers, "x-webhook-hmac").map(|mac| mac.len()), Some(128));
+
+    change(json!({ "secrets": [NEXT_SECRET], "mode": "standard", "headers": {} })).await;
+    let (headers, signed) = called("THIRD").await;
+    assert_eq!(signed, [false, true]);
+    assert!(
+        ["x-webhook-hmac", "x-hub-signature-256", "x-shop"].iter().all(|name| !headers.contains_key(*name))
+    );
+
+    for (body, code) in [
+        (json!({ "secrets": [] }), "webhook_secrets"),
+        (json!({ "secrets": vec![SECRET; 5] }), "webhook_secrets"),
+        (json!({ "secrets": ["short"] }), "bad_request"),
+        (json!({ "headers": { "webhook-id": "mine" } }), "webhook_headers"),
+        (json!({ "headers": { "x-shop": "1\r\nx-more: 2" } }), "webhook_headers"),
+        (json!({ "mode": "loud" }), "bad_request"),
+    ] {
+        let refused = server.call(Method::PUT, &path, body.clone()).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(code)), "{body}");
+    }
+    // Unless somebody says otherwise: 5 s, up to a quarter of an hour, for a day.
+    let retry = json!({ "firstWaitSeconds": 5, "longestWaitSeconds": 900, "giveUpAfterSeconds": 86400 });
+    assert_eq!(change(json!({ "retry": {} })).await["retry"], retry);
 }
 
 /// What was given up is listed by its state and by the numbers of its events, and delivered once more on wish.

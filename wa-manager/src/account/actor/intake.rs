@@ -250,7 +250,7 @@ impl Actor {
                 self.tell(EventKind::Group, data).await
             }
             Event::Call(call) if matches!(call.signal, CallSignal::Offer(_)) => {
-                let data = json!({ "from": call.from.to_string(), "callId": call.id });
+                let data = json!({ "from": call.from.to_string(), "callId": call.call_id });
                 self.tell(EventKind::CallOffer, data).await
             }
             Event::History(_) => {

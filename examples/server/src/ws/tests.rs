@@ -1,0 +1,138 @@
+//! Time is virtual: it passes when everybody waits.
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tempfile::TempDir;
+use tokio::io::{DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use wa_manager::clock::SystemClock;
+use wa_manager::store::MemoryManagerStore;
+use wa_manager::{ClientManager, PathTemplate, TenantId};
+
+use super::*;
+use crate::idempotency::Idempotency;
+use crate::keys::KeyStore;
+use crate::passkeys::Passkeys;
+use crate::rates::Rates;
+use crate::rest::health::Answered;
+use crate::rest::nodes::Node;
+
+fn key() -> Key {
+    Key {
+        id: "k".to_owned(),
+        label: String::new(),
+        tenant: TenantId::default(),
+        accounts: BTreeSet::new(),
+        scopes: BTreeSet::from([Scope::Read]),
+        addresses: BTreeSet::new(),
+        expires_at: None,
+        created_at: 0,
+    }
+}
+
+/// A server without accounts, and its files.
+async fn app() -> (Arc<App>, TempDir) {
+    let directory = TempDir::new().unwrap();
+    let places = Arc::new(PathTemplate::new(directory.path(), "{tenant}/{name}.db").unwrap());
+    let clock = Arc::new(SystemClock::new());
+    let manager = ClientManager::builder(Arc::new(MemoryManagerStore::new()), places);
+    let keys = KeyStore::open(&directory.path().join("keys.db")).unwrap();
+    keys.add("text", key()).await.unwrap();
+    let app = App {
+        base: String::new(),
+        manager: manager.clock(clock.clone()).build().await.unwrap(),
+        keys,
+        clock,
+        rates: Rates::new(60),
+        idempotency: Idempotency::open(&directory.path().join("answers.db")).unwrap(),
+        tickets: Tickets::default(),
+        passkeys: Passkeys::default(),
+        metrics: PrometheusBuilder::new().build_recorder().handle(),
+        node: Node::new(0),
+        answered: Answered::default(),
+        sandbox: None,
+    };
+    (Arc::new(app), directory)
+}
+
+/// A socket that runs, and the other end of its connection, which holds so many bytes.
+async fn opened(app: &Arc<App>, bytes: usize) -> (JoinHandle<()>, WebSocketStream<DuplexStream>) {
+    let (client, server) = duplex(bytes);
+    let caller = Caller { key: app.keys.get("k").unwrap(), from: [127, 0, 0, 1].into() };
+    let socket = Socket::new(Arc::clone(app), caller, app.keys.changes(), server).await;
+    let client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
+    (tokio::spawn(socket.run()), client)
+}
+
+async fn next(client: &mut WebSocketStream<DuplexStream>) -> Message {
+    client.next().await.unwrap().unwrap()
+}
+
+/// Whoever says nothing is told that, and when: 90 seconds after the last word.
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_told_goodbye() {
+    let (app, _directory) = app().await;
+    let (socket, mut client) = opened(&app, 1 << 16).await;
+    assert!(next(&mut client).await.is_text(), "how everything is");
+    tokio::time::sleep(SILENCE - Duration::from_secs(1)).await;
+    client.send(Message::text(r#"{"type":"ping"}"#)).await.unwrap();
+    assert!(next(&mut client).await.is_text(), "the answer");
+    let last = Instant::now();
+    let Message::Close(Some(goodbye)) = next(&mut client).await else { panic!("no goodbye") };
+    assert_eq!((goodbye.code, goodbye.reason.as_str()), (CloseCode::Away, "silent for too long"));
+    assert_eq!(last.elapsed().as_secs(), 90);
+    assert!(client.next().await.is_none(), "the connection ends");
+    drop(client);
+    socket.await.unwrap();
+}
+
+/// Whoever takes nothing at all is gone after 20 seconds, however much it says.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let (app, _directory) = app().await;
+    let start = Instant::now();
+    let (socket, mut client) = opened(&app, 16).await;
+    let talk = tokio::spawn(async move {
+        while client.send(Message::text(r#"{"type":"ping"}"#)).await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        client
+    });
+    socket.await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 20);
+    talk.await.unwrap();
+}
+
+/// So does one that is told goodbye, and neither hears it nor goes.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_long_for_a_client_that_does_not_go() {
+    let (app, _directory) = app().await;
+    let (socket, mut client) = opened(&app, 1 << 16).await;
+    assert!(next(&mut client).await.is_text(), "how everything is");
+    let start = Instant::now();
+    client.send(Message::text("nonsense")).await.unwrap();
+    socket.await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 20);
+    let Message::Close(Some(goodbye)) = next(&mut client).await else { panic!("no goodbye") };
+    assert_eq!(goodbye.code, CloseCode::Invalid);
+}
+
+#[test]
+fn a_ticket_opens_once_and_within_a_minute() {
+    let (tickets, start, key) = (Tickets::default(), Duration::from_secs(1000), Arc::new(key()));
+    let ticket = tickets.issue(Arc::clone(&key), start).unwrap();
+    let late = tickets.issue(key, start).unwrap();
+    let last = start + Duration::from_secs(59);
+    assert!(tickets.redeem(&ticket, last).is_some());
+    assert!(tickets.redeem(&ticket, last).is_none());
+    assert!(tickets.redeem(&late, start + Duration::from_secs(60)).is_none());
+}
+
+#[test]
+fn a_key_has_so_many_sockets() {
+    let tickets = Tickets::default();
+    let mut places: Vec<_> = (0..SOCKETS).map(|_| tickets.place("k").unwrap()).collect();
+    assert!(tickets.place("k").is_none());
+    assert!(tickets.place("other").is_some());
+    places.pop();
+    assert!(tickets.place("k").is_some());
+}
