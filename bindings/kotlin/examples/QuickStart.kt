@@ -1,14 +1,20 @@
 import io.github.wa.*
-import java.nio.file.Path
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.runBlocking
 
 fun main() = runBlocking {
-    Client.connect(Path.of("account.db")).use { client ->
-        client.events().collect { event ->
-            if (event is Event.PairingQr) println("scan: ${event.text}")
-            if (event is Event.Message && event.message.text != null && !event.message.fromMe) {
-                client.send(event.message.chat, Message.text("you said: ${event.message.text}"))
+    val server = TestServer.start() // Without it: the real service, and your phone scans.
+    val (bot, anna) = server.phone("bot") to server.phone("anna")
+    Client.connect(Store.memory(), ClientOptions(testServer = server)).use { client ->
+        client.events().first { event ->
+            when (event) {
+                is Event.PairingQr -> bot.scan(event.text)
+                is Event.Connected -> anna.sendText(bot.address(), "ping")
+                is Event.Message -> client.send(event.message.chat, Message.text("pong"))
+                else -> {}
             }
+            event is Event.Message
         }
+        println("anna reads: ${anna.nextMessage().text}")
     }
 }

@@ -62,6 +62,20 @@ public fun Client.listen(listener: (Event) -> Unit): Subscription {
 }
 
 /**
+ * The past that the phone sends after linking, for a client that was connected with [ClientOptions.readsHistory]. A part counts as
+ * taken when the next one is asked for; one at which the collecting ends comes again after a restart. There is one reader: collecting
+ * again ends at once.
+ */
+public fun Client.history(): Flow<HistoryPart> = flow {
+    keepThreadsAttached()
+    historyStream()?.use { stream ->
+        while (stream.ready()) {
+            stream.take()?.let { emit(it) }
+        }
+    }
+}
+
+/**
  * Events of a manager, from the event after the one with the number [after] on, or else from now on. Keep the `seq` of the last
  * event that was dealt with, and go on after it.
  *

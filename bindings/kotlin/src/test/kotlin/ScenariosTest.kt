@@ -37,7 +37,7 @@ import kotlinx.coroutines.withTimeoutOrNull
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 
-/** The scenarios of every language: see bindings/scenarios.md. */
+/** The scenarios of every language: the table is in bindings/README.md. */
 class ScenariosTest {
     @TempDir
     lateinit var folder: Path
@@ -155,6 +155,30 @@ class ScenariosTest {
     }
 
     @Test
+    fun history() = onTestServer {
+        val (anna, bob) = phone("anna") to phone("bob")
+        val texts = List(9) { "text $it" }
+        val ids = anna.remember(bob.address(), "Bob", texts)
+        val options = ClientOptions(testServer = server, readsHistory = true)
+        Store.memory().use { Client.connect(it, options) }.use { client ->
+            pair(client, anna)
+            val messages = mutableMapOf<String, PastMessage>()
+            val names = mutableListOf<String?>()
+            client.history().first { part ->
+                part.messages.filter { it.content != null }.associateByTo(messages) { it.key.id }
+                part.chats.mapTo(names) { it.name }
+                messages.size == 9
+            }
+            assertContains(names, "Bob")
+            assertEquals(texts, ids.map { assertIs<Content.Text>(messages[it]?.content).text })
+            assertEquals(listOf(false, true), ids.take(2).map { messages.getValue(it).key.fromMe })
+            val newest = messages.getValue(ids.last())
+            val older = client.olderMessages(newest.key, newest.timestamp, 4u, Duration.ofSeconds(30))
+            assertEquals(ids.slice(7 downTo 4), older.map { it.key.id })
+        }
+    }
+
+    @Test
     fun unconfirmedEventsComeAgain() = onTestServer {
         val (anna, bob) = phone("anna") to phone("bob")
         val path = folder.resolve("account.db")
@@ -259,6 +283,8 @@ class ScenariosTest {
             val accounts = names.map { name -> async { linkedAccount(manager, phone(name), name) } }.awaitAll()
             assertEquals(ManagerHealth(connected = 10u, total = 10u), manager.health())
             for ((account, name) in accounts zip names.drop(1) + names.take(1)) {
+                // Who is a stranger is known once the phone told of the past.
+                until { account.preview(phone(name).address()) is Preview.Allowed }
                 account.send(phone(name).address(), Message.text("for $name"))
             }
             val heard = mutableSetOf<String>()
