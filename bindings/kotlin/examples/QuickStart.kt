@@ -1,0 +1,20 @@
+import io.github.wa.*
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.runBlocking
+
+fun main() = runBlocking {
+    val server = TestServer.start() // Without it: the real service, and your phone scans.
+    val (bot, anna) = server.phone("bot") to server.phone("anna")
+    Client.connect(Store.memory(), ClientOptions(testServer = server)).use { client ->
+        client.events().first { event ->
+            when (event) {
+                is Event.PairingQr -> bot.scan(event.text)
+                is Event.Connected -> anna.sendText(bot.address(), "ping")
+                is Event.Message -> client.send(event.message.chat, Message.text("pong"))
+                else -> {}
+            }
+            event is Event.Message
+        }
+        println("anna reads: ${anna.nextMessage().text}")
+    }
+}
