@@ -17,6 +17,7 @@ let package = Package(
         .target(name: "Wa", dependencies: ["WaFFI"]),
         .executableTarget(name: "EchoBot", dependencies: ["Wa"], path: "Examples/EchoBot"),
         .executableTarget(name: "QuickStart", dependencies: ["Wa"], path: "Examples/QuickStart"),
+        .executableTarget(name: "Border", dependencies: ["Wa"], path: "Benches/Border"),
         // What concerns a whole process runs in one of its own.
         .executableTarget(name: "Processes", dependencies: ["Wa"], path: "Tests/Processes"),
         .testTarget(name: "WaTests", dependencies: ["Wa", "Processes"]),

@@ -8,7 +8,8 @@ extension Store {
 }
 
 /// Runs `body` with the client of one account, and ends it in order afterwards, whatever `body` does. The client connects
-/// by itself, and comes back by itself.
+/// by itself, and comes back by itself. Who wants the past that the phone sends after linking opens it with `readsHistory`,
+/// and takes it from `client.history()`.
 public func withClient<T>(
     _ store: Store, _ options: ClientOptions = ClientOptions(), _ body: (Client) async throws -> T
 ) async throws -> T {

@@ -2,7 +2,7 @@ import Foundation
 import Wa
 import XCTest
 
-/// The scenarios of every language: see bindings/scenarios.md.
+/// The scenarios of every language: see bindings/README.md.
 final class ScenarioTests: TestServerCase {
     func testPairByQr() async throws {
         let phone = try server.phone(name: "anna")
@@ -132,6 +132,46 @@ final class ScenarioTests: TestServerCase {
         try await client.leaveGroup(group: group)
         let left = try await client.groups()
         XCTAssertFalse(left.contains { $0.address == group })
+    }
+
+    func testHistory() async throws {
+        let (anna, bob) = (try server.phone(name: "anna"), try server.phone(name: "bob"))
+        let texts = (0..<9).map { "text \($0)" }
+        let ids = try anna.remember(chat: bob.address(), name: "Bob", texts: texts)
+        let options = ClientOptions(testServer: server, readsHistory: true)
+        try await withClient(.memory(), options) { client in
+            let past = try XCTUnwrap(client.history())
+            _ = try await pair(client, anna)
+            let (read, names) = try await soon { () -> ([String: PastMessage], [String?]) in
+                var read: [String: PastMessage] = [:]
+                var names: [String?] = []
+                for await part in past {
+                    // The newest come twice: at once, and with the rest.
+                    for message in part.messages where message.content != nil {
+                        read[message.key.id] = message
+                    }
+                    names += part.chats.map(\.name)
+                    if read.count == 9 { return (read, names) }
+                }
+                throw StreamEnded()
+            }
+            XCTAssertTrue(names.contains("Bob"))
+            let messages = read.values.sorted { $0.key.id < $1.key.id }
+            XCTAssertEqual(messages.map(\.key.id), ids)
+            for (message, text) in zip(messages, texts) {
+                guard case .text(let content, _) = message.content else { return XCTFail("\(message)") }
+                XCTAssertEqual(content, text)
+            }
+            XCTAssertEqual(messages[..<2].map(\.key.fromMe), [false, true])
+            let newest = messages[8]
+            let older = try await client.olderMessages(before: newest.key, at: newest.timestamp, count: 4, within: 30)
+            XCTAssertEqual(older.map(\.key.id), Array(ids[4..<8].reversed()))
+            // There is one stream, which ends when it is stopped.
+            XCTAssertNil(try client.history())
+            past.stop()
+            let part = await past.first { _ in true }
+            XCTAssertNil(part)
+        }
     }
 
     func testUnconfirmedEventsComeAgain() async throws {
