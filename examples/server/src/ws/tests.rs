@@ -4,6 +4,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tempfile::TempDir;
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
+use wa_manager::account::AccountSettings;
 use wa_manager::clock::SystemClock;
 use wa_manager::store::MemoryManagerStore;
 use wa_manager::{ClientManager, PathTemplate, TenantId};
@@ -40,9 +41,10 @@ async fn app() -> (Arc<App>, TempDir) {
     let app = App {
         base: String::new(),
         manager: manager.clock(clock.clone()).build().await.unwrap(),
+        defaults: AccountSettings::default(),
         keys,
         clock,
-        rates: Rates::new(60),
+        rates: Rates::new(60, None),
         idempotency: Idempotency::open(&directory.path().join("answers.db")).unwrap(),
         tickets: Tickets::default(),
         passkeys: Passkeys::default(),
