@@ -1,4 +1,4 @@
-// swift-tools-version:5.9
+// swift-tools-version:6.0
 import PackageDescription
 
 // The library itself: on Apple platforms what `xcframework` makes, elsewhere `libwa_ffi.so`, found by the linker (`-L`).
@@ -14,7 +14,8 @@ let package = Package(
     products: [.library(name: "Wa", targets: ["Wa"])],
     targets: [
         library,
-        .target(name: "Wa", dependencies: ["WaFFI"]),
+        // The generated source is of Swift 5; all that uses it here is of Swift 6, and may be of either.
+        .target(name: "Wa", dependencies: ["WaFFI"], swiftSettings: [.swiftLanguageMode(.v5)]),
         .executableTarget(name: "EchoBot", dependencies: ["Wa"], path: "Examples/EchoBot"),
         .executableTarget(name: "QuickStart", dependencies: ["Wa"], path: "Examples/QuickStart"),
         .executableTarget(name: "Border", dependencies: ["Wa"], path: "Benches/Border"),

@@ -118,7 +118,7 @@ struct Border {
 
     /// What the process holds, MiB.
     static func resident() throws -> Double {
-        let pages = try String(contentsOfFile: "/proc/self/statm").split(separator: " ")[1]
+        let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[1]
         return Double(pages)! * Double(sysconf(Int32(_SC_PAGESIZE))) / Double(1 << 20)
     }
 }

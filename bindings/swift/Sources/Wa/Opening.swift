@@ -10,8 +10,11 @@ extension Store {
 /// Runs `body` with the client of one account, and ends it in order afterwards, whatever `body` does. The client connects
 /// by itself, and comes back by itself. Who wants the past that the phone sends after linking opens it with `readsHistory`,
 /// and takes it from `client.history()`.
+///
+/// `body` runs on the actor of whoever calls this.
 public func withClient<T>(
-    _ store: Store, _ options: ClientOptions = ClientOptions(), _ body: (Client) async throws -> T
+    _ store: Store, _ options: ClientOptions = ClientOptions(), isolation: isolated (any Actor)? = #isolation,
+    _ body: (Client) async throws -> T
 ) async throws -> T {
     let client = try await Client.connect(store: store, options: options)
     return try await ending({ try await client.shutdown() }) { try await body(client) }
@@ -19,8 +22,10 @@ public func withClient<T>(
 
 /// Runs `body` with a manager of many accounts, and ends it in order afterwards, whatever `body` does. They stay linked,
 /// and `restore()` starts them again.
+///
+/// `body` runs on the actor of whoever calls this.
 public func withManager<T>(
-    _ options: ManagerOptions, _ body: (ClientManager) async throws -> T
+    _ options: ManagerOptions, isolation: isolated (any Actor)? = #isolation, _ body: (ClientManager) async throws -> T
 ) async throws -> T {
     let manager = try await ClientManager.open(options: options)
     return try await ending({ try await manager.shutdown(deadline: 10) }) { try await body(manager) }
@@ -28,7 +33,8 @@ public func withManager<T>(
 
 /// The end is not for cancelling: what was received is stored, and connections are closed, in a task of their own.
 private func ending<T>(
-    _ end: @escaping @Sendable () async throws -> Void, _ body: () async throws -> T
+    _ end: @escaping @Sendable () async throws -> Void, isolation: isolated (any Actor)? = #isolation,
+    _ body: () async throws -> T
 ) async throws -> T {
     let result: Result<T, Error>
     do {

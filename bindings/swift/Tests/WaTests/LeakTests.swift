@@ -83,7 +83,7 @@ struct Usage {
         (calls, tasks) = (runtime.calls, runtime.tasks)
         descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
         threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
-        let pages = try String(contentsOfFile: "/proc/self/statm").split(separator: " ")
+        let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
         resident = Int(pages[1])! * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
