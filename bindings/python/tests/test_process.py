@@ -97,11 +97,12 @@ def test_created_and_dropped_10000_times() -> None:
         FOOTPRINT
         + """
     async def main():
-        server = await wa.TestServer.start()
+        server, over_tls = await wa.TestServer.start(), await wa.TestServer.start_on_sockets()
 
         async def cycle(count):
             for number in range(count):
-                client = await wa.connect(wa.Store.memory(), test_server=server)
+                # Some have a socket, too.
+                client = await wa.connect(wa.Store.memory(), test_server=server if number % 20 else over_tls)
                 # Some are dropped while they connect, some once they are connected.
                 if number % 10 == 0:
                     await next_qr(client)

@@ -210,6 +210,20 @@ async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
     assert texts == [f"event {number}" for number in range(50)]
 
 
+async def test_a_ticket_goes_on_after_a_break(server: wa.TestServer, tmp_path: Path) -> None:
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        account = await manager.create()
+        ticket = await account.pair(wa.PairRequest())
+        seen = []
+        async with asyncio.timeout(PATIENCE):
+            while not seen or not isinstance(seen[-1], wa.PairingUpdate.LINKED):
+                async for update in wa.updates(ticket):
+                    seen.append(update)
+                    if isinstance(update, wa.PairingUpdate.QR):
+                        await server.phone("anna").scan(update.text)
+                    break
+
+
 async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: str) -> wa.Account:
     account = await manager.create(wa.AccountSpec(name=name))
     ticket = await account.pair(wa.PairRequest())
@@ -317,7 +331,10 @@ async def test_a_listener_that_throws(server: wa.TestServer, link: Link) -> None
     assert len(failures) == 1 and "not this one" in failures[0].reason
     assert failures[0].number is not None
     await client.send(bob.address(), wa.Message.text("still here"))
+    # What comes after it waits for who takes it.
     subscription.stop()
+    await bob.send_text(server.phone("anna").address(), "three")
+    assert (await next_message(client)).text == "three"
 
 
 async def test_logs_arrive(server: wa.TestServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,10 +2,11 @@
 //! none is made any more, and the shutdown waits for those under way.
 
 use std::cell::Cell;
+use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-static STATE: Mutex<State> = Mutex::new(State { under_way: 0, is_closed: false });
+static STATE: Mutex<State> = Mutex::new(State { under_way: 0, process: 0, is_closed: false });
 static ENDED: Condvar = Condvar::new();
 
 thread_local! {
@@ -15,6 +16,8 @@ thread_local! {
 
 struct State {
     under_way: u32,
+    /// Which process they are of: a child that was forked has none of its parent's threads.
+    process: u32,
     is_closed: bool,
 }
 
@@ -39,6 +42,7 @@ pub(crate) fn call<T>(work: impl FnOnce() -> T) -> Option<T> {
         return None;
     }
     state.under_way += 1;
+    state.process = process::id();
     drop(state);
     INSIDE.set(true);
     let _under_way = UnderWay;
@@ -49,6 +53,9 @@ pub(crate) fn call<T>(work: impl FnOnce() -> T) -> Option<T> {
 pub(crate) fn close(timeout: Duration) {
     let mut state = state();
     state.is_closed = true;
+    if state.process != process::id() {
+        return;
+    }
     let own = u32::from(INSIDE.get());
     // What the guard gives back says nothing more.
     drop(ENDED.wait_timeout_while(state, timeout, |state| state.under_way > own));

@@ -1,7 +1,7 @@
 //! One account.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +14,7 @@ use wa_core::pairing::PairingCode;
 
 use crate::error::WaError;
 use crate::event::{CloseReason, Event, SendState};
+use crate::listener::Listening;
 use crate::message::{Message, MessageKey};
 use crate::queue::{CAPACITY, Queue};
 use crate::runtime::{self, Task};
@@ -146,8 +147,8 @@ impl Client {
 
 #[uniffi::export]
 impl Client {
-    /// Makes a client of this store, and begins to connect. It returns at once: `Event::Connected` tells of the login, or
-    /// `Event::PairingQr` that the device is to be linked.
+    /// Makes a client of this store, and begins to connect: `Event::Connected` tells of the login, or `Event::PairingQr` that
+    /// the device is to be linked. Before that it asks which version the service wants, for 20 seconds at most.
     #[uniffi::constructor(default(options = None))]
     pub async fn connect(store: Arc<Store>, options: Option<ClientOptions>) -> Result<Arc<Self>, WaError> {
         let options = options.unwrap_or_default();
@@ -384,6 +385,8 @@ fn to_core(options: Option<SendOptions>) -> Result<wa_core::SendOptions, WaError
 pub struct EventStream {
     queue: Arc<Queue<Event>>,
     told: Arc<Mutex<BTreeMap<u64, core::InboxNumber>>>,
+    /// The listener that hears of them, if one does.
+    pub(crate) listening: Mutex<Weak<Listening>>,
     confirms: mpsc::UnboundedSender<Confirm>,
     /// Ends with the stream.
     _pump: Task<()>,
@@ -419,6 +422,8 @@ impl EventStream {
             let mut has_room = false;
             loop {
                 tokio::select! {
+                    // Confirmations first: none is lost when the stream is stopped.
+                    biased;
                     Some(confirm) = confirmed.recv() => match confirm {
                         Confirm::Number(number) => events.confirm(number).await,
                         Confirm::Flush(done) => drop(done.send(())),
@@ -441,7 +446,7 @@ impl EventStream {
                 }
             }
         })?;
-        Ok(Arc::new(Self { queue, told, confirms, _pump: pump }))
+        Ok(Arc::new(Self { queue, told, listening: Mutex::default(), confirms, _pump: pump }))
     }
 
     /// Waits until what was confirmed is with the account.

@@ -1,7 +1,10 @@
 //! Events that are pushed to the host, from a thread of their own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
+
+use tokio::sync::Notify;
 
 use crate::callbacks;
 use crate::client::{Client, EventStream};
@@ -50,9 +53,48 @@ pub struct ListenerFailure {
 /// As long as somebody holds it, a listener hears of events.
 #[derive(uniffi::Object)]
 pub struct Subscription {
-    events: Arc<EventStream>,
     failures: Arc<Queue<ListenerFailure>>,
-    is_ended: Mutex<bool>,
+    listening: Arc<Listening>,
+}
+
+/// Whether a listener hears.
+#[derive(Debug, Default)]
+pub(crate) struct Listening {
+    is_ended: AtomicBool,
+    ended: Notify,
+}
+
+impl Listening {
+    fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.is_ended.store(true, Ordering::Release);
+        self.ended.notify_waiters();
+    }
+
+    /// Waits for an event; false when none is to be heard any more.
+    async fn ready(&self, events: &EventStream) -> bool {
+        let ended = self.ended.notified();
+        if self.is_ended() {
+            return false;
+        }
+        tokio::select! {
+            is_ready = events.ready() => is_ready,
+            () = ended => false,
+        }
+    }
+}
+
+/// However the thread of a listener ends.
+struct EndOnDrop(Arc<Listening>, Arc<Queue<ListenerFailure>>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end();
+        self.1.end();
+    }
 }
 
 impl std::fmt::Debug for Subscription {
@@ -64,16 +106,26 @@ impl std::fmt::Debug for Subscription {
 #[uniffi::export]
 impl Client {
     /// Has a listener hear what happens to the account, instead of taking events from the stream. Hold what is returned:
-    /// with it the listening ends.
+    /// with it the listening ends, and events wait for the next listener, or for who takes them from the stream. There
+    /// is one listener at a time: another one is a `Conflict`.
     pub fn listen(&self, listener: Arc<dyn EventListener>) -> Result<Arc<Subscription>, WaError> {
-        let (events, failures) = (self.events(), Arc::new(Queue::new(CAPACITY)));
-        let (stream, failed, runtime) = (Arc::clone(&events), Arc::clone(&failures), runtime::handle()?);
+        let (stream, failures, runtime) = (self.events(), Arc::new(Queue::new(CAPACITY)), runtime::handle()?);
+        let listening = Arc::new(Listening::default());
+        {
+            let mut current = stream.listening.lock().unwrap_or_else(PoisonError::into_inner);
+            if current.upgrade().is_some_and(|listening| !listening.is_ended()) {
+                return Err(WaError::conflict("listened", "a listener hears the events of this client"));
+            }
+            *current = Arc::downgrade(&listening);
+        }
+        let (heard, failed) = (Arc::clone(&listening), Arc::clone(&failures));
         let hear = move || {
-            while runtime.block_on(stream.ready()) {
+            let _end = EndOnDrop(Arc::clone(&heard), Arc::clone(&failed));
+            while runtime.block_on(heard.ready(&stream)) {
                 for event in stream.drain(1) {
                     let number = event.number();
                     match callbacks::call(|| listener.on_event(event)) {
-                        None => return failed.end(),
+                        None => return,
                         Some(Ok(())) => number.into_iter().for_each(|number| stream.confirm(number)),
                         Some(Err(error)) => {
                             tracing::error!(number, %error, "a listener failed");
@@ -90,11 +142,10 @@ impl Client {
                     }
                 }
             }
-            failed.end();
         };
         let thread = std::thread::Builder::new().name("wa-listener".to_owned()).spawn(hear);
         thread.map_err(|error| WaError::other("no_threads", error))?;
-        Ok(Arc::new(Subscription { events, failures, is_ended: Mutex::new(false) }))
+        Ok(Arc::new(Subscription { failures, listening }))
     }
 }
 
@@ -112,10 +163,7 @@ impl Subscription {
 
     /// Ends the listening. The event that the listener is at is its last one.
     pub fn stop(&self) {
-        let mut is_ended = self.is_ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::mem::replace(&mut *is_ended, true) {
-            self.events.stop();
-        }
+        self.listening.end();
     }
 }
 

@@ -219,7 +219,8 @@ impl ClientManager {
                 .map_err(|error| WaError::invalid("invalid_template", error))?;
             let store: Arc<dyn wa_manager::store::ManagerStore> = match options.database {
                 Some(path) => {
-                    let opened = SqliteManagerStore::open(path);
+                    let opened = tokio::task::spawn_blocking(|| SqliteManagerStore::open(path)).await;
+                    let opened = opened.map_err(|_| WaError::shut_down())?;
                     Arc::new(opened.map_err(|error| WaError::store("store", error))?)
                 }
                 None => Arc::new(MemoryManagerStore::new()),

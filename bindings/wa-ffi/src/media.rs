@@ -181,7 +181,7 @@ impl Client {
             let (done, ()) = tokio::join!(fetch, hand_on);
             end.0.tell(done.map_err(WaError::from));
         })?;
-        Ok(Arc::new(MediaReader { inner, _task: task }))
+        Ok(Arc::new(MediaReader { inner, task: Mutex::new(Some(task)) }))
     }
 
     /// Asks our phone to upload the file of a message again, when the hosts have it no more. What comes back is where it
@@ -304,7 +304,7 @@ impl AsyncRead for Source {
 pub struct MediaReader {
     inner: Arc<Reading>,
     /// Ends with the reader.
-    _task: Task<()>,
+    task: Mutex<Option<Task<()>>>,
 }
 
 struct Reading {
@@ -342,9 +342,7 @@ impl MediaReader {
             return Ok(true);
         }
         let outcome = self.inner.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        outcome
-            .unwrap_or_else(|| Err(WaError::cancelled("cancelled", "this download was cancelled")))
-            .map(|()| false)
+        outcome.unwrap_or_else(|| Err(WaError::shut_down())).map(|()| false)
     }
 
     /// Takes the next piece of the file; empty when there is none now.
@@ -354,6 +352,9 @@ impl MediaReader {
 
     /// Calls the download off.
     pub fn cancel(&self) {
+        self.inner.tell(Err(WaError::cancelled("cancelled", "this download was cancelled")));
         self.inner.pieces.stop();
+        // Its connection ends with it.
+        self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

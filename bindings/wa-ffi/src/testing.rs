@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use wa_core::ClientBuilder;
+use wa_core::transport::Connector;
+use wa_core::transport::websocket::WebSocketConnector;
 use wa_test_server::{GroupMode, Past, Phone, PhoneMessage as Received};
+use wa_types::Jid;
 
 use crate::content::Content;
 use crate::error::WaError;
@@ -14,13 +17,14 @@ use crate::message::{Message, MessageKey};
 use crate::runtime;
 use crate::types;
 
-/// How long a phone waits for what a test expects.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a phone waits for what a test expects; less than the test server's own patience, which ends in a panic.
+const PATIENCE: Duration = Duration::from_secs(29);
 
 /// The service, in this process: with phones that are simulated, and everything else as it is.
 #[derive(uniffi::Object)]
 pub struct TestServer {
     server: wa_test_server::TestServer,
+    connector: Arc<dyn Connector>,
     /// Those that were asked for.
     names: Mutex<HashSet<String>>,
 }
@@ -34,8 +38,23 @@ impl std::fmt::Debug for TestServer {
 impl TestServer {
     /// A client that talks to this server.
     pub(crate) fn connect(&self, builder: ClientBuilder) -> ClientBuilder {
-        let builder = builder.connector(self.server.connector()).trust_root(self.server.trust_root());
+        let builder = builder.connector(Arc::clone(&self.connector)).trust_root(self.server.trust_root());
         builder.http_client(self.server.media().http_client())
+    }
+
+    fn of(server: wa_test_server::TestServer, connector: Arc<dyn Connector>) -> Arc<Self> {
+        Arc::new(Self { server, connector, names: Mutex::default() })
+    }
+
+    /// A device that an account here has, or may have.
+    fn device(&self, device: &str) -> Result<Jid, WaError> {
+        let jid = types::jid(device)?;
+        match self.server.knows(&jid) {
+            true => Ok(jid),
+            false => {
+                Err(WaError::not_found("no_account", format!("no account here has the address {device}")))
+            }
+        }
     }
 }
 
@@ -46,7 +65,24 @@ impl TestServer {
     pub async fn start() -> Result<Arc<Self>, WaError> {
         runtime::run(async {
             let server = wa_test_server::TestServer::start().await;
-            Ok(Arc::new(Self { server, names: Mutex::default() }))
+            let connector = server.connector();
+            Ok(Self::of(server, connector))
+        })
+        .await
+    }
+
+    /// Starts a server that clients reach over TLS on this machine's loopback, as they reach the real one: slower, and for
+    /// whoever looks at sockets.
+    #[uniffi::constructor]
+    pub async fn start_on_sockets() -> Result<Arc<Self>, WaError> {
+        runtime::run(async {
+            let server = wa_test_server::TestServer::start().await;
+            let unusable = |error: &dyn std::fmt::Display| WaError::unavailable("no_socket", error);
+            let endpoint = server.listen("127.0.0.1:0", true).await.map_err(|error| unusable(&error))?;
+            let certificate = endpoint.tls_certificate.unwrap_or_default();
+            let connector = WebSocketConnector::with_root_certificate(&endpoint.url, &certificate);
+            let connector = Arc::new(connector.map_err(|error| unusable(&error))?);
+            Ok(Self::of(server, connector))
         })
         .await
     }
@@ -64,7 +100,7 @@ impl TestServer {
 
     /// Ends the connection of a device, as a lost network does. False when it has none.
     pub fn disconnect(&self, device: String) -> Result<bool, WaError> {
-        Ok(self.server.disconnect(&types::jid(&device)?))
+        Ok(self.server.disconnect(&self.device(&device)?))
     }
 
     /// Ends all connections.
@@ -74,18 +110,18 @@ impl TestServer {
 
     /// Whether a device is logged in.
     pub fn is_online(&self, device: String) -> Result<bool, WaError> {
-        Ok(self.server.is_online(&types::jid(&device)?))
+        Ok(self.server.is_online(&self.device(&device)?))
     }
 
     /// Waits until a device is logged in.
     pub async fn wait_online(self: Arc<Self>, device: String) -> Result<(), WaError> {
-        let device = types::jid(&device)?;
+        let device = self.device(&device)?;
         patiently(async move { self.server.wait_online(&device).await }).await
     }
 
     /// Waits until a device is not connected any more.
     pub async fn wait_offline(self: Arc<Self>, device: String) -> Result<(), WaError> {
-        let device = types::jid(&device)?;
+        let device = self.device(&device)?;
         patiently(async move { self.server.wait_offline(&device).await }).await
     }
 
@@ -281,8 +317,10 @@ impl TestPhone {
     }
 
     /// Is switched on again.
-    pub fn go_online(&self) {
+    pub fn go_online(&self) -> Result<(), WaError> {
+        let _runtime = runtime::handle()?.enter();
         self.0.online();
+        Ok(())
     }
 }
 

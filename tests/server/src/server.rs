@@ -274,6 +274,12 @@ impl TestServer {
         self.wait_connected(device, false).await;
     }
 
+    /// Whether this is an address of an account here.
+    #[must_use]
+    pub fn knows(&self, address: &Jid) -> bool {
+        self.hub.state().device_key(address).is_some()
+    }
+
     /// Whether a device is connected.
     #[must_use]
     pub fn is_online(&self, device: &Jid) -> bool {

@@ -25,7 +25,7 @@ from __future__ import annotations
 import atexit
 from datetime import timedelta
 
-from . import choices, errors
+from . import choices, errors, printing
 from ._native.wa import (
     Account,
     AccountSendOptions,
@@ -236,6 +236,8 @@ __all__ = [
     "upload",
     "verify_webhook",
 ]
+
+printing.install()
 
 # A thread of the library that calls back while the interpreter ends would abort the process.
 atexit.register(shutdown, timedelta(seconds=5))

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 
 from ._native.wa import Attachment, Client, MediaKind, MediaWriter
 
+WINDOW = 1 << 19
+
 
 async def upload(
     client: Client, pieces: Iterable[bytes] | AsyncIterable[bytes], kind: MediaKind
@@ -25,10 +27,12 @@ async def upload(
 
 
 async def _write(writer: MediaWriter, piece: bytes) -> None:
-    while piece:
-        taken = writer.write(piece)
-        piece = piece[taken:]
-        if piece:
+    at = 0
+    while at < len(piece):
+        # Of a large piece, no more is copied than there may be room for.
+        taken = writer.write(piece[at : at + WINDOW])
+        at += taken
+        if not taken:
             await writer.ready()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
 from os import PathLike, fspath
@@ -32,7 +33,8 @@ class Opening(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._opened is not None:
-            await self._end(self._opened)
+            # In order, also when the task is cancelled meanwhile.
+            await asyncio.shield(self._end(self._opened))
 
 
 def connect(

@@ -26,9 +26,9 @@ class _Stream(Protocol[T]):
     def drain(self, max: int) -> list[T]: ...
 
 
-async def _each(stream: _Stream[T]) -> AsyncIterator[T]:
+async def _each(stream: _Stream[T], batch: int) -> AsyncIterator[T]:
     while await stream.ready():
-        for one in stream.drain(BATCH):
+        for one in stream.drain(batch):
             yield one
 
 
@@ -77,12 +77,12 @@ def manager_events(
 ) -> AsyncIterator[ManagerUpdate]:
     """Events of a manager, from the event after ``after`` on; from now on without it.
 
-    Keep the ``seq`` of the last event that was dealt with, and go on after it.
+    Keep the ``seq`` of the last event that was dealt with, and go on after it: a new loop knows nothing of the one before.
     """
     selection = EventSelection(tenant=tenant, account=account, kinds=kinds, after=after)
-    return _each(manager.events(selection))
+    return _each(manager.events(selection), BATCH)
 
 
 def updates(ticket: PairingTicket) -> AsyncIterator[PairingUpdate]:
-    """What happens while a phone is linked."""
-    return _each(ticket)
+    """What happens while a phone is linked. After a ``break`` the next loop goes on where it was."""
+    return _each(ticket, 1)

@@ -17,7 +17,7 @@ use wa_ffi::runtime::runtime_usage;
 use wa_ffi::store::Store;
 use wa_ffi::testing::TestServer;
 
-use crate::support::{connected, event, link, message, on, pair, patiently, phone, qr, text};
+use crate::support::{connected, link, message, on, pair, patiently, phone, qr, text};
 
 #[tokio::test]
 async fn pair_by_qr() {
@@ -322,7 +322,31 @@ async fn a_listener_that_throws() {
     assert_eq!(failures.len(), 1);
     assert!(failures[0].reason.contains("not this one") && failures[0].number.is_some());
     client.send(bob.address(), text("still here"), None).await.unwrap();
+
+    // One at a time; and what comes after it waits for the next.
+    let (sink, mut heard) = mpsc::unbounded_channel();
+    let second = client.listen(Arc::new(Picky(sink.clone())));
+    assert!(matches!(&second, Err(WaError::Conflict { code, .. }) if code == "listened"));
     subscription.stop();
+    Arc::clone(&bob).send_text(phone(&server, "anna").address(), "three".to_owned()).await.unwrap();
+    let subscription = client.listen(Arc::new(Picky(sink))).unwrap();
+    assert_eq!(patiently(heard.recv()).await.as_deref(), Some("three"));
+    drop(subscription);
+    Arc::clone(&bob).send_text(phone(&server, "anna").address(), "four".to_owned()).await.unwrap();
+    assert_eq!(message(&client).await.text.as_deref(), Some("four"));
+}
+
+#[tokio::test]
+async fn a_phone_that_was_away_gets_what_it_missed() {
+    let server = TestServer::start().await.unwrap();
+    let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
+    bob.go_offline();
+    client.send(bob.address(), text("are you there?"), None).await.unwrap();
+    bob.go_online().unwrap();
+    assert_eq!(bob.next_message().await.unwrap().text.as_deref(), Some("are you there?"));
+
+    let nobody = server.is_online("1@s.whatsapp.net".to_owned()).unwrap_err();
+    assert!(matches!(&nobody, WaError::NotFound { code, .. } if code == "no_account"), "{nobody:?}");
 }
 
 /// Tells which parts of the library speak.

@@ -121,13 +121,23 @@ async fn created_and_dropped_10000_times() {
     if let Some(done) = process("created_and_dropped_10000_times") {
         return passed(&done);
     }
-    let server = TestServer::start().await.unwrap();
+    let (server, over_tls) =
+        (TestServer::start().await.unwrap(), TestServer::start_on_sockets().await.unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("account.db").display().to_string();
     let cycle = async |count: u32| {
         for number in 0..count {
-            let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+            // Some have a socket and a file, too.
+            let (server, store) = match number % 20 {
+                0 => (&over_tls, Store::sqlite(file.clone()).await.unwrap()),
+                _ => (&server, Store::memory()),
+            };
+            let client = Client::connect(store, on(server)).await.unwrap();
             // Some are dropped while they connect, some once they are connected.
             if number % 10 == 0 {
                 qr(&client).await;
+                // A file is one client's at a time: this one ends in order.
+                client.shutdown().await.unwrap();
             }
         }
     };
