@@ -147,8 +147,8 @@ impl Client {
 
 #[uniffi::export]
 impl Client {
-    /// Makes a client of this store, and begins to connect: `Event::Connected` tells of the login, or `Event::PairingQr` that
-    /// the device is to be linked. Before that it asks which version the service wants, for 20 seconds at most.
+    /// Makes a client of this store, and begins to connect: the event `Connected` tells of the login, or `PairingQr` that the
+    /// device is to be linked. Before that it asks which version the service wants, for 20 seconds at most.
     #[uniffi::constructor(default(options = None))]
     pub async fn connect(store: Arc<Store>, options: Option<ClientOptions>) -> Result<Arc<Self>, WaError> {
         let options = options.unwrap_or_default();
@@ -216,7 +216,7 @@ impl Client {
         runtime::run(async move { Ok(core.ready().await) }).await
     }
 
-    /// Asks for a code to type on the phone of this number: digits with the country code. `Event::PairingCode` has it,
+    /// Asks for a code to type on the phone of this number: digits with the country code. The event `PairingCode` has it,
     /// too.
     pub async fn pair_with_code(&self, phone_number: String) -> Result<String, WaError> {
         let phone = types::phone_number(&phone_number)?;
@@ -226,7 +226,7 @@ impl Client {
         .await
     }
 
-    /// Answers `Event::PasskeyChallenge`: the id of the credential, and WebAuthn's assertion as JSON. Without them, the
+    /// Answers the event `PasskeyChallenge`: the id of the credential, and WebAuthn's assertion as JSON. Without them, the
     /// user declined.
     #[uniffi::method(default(credential_id = None, assertion = None))]
     pub fn respond_passkey(
@@ -241,7 +241,7 @@ impl Client {
         self.passkeys.respond(answer)
     }
 
-    /// Answers `Event::PasskeyCode`: whether the phone shows the same code.
+    /// Answers the event `PasskeyCode`: whether the phone shows the same code.
     pub fn confirm_passkey(&self, is_same: bool) -> Result<(), WaError> {
         self.passkeys.confirm(is_same)
     }
@@ -274,7 +274,7 @@ impl Client {
         })
     }
 
-    /// Sends a message, and waits only until it is stored. Returns its id, which `Event::Send` tells of.
+    /// Sends a message, and waits only until it is stored. Returns its id, which the event `Send` tells of.
     #[uniffi::method(default(options = None))]
     pub async fn enqueue(
         &self,
@@ -317,7 +317,7 @@ impl Client {
         self.call(|core| async move { core.mark_keys_read(&keys).await }).await
     }
 
-    /// Connects again after `Event::Closed`.
+    /// Connects again after the event `Closed`.
     pub async fn reconnect(&self) -> Result<(), WaError> {
         self.call(|core| async move { core.reconnect().await }).await
     }

@@ -102,7 +102,7 @@ impl Client {
         self.call(|core| async move { core.presence().typing(&chat, state.to_core()).await }).await
     }
 
-    /// Asks to be told whether a user is there: `Event::Presence`. For as long as the connection lasts.
+    /// Asks to be told whether a user is there: the event `Presence`. For as long as the connection lasts.
     pub async fn watch_presence(&self, user: String) -> Result<(), WaError> {
         let user = types::jid(&user)?;
         self.call(|core| async move { core.presence().subscribe(&user).await }).await

@@ -2,8 +2,8 @@ extension Client {
     /// Has a closure hear what happens to the account, instead of taking events from the stream. It is called from one
     /// thread of the library, one event at a time; while it works, events wait.
     ///
-    /// Hold what is returned, for as long as the client: with it the listening ends, and so do the account's events, for loops
-    /// and other listeners, too. Nothing more is received until the client is opened anew.
+    /// Hold what is returned: with it the listening ends, and events wait for the next listener, or for a loop. There is one
+    /// listener at a time.
     ///
     /// A durable event counts as dealt with when the closure returns. When it throws, the event comes again after a restart,
     /// and `failures()` of the subscription tells of it; the next event comes in any case.

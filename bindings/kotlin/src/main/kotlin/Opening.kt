@@ -6,7 +6,7 @@ import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.withContext
 
 /**
- * One account, kept in this SQLite file, which is made if there is none. It returns at once; the client connects by itself, comes
+ * One account, kept in this SQLite file, which is made if there is none. It asks which version the service wants; then the client connects by itself, comes
  * back by itself, and tells of it in its events.
  *
  * ```
