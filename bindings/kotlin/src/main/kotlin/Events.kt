@@ -1,7 +1,6 @@
 package io.github.wa
 
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.flow
 
 /**
@@ -76,8 +75,9 @@ public fun Client.history(): Flow<HistoryPart> = flow {
 }
 
 /**
- * Events of a manager, from the event after the one with the number [after] on, or else from now on. Keep the `seq` of the last
- * event that was dealt with, and go on after it.
+ * Events of a manager, from the event after the one with the number [after] on, or else from now on. Each collecting begins there:
+ * keep the `seq` of the last event that was dealt with, and go on with a flow after it. Without [after], what happens between two
+ * collectings is not told.
  *
  * @param tenant those of this tenant's accounts only
  * @param account those of this account only
@@ -91,15 +91,20 @@ public fun ClientManager.events(
 ): Flow<ManagerUpdate> = flow {
     keepThreadsAttached()
     eventStream(EventSelection(tenant = tenant, account = account, kinds = kinds, after = after)).use { stream ->
-        emitEach(stream::ready, stream::drain)
+        while (stream.ready()) {
+            for (update in stream.drain(64u)) emit(update)
+        }
     }
 }
 
-/** What happens while a phone is linked. */
-public fun PairingTicket.updates(): Flow<PairingUpdate> = flow { emitEach(::ready, ::drain) }
-
-private suspend fun <T> FlowCollector<T>.emitEach(ready: suspend () -> Boolean, drain: (UInt) -> List<T>) {
+/**
+ * What happens while a phone is linked. Collecting again goes on with the update after the one at which it ended: a ticket tells each
+ * update once.
+ */
+public fun PairingTicket.updates(): Flow<PairingUpdate> = flow {
+    keepThreadsAttached()
+    // One at a time: what was taken and not told would never come again.
     while (ready()) {
-        for (one in drain(64u)) emit(one)
+        for (update in drain(1u)) emit(update)
     }
 }

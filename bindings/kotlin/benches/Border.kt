@@ -1,0 +1,114 @@
+/*
+ * What the way into the library costs from Kotlin: calls, events, and a large file. All on the test server, in this process. Prints,
+ * and fails only when something does not work. It looks into /proc, and so is for Linux. The JVM's warming up is in the figures; to keep
+ * its heap out of the last one: -Xms256m -Xmx256m -XX:+AlwaysPreTouch.
+ *
+ *     java -cp … BorderKt            # as it is meant
+ *     java -cp … BorderKt --quick    # that it works; `check` does this
+ */
+
+import io.github.wa.*
+import java.io.File
+import java.nio.file.Path
+import kotlin.io.path.createTempDirectory
+import kotlin.io.path.inputStream
+import kotlin.io.path.outputStream
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.DurationUnit
+import kotlin.time.measureTime
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.runBlocking
+
+private const val PIECE = 1 shl 16
+
+fun main(arguments: Array<String>) = runBlocking {
+    val bench = if ("--quick" in arguments) Border(calls = 200, events = 100, megabytes = 4) else Border(20_000, 900, 100)
+    TestServer.start().use { server ->
+        Client.connect(Store.memory(), ClientOptions(testServer = server)).use { client ->
+            bench.link(client, server.phone("anna"))
+            bench.calls(client)
+            bench.events(server, client)
+            val folder = createTempDirectory()
+            try {
+                bench.media(client, folder)
+            } finally {
+                folder.toFile().deleteRecursively()
+            }
+        }
+    }
+}
+
+private class Border(val calls: Int, val events: Int, val megabytes: Int) {
+    suspend fun link(client: Client, phone: TestPhone) {
+        client.events().first { event ->
+            if (event is Event.PairingQr) phone.scan(event.text)
+            event is Event.Connected
+        }
+    }
+
+    suspend fun calls(client: Client) {
+        lineEach("a synchronous call", measureTime { repeat(calls) { client.status() } } / calls)
+        lineEach("an asynchronous call that an account answers", measureTime { repeat(calls) { client.ownAddresses() } } / calls)
+    }
+
+    suspend fun events(server: TestServer, client: Client) {
+        val (sender, receiver) = server.phone("bob") to server.phone("anna")
+        var last = ""
+        repeat(events) { last = sender.sendText(receiver.address(), "event $it") }
+        var (taken, spent, lastTaken) = Triple(0, Duration.ZERO, "")
+        client.eventStream().use { stream ->
+            while (taken < events) {
+                check(stream.ready()) { "the events ended" }
+                val batch: List<Event>
+                spent += measureTime { batch = stream.drain(64u) }
+                for (event in batch.filterIsInstance<Event.Message>()) {
+                    taken++
+                    stream.confirm(event.message.number)
+                    lastTaken = event.message.id
+                }
+            }
+        }
+        check(lastTaken == last) { "the last message is another one" }
+        lineEach("an event with a message, taken", spent / events)
+        line("events with messages, taken", 1.seconds / (spent / events), "/s")
+    }
+
+    suspend fun media(client: Client, folder: Path) {
+        val outgoing = folder.resolve("out.bin")
+        outgoing.outputStream().use { file -> repeat(megabytes * 16) { file.write(ByteArray(PIECE)) } }
+        val pieces = flow {
+            outgoing.inputStream().use { file ->
+                while (true) {
+                    val piece = file.readNBytes(PIECE)
+                    if (piece.isEmpty()) break
+                    emit(piece)
+                }
+            }
+        }
+
+        val held = resident()
+        val file: Attachment
+        lineWhole("$megabytes MB up, by path", measureTime { file = client.upload(outgoing, MediaKind.DOCUMENT) })
+        lineWhole("$megabytes MB up, in pieces", measureTime { client.upload(pieces, MediaKind.DOCUMENT) })
+        lineWhole("$megabytes MB down, by path", measureTime { client.download(file, folder.resolve("in.bin")) })
+        var length = 0
+        lineWhole("$megabytes MB down, in pieces", measureTime { client.download(file).collect { length += it.size } })
+        check(length == megabytes shl 20) { "$length bytes came" }
+        // The test server keeps what is uploaded, encrypted: two copies of it stand in this figure.
+        line("memory after it, more than before", resident() - held, "MiB")
+    }
+}
+
+private fun line(what: String, number: Double, unit: String) = println("%-44s %10.2f %s".format(null, what, number, unit))
+
+private fun lineEach(what: String, took: Duration) = line(what, took.toDouble(DurationUnit.MICROSECONDS), "us")
+
+private fun lineWhole(what: String, took: Duration) = line(what, took.toDouble(DurationUnit.SECONDS), "s")
+
+/** What the process holds, MiB. */
+private fun resident(): Double {
+    val line = File("/proc/self/status").readLines().first { it.startsWith("VmRSS:") }
+    return line.filter(Char::isDigit).toDouble() / 1024
+}
