@@ -541,7 +541,7 @@ impl PasskeyAuthenticator for Passkeys {
         Box::pin(async move { answered.await.unwrap_or(Err(AuthenticatorError::Declined)) })
     }
 
-    /// The code comes with [`core::PasskeyProgress::Code`].
+    /// The code comes with `PasskeyProgress::Code`.
     fn confirm<'a>(&'a self, _: &'a PairingCode) -> HookFuture<'a, bool> {
         let (answer, answered) = oneshot::channel();
         *lock(&self.shown) = Some(answer);
