@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::task::TaskTracker;
 use wa_manager::ClientManager;
 use wa_manager::account::AccountSettings;
 use wa_manager::clock::Clock;
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) rates: Rates,
     pub(crate) idempotency: Idempotency,
     pub(crate) tickets: Tickets,
+    /// The open sockets: whoever ends the server waits for their goodbyes.
+    pub(crate) sockets: TaskTracker,
     pub(crate) passkeys: Passkeys,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) node: Node,

@@ -45,6 +45,7 @@ use axum::serve::ListenerExt as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 use wa_core::transport::TlsRoots;
 use wa_manager::account::AccountSettings;
@@ -67,7 +68,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// How long the accounts have to end.
 const GRACE: Duration = Duration::from_secs(15);
-/// How long clients have to hear their answers after that.
+/// How long clients have to hear their answers and goodbyes after that.
 const LINGER: Duration = Duration::from_secs(3);
 /// Into which times are sorted, in seconds: from a commit to the probation of a link.
 const BUCKETS: [f64; 14] =
@@ -143,6 +144,7 @@ async fn run(options: Options) -> Outcome<()> {
         rates: rates::Rates::new(options.per_minute, options.intake_per_minute),
         idempotency,
         tickets: ws::Tickets::default(),
+        sockets: TaskTracker::new(),
         passkeys: Passkeys::default(),
         metrics: metrics.clone(),
         node,
@@ -184,9 +186,16 @@ async fn run(options: Options) -> Outcome<()> {
         over.cancelled().await;
         tokio::time::sleep(LINGER).await;
     };
+    let ended = async {
+        let served = served.await;
+        // To the framework they are no connections any more.
+        app.sockets.close();
+        app.sockets.wait().await;
+        served
+    };
     // Whoever holds a connection open does not hold the server.
     let served = tokio::select! {
-        served = served.into_future() => served,
+        served = ended => served,
         () = too_long => Ok(()),
     };
     restoring.abort();

@@ -145,7 +145,8 @@ async fn open(
     caller.may(Scope::Read)?;
     let place = app.tickets.place(&caller.key.id).ok_or_else(|| Problem::too_many(TICKET))?;
     let upgrade = hyper::upgrade::on(request);
-    tokio::spawn(async move {
+    let sockets = app.sockets.clone();
+    sockets.spawn(async move {
         let _place = place;
         match upgrade.await {
             Ok(stream) => Socket::new(app, caller, changes, TokioIo::new(stream)).await.run().await,
@@ -523,4 +524,4 @@ async fn update(app: &App, key: &Key, account: &AccountSnapshot) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -164,8 +164,9 @@ pub struct ManagerHealth {
     pub by_status: BTreeMap<&'static str, usize>,
     /// How far the server's clock is ahead of ours, as the last login told; none before the first one.
     pub clock_offset_ms: Option<i64>,
-    /// What somebody should look at: `clock_offset` when the clocks are more than five minutes apart. Limits count by the
-    /// server's time all the same.
+    /// What somebody should look at: `clock_offset` when the clocks are more than five minutes apart (limits count by the
+    /// server's time all the same); `quarantined` when an account crashed too often, or its rows or its store are damaged,
+    /// and it is left alone until somebody comes.
     pub warnings: Vec<&'static str>,
 }
 
@@ -480,14 +481,18 @@ impl ClientManager {
     #[must_use]
     pub fn health(&self) -> ManagerHealth {
         let mut by_status = BTreeMap::new();
+        let mut is_some_left_alone = false;
         for entry in self.inner.registry.all(None) {
-            let status = entry.snapshot.borrow().status;
-            *by_status.entry(status.wire()).or_default() += 1;
+            let shown = entry.snapshot.borrow();
+            *by_status.entry(shown.status.wire()).or_default() += 1;
+            let kind = shown.reason.as_ref().map(|reason| reason.kind);
+            is_some_left_alone |= matches!(kind, Some(ReasonKind::Quarantined | ReasonKind::StoreCorrupt));
         }
         let connected = by_status.get(AccountStatus::Ready.wire()).copied().unwrap_or(0);
         let clock_offset_ms = self.inner.shared.clock_offset.millis();
         let is_off = clock_offset_ms.is_some_and(ClockOffset::is_large);
-        let warnings = is_off.then_some("clock_offset").into_iter().collect();
+        let warnings = [is_off.then_some("clock_offset"), is_some_left_alone.then_some("quarantined")];
+        let warnings = warnings.into_iter().flatten().collect();
         let total = by_status.values().sum();
         ManagerHealth { connected, total, by_status, clock_offset_ms, warnings }
     }

@@ -9,10 +9,10 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use wa_manager::AccountKey;
 use wa_manager::event::EventRecord;
-use wa_manager::hub::EventFilter;
+use wa_manager::hub::{EventFilter, StreamError};
 use wa_manager::store::EventQuery;
+use wa_manager::{AccountId, AccountKey, AccountName};
 
 use crate::app::{App, LONGEST};
 use crate::auth::Caller;
@@ -41,14 +41,17 @@ pub(crate) async fn list(
     let after = since.unwrap_or(0).min(app.manager.last_event());
     let (after, limit) = (after, limit.unwrap_or(100).clamp(1, 1000));
     let wait = Duration::from_secs(wait.unwrap_or(0)).min(LONGEST / 2);
-    let mut events = page(&app, &caller, after, limit).await?;
-    if events.is_empty() && !wait.is_zero() {
+    let mut page = read(&app, &caller, after, limit).await?;
+    if page.events.is_empty() && !wait.is_zero() {
         let filter = EventFilter { tenant: Some(caller.key.tenant.clone()), ..EventFilter::default() };
-        let mut stream = app.manager.subscribe(filter, Some(after));
+        let mut stream = app.manager.subscribe(filter, Some(page.next));
         let heard = async {
-            while let Ok(event) = stream.next().await {
-                if reaches(&app, &caller, &event) {
-                    break;
+            loop {
+                match stream.next().await {
+                    Ok(event) if reaches(&app, &caller, &event).await => break,
+                    // What is gone by now is told by `first`.
+                    Ok(_) | Err(StreamError::Lagged { .. }) => {}
+                    Err(_) => break,
                 }
             }
         };
@@ -56,39 +59,137 @@ pub(crate) async fn list(
         // The key may be another one by now.
         let caller = caller.again(&app)?;
         caller.may(Scope::Read)?;
-        events = page(&app, &caller, after, limit).await?;
+        page = read(&app, &caller, after, limit).await?;
     }
-    let next = events.last().map_or(after, |event| event.seq);
     // After the page: whatever was forgotten before it was read is before this.
     let first = app.manager.first_event().await?;
-    Ok(Answer(json!({ "events": events, "next": next, "first": first })))
+    Ok(Answer(json!({ "events": page.events, "next": page.next, "first": first })))
 }
 
 /// Whether a key may hear of an event of its tenant.
-fn reaches(app: &App, caller: &Caller, event: &EventRecord) -> bool {
-    let account = || app.manager.get(&AccountKey::Id(event.account.clone()?));
-    caller.key.accounts.is_empty() || account().is_some_and(|account| caller.key.reaches(account.name()))
+async fn reaches(app: &App, caller: &Caller, event: &EventRecord) -> bool {
+    if caller.key.accounts.is_empty() {
+        return true;
+    }
+    let account = app.manager.account_after(event).await;
+    account.is_ok_and(|account| account.is_some_and(|account| caller.key.reaches(&account.name)))
+}
+
+/// Some events.
+struct Page {
+    events: Vec<EventRecord>,
+    /// The number from which to go on: all before it was read, or is none of the key's business.
+    next: u64,
 }
 
 /// A key that is bound to accounts reads the events of those of them that are there: events name accounts by their ids, and
 /// nobody knows which names the others had.
-async fn page(app: &App, caller: &Caller, after: u64, limit: usize) -> Result<Vec<EventRecord>, Problem> {
+async fn read(app: &App, caller: &Caller, after: u64, limit: usize) -> Result<Page, Problem> {
     let Key { tenant, accounts, .. } = &*caller.key;
     let query = EventQuery { after, tenant: Some(tenant.clone()), limit, ..EventQuery::default() };
-    if accounts.is_empty() {
-        return Ok(app.manager.events_since(query).await?);
-    }
     // What is stored while one account after the other is asked comes with the next page, in its order.
     let last = app.manager.last_event();
     let mut events = Vec::new();
-    for name in accounts {
-        let key = AccountKey::Name(tenant.clone(), name.clone());
-        let Some(account) = app.manager.get(&key) else { continue };
-        let query = EventQuery { account: Some(account.id().clone()), ..query.clone() };
-        events.extend(app.manager.events_since(query).await?);
-        events.retain(|event: &EventRecord| event.seq <= last);
-        events.sort_unstable_by_key(|event| event.seq);
-        events.truncate(limit);
+    if accounts.is_empty() {
+        events = app.manager.events_since(query).await?;
+    } else {
+        for account in bound(app, &caller.key).await? {
+            let query = EventQuery { account: Some(account), ..query.clone() };
+            events.extend(app.manager.events_since(query).await?);
+            events.retain(|event: &EventRecord| event.seq <= last);
+            events.sort_unstable_by_key(|event| event.seq);
+            events.truncate(limit);
+        }
     }
-    Ok(events)
+    let is_all = events.len() < limit;
+    let end = events.last().map_or(after, |event| event.seq);
+    Ok(Page { events, next: if is_all { end.max(last) } else { end } })
+}
+
+/// The accounts that a key is bound to.
+async fn bound(app: &App, key: &Key) -> Result<Vec<AccountId>, Problem> {
+    let id = |name: &AccountName| {
+        let account = app.manager.get(&AccountKey::Name(key.tenant.clone(), name.clone()))?;
+        Some(account.id().clone())
+    };
+    let ids: Option<Vec<_>> = key.accounts.iter().map(id).collect();
+    if let Some(ids) = ids {
+        return Ok(ids);
+    }
+    // One that is made just now is in the store a moment before the manager has it, and so are its events.
+    let mut rows = app.manager.all_statuses(Some(&key.tenant)).await?.accounts;
+    rows.retain(|account| key.reaches(&account.name));
+    Ok(rows.into_iter().map(|account| account.id).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use wa_manager::event::{EventKind, NewEvent};
+    use wa_manager::pairing::MemoryPairingStore;
+    use wa_manager::store::{Change, Changes, ManagerStore as _, MemoryManagerStore};
+    use wa_manager::{AccountSpec, EventId, TenantId};
+
+    use super::*;
+    use crate::ws::tests::{app_on, key};
+
+    fn spec(tenant: &str, name: &str) -> AccountSpec {
+        let (tenant, name) = (TenantId::new(tenant), Some(name.parse().unwrap()));
+        AccountSpec { tenant, name, ..AccountSpec::default() }
+    }
+
+    /// Makes an account, and waits until everybody was told.
+    async fn told(app: &App, spec: AccountSpec) {
+        let mut events = app.manager.subscribe(EventFilter::default(), None);
+        let account = app.manager.create(spec).await.unwrap();
+        while events.next().await.unwrap().account.as_ref() != Some(account.id()) {}
+    }
+
+    /// What is told from the beginning on.
+    async fn ask(app: &Arc<App>, key: Key, wait: u64) -> Value {
+        let caller = Caller { key: Arc::new(key), from: [127, 0, 0, 1].into() };
+        let since = Since { since: Some(0), limit: None, wait: Some(wait) };
+        list(State(Arc::clone(app)), caller, Ok(Query(since))).await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn a_bound_key_hears_of_an_account_that_the_manager_is_about_to_have() {
+        let store = Arc::new(MemoryManagerStore::new());
+        let (app, _directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
+        told(&app, spec("default", "one")).await;
+        // All that the manager did until it has the account.
+        let mut row = store.accounts().await.unwrap().remove(0);
+        (row.id, row.name) = (AccountId::of([7; 16]), "shop".parse().unwrap());
+        let mut changes = Changes::new();
+        changes.put_account(row.clone());
+        changes.push_event(NewEvent {
+            id: EventId::of([7; 16]),
+            tenant: TenantId::default(),
+            account: Some(row.id),
+            kind: EventKind::AccountCreated,
+            at: row.created_at,
+            data: json!({}),
+        });
+        store.commit(changes).await.unwrap();
+        // Meanwhile another one is made, and with it both are told.
+        told(&app, spec("default", "two")).await;
+        let bound = Key { accounts: BTreeSet::from(["shop".parse().unwrap()]), ..key() };
+        let answer = ask(&app, bound, 0).await;
+        assert_eq!(answer["events"].as_array().unwrap().len(), 1, "{answer}");
+        assert_eq!(answer["events"][0]["accountId"], json!(AccountId::of([7; 16])));
+    }
+
+    #[tokio::test]
+    async fn events_of_others_that_are_forgotten_end_nobodys_wait() {
+        let store = Arc::new(MemoryManagerStore::new());
+        let (app, _directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
+        told(&app, spec("other", "one")).await;
+        let mut changes = Changes::new();
+        changes.push(Change::TrimEvents { seq: app.manager.last_event() });
+        store.commit(changes).await.unwrap();
+        let (answer, made) = tokio::join!(ask(&app, key(), 30), app.manager.create(spec("default", "two")));
+        made.unwrap();
+        assert_eq!(answer["events"][0]["type"], "account.created", "{answer}");
+    }
 }

@@ -9,8 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use wa_manager::account::ReasonKind;
-use wa_manager::{AccountSnapshot, AccountStatus, ManagerError};
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -19,18 +18,15 @@ use crate::problem::Problem;
 
 /// For how long it is taken for granted that the stores answer.
 const FRESH: Duration = Duration::from_secs(1);
+/// A store that says nothing for so long does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `GET /health`: whether somebody should look, and at what.
 pub(crate) async fn health(State(app): State<Arc<App>>) -> Answer<Value> {
     let health = app.manager.health();
     let mut warnings = health.warnings;
-    match looked(&app).await {
-        Ok(Found { is_some_left_alone: true }) => warnings.push("quarantined"),
-        Ok(_) => {}
-        Err(error) => {
-            tracing::error!(%error, "the stores do not answer");
-            warnings.push("store");
-        }
+    if looked(&app).await.is_err() {
+        warnings.push("store");
     }
     Answer(json!({
         "status": if warnings.is_empty() { "ok" } else { "degraded" },
@@ -47,37 +43,22 @@ pub(crate) async fn live() -> &'static str {
     "ok"
 }
 
-/// When the stores answered last, and what. They are asked by one at a time, however many want to know.
+/// When the stores answered last. They are asked by one at a time, however many want to know.
 #[derive(Debug, Default)]
-pub(crate) struct Answered(Mutex<Option<(Duration, Found)>>);
-
-/// What the stores said.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    /// An account crashed too often, or its rows or its store are damaged: it is left alone until somebody comes.
-    is_some_left_alone: bool,
-}
+pub(crate) struct Answered(Mutex<Option<Duration>>);
 
 /// Asks the stores, unless they answered a moment ago.
-async fn looked(app: &App) -> Result<Found, ManagerError> {
-    let mut answered = app.answered.0.lock().await;
-    let now = app.clock.boot();
-    if let Some((at, found)) = *answered
-        && now.saturating_sub(at) < FRESH
-    {
-        return Ok(found);
-    }
-    app.manager.check().await?;
-    let is_left_alone = |account: &AccountSnapshot| {
-        let kind = account.reason.as_ref().map(|reason| reason.kind);
-        matches!(kind, Some(ReasonKind::Quarantined | ReasonKind::StoreCorrupt))
+async fn looked(app: &App) -> Result<(), Problem> {
+    let asked = async {
+        let mut answered = app.answered.0.lock().await;
+        let now = app.clock.boot();
+        if answered.is_none_or(|at| now.saturating_sub(at) >= FRESH) {
+            app.manager.check().await?;
+            *answered = Some(now);
+        }
+        Ok(())
     };
-    let is_some_in_error = app.manager.health().by_status.contains_key(AccountStatus::Error.wire());
-    let is_some_left_alone =
-        is_some_in_error && app.manager.all_statuses(None).await?.accounts.iter().any(is_left_alone);
-    let found = Found { is_some_left_alone };
-    *answered = Some((now, found));
-    Ok(found)
+    timeout(PATIENCE, asked).await.map_err(|late| Problem::store(&late))?
 }
 
 /// `GET /readyz`: whether the stores answer.
@@ -91,4 +72,65 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, caller: Caller) -> Resu
     caller.may(Scope::Metrics)?;
     let text = app.metrics.render();
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::time::Instant;
+    use wa_manager::AccountId;
+    use wa_manager::pairing::{MemoryPairingStore, PairingStore, PairingView};
+    use wa_manager::store::{MemoryManagerStore, StoreFuture};
+    use wa_types::UnixMillis;
+
+    use super::*;
+    use crate::ws::tests::app_on;
+
+    /// A store that says nothing while it hangs.
+    #[derive(Debug, Default)]
+    struct Hanging {
+        inner: MemoryPairingStore,
+        hangs: AtomicBool,
+    }
+
+    impl PairingStore for Hanging {
+        fn put(&self, account: &AccountId, view: &PairingView, now: UnixMillis) -> StoreFuture<'_, ()> {
+            self.inner.put(account, view, now)
+        }
+
+        fn get(&self, account: &AccountId, now: UnixMillis) -> StoreFuture<'_, Option<PairingView>> {
+            self.inner.get(account, now)
+        }
+
+        fn delete(&self, account: &AccountId) -> StoreFuture<'_, ()> {
+            self.inner.delete(account)
+        }
+
+        fn check(&self) -> StoreFuture<'_, ()> {
+            if self.hangs.load(Ordering::Relaxed) {
+                Box::pin(std::future::pending())
+            } else {
+                self.inner.check()
+            }
+        }
+    }
+
+    /// Everybody who asks is told so, and waits no longer when others ask, too.
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_is_told_in_time() {
+        let store = Arc::new(Hanging::default());
+        let (app, _directory) = app_on(Arc::new(MemoryManagerStore::new()), store.clone()).await;
+        let ask = || health(State(Arc::clone(&app)));
+        store.hangs.store(true, Ordering::Relaxed);
+        let start = Instant::now();
+        let (one, other, ready) = tokio::join!(ask(), ask(), ready(State(Arc::clone(&app))));
+        assert_eq!(start.elapsed().as_secs(), 5);
+        for Answer(told) in [one, other] {
+            assert_eq!((&told["status"], &told["warnings"]), (&json!("degraded"), &json!(["store"])));
+        }
+        assert_eq!(ready.unwrap_err().to_json()["code"], "store");
+        store.hangs.store(false, Ordering::Relaxed);
+        assert_eq!(ask().await.0["status"], "ok");
+    }
 }

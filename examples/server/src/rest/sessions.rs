@@ -223,16 +223,26 @@ pub(crate) async fn update(
     caller.may(Scope::Setting)?;
     let account = caller.account(&app, &name)?;
     bounded(body.display_name.as_deref(), None, body.metadata.as_ref())?;
-    let version = match headers.get(IF_MATCH) {
+    let version: Option<u64> = match headers.get(IF_MATCH) {
         Some(value) => {
             let text = value.to_str().unwrap_or_default().trim_matches('"');
             Some(text.parse().map_err(|_| Problem::bad_request("If-Match wants a version"))?)
         }
         None => None,
     };
-    let settings = body.settings.map(|given| filled(given, &account.snapshot().settings)).transpose()?;
-    let patch = AccountPatch { version, display_name: body.display_name, settings, metadata: body.metadata };
-    Ok(Answer(account.update(patch).await?))
+    let is_asked = version.is_some();
+    let Update { display_name, settings: given, metadata } = body;
+    loop {
+        let shown = account.snapshot();
+        let settings = given.clone().map(|given| filled(given, &shown.settings)).transpose()?;
+        // What others change in between is no part of these settings, and stays.
+        let version = version.or_else(|| settings.is_some().then_some(shown.version));
+        let (display_name, metadata) = (display_name.clone(), metadata.clone());
+        match account.update(AccountPatch { version, display_name, settings, metadata }).await {
+            Err(ManagerError::VersionConflict { .. }) if !is_asked => {}
+            updated => return Ok(Answer(updated?)),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

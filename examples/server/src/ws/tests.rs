@@ -4,9 +4,11 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tempfile::TempDir;
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 use wa_manager::account::AccountSettings;
 use wa_manager::clock::SystemClock;
-use wa_manager::store::MemoryManagerStore;
+use wa_manager::pairing::{MemoryPairingStore, PairingStore};
+use wa_manager::store::{ManagerStore, MemoryManagerStore};
 use wa_manager::{ClientManager, PathTemplate, TenantId};
 
 use super::*;
@@ -17,7 +19,7 @@ use crate::rates::Rates;
 use crate::rest::health::Answered;
 use crate::rest::nodes::Node;
 
-fn key() -> Key {
+pub(crate) fn key() -> Key {
     Key {
         id: "k".to_owned(),
         label: String::new(),
@@ -32,10 +34,18 @@ fn key() -> Key {
 
 /// A server without accounts, and its files.
 async fn app() -> (Arc<App>, TempDir) {
+    app_on(Arc::new(MemoryManagerStore::new()), Arc::new(MemoryPairingStore::new())).await
+}
+
+/// The same on these stores.
+pub(crate) async fn app_on(
+    store: Arc<dyn ManagerStore>,
+    pairing: Arc<dyn PairingStore>,
+) -> (Arc<App>, TempDir) {
     let directory = TempDir::new().unwrap();
     let places = Arc::new(PathTemplate::new(directory.path(), "{tenant}/{name}.db").unwrap());
     let clock = Arc::new(SystemClock::new());
-    let manager = ClientManager::builder(Arc::new(MemoryManagerStore::new()), places);
+    let manager = ClientManager::builder(store, places).pairing_store(pairing);
     let keys = KeyStore::open(&directory.path().join("keys.db")).unwrap();
     keys.add("text", key()).await.unwrap();
     let app = App {
@@ -47,6 +57,7 @@ async fn app() -> (Arc<App>, TempDir) {
         rates: Rates::new(60, None),
         idempotency: Idempotency::open(&directory.path().join("answers.db")).unwrap(),
         tickets: Tickets::default(),
+        sockets: TaskTracker::new(),
         passkeys: Passkeys::default(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         node: Node::new(0),

@@ -4,6 +4,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::server::Server;
+use crate::socket::Socket;
 
 /// Whoever looks after all tenants sees what they have; nobody else does.
 #[tokio::test]
@@ -94,6 +95,32 @@ async fn a_key_reads_the_events_of_the_accounts_that_it_names() {
     assert_eq!(heard(&waited), [is(&one, "account.updated")]);
     server.call(Method::DELETE, "/whatsapp/session/one", Value::Null).await.expect(204);
     assert_eq!(heard(&ask("").await), all[2..5]);
+}
+
+/// Where nothing happens for a key, the number from which it goes on moves all the same: what was forgotten by then would
+/// hold it up otherwise.
+#[tokio::test]
+async fn a_key_for_which_nothing_happens_goes_on_from_later_numbers() {
+    let server = Server::sandbox().await;
+    server.settled("one").await;
+    let body = json!({ "accounts": ["one"], "scopes": ["read"] });
+    let bound = server.post("/keys", body).await.expect(201)["key"].as_str().unwrap().to_owned();
+    let other = server.new_key("other", &["read"]).await;
+    let mut socket = Socket::open(&server, &server.key).await;
+    socket.event("whatsapp-all-statuses").await;
+    server.create("two").await;
+    // From now on it was told to everybody.
+    let last = socket.event("whatsapp-status").await["seq"].as_u64().unwrap();
+    for (key, since) in [(&bound, 2), (&other, 0)] {
+        let path = format!("/whatsapp/events?since={since}");
+        let quiet = server.call_with(key, Method::GET, &path, Value::Null).await.expect(200);
+        assert_eq!(quiet["events"], json!([]));
+        assert!(quiet["next"].as_u64().unwrap() >= last, "{quiet}");
+    }
+    // Whoever has not read all of it goes on from what was read.
+    let path = "/whatsapp/events?limit=1";
+    let page = server.call_with(&bound, Method::GET, path, Value::Null).await.expect(200);
+    assert_eq!(page["next"], page["events"][0]["seq"]);
 }
 
 /// Who looks after keys makes none that may do more than its own; a tenant's keys are its own business.

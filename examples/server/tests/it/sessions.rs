@@ -1,5 +1,6 @@
 //! Accounts, one at a time.
 
+use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -64,6 +65,31 @@ async fn an_account_begins_to_be_linked_where_a_mode_is_given_unless_that_is_not
     assert!(!events.any(|event| event["type"].as_str().unwrap().starts_with("pairing.")), "nothing began");
     let now = make(json!({ "name": "e", "mode": "qr", "start": true })).await.expect(201);
     assert_eq!(now["pairing"]["method"], "qr");
+}
+
+/// Whoever changes some of the settings keeps what others change at the same time.
+#[tokio::test]
+async fn settings_that_are_changed_at_once_all_hold() {
+    let server = Server::sandbox().await;
+    server.create("shop").await;
+    for round in 0..20_u32 {
+        let zone = if round % 2 == 0 { "Asia/Jakarta" } else { "Europe/Berlin" };
+        let given = [
+            json!({ "autoStart": round % 2 == 0 }),
+            json!({ "syncLimit": round }),
+            json!({ "strictDailyLimit": round % 2 == 0 }),
+            json!({ "timeZone": zone }),
+        ];
+        let change = async |settings: &Value| {
+            let body = json!({ "settings": settings });
+            server.call(Method::PUT, "/whatsapp/session/shop", body).await.expect(200);
+        };
+        join_all(given.iter().map(change)).await;
+        let stored = server.get("/whatsapp/session/shop").await.expect(200)["settings"].take();
+        for (name, value) in given.iter().flat_map(|given| given.as_object().unwrap()) {
+            assert_eq!(stored[name], *value, "{name} in round {round}");
+        }
+    }
 }
 
 /// R165: what is not said of an account's settings is as the one who runs the server says, and stays when others change.

@@ -300,7 +300,34 @@ async fn a_ticket_opens_one_socket_and_a_key_none() {
     for wrong in [ticket, "made-up", "", &server.key] {
         assert!(Socket::with(&server, wrong).await.is_err_and(|error| error.contains("401")));
     }
-    server.get(&format!("/ws?ticket={ticket}")).await; // not an upgrade: no panic, no hang
+}
+
+/// RFC 9110, 15.5.22: whoever asks for no WebSocket is told what to ask for, and keeps the ticket.
+#[tokio::test]
+async fn a_request_that_is_no_upgrade_is_told_what_to_upgrade_to() {
+    let server = Server::sandbox().await;
+    let ticket = server.post("/ws/ticket", Value::Null).await.expect(200);
+    let ticket = ticket["ticket"].as_str().unwrap();
+    let answer = server.get(&format!("/ws?ticket={ticket}")).await;
+    assert_eq!((answer.header("upgrade"), answer.header("connection")), (Some("websocket"), Some("upgrade")));
+    answer.problem(426, "upgrade");
+    Socket::with(&server, ticket).await.unwrap();
+}
+
+/// A server that ends says so to each of its sockets, and ends when they are gone.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_that_ends_says_goodbye_to_every_socket() {
+    let mut server = Server::sandbox().await;
+    let mut sockets = Vec::new();
+    for _ in 0..60 {
+        let mut socket = Socket::open(&server, &server.key).await;
+        socket.event("whatsapp-all-statuses").await;
+        sockets.push(socket);
+    }
+    let goodbyes = join_all(sockets.into_iter().map(async |mut socket| socket.close_code().await));
+    let (codes, ()) = tokio::join!(goodbyes, server.stop());
+    assert_eq!(codes, [CloseCode::Away; 60]);
 }
 
 /// A key that is changed is told at once what it may know now; one that may know nothing any more is closed.
