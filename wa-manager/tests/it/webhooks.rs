@@ -379,29 +379,6 @@ async fn a_target_says_how_long_it_wants_to_be_left_alone() {
     scene.end().await;
 }
 
-/// 4.8: an answer may take ten seconds. Time is virtual: whoever never answers twenty times in a row took 200 seconds.
-#[tokio::test(start_paused = true)]
-async fn a_target_has_ten_seconds_to_answer() {
-    let receiver = Receiver::start(|_| (0, None)).await;
-    let store: Arc<dyn ManagerStore> = Arc::new(MemoryManagerStore::new());
-    let (hub, tail) = Hub::new(Arc::clone(&store), Hub::CAPACITY).await.unwrap();
-    let builder = Webhooks::builder(Arc::clone(&store), hub.clone(), Arc::new(SystemClock::new()));
-    let (webhooks, task) = builder.reach(LOCAL).roots(TlsRoots::none()).policy(quick()).build();
-    let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-    tasks.spawn(tail.run(stop.clone()));
-    tasks.spawn(task.run(stop.clone()));
-    let scene = Scene { store, hub, webhooks, stop, tasks };
-    scene.hook(&receiver.url()).await;
-    let degraded =
-        wa_manager::hub::EventFilter { kinds: vec![EventKind::WebhookDegraded], ..Default::default() };
-    let mut degraded = scene.hub.subscribe(degraded, None);
-    let start = tokio::time::Instant::now();
-    scene.push([5]).await;
-    degraded.next().await.unwrap();
-    assert_eq!(start.elapsed().as_secs(), 200);
-    scene.end().await;
-}
-
 #[tokio::test]
 async fn what_is_refused_becomes_a_dead_letter_and_can_be_replayed() {
     let elsewhere = Receiver::start(|_| (200, None)).await;
