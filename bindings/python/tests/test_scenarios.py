@@ -214,7 +214,7 @@ async def test_a_ticket_goes_on_after_a_break(server: wa.TestServer, tmp_path: P
     async with wa.open_manager(tmp_path, test_server=server) as manager:
         account = await manager.create()
         ticket = await account.pair(wa.PairRequest())
-        seen = []
+        seen: list[wa.PairingUpdate] = []
         async with asyncio.timeout(PATIENCE):
             while not seen or not isinstance(seen[-1], wa.PairingUpdate.LINKED):
                 async for update in wa.updates(ticket):
