@@ -36,7 +36,7 @@ async fn events(manager: &ClientManager, kind: &str, after: u64, count: usize) -
 
 fn text_of(event: &ManagerEvent) -> String {
     let data: serde_json::Value = serde_json::from_str(&event.data).unwrap();
-    data["text"].as_str().unwrap().to_owned()
+    data.get("text").and_then(serde_json::Value::as_str).unwrap().to_owned()
 }
 
 /// Waits until the account may: who is a stranger is known once the phone told of the past.
