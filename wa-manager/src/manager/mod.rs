@@ -453,6 +453,14 @@ impl ClientManager {
         Ok(self.inner.shared.store.events(query).await?)
     }
 
+    /// The number of the newest event that is stored. Subscribers are told of it, if they were not yet.
+    ///
+    /// # Errors
+    /// [`ManagerError::Store`].
+    pub async fn newest_event(&self) -> Result<u64, ManagerError> {
+        Ok(self.inner.shared.store.last_seq().await?)
+    }
+
     /// The number of the oldest event that is kept: those before it were forgotten.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ pub(crate) async fn list(
     let Query(Since { since, limit, wait }) =
         query.map_err(|error| Problem::bad_request(error.body_text()))?;
     // A client may remember the numbers of another database.
-    let after = since.unwrap_or(0).min(app.manager.last_event());
+    let after = since.unwrap_or(0).min(app.manager.newest_event().await?);
     let (after, limit) = (after, limit.unwrap_or(100).clamp(1, 1000));
     let wait = Duration::from_secs(wait.unwrap_or(0)).min(LONGEST / 2);
     let mut page = read(&app, &caller, after, limit).await?;
@@ -88,7 +88,7 @@ async fn read(app: &App, caller: &Caller, after: u64, limit: usize) -> Result<Pa
     let Key { tenant, accounts, .. } = &*caller.key;
     let query = EventQuery { after, tenant: Some(tenant.clone()), limit, ..EventQuery::default() };
     // What is stored while one account after the other is asked comes with the next page, in its order.
-    let last = app.manager.last_event();
+    let last = app.manager.newest_event().await?;
     let mut events = Vec::new();
     if accounts.is_empty() {
         events = app.manager.events_since(query).await?;
@@ -130,6 +130,7 @@ mod tests {
     use wa_manager::pairing::MemoryPairingStore;
     use wa_manager::store::{Change, Changes, ManagerStore as _, MemoryManagerStore};
     use wa_manager::{AccountSpec, EventId, TenantId};
+    use wa_types::UnixMillis;
 
     use super::*;
     use crate::ws::tests::{app_on, key};
@@ -146,11 +147,35 @@ mod tests {
         while events.next().await.unwrap().account.as_ref() != Some(account.id()) {}
     }
 
-    /// What is told from the beginning on.
-    async fn ask(app: &Arc<App>, key: Key, wait: u64) -> Value {
+    /// What is told from a number on.
+    async fn ask(app: &Arc<App>, key: Key, since: u64, wait: u64) -> Value {
         let caller = Caller { key: Arc::new(key), from: [127, 0, 0, 1].into() };
-        let since = Since { since: Some(0), limit: None, wait: Some(wait) };
+        let since = Since { since: Some(since), limit: None, wait: Some(wait) };
         list(State(Arc::clone(app)), caller, Ok(Query(since))).await.unwrap().0
+    }
+
+    fn event(account: AccountId, kind: EventKind) -> NewEvent {
+        let (id, tenant) = (EventId::of([7; 16]), TenantId::default());
+        NewEvent { id, tenant, account: Some(account), kind, at: UnixMillis(1), data: json!({}) }
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_is_read_before_it_is_told_and_once() {
+        let store = Arc::new(MemoryManagerStore::new());
+        let (app, _directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
+        told(&app, spec("default", "one")).await;
+        let account = store.accounts().await.unwrap().remove(0).id;
+        let mut changes = Changes::new();
+        changes.push_event(event(account, EventKind::AccountUpdated));
+        store.commit(changes).await.unwrap();
+        for accounts in [BTreeSet::new(), BTreeSet::from(["one".parse().unwrap()])] {
+            let key = || Key { accounts: accounts.clone(), ..key() };
+            let page = ask(&app, key(), 0, 0).await;
+            let last = page["events"].as_array().unwrap().last().unwrap();
+            assert_eq!(last["type"], "account.updated", "{accounts:?}: {page}");
+            let rest = ask(&app, key(), page["next"].as_u64().unwrap(), 0).await;
+            assert_eq!(rest["events"], json!([]), "{accounts:?}");
+        }
     }
 
     #[tokio::test]
@@ -163,19 +188,12 @@ mod tests {
         (row.id, row.name) = (AccountId::of([7; 16]), "shop".parse().unwrap());
         let mut changes = Changes::new();
         changes.put_account(row.clone());
-        changes.push_event(NewEvent {
-            id: EventId::of([7; 16]),
-            tenant: TenantId::default(),
-            account: Some(row.id),
-            kind: EventKind::AccountCreated,
-            at: row.created_at,
-            data: json!({}),
-        });
+        changes.push_event(event(row.id, EventKind::AccountCreated));
         store.commit(changes).await.unwrap();
         // Meanwhile another one is made, and with it both are told.
         told(&app, spec("default", "two")).await;
         let bound = Key { accounts: BTreeSet::from(["shop".parse().unwrap()]), ..key() };
-        let answer = ask(&app, bound, 0).await;
+        let answer = ask(&app, bound, 0, 0).await;
         assert_eq!(answer["events"].as_array().unwrap().len(), 1, "{answer}");
         assert_eq!(answer["events"][0]["accountId"], json!(AccountId::of([7; 16])));
     }
@@ -188,7 +206,8 @@ mod tests {
         let mut changes = Changes::new();
         changes.push(Change::TrimEvents { seq: app.manager.last_event() });
         store.commit(changes).await.unwrap();
-        let (answer, made) = tokio::join!(ask(&app, key(), 30), app.manager.create(spec("default", "two")));
+        let (answer, made) =
+            tokio::join!(ask(&app, key(), 0, 30), app.manager.create(spec("default", "two")));
         made.unwrap();
         assert_eq!(answer["events"][0]["type"], "account.created", "{answer}");
     }
