@@ -1,7 +1,8 @@
 /*
  * What the way into the library costs from Kotlin: calls, events, and a large file. All on the test server, in this process. Prints,
- * and fails only when something does not work. It looks into /proc, and so is for Linux. The JVM's warming up is in the figures; to keep
- * its heap out of the last one: -Xms256m -Xmx256m -XX:+AlwaysPreTouch.
+ * and fails when something does not work, or when a file is held whole: so that the heap does not count as one, it is given
+ * whole at the start, with -Xms256m -Xmx256m -XX:+AlwaysPreTouch. Looks into /proc, and so is for Linux. The JVM's warming up is in the
+ * figures.
  *
  *     java -cp … BorderKt            # as it is meant
  *     java -cp … BorderKt --quick    # that it works; `check` does this
@@ -22,6 +23,9 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.runBlocking
 
 private const val PIECE = 1 shl 16
+
+/** MiB that a download may hold at once, however large the file is. */
+private const val MEMORY = 32.0
 
 fun main(arguments: Array<String>) = runBlocking {
     val bench = if ("--quick" in arguments) Border(calls = 200, events = 100, megabytes = 4) else Border(20_000, 900, 100)
@@ -88,16 +92,21 @@ private class Border(val calls: Int, val events: Int, val megabytes: Int) {
             }
         }
 
-        val held = resident()
+        var held = resident()
         val file: Attachment
         lineWhole("$megabytes MB up, by path", measureTime { file = client.upload(outgoing, MediaKind.DOCUMENT) })
         lineWhole("$megabytes MB up, in pieces", measureTime { client.upload(pieces, MediaKind.DOCUMENT) })
+        line("memory that the two left, server and all", resident() - held, "MiB")
+        // The server has what it will have: what is held more from now on is the download's.
+        held = resident()
+        forgetPeak()
         lineWhole("$megabytes MB down, by path", measureTime { client.download(file, folder.resolve("in.bin")) })
         var length = 0
         lineWhole("$megabytes MB down, in pieces", measureTime { client.download(file).collect { length += it.size } })
         check(length == megabytes shl 20) { "$length bytes came" }
-        // The test server keeps what is uploaded, encrypted: two copies of it stand in this figure.
-        line("memory after it, more than before", resident() - held, "MiB")
+        val more = peak() - held
+        line("memory while it came down, at most", more, "MiB")
+        check(more < MEMORY) { "a file is held whole" }
     }
 }
 
@@ -108,7 +117,15 @@ private fun lineEach(what: String, took: Duration) = line(what, took.toDouble(Du
 private fun lineWhole(what: String, took: Duration) = line(what, took.toDouble(DurationUnit.SECONDS), "s")
 
 /** What the process holds, MiB. */
-private fun resident(): Double {
-    val line = File("/proc/self/status").readLines().first { it.startsWith("VmRSS:") }
+private fun resident(): Double = status("VmRSS:")
+
+/** What the process held at most, MiB. */
+private fun peak(): Double = status("VmHWM:")
+
+/** What the process held at most is counted from now on. */
+private fun forgetPeak() = File("/proc/self/clear_refs").writeText("5")
+
+private fun status(name: String): Double {
+    val line = File("/proc/self/status").readLines().first { it.startsWith(name) }
     return line.filter(Char::isDigit).toDouble() / 1024
 }
