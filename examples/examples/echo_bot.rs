@@ -64,7 +64,10 @@ async fn run(account: Account, mut events: EventStream) -> Outcome<()> {
             let answer = Message::text(format!("you said: {text}"));
             // The event's id as a key: an event that comes again is answered once.
             let request = SendRequest::new(chat.parse()?, answer).idempotency_key(event.id.as_str());
-            account.send(request).await?;
+            // Beyond the account's limits, or while it is not connected: what came later is answered all the same.
+            if let Err(error) = account.send(request).await {
+                writeln!(std::io::stderr(), "not answered: {error}")?;
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ async fn run(options: Options) -> Outcome<()> {
 
     let keys = KeyStore::open(&options.data.join("keys.db"))?;
     let idempotency = Idempotency::open(&options.data.join("answers.db"))?;
-    let first = first_key(&keys, clock.wall().0).await?;
+    first_key(&keys, clock.wall().0).await?;
     let node = Node::new(clock.wall().0);
     let drain = node.drain.clone();
     let app = Arc::new(App {
@@ -158,9 +158,6 @@ async fn run(options: Options) -> Outcome<()> {
             tracing::debug!(%error, "frames to a client may wait for each other");
         }
     });
-    if let Some(key) = first {
-        println!("admin key: {key}");
-    }
     println!("listening on http://{address}{}", options.base);
     let restoring = tokio::spawn({
         let manager = manager.clone();
@@ -223,9 +220,9 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// The key with which everything begins; it is shown once.
-async fn first_key(keys: &KeyStore, now: u64) -> Outcome<Option<String>> {
+async fn first_key(keys: &KeyStore, now: u64) -> Outcome<()> {
     if !keys.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let text = keys::generate();
     let key = Key {
@@ -238,8 +235,10 @@ async fn first_key(keys: &KeyStore, now: u64) -> Outcome<Option<String>> {
         expires_at: None,
         created_at: now,
     };
+    // Shown first: one that was stored and never shown would be the only one, and nobody had it.
+    println!("admin key: {}", text.as_str());
     keys.add(&text, key).await?;
-    Ok(Some(text.to_string()))
+    Ok(())
 }
 
 /// Waits for the wish to end, and ends the accounts: sockets end with them, so that the server can end.

@@ -154,7 +154,7 @@ impl From<ManagerError> for Problem {
             ManagerError::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             ManagerError::NotUnlinked(_) => StatusCode::BAD_GATEWAY,
             ManagerError::QuotaExceeded { .. } => StatusCode::FORBIDDEN,
-            error => return Self::store(&error),
+            error => return Self { code, ..Self::store(&error) },
         };
         Self::new(status, code, detail)
     }

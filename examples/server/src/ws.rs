@@ -37,6 +37,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::keys::{Key, Scope};
 use crate::problem::Problem;
+use crate::rates::{PER_MINUTE, Rates};
 use crate::rest;
 
 /// How long a ticket opens a socket.
@@ -169,6 +170,8 @@ struct Socket<S> {
     usage: BTreeSet<AccountId>,
     /// Accounts that were told of.
     told: HashSet<AccountId>,
+    /// How often the client may show that it is there.
+    signs: Rates,
 }
 
 /// What a client wants to hear.
@@ -228,7 +231,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         let (wishes, usage, told) = (Wishes::default(), BTreeSet::new(), HashSet::new());
-        Self { app, caller, changes, socket, wishes, usage, told }
+        let signs = Rates::new(PER_MINUTE, None);
+        Self { app, caller, changes, socket, wishes, usage, told, signs }
     }
 
     async fn run(mut self) {
@@ -280,10 +284,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     let said = said.map_err(|_| Ended::with(CloseCode::Away, "silent for too long"))?;
                     let message = said.ok_or(Ended::silently("closed"))?.map_err(|error| Ended::of(&error))?;
                     silent_at = Instant::now() + SILENCE;
-                    if self.app.rates.take(&self.caller.key.id, "/ws", self.app.clock.boot()).is_err() {
+                    let said = self.hear(message).await?;
+                    // What only keeps the socket is counted for each of them: a key has many.
+                    let rates = match &said {
+                        Some(Said::Ping {}) | None => &self.signs,
+                        Some(_) => &self.app.rates,
+                    };
+                    if rates.take(&self.caller.key.id, "/ws", self.app.clock.boot()).is_err() {
                         return Err(Ended::with(CloseCode::Policy, "too many messages"));
                     }
-                    match self.hear(message).await? {
+                    match said {
                         Some(Said::Resume { seq: from }) => {
                             // What is yet to come is not passed over, whatever a client remembers of another database.
                             seq = seq.min(from);
@@ -356,7 +366,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             return self.send_deleted(event, id).await;
         }
         let snapshot = self.app.manager.account_after(event).await.map_err(|_| STORE_FAILED)?;
-        let Some(snapshot) = snapshot.filter(|account| self.is_wanted(&account.name)) else { return Ok(()) };
+        let Some(mut snapshot) = snapshot.filter(|account| self.is_wanted(&account.name)) else {
+            return Ok(());
+        };
         self.told.insert(id.clone());
         match frame(event.kind) {
             Frame::Message | Frame::None => {
@@ -373,6 +385,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 if event.kind == EventKind::AccountRestriction {
                     let data = json!({ "accountId": id, "restriction": event.data });
                     self.send("whatsapp-restriction", event.seq, data).await?;
+                }
+                if event.kind == EventKind::AccountStatus {
+                    as_it_was(&mut snapshot, event);
                 }
                 let data = update(&self.app, &self.caller.key, &snapshot).await;
                 self.send("whatsapp-status", event.seq, data).await?;
@@ -484,6 +499,15 @@ fn frame(kind: EventKind) -> Frame {
         | K::SendQueued
         | K::SendExpired => Frame::Message,
         _ => Frame::None,
+    }
+}
+
+/// Every change of a status is told (R116), also when the account stands elsewhere by now: what is told next says where.
+fn as_it_was(account: &mut AccountSnapshot, event: &EventRecord) {
+    let told = |name: &str| event.data.get(name).cloned().unwrap_or_default();
+    let (status, reason) = (serde_json::from_value(told("status")), serde_json::from_value(told("reason")));
+    if let (Ok(status), Ok(reason)) = (status, reason) {
+        (account.status, account.reason, account.seq) = (status, reason, event.account_seq);
     }
 }
 

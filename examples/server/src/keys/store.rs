@@ -43,6 +43,12 @@ struct Inner {
     changes: watch::Sender<u64>,
 }
 
+impl Inner {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The keys cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
@@ -75,30 +81,26 @@ impl KeyStore {
         Ok(Self { inner: Arc::new(Inner { file: Mutex::new(file), keys: Mutex::new(keys), changes }) })
     }
 
-    fn keys(&self) -> MutexGuard<'_, Keys> {
-        self.inner.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The key of this text. It is looked up by its hash, so that the time tells nothing of the text.
     pub(crate) fn find(&self, text: &str) -> Option<Arc<Key>> {
-        let keys = self.keys();
+        let keys = self.inner.keys();
         keys.ids.get(&hash(text)).and_then(|id| keys.by_id.get(id)).cloned()
     }
 
     /// The key of this id as it is now; `None` once it was removed.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Key>> {
-        self.keys().by_id.get(id).cloned()
+        self.inner.keys().by_id.get(id).cloned()
     }
 
     /// All keys, the oldest first.
     pub(crate) fn list(&self) -> Vec<Arc<Key>> {
-        let mut keys: Vec<_> = self.keys().by_id.values().cloned().collect();
+        let mut keys: Vec<_> = self.inner.keys().by_id.values().cloned().collect();
         keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         keys
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.keys().by_id.is_empty()
+        self.inner.keys().by_id.is_empty()
     }
 
     /// Wakes whoever uses a key for long, whenever one of them is changed or removed.
@@ -108,63 +110,60 @@ impl KeyStore {
 
     /// Adds the key of this text.
     pub(crate) async fn add(&self, text: &str, key: Key) -> Result<Arc<Key>, KeyError> {
-        let (hash, data, id) = (hash(text), serde_json::to_string(&key)?, key.id.clone());
-        let key = Arc::new(key);
-        let added = (hash, Arc::clone(&key));
-        self.write(
-            move |file| {
-                file.execute("INSERT INTO key (hash, id, data) VALUES (?1, ?2, ?3)", params![hash, id, data])
-            },
-            move |keys| keys.insert(added.0, added.1),
-        )
-        .await?;
-        Ok(key)
+        let (hash, key) = (hash(text), Arc::new(key));
+        self.write(move |file, inner| {
+            let data = serde_json::to_string(&*key)?;
+            let added = "INSERT INTO key (hash, id, data) VALUES (?1, ?2, ?3)";
+            file.execute(added, params![hash, key.id, data])?;
+            inner.keys().insert(hash, Arc::clone(&key));
+            Ok(key)
+        })
+        .await
     }
 
-    /// Puts this in the place of the key of its id. `false` when there is none.
-    pub(crate) async fn change(&self, key: Key) -> Result<bool, KeyError> {
-        let (data, id) = (serde_json::to_string(&key)?, key.id.clone());
-        let count = self
-            .write(
-                move |file| file.execute("UPDATE key SET data = ?1 WHERE id = ?2", params![data, id]),
-                move |keys| {
-                    // One that was removed meanwhile stays removed.
-                    if let Some(place) = keys.by_id.get_mut(&key.id) {
-                        *place = Arc::new(key);
-                    }
-                },
-            )
-            .await?;
-        Ok(count > 0)
+    /// Puts what `change` makes of a key in its place: of the key as it is by then, so that of two changes at once both
+    /// hold. `None` when there is none of this id.
+    pub(crate) async fn change(
+        &self,
+        id: &str,
+        change: impl FnOnce(&Key) -> Key + Send + 'static,
+    ) -> Result<Option<Arc<Key>>, KeyError> {
+        let id = id.to_owned();
+        self.write(move |file, inner| {
+            let Some(before) = inner.keys().by_id.get(&id).cloned() else { return Ok(None) };
+            let key = Arc::new(change(&before));
+            let data = serde_json::to_string(&*key)?;
+            file.execute("UPDATE key SET data = ?1 WHERE id = ?2", params![data, id])?;
+            inner.keys().by_id.insert(id, Arc::clone(&key));
+            Ok(Some(key))
+        })
+        .await
     }
 
     /// Removes a key. `false` when there is none of this id.
     pub(crate) async fn remove(&self, id: &str) -> Result<bool, KeyError> {
-        let (name, gone) = (id.to_owned(), id.to_owned());
-        let count = self
-            .write(
-                move |file| file.execute("DELETE FROM key WHERE id = ?1", [name]),
-                move |keys| keys.remove(&gone),
-            )
-            .await?;
-        Ok(count > 0)
+        let id = id.to_owned();
+        self.write(move |file, inner| {
+            let count = file.execute("DELETE FROM key WHERE id = ?1", [&id])?;
+            inner.keys().remove(&id);
+            Ok(count > 0)
+        })
+        .await
     }
 
     /// Writes to the file, and then to memory: all of it, also when nobody waits for it any more.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
-        then: impl FnOnce(&mut Keys) + Send + 'static,
-    ) -> Result<usize, KeyError> {
+        write: impl FnOnce(&Connection, &Inner) -> Result<T, KeyError> + Send + 'static,
+    ) -> Result<T, KeyError> {
         let inner = Arc::clone(&self.inner);
         let written = spawn_blocking(move || {
-            // Until memory has it too: two changes are in both in the same order.
+            // Until memory has it too: two changes are in both in the same order, and the second is one of the first.
             let file = inner.file.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = write(&file)?;
-            then(&mut inner.keys.lock().unwrap_or_else(PoisonError::into_inner));
+            let written = write(&file, &inner)?;
             inner.changes.send_modify(|changes| *changes += 1);
-            Ok::<_, rusqlite::Error>(count)
+            Ok(written)
         });
-        Ok(written.await.map_err(|_| KeyError::Interrupted)??)
+        written.await.map_err(|_| KeyError::Interrupted)?
     }
 }

@@ -46,6 +46,22 @@ pub(crate) struct Update {
     expires_at: Option<Option<u64>>,
 }
 
+impl Update {
+    /// What becomes of a key.
+    fn of(self, before: &Key) -> Key {
+        Key {
+            id: before.id.clone(),
+            label: self.label.unwrap_or_else(|| before.label.clone()),
+            tenant: before.tenant.clone(),
+            accounts: self.accounts.unwrap_or_else(|| before.accounts.clone()),
+            scopes: self.scopes.unwrap_or_else(|| before.scopes.clone()),
+            addresses: self.addresses.unwrap_or_else(|| before.addresses.clone()),
+            expires_at: self.expires_at.unwrap_or(before.expires_at),
+            created_at: before.created_at,
+        }
+    }
+}
+
 fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -53,12 +69,16 @@ fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>
 /// The last millisecond that JSON's numbers tell from the next: later than any key needs.
 const LATEST: u64 = (1 << 53) - 1;
 
-/// Whether a key can be so.
-fn check(key: &Key) -> Result<(), Problem> {
-    if key.expires_at.is_some_and(|at| at > LATEST) {
+/// Whether a key can be so: of what is changed.
+fn check(
+    label: Option<&str>,
+    scopes: Option<&BTreeSet<Scope>>,
+    expires_at: Option<u64>,
+) -> Result<(), Problem> {
+    if expires_at.is_some_and(|at| at > LATEST) {
         return Err(Problem::bad_request(format!("expiresAt is at most {LATEST}; null is for ever")));
     }
-    if key.scopes.is_empty() || key.label.len() > 200 {
+    if scopes.is_some_and(BTreeSet::is_empty) || label.is_some_and(|label| label.len() > 200) {
         return Err(Problem::bad_request("a key has a scope, and a label of at most 200 characters"));
     }
     Ok(())
@@ -103,6 +123,7 @@ pub(crate) async fn create(
     if !keeps(&caller, &tenant) {
         return Err(Problem::forbidden("this key looks after its own tenant"));
     }
+    check(Some(&body.label), Some(&body.scopes), body.expires_at)?;
     let text = generate();
     let key = Key {
         id: id(),
@@ -114,7 +135,6 @@ pub(crate) async fn create(
         expires_at: body.expires_at,
         created_at: app.now(),
     };
-    check(&key)?;
     let key = app.keys.add(&text, key).await?;
     let mut answer = serde_json::to_value(&*key).unwrap_or_default();
     if let Some(fields) = answer.as_object_mut() {
@@ -140,19 +160,10 @@ pub(crate) async fn update(
     Path(id): Path<String>,
     Json(body): Json<Update>,
 ) -> Result<Answer<Key>, Problem> {
-    let before = other(&app, &caller, &id)?;
-    let key = Key {
-        id,
-        label: body.label.unwrap_or_else(|| before.label.clone()),
-        tenant: before.tenant.clone(),
-        accounts: body.accounts.unwrap_or_else(|| before.accounts.clone()),
-        scopes: body.scopes.unwrap_or_else(|| before.scopes.clone()),
-        addresses: body.addresses.unwrap_or_else(|| before.addresses.clone()),
-        expires_at: body.expires_at.unwrap_or(before.expires_at),
-        created_at: before.created_at,
-    };
-    check(&key)?;
-    if app.keys.change(key.clone()).await? { Ok(Answer(key)) } else { Err(Problem::not_found()) }
+    other(&app, &caller, &id)?;
+    check(body.label.as_deref(), body.scopes.as_ref(), body.expires_at.flatten())?;
+    let changed = app.keys.change(&id, |before| body.of(before)).await?;
+    changed.map(|key| Answer(Key::clone(&key))).ok_or_else(Problem::not_found)
 }
 
 /// `DELETE /keys/{id}`

@@ -7,9 +7,11 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use wa_manager::account::AccountSettings;
 use wa_manager::clock::SystemClock;
+use wa_manager::event::NewEvent;
 use wa_manager::pairing::{MemoryPairingStore, PairingStore};
-use wa_manager::store::{ManagerStore, MemoryManagerStore};
-use wa_manager::{ClientManager, PathTemplate, TenantId};
+use wa_manager::store::{Changes, ManagerStore, MemoryManagerStore};
+use wa_manager::{AccountSpec, ClientManager, EventId, PathTemplate, TenantId};
+use wa_types::UnixMillis;
 
 use super::*;
 use crate::idempotency::Idempotency;
@@ -148,4 +150,71 @@ fn a_key_has_so_many_sockets() {
     assert!(tickets.place("other").is_some());
     places.pop();
     assert!(tickets.place("k").is_some());
+}
+
+/// Stores events of the account's status at once, without a word to anybody.
+async fn store_statuses(store: &MemoryManagerStore, account: &AccountId, statuses: &[&str]) {
+    let mut changes = Changes::new();
+    for status in statuses {
+        changes.push_event(NewEvent {
+            id: EventId::of(SystemRandom.array()),
+            tenant: TenantId::default(),
+            account: Some(account.clone()),
+            kind: EventKind::AccountStatus,
+            at: UnixMillis(1),
+            data: json!({ "before": "idle", "status": status, "reason": null }),
+        });
+    }
+    store.commit(changes).await.unwrap();
+}
+
+/// A server with an account, and its store.
+async fn app_with_an_account() -> (Arc<App>, Arc<MemoryManagerStore>, AccountId, TempDir) {
+    let store = Arc::new(MemoryManagerStore::new());
+    let (app, directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
+    let account = app.manager.create(AccountSpec::default()).await.unwrap().id().clone();
+    (app, store, account, directory)
+}
+
+async fn frame_of(client: &mut WebSocketStream<DuplexStream>) -> Value {
+    serde_json::from_str(next(client).await.to_text().unwrap()).unwrap()
+}
+
+/// R116: a status that holds for a moment only is told, too.
+#[tokio::test(start_paused = true)]
+async fn each_change_of_a_status_is_told_as_it_was() {
+    let (app, store, account, _directory) = app_with_an_account().await;
+    let (_socket, mut client) = opened(&app, 1 << 16).await;
+    assert_eq!(frame_of(&mut client).await["event"], "whatsapp-all-statuses");
+    store_statuses(&store, &account, &["disconnected", "authenticated", "ready"]).await;
+    app.manager.create(AccountSpec::default()).await.unwrap();
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let frame = frame_of(&mut client).await;
+        if frame["event"] == "whatsapp-status" && frame["data"]["accountId"] == json!(account) {
+            told.push(frame["data"]["status"].clone());
+        }
+    }
+    assert_eq!(told, ["disconnected", "authenticated", "ready"]);
+}
+
+/// Whoever reads too slowly is told all as it is, and where to find what it missed.
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_falls_behind_is_told_all_as_it_is() {
+    let (app, store, account, _directory) = app_with_an_account().await;
+    let (_socket, mut client) = opened(&app, 64).await;
+    assert_eq!(frame_of(&mut client).await["event"], "whatsapp-all-statuses");
+    let statuses = ["disconnected"; 2 * BEHIND as usize];
+    store_statuses(&store, &account, &statuses).await;
+    app.manager.create(AccountSpec::default()).await.unwrap();
+    let mut single = 0;
+    let missed = loop {
+        let frame = frame_of(&mut client).await;
+        if frame["event"] == "whatsapp-all-statuses" {
+            break frame["data"]["missed"].clone();
+        }
+        single += 1;
+    };
+    assert!(single < statuses.len(), "told one by one");
+    assert!(missed["upTo"].as_u64().unwrap() - missed["after"].as_u64().unwrap() > BEHIND, "{missed}");
 }

@@ -336,3 +336,19 @@ async fn a_key_is_not_kept() {
         }
     }
 }
+
+/// Two people who change one key at the same time both have their way.
+#[tokio::test]
+async fn two_changes_of_a_key_at_once_both_hold() {
+    let server = Server::sandbox().await;
+    let made = server.post("/keys", json!({ "scopes": ["read"] })).await.expect(201);
+    let path = format!("/keys/{}", made["id"].as_str().unwrap());
+    for round in 0..20 {
+        let change = async |body| server.call(Method::PUT, &path, body).await.expect(200);
+        let label = format!("label {round}");
+        let scopes = if round % 2 == 0 { json!(["control"]) } else { json!(["read"]) };
+        tokio::join!(change(json!({ "label": label })), change(json!({ "scopes": scopes })));
+        let key = server.call(Method::GET, &path, Value::Null).await.expect(200);
+        assert_eq!((&key["label"], &key["scopes"]), (&json!(label), &scopes));
+    }
+}

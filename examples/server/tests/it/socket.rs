@@ -419,6 +419,24 @@ async fn what_a_client_says_is_counted() {
     assert_eq!(socket.close_code().await, CloseCode::Policy);
 }
 
+/// A page asks whether the server is there; many pages of one key do not close each other by it.
+#[tokio::test]
+async fn clients_that_only_show_that_they_are_there_are_not_counted_together() {
+    let server = Server::start(&["--sandbox"]).await;
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(Socket::open(&server, &server.key).await);
+    }
+    for socket in &mut sockets {
+        for _ in 0..30 {
+            socket.0.send(Message::text(r#"{"type":"ping"}"#)).await.unwrap();
+        }
+        for _ in 0..30 {
+            socket.event("pong").await;
+        }
+    }
+}
+
 /// What is none of the protocol ends the socket, with a reason.
 #[tokio::test]
 async fn nonsense_ends_a_socket_cleanly() {
