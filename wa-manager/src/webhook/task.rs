@@ -332,6 +332,7 @@ impl Shared {
             is_parallel: record.spec.is_parallel,
             since: record.since,
             policy: record.policy(self.policy),
+            health: if record.state == WebhookState::Degraded { Health::Bad } else { Health::Good },
             on_health: Box::new(move |health| shared.on_health(&hook, health)),
             sink: Arc::new(Post {
                 record,

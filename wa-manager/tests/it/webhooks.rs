@@ -387,6 +387,35 @@ async fn a_target_has_ten_seconds_to_answer() {
     scene.end().await;
 }
 
+/// One that did badly before a restart, or before it was changed, is tried at once, and does well as soon as it takes something.
+#[tokio::test]
+async fn a_degraded_webhook_is_enabled_by_what_it_takes_after_a_restart_or_a_change() {
+    for is_changed in [false, true] {
+        let status = Arc::new(AtomicU16::new(503));
+        let answered = Arc::clone(&status);
+        let receiver = Receiver::start(move |_| (answered.load(Ordering::SeqCst), None)).await;
+        let mut scene = Scene::with(once()).await;
+        let hook = scene.hook(&receiver.url()).await;
+        scene.push([5]).await;
+        scene.hub.subscribe(degraded(), Some(0)).next().await.unwrap();
+        status.store(200, Ordering::SeqCst);
+        if is_changed {
+            let patch = WebhookPatch { is_parallel: Some(true), ..WebhookPatch::default() };
+            let changed = scene.webhooks.update(&tenant(), &hook.id, patch).await.unwrap();
+            assert_eq!(changed.state, WebhookState::Degraded, "nobody knows yet");
+        } else {
+            let (store, _) = scene.end().await;
+            scene = Scene::start(store, LOCAL, Duration::from_secs(10), once()).await;
+        }
+        // It takes the one that it had not taken.
+        let of_it = |received: &Received| received.header("webhook-id") == event_id(5).as_str();
+        receiver.wait_until(|received| received.iter().filter(|one| of_it(one)).count() == 2).await;
+        let (_, webhooks) = scene.end().await;
+        let state = webhooks.get(&tenant(), &hook.id).await.unwrap().state;
+        assert_eq!(state, WebhookState::Enabled, "changed: {is_changed}");
+    }
+}
+
 /// A target that says when to come back is not asked before, however short our own waits are.
 #[tokio::test]
 async fn a_target_says_how_long_it_wants_to_be_left_alone() {
