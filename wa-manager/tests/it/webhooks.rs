@@ -640,6 +640,27 @@ async fn webhooks_of_an_account_that_is_deleted_leave_nothing() {
     }
 }
 
+/// What is under way to several webhooks has one second to end, and not one after the other.
+#[tokio::test(start_paused = true)]
+async fn all_webhooks_of_an_account_end_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let scene = Scene::in_memory().await;
+    let account = AccountId::of([1; 16]);
+    scene.account(1).await;
+    for _ in 0..5 {
+        let url = format!("http://{}/", silent.local_addr().unwrap());
+        let spec = WebhookSpec { account: Some(account.clone()), ..WebhookSpec::new(url, secret(1)) };
+        scene.webhooks.create(tenant(), spec).await.unwrap();
+    }
+    scene.push([1]).await;
+    // Virtual time: it passes when all wait, those that deliver for their answers.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let start = tokio::time::Instant::now();
+    scene.webhooks.stop_account(&account).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 1);
+    scene.end().await;
+}
+
 /// An account that was not deleted after all: what was set up meanwhile is delivered to, too.
 #[tokio::test]
 async fn webhooks_of_an_account_that_is_not_deleted_after_all_go_on() {
