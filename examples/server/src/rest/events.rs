@@ -37,33 +37,45 @@ pub(crate) async fn list(
     caller.may(Scope::Read)?;
     let Query(Since { since, limit, wait }) =
         query.map_err(|error| Problem::bad_request(error.body_text()))?;
-    // A client may remember the numbers of another database.
-    let after = since.unwrap_or(0).min(app.manager.last_event());
-    let (after, limit) = (after, limit.unwrap_or(100).clamp(1, 1000));
+    let after = known(&app, since.unwrap_or(0)).await?;
+    let limit = limit.unwrap_or(100).clamp(1, 1000);
     let wait = Duration::from_secs(wait.unwrap_or(0)).min(LONGEST / 2);
-    let mut page = read(&app, &caller, after, limit).await?;
+    let mut page = read(&app, &caller, after, limit, app.manager.last_event()).await?;
     if page.events.is_empty() && !wait.is_zero() {
         let filter = EventFilter { tenant: Some(caller.key.tenant.clone()), ..EventFilter::default() };
         let mut stream = app.manager.subscribe(filter, Some(page.next));
         let heard = async {
             loop {
                 match stream.next().await {
-                    Ok(event) if reaches(&app, &caller, &event).await => break,
+                    Ok(event) if reaches(&app, &caller, &event).await => break event.seq,
                     // What is gone by now is told by `first`.
                     Ok(_) | Err(StreamError::Lagged { .. }) => {}
-                    Err(_) => break,
+                    Err(_) => break 0,
                 }
             }
         };
-        let _nothing_came = timeout(wait, heard).await;
+        // Zero if nothing came.
+        let heard = timeout(wait, heard).await.unwrap_or_default();
         // The key may be another one by now.
         let caller = caller.again(&app)?;
         caller.may(Scope::Read)?;
-        page = read(&app, &caller, after, limit).await?;
+        page = read(&app, &caller, after, limit, heard.max(app.manager.last_event())).await?;
     }
     // After the page: whatever was forgotten before it was read is before this.
     let first = app.manager.first_event().await?;
     Ok(Answer(json!({ "events": page.events, "next": page.next, "first": first })))
+}
+
+/// The number from which a client goes on: the one that it says, unless it remembers that of another database. What was stored
+/// just now can be read a moment before it is told to everybody.
+async fn known(app: &App, since: u64) -> Result<u64, Problem> {
+    let last = app.manager.last_event();
+    if since <= last {
+        return Ok(since);
+    }
+    let query = EventQuery { after: since - 1, limit: 1, ..EventQuery::default() };
+    let is_ours = !app.manager.events_since(query).await?.is_empty();
+    Ok(if is_ours { since } else { last })
 }
 
 /// Whether a key may hear of an event of its tenant.
@@ -83,12 +95,11 @@ struct Page {
 }
 
 /// A key that is bound to accounts reads the events of those of them that are there: events name accounts by their ids, and
-/// nobody knows which names the others had.
-async fn read(app: &App, caller: &Caller, after: u64, limit: usize) -> Result<Page, Problem> {
+/// nobody knows which names the others had. All up to `last` is stored: what is stored while one account after the other is
+/// asked comes with the next page, in its order.
+async fn read(app: &App, caller: &Caller, after: u64, limit: usize, last: u64) -> Result<Page, Problem> {
     let Key { tenant, accounts, .. } = &*caller.key;
     let query = EventQuery { after, tenant: Some(tenant.clone()), limit, ..EventQuery::default() };
-    // What is stored while one account after the other is asked comes with the next page, in its order.
-    let last = app.manager.last_event();
     let mut events = Vec::new();
     if accounts.is_empty() {
         events = app.manager.events_since(query).await?;
@@ -125,11 +136,15 @@ async fn bound(app: &App, key: &Key) -> Result<Vec<AccountId>, Problem> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::pin::pin;
 
+    use futures_util::FutureExt as _;
     use wa_manager::event::{EventKind, NewEvent};
+    use wa_manager::hub::Hub;
     use wa_manager::pairing::MemoryPairingStore;
     use wa_manager::store::{Change, Changes, ManagerStore as _, MemoryManagerStore};
     use wa_manager::{AccountSpec, EventId, TenantId};
+    use wa_types::UnixMillis;
 
     use super::*;
     use crate::ws::tests::{app_on, key};
@@ -146,11 +161,27 @@ mod tests {
         while events.next().await.unwrap().account.as_ref() != Some(account.id()) {}
     }
 
+    /// What is told from this number on.
+    async fn ask_since(app: &Arc<App>, key: Key, since: u64, wait: u64) -> Value {
+        let caller = Caller { key: Arc::new(key), from: [127, 0, 0, 1].into() };
+        let since = Since { since: Some(since), limit: None, wait: Some(wait) };
+        list(State(Arc::clone(app)), caller, Ok(Query(since))).await.unwrap().0
+    }
+
     /// What is told from the beginning on.
     async fn ask(app: &Arc<App>, key: Key, wait: u64) -> Value {
-        let caller = Caller { key: Arc::new(key), from: [127, 0, 0, 1].into() };
-        let since = Since { since: Some(0), limit: None, wait: Some(wait) };
-        list(State(Arc::clone(app)), caller, Ok(Query(since))).await.unwrap().0
+        ask_since(app, key, 0, wait).await
+    }
+
+    fn event(number: u64, tenant: &str, account: Option<AccountId>) -> NewEvent {
+        NewEvent {
+            id: EventId::of(u128::from(number).to_be_bytes()),
+            tenant: TenantId::new(tenant),
+            account,
+            kind: EventKind::AccountUpdated,
+            at: UnixMillis(0),
+            data: json!({}),
+        }
     }
 
     #[tokio::test]
@@ -163,14 +194,7 @@ mod tests {
         (row.id, row.name) = (AccountId::of([7; 16]), "shop".parse().unwrap());
         let mut changes = Changes::new();
         changes.put_account(row.clone());
-        changes.push_event(NewEvent {
-            id: EventId::of([7; 16]),
-            tenant: TenantId::default(),
-            account: Some(row.id),
-            kind: EventKind::AccountCreated,
-            at: row.created_at,
-            data: json!({}),
-        });
+        changes.push_event(event(7, "default", Some(row.id)));
         store.commit(changes).await.unwrap();
         // Meanwhile another one is made, and with it both are told.
         told(&app, spec("default", "two")).await;
@@ -190,6 +214,58 @@ mod tests {
         store.commit(changes).await.unwrap();
         let (answer, made) = tokio::join!(ask(&app, key(), 30), app.manager.create(spec("default", "two")));
         made.unwrap();
+        assert_eq!(answer["events"][0]["type"], "account.created", "{answer}");
+    }
+
+    /// What is stored is told to the manager's subscribers a moment later. Who reads it in between goes on after it.
+    #[tokio::test]
+    async fn an_event_that_was_read_as_soon_as_it_was_stored_is_not_read_again() {
+        let store = Arc::new(MemoryManagerStore::new());
+        let (app, _directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
+        let mut events = app.manager.subscribe(EventFilter::default(), None);
+        let account = app.manager.create(spec("default", "shop")).await.unwrap().id().clone();
+        // After its level nothing more happens by itself.
+        while events.next().await.unwrap().account_seq < 2 {}
+        let last = app.manager.last_event();
+        let mut changes = Changes::new();
+        changes.push_event(event(7, "default", Some(account)));
+        store.commit(changes).await.unwrap();
+        assert_eq!(app.manager.last_event(), last, "nobody was told");
+        let bound = Key { accounts: BTreeSet::from(["shop".parse().unwrap()]), ..key() };
+        for key in [key(), bound] {
+            // A wait ends with the event, not before it.
+            let answer = ask_since(&app, key.clone(), last, 30).await;
+            assert_eq!(answer["events"].as_array().unwrap().len(), 1, "{answer}");
+            let next = answer["next"].as_u64().unwrap();
+            assert!(next > last, "{answer}");
+            let again = ask_since(&app, key, next, 0).await;
+            assert_eq!((&again["events"], &again["next"]), (&json!([]), &json!(next)));
+        }
+        // Numbers that nothing has yet are of another database.
+        for unknown in [last + 2, u64::MAX] {
+            assert_eq!(ask_since(&app, key(), unknown, 0).await["next"], json!(last + 1));
+        }
+    }
+
+    /// So much happens for others at once that the wait has to read it, and it is forgotten by then.
+    #[tokio::test]
+    async fn who_waits_goes_on_after_what_was_forgotten_before_it_was_read() {
+        let store = Arc::new(MemoryManagerStore::new());
+        let (app, _directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
+        let mut answer = pin!(ask(&app, key(), 30));
+        assert_eq!(answer.as_mut().now_or_never(), None, "it waits");
+        let mut changes = Changes::new();
+        for number in 0..u64::try_from(Hub::CAPACITY * 2).unwrap() {
+            changes.push_event(event(number, "other", None));
+        }
+        store.commit(changes).await.unwrap();
+        told(&app, spec("other", "one")).await;
+        let mut changes = Changes::new();
+        changes.push(Change::TrimEvents { seq: app.manager.last_event() });
+        store.commit(changes).await.unwrap();
+        assert_eq!(answer.as_mut().now_or_never(), None, "it waits on");
+        told(&app, spec("default", "two")).await;
+        let answer = answer.await;
         assert_eq!(answer["events"][0]["type"], "account.created", "{answer}");
     }
 }
