@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use wa_manager::account::AccountSettings;
 use wa_manager::clock::SystemClock;
 use wa_manager::pairing::{MemoryPairingStore, PairingStore};
-use wa_manager::store::{ManagerStore, MemoryManagerStore};
+use wa_manager::store::{ManagerStore, MemoryManagerStore, SqliteManagerStore};
 use wa_manager::{ClientManager, PathTemplate, TenantId};
 
 use super::*;
@@ -187,7 +187,7 @@ async fn the_server_does_not_end_before_every_socket_was_told() {
     let (app, _directory) = app().await;
     let (mut end, over, mut clients) = served(&app).await;
     for client in &mut clients {
-        // The second one is heard when the store is closed: that is no failure of it.
+        // What it is told does not fit, whatever came with the answer to its request.
         for _ in 0..2 {
             client.send(Message::text(r#"{"type":"subscribe"}"#)).await.unwrap();
         }
@@ -206,6 +206,29 @@ async fn the_server_does_not_end_before_every_socket_was_told() {
     }
     drop(clients);
     end.await.unwrap().unwrap();
+}
+
+/// The manager closes its store when it ends: that is no failure of the store.
+#[tokio::test]
+async fn who_asks_when_the_store_is_closed_is_told_that_the_server_ends() {
+    let files = TempDir::new().unwrap();
+    let store = Arc::new(SqliteManagerStore::open(files.path().join("manager.db")).unwrap());
+    let (app, _directory) = app_on(store, Arc::new(MemoryPairingStore::new())).await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        // It holds less than the first frame: what the client says is heard when that is read.
+        let (socket, mut client) = opened(&app, 64).await;
+        client.send(Message::text(r#"{"type":"subscribe"}"#)).await.unwrap();
+        clients.push((socket, client));
+    }
+    app.manager.shutdown(SLOWEST).await;
+    for (socket, mut client) in clients {
+        assert!(next(&mut client).await.is_text(), "how everything is");
+        let Message::Close(Some(goodbye)) = next(&mut client).await else { panic!("no goodbye") };
+        assert_eq!((goodbye.code, goodbye.reason.as_str()), (CloseCode::Away, "the server ends"));
+        drop(client);
+        socket.await.unwrap();
+    }
 }
 
 /// Whoever hears nothing holds the server for three seconds.
