@@ -35,6 +35,7 @@ mod test_server;
 mod ws;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -179,26 +180,35 @@ async fn run(options: Options) -> Outcome<()> {
     let over = CancellationToken::new();
     let served =
         axum::serve(listener, service).with_graceful_shutdown(stopped(manager.clone(), drain, over.clone()));
-    let too_long = async {
-        over.cancelled().await;
-        tokio::time::sleep(LINGER).await;
-    };
-    let ended = async {
-        let served = served.await;
-        // To the framework they are no connections any more.
-        app.sockets.close();
-        app.sockets.wait().await;
-        served
-    };
-    // Whoever holds a connection open does not hold the server.
-    let served = tokio::select! {
-        served = ended => served,
-        () = too_long => Ok(()),
-    };
+    let served = ended(served, &app.sockets, &over).await;
     restoring.abort();
     upkeep.abort();
     served?;
     Ok(())
+}
+
+/// Waits until all was answered, and every socket was told goodbye. Whoever holds a connection open does not hold the server for
+/// long after it is over.
+async fn ended(
+    served: impl IntoFuture<Output = io::Result<()>>,
+    sockets: &TaskTracker,
+    over: &CancellationToken,
+) -> io::Result<()> {
+    let all = async {
+        let served = served.await;
+        // To the framework they are no connections any more.
+        sockets.close();
+        sockets.wait().await;
+        served
+    };
+    let too_long = async {
+        over.cancelled().await;
+        tokio::time::sleep(LINGER).await;
+    };
+    tokio::select! {
+        served = all => served,
+        () = too_long => Ok(()),
+    }
 }
 
 /// What browsers trust, and the certificates in this file.
@@ -212,7 +222,7 @@ fn settings(file: &Path) -> Outcome<AccountSettings> {
 }
 
 /// A directory that nobody else reads.
-fn make_private(path: &Path) -> std::io::Result<()> {
+fn make_private(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -31,7 +31,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::{EventFilter, StreamError};
-use wa_manager::{AccountId, AccountKey, AccountName, AccountSnapshot};
+use wa_manager::store::ManagerStoreError;
+use wa_manager::{AccountId, AccountKey, AccountName, AccountSnapshot, ManagerError};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -269,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                         seq = self.send_all(Some(seq)).await?;
                         events = self.app.manager.subscribe(filter.clone(), Some(seq));
                     }
-                    Err(_) => return Err(Ended::with(CloseCode::Away, "the server ends")),
+                    Err(_) => return Err(SERVER_ENDS),
                 },
                 Ok(()) = self.changes.changed() => {
                     let caller = self.caller_now().ok_or(KEY_REFUSED)?;
@@ -341,8 +342,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// All accounts as they are. Gives back the number from which events go on. Whoever missed events is told from where
     /// to where: `GET /whatsapp/events` has them.
     async fn send_all(&mut self, heard: Option<u64>) -> Result<u64, Ended> {
-        let board =
-            self.app.manager.all_statuses(Some(&self.caller.key.tenant)).await.map_err(|_| STORE_FAILED)?;
+        let board = self.app.manager.all_statuses(Some(&self.caller.key.tenant)).await.map_err(not_read)?;
         let mut wanted = board.accounts;
         wanted.retain(|account| self.is_wanted(&account.name));
         let (app, key) = (Arc::clone(&self.app), Arc::clone(&self.caller.key));
@@ -365,7 +365,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if event.kind == EventKind::AccountDeleted {
             return self.send_deleted(event, id).await;
         }
-        let snapshot = self.app.manager.account_after(event).await.map_err(|_| STORE_FAILED)?;
+        let snapshot = self.app.manager.account_after(event).await.map_err(not_read)?;
         let Some(mut snapshot) = snapshot.filter(|account| self.is_wanted(&account.name)) else {
             return Ok(());
         };
@@ -462,7 +462,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 }
 
 const KEY_REFUSED: Ended = Ended::with(CloseCode::Policy, "the key is no longer good");
-const STORE_FAILED: Ended = Ended::with(CloseCode::Error, "the store failed");
+const SERVER_ENDS: Ended = Ended::with(CloseCode::Away, "the server ends");
+
+/// Why something could not be read: the manager closes its store when it ends.
+fn not_read(error: ManagerError) -> Ended {
+    match error {
+        ManagerError::Store(ManagerStoreError::Closed) => SERVER_ENDS,
+        error => {
+            tracing::warn!(%error, "a socket ends as the store failed");
+            Ended::with(CloseCode::Error, "the store failed")
+        }
+    }
+}
 
 /// What of an event is told.
 enum Frame {

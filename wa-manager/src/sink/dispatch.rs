@@ -57,6 +57,8 @@ pub struct DispatcherParts {
     pub since: u64,
     /// How patient we are with it.
     pub policy: DeliveryPolicy,
+    /// How it did when that was last told. One that did badly is tried with one event first, and does well if it takes it.
+    pub health: Health,
     /// What is to be written when the endpoint begins or ends to do badly. It goes with the same commit.
     pub on_health: Box<dyn Fn(Health) -> Changes + Send + Sync>,
 }
@@ -214,6 +216,9 @@ impl Dispatcher {
         let further = cursors.into_iter().filter(|cursor| cursor.seq > all);
         let further = further.filter_map(|cursor| Some((cursor.account?, cursor.seq))).collect();
         self.lanes = Lanes::new(parts.policy, parts.is_parallel, Progress { all, further });
+        if parts.health != Health::Good {
+            self.lanes.probe_first();
+        }
         (self.written, self.looked) = (all, all);
         None
     }

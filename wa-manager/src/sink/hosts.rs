@@ -66,6 +66,7 @@ impl Sinks {
                 is_parallel,
                 since: 0,
                 policy,
+                health: Health::Good,
                 on_health: Box::new(move |health| {
                     match health {
                         Health::Good => tracing::info!(sink = name, "the sink takes events again"),

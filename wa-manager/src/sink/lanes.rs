@@ -148,6 +148,11 @@ impl Lanes {
         }
     }
 
+    /// The endpoint is tried with one event before the others.
+    pub(super) const fn probe_first(&mut self) {
+        self.breaker = Breaker::Open { probe_at: Duration::ZERO };
+    }
+
     /// Whether another event may be seen.
     pub(super) fn has_room(&self) -> bool {
         !self.is_parallel || self.lanes.len() < PARALLEL

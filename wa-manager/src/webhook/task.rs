@@ -105,6 +105,16 @@ impl Running {
     }
 }
 
+/// Ends them all at once: what is under way to each may take its time.
+async fn end_all(all: Vec<Running>) {
+    for running in &all {
+        running.stop.cancel();
+    }
+    for running in all {
+        running.end().await;
+    }
+}
+
 impl WebhooksTask {
     pub(super) fn new(shared: Arc<Shared>, inbox: mpsc::Receiver<Command>) -> Self {
         Self {
@@ -122,12 +132,7 @@ impl WebhooksTask {
     pub async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(self.work()).await;
         self.inbox.close();
-        for running in self.running.values() {
-            running.stop.cancel();
-        }
-        for (_, running) in self.running.drain() {
-            running.end().await;
-        }
+        end_all(self.running.drain().map(|(_, running)| running).collect()).await;
     }
 
     /// Until the last handle is gone.
@@ -206,11 +211,9 @@ impl WebhooksTask {
             }
             Command::StopAccount(account, reply) => {
                 let of_it = self.running.extract_if(|_, running| running.account.as_ref() == Some(&account));
-                let of_it: Vec<_> = of_it.collect();
+                let of_it = of_it.map(|(_, running)| running).collect();
                 *self.stopped.entry(account).or_default() += 1;
-                for (_, running) in of_it {
-                    running.end().await;
-                }
+                end_all(of_it).await;
                 let _nobody_waits = reply.send(Ok(()));
             }
             Command::StartAccount(account, reply) => {
@@ -332,6 +335,7 @@ impl Shared {
             is_parallel: record.spec.is_parallel,
             since: record.since,
             policy: record.policy(self.policy),
+            health: if record.state == WebhookState::Degraded { Health::Bad } else { Health::Good },
             on_health: Box::new(move |health| shared.on_health(&hook, health)),
             sink: Arc::new(Post {
                 record,

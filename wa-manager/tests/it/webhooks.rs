@@ -6,20 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wa_core::transport::TlsRoots;
 use wa_manager::account::{AccountRecord, DesiredState};
 use wa_manager::clock::{Clock as _, SystemClock};
 use wa_manager::event::{EventKind, NewEvent};
-use wa_manager::hub::Hub;
+use wa_manager::hub::{EventFilter, Hub};
 use wa_manager::sink::DeliveryPolicy;
 use wa_manager::store::{
     Change, Changes, ChatKind, DeadLetterRecord, ManagerStore, MemoryManagerStore, SqliteManagerStore,
 };
 use wa_manager::webhook::{
     Reach, SigningMode, VerifyError, Webhook, WebhookError, WebhookPatch, WebhookRetry, WebhookSecret,
-    WebhookSpec, WebhookState, Webhooks, verify,
+    WebhookSpec, WebhookState, Webhooks, WebhooksBuilder, verify,
 };
 use wa_manager::{AccountId, AccountName, AccountSettings, AccountStatus, Epoch, EventId, TenantId};
 use wa_types::UnixMillis;
@@ -33,6 +34,16 @@ fn quick() -> DeliveryPolicy {
     let milli = Duration::from_millis(1);
     let probe_every = milli * 5;
     DeliveryPolicy { first_wait: milli, longest_wait: milli * 5, probe_every, ..DeliveryPolicy::default() }
+}
+
+/// Patient for an hour with whoever failed once.
+fn once() -> DeliveryPolicy {
+    DeliveryPolicy { failures_in_a_row: 1, probe_every: Duration::from_secs(3600), ..quick() }
+}
+
+/// What is told of webhooks that do badly.
+fn degraded() -> EventFilter {
+    EventFilter { kinds: vec![EventKind::WebhookDegraded], ..EventFilter::default() }
 }
 
 const LOCAL: Reach = Reach { private: true, plain: false };
@@ -53,11 +64,17 @@ impl Scene {
         limit: Duration,
         policy: DeliveryPolicy,
     ) -> Self {
+        Self::built(store, |webhooks| webhooks.reach(reach).policy(policy).time_limit(limit)).await
+    }
+
+    async fn built(
+        store: Arc<dyn ManagerStore>,
+        set: impl FnOnce(WebhooksBuilder) -> WebhooksBuilder,
+    ) -> Self {
         let (hub, tail) = Hub::new(Arc::clone(&store), Hub::CAPACITY).await.unwrap();
         let clock = Arc::new(SystemClock::new());
-        let webhooks = Webhooks::builder(Arc::clone(&store), hub.clone(), clock);
-        let (webhooks, task) =
-            webhooks.reach(reach).roots(TlsRoots::none()).policy(policy).time_limit(limit).build();
+        let webhooks = Webhooks::builder(Arc::clone(&store), hub.clone(), clock).roots(TlsRoots::none());
+        let (webhooks, task) = set(webhooks).build();
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(tail.run(stop.clone()));
         tasks.spawn(task.run(stop.clone()));
@@ -305,9 +322,7 @@ async fn a_target_that_fails_and_goes_away_gets_every_event_in_order_when_it_is_
     let mut all = receiver.end().await;
     scene.push(51..=100).await;
     // Nobody listens: in the end it is left alone.
-    let degraded =
-        wa_manager::hub::EventFilter { kinds: vec![EventKind::WebhookDegraded], ..Default::default() };
-    let told = scene.hub.subscribe(degraded, Some(0)).next().await.unwrap();
+    let told = scene.hub.subscribe(degraded(), Some(0)).next().await.unwrap();
     assert_eq!(told.data, json!({ "webhookId": hook.id, "state": "degraded" }));
     let receiver = Receiver::start_at(address, |_| (200, None)).await;
     let mut is_complete = false;
@@ -354,6 +369,51 @@ async fn a_target_that_does_not_answer_in_time_is_asked_again() {
     assert_eq!(received[1].header("webhook-attempt"), "2");
     assert_eq!(received[0].header("webhook-id"), received[1].header("webhook-id"));
     scene.end().await;
+}
+
+/// 4.8: an answer may take ten seconds. Time is virtual: it passes when all wait. There is one attempt, whose limit is the only
+/// time that is waited for, and however far the connection is by then, nobody answers.
+#[tokio::test(start_paused = true)]
+async fn a_target_has_ten_seconds_to_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let store = Arc::new(MemoryManagerStore::new());
+    let scene = Scene::built(store, |webhooks| webhooks.reach(LOCAL).policy(once())).await;
+    scene.hook(&format!("http://{}/", silent.local_addr().unwrap())).await;
+    let mut told = scene.hub.subscribe(degraded(), None);
+    let start = tokio::time::Instant::now();
+    scene.push([5]).await;
+    told.next().await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 10);
+    scene.end().await;
+}
+
+/// One that did badly before a restart, or before it was changed, is tried at once, and does well as soon as it takes something.
+#[tokio::test]
+async fn a_degraded_webhook_is_enabled_by_what_it_takes_after_a_restart_or_a_change() {
+    for is_changed in [false, true] {
+        let status = Arc::new(AtomicU16::new(503));
+        let answered = Arc::clone(&status);
+        let receiver = Receiver::start(move |_| (answered.load(Ordering::SeqCst), None)).await;
+        let mut scene = Scene::with(once()).await;
+        let hook = scene.hook(&receiver.url()).await;
+        scene.push([5]).await;
+        scene.hub.subscribe(degraded(), Some(0)).next().await.unwrap();
+        status.store(200, Ordering::SeqCst);
+        if is_changed {
+            let patch = WebhookPatch { is_parallel: Some(true), ..WebhookPatch::default() };
+            let changed = scene.webhooks.update(&tenant(), &hook.id, patch).await.unwrap();
+            assert_eq!(changed.state, WebhookState::Degraded, "nobody knows yet");
+        } else {
+            let (store, _) = scene.end().await;
+            scene = Scene::start(store, LOCAL, Duration::from_secs(10), once()).await;
+        }
+        // It takes the one that it had not taken.
+        let of_it = |received: &Received| received.header("webhook-id") == event_id(5).as_str();
+        receiver.wait_until(|received| received.iter().filter(|one| of_it(one)).count() == 2).await;
+        let (_, webhooks) = scene.end().await;
+        let state = webhooks.get(&tenant(), &hook.id).await.unwrap().state;
+        assert_eq!(state, WebhookState::Enabled, "changed: {is_changed}");
+    }
 }
 
 /// A target that says when to come back is not asked before, however short our own waits are.
@@ -439,9 +499,7 @@ async fn a_target_that_is_gone_is_disabled_until_somebody_enables_it() {
     let scene = Scene::in_memory().await;
     let hook = scene.hook(&receiver.url()).await;
     scene.push([0]).await;
-    let degraded =
-        wa_manager::hub::EventFilter { kinds: vec![EventKind::WebhookDegraded], ..Default::default() };
-    let told = scene.hub.subscribe(degraded, Some(0)).next().await.unwrap();
+    let told = scene.hub.subscribe(degraded(), Some(0)).next().await.unwrap();
     assert_eq!(told.data, json!({ "webhookId": hook.id, "state": "disabled" }));
     scene.push([5]).await;
     assert_eq!(scene.webhooks.get(&tenant(), &hook.id).await.unwrap().state, WebhookState::Disabled);
@@ -580,6 +638,27 @@ async fn webhooks_of_an_account_that_is_deleted_leave_nothing() {
     for hook in [before, meanwhile] {
         assert_eq!(store.cursors(hook.id.as_str()).await.unwrap(), []);
     }
+}
+
+/// What is under way to several webhooks has one second to end, and not one after the other.
+#[tokio::test(start_paused = true)]
+async fn all_webhooks_of_an_account_end_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let scene = Scene::in_memory().await;
+    let account = AccountId::of([1; 16]);
+    scene.account(1).await;
+    for _ in 0..5 {
+        let url = format!("http://{}/", silent.local_addr().unwrap());
+        let spec = WebhookSpec { account: Some(account.clone()), ..WebhookSpec::new(url, secret(1)) };
+        scene.webhooks.create(tenant(), spec).await.unwrap();
+    }
+    scene.push([1]).await;
+    // Virtual time: it passes when all wait, those that deliver for their answers.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let start = tokio::time::Instant::now();
+    scene.webhooks.stop_account(&account).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 1);
+    scene.end().await;
 }
 
 /// An account that was not deleted after all: what was set up meanwhile is delivered to, too.

@@ -125,8 +125,11 @@ async fn bound(app: &App, key: &Key) -> Result<Vec<AccountId>, Problem> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::pin::pin;
 
+    use futures_util::FutureExt as _;
     use wa_manager::event::{EventKind, NewEvent};
+    use wa_manager::hub::Hub;
     use wa_manager::pairing::MemoryPairingStore;
     use wa_manager::store::{Change, Changes, ManagerStore as _, MemoryManagerStore};
     use wa_manager::{AccountSpec, EventId, TenantId};
@@ -147,34 +150,26 @@ mod tests {
         while events.next().await.unwrap().account.as_ref() != Some(account.id()) {}
     }
 
-    /// What is told from a number on.
-    async fn ask(app: &Arc<App>, key: Key, since: u64, wait: u64) -> Value {
+    /// What is told from this number on.
+    async fn ask_since(app: &Arc<App>, key: Key, since: u64, wait: u64) -> Value {
         let caller = Caller { key: Arc::new(key), from: [127, 0, 0, 1].into() };
         let since = Since { since: Some(since), limit: None, wait: Some(wait) };
         list(State(Arc::clone(app)), caller, Ok(Query(since))).await.unwrap().0
     }
 
-    fn event(account: AccountId, kind: EventKind) -> NewEvent {
-        let (id, tenant) = (EventId::of([7; 16]), TenantId::default());
-        NewEvent { id, tenant, account: Some(account), kind, at: UnixMillis(1), data: json!({}) }
+    /// What is told from the beginning on.
+    async fn ask(app: &Arc<App>, key: Key, wait: u64) -> Value {
+        ask_since(app, key, 0, wait).await
     }
 
-    #[tokio::test]
-    async fn what_is_stored_is_read_before_it_is_told_and_once() {
-        let store = Arc::new(MemoryManagerStore::new());
-        let (app, _directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
-        told(&app, spec("default", "one")).await;
-        let account = store.accounts().await.unwrap().remove(0).id;
-        let mut changes = Changes::new();
-        changes.push_event(event(account, EventKind::AccountUpdated));
-        store.commit(changes).await.unwrap();
-        for accounts in [BTreeSet::new(), BTreeSet::from(["one".parse().unwrap()])] {
-            let key = || Key { accounts: accounts.clone(), ..key() };
-            let page = ask(&app, key(), 0, 0).await;
-            let last = page["events"].as_array().unwrap().last().unwrap();
-            assert_eq!(last["type"], "account.updated", "{accounts:?}: {page}");
-            let rest = ask(&app, key(), page["next"].as_u64().unwrap(), 0).await;
-            assert_eq!(rest["events"], json!([]), "{accounts:?}");
+    fn event(number: u64, tenant: &str, account: Option<AccountId>) -> NewEvent {
+        NewEvent {
+            id: EventId::of(u128::from(number).to_be_bytes()),
+            tenant: TenantId::new(tenant),
+            account,
+            kind: EventKind::AccountUpdated,
+            at: UnixMillis(0),
+            data: json!({}),
         }
     }
 
@@ -188,12 +183,12 @@ mod tests {
         (row.id, row.name) = (AccountId::of([7; 16]), "shop".parse().unwrap());
         let mut changes = Changes::new();
         changes.put_account(row.clone());
-        changes.push_event(event(row.id, EventKind::AccountCreated));
+        changes.push_event(event(7, "default", Some(row.id)));
         store.commit(changes).await.unwrap();
         // Meanwhile another one is made, and with it both are told.
         told(&app, spec("default", "two")).await;
         let bound = Key { accounts: BTreeSet::from(["shop".parse().unwrap()]), ..key() };
-        let answer = ask(&app, bound, 0, 0).await;
+        let answer = ask(&app, bound, 0).await;
         assert_eq!(answer["events"].as_array().unwrap().len(), 1, "{answer}");
         assert_eq!(answer["events"][0]["accountId"], json!(AccountId::of([7; 16])));
     }
@@ -206,9 +201,60 @@ mod tests {
         let mut changes = Changes::new();
         changes.push(Change::TrimEvents { seq: app.manager.last_event() });
         store.commit(changes).await.unwrap();
-        let (answer, made) =
-            tokio::join!(ask(&app, key(), 0, 30), app.manager.create(spec("default", "two")));
+        let (answer, made) = tokio::join!(ask(&app, key(), 30), app.manager.create(spec("default", "two")));
         made.unwrap();
+        assert_eq!(answer["events"][0]["type"], "account.created", "{answer}");
+    }
+
+    /// What is stored is told to the manager's subscribers a moment later. Who reads it in between goes on after it.
+    #[tokio::test]
+    async fn an_event_that_was_read_as_soon_as_it_was_stored_is_not_read_again() {
+        let store = Arc::new(MemoryManagerStore::new());
+        let (app, _directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
+        let mut events = app.manager.subscribe(EventFilter::default(), None);
+        let account = app.manager.create(spec("default", "shop")).await.unwrap().id().clone();
+        // After its level nothing more happens by itself.
+        while events.next().await.unwrap().account_seq < 2 {}
+        let last = app.manager.last_event();
+        let mut changes = Changes::new();
+        changes.push_event(event(7, "default", Some(account)));
+        store.commit(changes).await.unwrap();
+        assert_eq!(app.manager.last_event(), last, "nobody was told");
+        let bound = Key { accounts: BTreeSet::from(["shop".parse().unwrap()]), ..key() };
+        for key in [key(), bound] {
+            // A wait ends with the event, not before it.
+            let answer = ask_since(&app, key.clone(), last, 30).await;
+            assert_eq!(answer["events"].as_array().unwrap().len(), 1, "{answer}");
+            let next = answer["next"].as_u64().unwrap();
+            assert!(next > last, "{answer}");
+            let again = ask_since(&app, key, next, 0).await;
+            assert_eq!((&again["events"], &again["next"]), (&json!([]), &json!(next)));
+        }
+        // Numbers that nothing has yet are of another database.
+        for unknown in [last + 2, u64::MAX] {
+            assert_eq!(ask_since(&app, key(), unknown, 0).await["next"], json!(last + 1));
+        }
+    }
+
+    /// So much happens for others at once that the wait has to read it, and it is forgotten by then.
+    #[tokio::test]
+    async fn who_waits_goes_on_after_what_was_forgotten_before_it_was_read() {
+        let store = Arc::new(MemoryManagerStore::new());
+        let (app, _directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
+        let mut answer = pin!(ask(&app, key(), 30));
+        assert_eq!(answer.as_mut().now_or_never(), None, "it waits");
+        let mut changes = Changes::new();
+        for number in 0..u64::try_from(Hub::CAPACITY * 2).unwrap() {
+            changes.push_event(event(number, "other", None));
+        }
+        store.commit(changes).await.unwrap();
+        told(&app, spec("other", "one")).await;
+        let mut changes = Changes::new();
+        changes.push(Change::TrimEvents { seq: app.manager.last_event() });
+        store.commit(changes).await.unwrap();
+        assert_eq!(answer.as_mut().now_or_never(), None, "it waits on");
+        told(&app, spec("default", "two")).await;
+        let answer = answer.await;
         assert_eq!(answer["events"][0]["type"], "account.created", "{answer}");
     }
 }

@@ -1,15 +1,24 @@
 //! Time is virtual: it passes when everybody waits.
 
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use axum::extract::connect_info::MockConnectInfo;
+use axum::serve::Listener;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tempfile::TempDir;
 use tokio::io::{DuplexStream, duplex};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_tungstenite::client_async;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wa_manager::account::AccountSettings;
 use wa_manager::clock::SystemClock;
 use wa_manager::event::NewEvent;
 use wa_manager::pairing::{MemoryPairingStore, PairingStore};
-use wa_manager::store::{Changes, ManagerStore, MemoryManagerStore};
+use wa_manager::store::{Changes, ManagerStore, MemoryManagerStore, SqliteManagerStore};
 use wa_manager::{AccountSpec, ClientManager, EventId, PathTemplate, TenantId};
 use wa_types::UnixMillis;
 
@@ -129,6 +138,111 @@ async fn nobody_waits_long_for_a_client_that_does_not_go() {
     assert_eq!(start.elapsed().as_secs(), 20);
     let Message::Close(Some(goodbye)) = next(&mut client).await else { panic!("no goodbye") };
     assert_eq!(goodbye.code, CloseCode::Invalid);
+}
+
+/// Where clients of the tests come from.
+const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// Connections in this process, which hold few bytes: what a client does not read stays with the server.
+struct Pipes(mpsc::Receiver<DuplexStream>);
+
+impl Listener for Pipes {
+    type Io = DuplexStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (DuplexStream, SocketAddr) {
+        match self.0.recv().await {
+            Some(pipe) => (pipe, HERE),
+            None => pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(HERE)
+    }
+}
+
+/// Serves this app as the program does, to twenty clients. The server's end, what begins it, and the clients, who have read nothing.
+async fn served(
+    app: &Arc<App>,
+) -> (JoinHandle<io::Result<()>>, CancellationToken, Vec<WebSocketStream<DuplexStream>>) {
+    let (connect, pipes) = mpsc::channel(1);
+    let over = CancellationToken::new();
+    let service = app.router().layer(MockConnectInfo(HERE)).into_make_service();
+    let served = axum::serve(Pipes(pipes), service).with_graceful_shutdown(over.clone().cancelled_owned());
+    let (sockets, begun) = (app.sockets.clone(), over.clone());
+    let end = tokio::spawn(async move { crate::ended(served, &sockets, &begun).await });
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let ticket = app.tickets.issue(Arc::new(key()), app.clock.boot()).unwrap();
+        let (client, server) = duplex(64);
+        connect.send(server).await.unwrap();
+        let client = client_async(format!("ws://localhost/ws?ticket={ticket}"), client).await;
+        clients.push(client.unwrap().0);
+    }
+    (end, over, clients)
+}
+
+/// A server that ends waits until each of its clients was told so: the framework does not, to which sockets are no connections.
+#[tokio::test(start_paused = true)]
+async fn the_server_does_not_end_before_every_socket_was_told() {
+    let (app, _directory) = app().await;
+    let (mut end, over, mut clients) = served(&app).await;
+    for client in &mut clients {
+        // What it is told does not fit, whatever came with the answer to its request.
+        for _ in 0..2 {
+            client.send(Message::text(r#"{"type":"subscribe"}"#)).await.unwrap();
+        }
+    }
+    app.manager.shutdown(SLOWEST).await;
+    over.cancel();
+    assert!(timeout(Duration::from_secs(1), &mut end).await.is_err(), "nobody has heard anything yet");
+    for client in &mut clients {
+        let goodbye = loop {
+            match next(client).await {
+                Message::Close(goodbye) => break goodbye.unwrap(),
+                message => assert!(message.is_text(), "how everything is"),
+            }
+        };
+        assert_eq!((goodbye.code, goodbye.reason.as_str()), (CloseCode::Away, "the server ends"));
+    }
+    drop(clients);
+    end.await.unwrap().unwrap();
+}
+
+/// The manager closes its store when it ends: that is no failure of the store.
+#[tokio::test]
+async fn who_asks_when_the_store_is_closed_is_told_that_the_server_ends() {
+    let files = TempDir::new().unwrap();
+    let store = Arc::new(SqliteManagerStore::open(files.path().join("manager.db")).unwrap());
+    let (app, _directory) = app_on(store, Arc::new(MemoryPairingStore::new())).await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        // It holds less than the first frame: what the client says is heard when that is read.
+        let (socket, mut client) = opened(&app, 64).await;
+        client.send(Message::text(r#"{"type":"subscribe"}"#)).await.unwrap();
+        clients.push((socket, client));
+    }
+    app.manager.shutdown(SLOWEST).await;
+    for (socket, mut client) in clients {
+        assert!(next(&mut client).await.is_text(), "how everything is");
+        let Message::Close(Some(goodbye)) = next(&mut client).await else { panic!("no goodbye") };
+        assert_eq!((goodbye.code, goodbye.reason.as_str()), (CloseCode::Away, "the server ends"));
+        drop(client);
+        socket.await.unwrap();
+    }
+}
+
+/// Whoever hears nothing holds the server for three seconds.
+#[tokio::test(start_paused = true)]
+async fn the_server_does_not_wait_long_for_clients_that_hear_nothing() {
+    let (app, _directory) = app().await;
+    let (end, over, _clients) = served(&app).await;
+    app.manager.shutdown(SLOWEST).await;
+    let start = Instant::now();
+    over.cancel();
+    end.await.unwrap().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 3);
 }
 
 #[test]

@@ -314,7 +314,8 @@ async fn a_request_that_is_no_upgrade_is_told_what_to_upgrade_to() {
     Socket::with(&server, ticket).await.unwrap();
 }
 
-/// A server that ends says so to each of its sockets, and ends when they are gone.
+/// A server that ends says so to each of its sockets. That it waits for those that are slow to hear it: `ws/tests.rs`, where a
+/// connection holds no more than a test wants.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_server_that_ends_says_goodbye_to_every_socket() {

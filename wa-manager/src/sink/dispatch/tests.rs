@@ -114,6 +114,7 @@ impl Running {
             is_parallel: false,
             since: 0,
             policy,
+            health: Health::Good,
             on_health: Box::new(|health| {
                 let mut changes = Changes::new();
                 let data = json!({ "health": format!("{health:?}") });
