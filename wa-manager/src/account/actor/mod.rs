@@ -148,6 +148,8 @@ pub(crate) struct Actor {
     asking: Option<Asking>,
     /// Numbers of other accounts are refused.
     is_guarded: bool,
+    /// Somebody stopped it since this began.
+    is_halted: bool,
     /// What is shown to be scanned or typed, for this process.
     shown: watch::Sender<Option<PairingView>>,
     /// The same for other processes.
@@ -203,6 +205,7 @@ impl Actor {
             linking: None,
             asking: None,
             is_guarded: true,
+            is_halted: false,
             shown,
             publisher,
             writer,
