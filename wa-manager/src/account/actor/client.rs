@@ -57,11 +57,11 @@ pub(super) fn behind(left: &Left) -> MutexGuard<'_, Behind> {
     left.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the client that a crashed actor left, so that the next one finds the store closed.
-pub(super) async fn end_left(left: &Left) {
+/// Ends the client that a crashed actor left, so that the next one finds the store closed, unless that takes long.
+pub(super) async fn end_left(left: &Left, within: Duration) {
     let client = behind(left).client.take();
     if let Some(client) = client {
-        client.shutdown().await;
+        let _late = timeout(within, client.shutdown()).await;
     }
 }
 

@@ -111,14 +111,14 @@ pub(crate) enum End {
 }
 
 /// Why an actor begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Begin {
     /// The manager began.
     Fresh,
     /// It crashed, and is tried again.
     Again,
-    /// It crashed too often.
-    Quarantined,
+    /// It crashed too often, the last time over this.
+    Quarantined(String),
 }
 
 pub(crate) struct Actor {
@@ -309,15 +309,15 @@ impl Actor {
         }
         self.end_lost_job().await?;
         let stands_still = self.record.status == AccountStatus::Error;
-        if begin != Begin::Quarantined
+        if !matches!(begin, Begin::Quarantined(_))
             && !stands_still
             && let Some(reason) = self.untold_bar()
         {
             return self.hold(reason).await;
         }
         match begin {
-            Begin::Quarantined => {
-                let reason = Reason::new(ReasonKind::Quarantined);
+            Begin::Quarantined(what) => {
+                let reason = Reason::new(ReasonKind::Quarantined).detail(what);
                 self.stand(Standing::because(AccountStatus::Error, reason)).await
             }
             // What waits for a date or a person goes on waiting, after a crash, too.
