@@ -201,8 +201,10 @@ impl Actor {
         self.write(changes).await?;
         self.shared.numbers.forget(self.id());
         self.shared.places.hold_of(self.id());
-        while self.closing.join_next().await.is_some() {}
-        if let Some(leftover) = leftover {
+        // What a client still has is removed later: it is remembered.
+        if self.is_closed().await
+            && let Some(leftover) = leftover
+        {
             self.shared.clear(leftover).await;
         }
         Ok(Ok(()))

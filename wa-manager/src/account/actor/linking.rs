@@ -157,7 +157,9 @@ impl Actor {
         };
         self.end_client().await;
         // The keys of an earlier attempt are not used again.
-        self.remove_keys().await;
+        if !self.remove_keys().await {
+            return Ok(Err(PairError::Closed { kind: ReasonKind::StoreLocked, code: None }.into()));
+        }
         if let Err(error) = self.settle_anew(phone).await? {
             return Ok(Err(error));
         }
