@@ -288,22 +288,25 @@ impl Actor {
         self.note_number();
         self.heed_row().await?;
         if self.record.jid.is_none() && self.record.accepted.is_none() && self.record.location.is_some() {
-            let was_linking = matches!(
-                self.record.status,
-                AccountStatus::Loading | AccountStatus::Qr | AccountStatus::Pairing
-            );
-            let accepted =
-                if was_linking { unheard_link(&*self.shared.keys, &self.record).await } else { None };
-            let is_gone = accepted.is_none();
-            let mut row = AccountRecord { accepted, ..self.record.clone() };
-            if !is_gone {
-                row.desired = DesiredState::Running;
-            }
-            // Only whoever owns the account removes keys of a link that ended, or never came about.
-            let changes = if is_gone { self.shared.fenced(&self.record) } else { self.changes(row) };
-            self.write(changes).await?;
-            if is_gone {
-                self.remove_keys().await;
+            let unheard = match linking::was_linking(&self.record) {
+                true => unheard_link(&*self.shared.keys, &self.record).await,
+                false => Ok(None),
+            };
+            match unheard {
+                Ok(Some(accepted)) => {
+                    let mut row = self.record.clone();
+                    (row.accepted, row.desired) = (Some(accepted), DesiredState::Running);
+                    let changes = self.changes(row);
+                    self.write(changes).await?;
+                }
+                Ok(None) => {
+                    // Only whoever owns the account removes keys of a link that ended, or never came about.
+                    let changes = self.shared.fenced(&self.record);
+                    self.write(changes).await?;
+                    self.remove_keys().await;
+                }
+                // They may be on a phone's list: the next start looks again.
+                Err(reason) => self.stand(Standing::because(AccountStatus::Error, reason)).await?,
             }
             self.note_number();
         }
