@@ -12,8 +12,8 @@ struct Row<'t> {
     capability: &'t str,
     /// Paths of files or folders in the repository.
     modules: Vec<&'t str>,
-    /// Tests, each as `package::file::name`, or as the path of a file (a browser's test, a bench) that names the requirement
-    /// in a comment.
+    /// Tests, each as `package::file::name`, or as the path of a file (a browser's test, a bench). The file names the
+    /// requirement in a comment, where it is one with a number.
     tests: Vec<&'t str>,
 }
 
@@ -51,7 +51,7 @@ fn check_table(repository: &Path, file: &str, chapter: &str) -> Outcome {
             let is_there = if test.contains('/') {
                 names(&repository.join(test), capability)
             } else {
-                has_test(&folders, test)?
+                has_test(&folders, test, capability)?
             };
             if !is_there {
                 faults.push(format!("{capability}: there is no test {test}"));
@@ -89,7 +89,6 @@ fn quoted(cell: &str) -> Vec<&str> {
 /// Whether a comment in this file names the requirement, the first word of a row: by its number, or in a range such as
 /// `R118-R124`.
 fn names(file: &Path, requirement: &str) -> bool {
-    let number = |text: &str| text.trim_start().strip_prefix('R')?.get(..3)?.parse::<u16>().ok();
     let Some(wanted) = number(requirement) else { return false };
     let source = fs::read_to_string(file).unwrap_or_default();
     source.lines().filter_map(|line| line.trim().strip_prefix("//")).any(|comment| {
@@ -104,15 +103,21 @@ fn names(file: &Path, requirement: &str) -> bool {
     })
 }
 
-/// Whether the file of this package has a test of this name.
-fn has_test(folders: &[(String, PathBuf)], path: &str) -> Result<bool, Box<dyn Error>> {
+/// The number of a requirement, as in `R059 Rate limit`.
+fn number(text: &str) -> Option<u16> {
+    text.trim_start().strip_prefix('R')?.get(..3)?.parse().ok()
+}
+
+/// Whether the file of this package has a test of this name, and names the requirement, if it has a number.
+fn has_test(folders: &[(String, PathBuf)], path: &str, requirement: &str) -> Result<bool, Box<dyn Error>> {
     let parts: Vec<&str> = path.split("::").collect();
     let [package, .., file, name] = parts.as_slice() else { return Ok(false) };
     let Some((_, folder)) = folders.iter().find(|(known, _)| known == package) else { return Ok(false) };
     let mut files = Vec::new();
     find(folder, file, &mut files)?;
     for file in files {
-        if declares(&fs::read_to_string(file)?, name) {
+        let is_named = number(requirement).is_none() || names(&file, requirement);
+        if is_named && declares(&fs::read_to_string(file)?, name) {
             return Ok(true);
         }
     }

@@ -57,7 +57,7 @@ export function createStore() {
       isLoggedIn: it.isLoggedIn ?? loggedIn(it, known),
       phoneNumber: it.phoneNumber ?? (isLinking ? known.phoneNumber : null),
       trust: { ...known.trust, ...limits(it) },
-      lastActiveAt: it.lastActiveAt ?? known.lastActiveAt,
+      lastActiveAt: it.lastActiveAt === undefined ? known.lastActiveAt : it.lastActiveAt,
       battery: it.battery ?? null,
       link: isLinking ? link(it) : NOT_LINKING,
     };
@@ -102,7 +102,7 @@ export function createStore() {
     'whatsapp-usage'(data) {
       const known = accounts.get(data.accountId);
       if (!known) return;
-      const lastActiveAt = data.lastActiveAt ?? known.lastActiveAt;
+      const lastActiveAt = data.lastActiveAt === undefined ? known.lastActiveAt : data.lastActiveAt;
       const seq = Math.max(known.seq, data.accountSeq ?? known.seq);
       accounts.set(known.id, { ...known, lastActiveAt, seq, trust: { ...known.trust, ...limits(data) } });
     },

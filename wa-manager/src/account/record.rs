@@ -51,7 +51,7 @@ pub struct AccountRecord {
     pub created_at: UnixMillis,
     /// When this row changed last.
     pub updated_at: UnixMillis,
-    /// When something was sent or received last.
+    /// When something came in last, to a minute.
     pub last_active_at: Option<UnixMillis>,
     /// When it was linked, until that link is known to hold.
     pub probation: Option<UnixMillis>,
@@ -118,7 +118,7 @@ pub struct AccountSnapshot {
     pub created_at: u64,
     /// When it changed last.
     pub updated_at: u64,
-    /// When something was sent or received last.
+    /// When something came in last, to a minute.
     pub last_active_at: Option<u64>,
     /// Always null: linked devices do not learn it any more.
     pub battery: Option<u8>,

@@ -386,13 +386,18 @@ async fn take_over(
         let is_over =
             !matches!(before, AccountStatus::Idle | AccountStatus::Error | AccountStatus::Disconnected);
         if is_over {
-            if let Some(link) = unheard_link(keys, record).await {
-                (record.accepted, record.desired) = (Some(link), DesiredState::Running);
+            let unheard = unheard_link(keys, record).await;
+            if let Ok(Some(link)) = &unheard {
+                (record.accepted, record.desired) = (Some(link.clone()), DesiredState::Running);
             }
             // What was about to be linked is not.
             let is_linked = record.jid.is_some() || record.accepted.is_some();
-            let status = if is_linked { AccountStatus::Disconnected } else { AccountStatus::Idle };
-            (record.status, record.reason, record.updated_at) = (status, None, now);
+            let status = match &unheard {
+                _ if is_linked => AccountStatus::Disconnected,
+                Err(_) => AccountStatus::Error,
+                Ok(_) => AccountStatus::Idle,
+            };
+            (record.status, record.reason, record.updated_at) = (status, unheard.err(), now);
         }
         changes.put_account(record.clone());
         if is_over {
@@ -402,7 +407,7 @@ async fn take_over(
                 account: Some(record.id.clone()),
                 kind: EventKind::AccountStatus,
                 at: now,
-                data: json!({ "before": before, "status": record.status, "reason": null }),
+                data: json!({ "before": before, "status": record.status, "reason": record.reason }),
             });
             record.seq += 1;
         }

@@ -59,6 +59,7 @@ use registry::Registry;
 pub(crate) use registry::{Ending, Entry};
 pub(crate) use release::{Admission, Release};
 pub use restore::RestoreReport;
+pub(crate) use restore::is_restored;
 pub(crate) use shared::Shared;
 
 use crate::account::SessionError;

@@ -4,6 +4,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::timeout;
 
 use super::{ClientManager, ManagerError};
+use crate::account::actor::Command;
 use crate::account::{Account, AccountSnapshot, AccountStatus, DesiredState, ReasonKind};
 use crate::ids::AccountId;
 
@@ -11,7 +12,7 @@ use crate::ids::AccountId;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct RestoreReport {
-    /// Started; where they stand is told by themselves.
+    /// Started, or told to start and not heard of yet; where they stand is told by themselves.
     pub started: Vec<AccountId>,
     /// Not started: stopped by somebody, not linked, or in a state that somebody has to look at.
     pub skipped: Vec<AccountId>,
@@ -32,22 +33,26 @@ impl ClientManager {
             .all(None)
             .into_iter()
             .map(Account::new)
-            .partition(|account| is_wanted(&account.snapshot()));
+            .partition(|account| is_restored(&account.snapshot()));
         let mut report = RestoreReport {
             skipped: skipped.iter().map(|account| account.id().clone()).collect(),
             ..RestoreReport::default()
         };
         let mut results = stream::iter(wanted)
             .map(|account| async move {
-                let result = account.start().await;
-                let is_settled = |snapshot: &AccountSnapshot| snapshot.status != AccountStatus::Loading;
-                let _too_slow = timeout(starts.patience, account.reached(is_settled)).await;
+                let (told, mut result) = (account.clone(), Ok(true));
+                let settled = async {
+                    result = told.ask(Command::Restore).await;
+                    told.reached(|snapshot| snapshot.status != AccountStatus::Loading).await
+                };
+                let _too_slow = timeout(starts.patience, settled).await;
                 (account.id().clone(), result)
             })
             .buffer_unordered(starts.at_once.max(1));
         while let Some((id, result)) = results.next().await {
             match result {
-                Ok(_) => report.started.push(id),
+                Ok(true) => report.started.push(id),
+                Ok(false) => report.skipped.push(id),
                 Err(error) => report.failed.push((id, error)),
             }
         }
@@ -55,7 +60,8 @@ impl ClientManager {
     }
 }
 
-fn is_wanted(snapshot: &AccountSnapshot) -> bool {
+/// Whether an account runs after a start of the process.
+pub(crate) fn is_restored(snapshot: &AccountSnapshot) -> bool {
     let shall_run = snapshot.settings.auto_start || snapshot.desired == DesiredState::Running;
     let reason = snapshot.reason.as_ref().filter(|_| snapshot.status == AccountStatus::Error);
     let may_run = reason.is_none_or(|reason| match reason.kind {

@@ -16,7 +16,7 @@ use super::request::{Decision, Recipient, Reserved, SendReceipt, SendRequest};
 use crate::account::AccountStatus;
 use crate::contacts::{self, Known};
 use crate::event::EventKind;
-use crate::store::{Change, IdempotencyRecord, ReservationRecord};
+use crate::store::{Change, IdempotencyRecord, ManagerStoreError, ReservationRecord};
 use crate::trust::{Admission, Deed, Lane, LimitInfo, OnLimit, Reservation, ReservationState};
 
 /// How long a caller's key leads to its first message.
@@ -53,7 +53,7 @@ impl Gate {
             id = first.filter(|first| now < first.until).map(|first| MessageId::new(first.outcome)).or(id);
         }
         if let Some(id) = &id
-            && let Some(decision) = self.look_up(id, request).await?
+            && let Some(decision) = self.look_up(id, request, recipient).await?
         {
             return Ok(decision);
         }
@@ -218,6 +218,7 @@ impl Gate {
         &mut self,
         id: &MessageId,
         request: &SendRequest,
+        recipient: &Recipient,
     ) -> Result<Option<Decision>, SendError> {
         // What is stored may be newer than the queue.
         let step = self.begin().await?;
@@ -226,6 +227,11 @@ impl Gate {
             return Ok(Some(Decision::Queued(self.queued(record, step.now))));
         }
         let Some(ReservationRecord { reservation, .. }) = counted else { return Ok(None) };
+        if reservation.state != ReservationState::Released
+            && self.is_for_another(&reservation, recipient).await?
+        {
+            return Err(SendError::InvalidRecipient);
+        }
         Ok(match reservation.state {
             ReservationState::Sent => {
                 let timestamp = UnixMillis(reservation.settled_at.unwrap_or(reservation.at.0));
@@ -255,6 +261,28 @@ impl Gate {
             }))),
             ReservationState::Released => None,
         })
+    }
+
+    /// Whether something was counted for somebody else than this.
+    async fn is_for_another(
+        &self,
+        reservation: &Reservation,
+        recipient: &Recipient,
+    ) -> Result<bool, ManagerStoreError> {
+        let (store, account) = (&self.store, &self.owner.account);
+        let Some(person) = reservation.person() else {
+            return Ok(
+                matches!(reservation.lane, Lane::Group | Lane::Status) && !recipient.addresses.is_empty()
+            );
+        };
+        // One that turned out to be the same as another is not there any more.
+        let of = store.contacts(account, person, 1).await?;
+        let is_known = of.first().is_some_and(|contact| contact.id == person);
+        let found = contacts::find(&**store, account, &recipient.addresses).await?;
+        let is_same = |found: &Known| {
+            found.contact.id == person || found.merged.as_ref().is_some_and(|merged| merged.id == person)
+        };
+        Ok(is_known && !found.as_ref().is_some_and(is_same))
     }
 
     fn key(&self, key: &str) -> String {

@@ -38,7 +38,7 @@ pub enum SendError {
         /// The server's code.
         server_code: u16,
     },
-    /// Nothing can be sent to this address, or nobody has it.
+    /// Nothing can be sent to this address, or nobody has it; or the id or the key is that of a message to somebody else.
     #[error("nothing can be sent to this address")]
     InvalidRecipient,
     /// Nobody knows whether it left: it stays counted. Send again with the same id or key only.

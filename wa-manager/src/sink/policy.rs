@@ -12,7 +12,7 @@ pub struct DeliveryPolicy {
     pub first_wait: Duration,
     /// The longest wait.
     pub longest_wait: Duration,
-    /// An event that was not taken for so long is a dead letter.
+    /// An event that was not taken for so long, since this process tried it first, is a dead letter.
     pub give_up_after: Duration,
     /// An event that was refused is tried so many times.
     pub refused_tries: u32,

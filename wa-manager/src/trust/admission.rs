@@ -311,6 +311,9 @@ impl TrustState {
             // As it was counted, whatever is set by now.
             if reservation.is_gated {
                 self.usage.gated = self.usage.gated.saturating_sub(1);
+                if at.0 <= self.usage.forgiven_until {
+                    self.usage.forgiven = self.usage.forgiven.saturating_sub(1);
+                }
             }
             if lane == Lane::Reply {
                 self.usage.replies = self.usage.replies.saturating_sub(1);

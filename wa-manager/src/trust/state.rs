@@ -78,6 +78,9 @@ pub(super) struct DayUsage {
     pub(super) forgiven: u32,
     /// Whether there was a reset by hand.
     pub(super) was_reset: bool,
+    /// What was counted up to then was forgiven.
+    #[serde(default)]
+    pub(super) forgiven_until: u64,
 }
 
 /// Somebody who was written to first.
@@ -566,7 +569,7 @@ impl TrustState {
             return false;
         }
         self.usage.was_reset = true;
-        self.usage.forgiven = self.usage.gated;
+        (self.usage.forgiven, self.usage.forgiven_until) = (self.usage.gated, self.last);
         true
     }
 

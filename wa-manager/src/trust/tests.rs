@@ -769,6 +769,27 @@ fn a_reset_by_hand_forgives_one_day_once() {
     assert_eq!(state.usage(&table, &Zone::UTC, now).sent_today, 2);
 }
 
+/// What never left needs no forgiving: that would make room that nobody gave.
+#[test]
+fn what_was_forgiven_and_never_left_makes_no_room() {
+    let (table, mut state, mut now) = (table(), fresh(), T);
+    let terms = terms(&table);
+    let mut count = |state: &mut TrustState| {
+        now = now.after(MINUTE);
+        state.reserve(&terms, "x", &Deed::Group, None, now, 0).unwrap()
+    };
+    let mut before = [count(&mut state), count(&mut state), count(&mut state)];
+    assert!(state.reset_usage());
+    let mut later = count(&mut state);
+    let gated = |state: &TrustState| state.usage(&table, &UTC, T.after(HOUR)).gated_today;
+    for reservation in &mut before {
+        state.settle(reservation, ReservationState::Released);
+        assert_eq!(gated(&state), 1);
+    }
+    state.settle(&mut later, ReservationState::Released);
+    assert_eq!(gated(&state), 0);
+}
+
 // 3.8, R178: only the day's own count begins anew.
 #[test]
 fn a_reset_by_hand_lifts_nothing_that_the_server_said_and_nothing_that_rolls() {

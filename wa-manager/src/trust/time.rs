@@ -19,6 +19,8 @@ const STEP: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct TrustClock {
     login: Option<(UnixMillis, Duration)>,
     last: UnixMillis,
+    /// The time since the machine started when a jump was believed last.
+    jumped: Option<Duration>,
 }
 
 /// The server's time is not where it was expected.
@@ -27,7 +29,7 @@ pub struct TrustClock {
 pub enum ClockSkew {
     /// It is this much earlier: limits count on from where they were.
     Back(Duration),
-    /// It is this much later: a day of it is believed.
+    /// It is this much later: a day of it is believed, and one a day while it stays so.
     Forward(Duration),
 }
 
@@ -35,7 +37,7 @@ impl TrustClock {
     /// A clock that is not earlier than what was stored last.
     #[must_use]
     pub const fn new(last: UnixMillis) -> Self {
-        Self { login: None, last }
+        Self { login: None, last, jumped: None }
     }
 
     /// The server told its time at a login; `boot` is the time since the machine started, sleep included.
@@ -47,7 +49,12 @@ impl TrustClock {
         };
         let (early, late) = (expected.since(server), server.since(expected));
         if late > JUMP {
-            self.login = Some((expected.after(STEP), boot));
+            // Or each reconnection would be a new day, with all its budgets.
+            let may_step = self.jumped.is_none_or(|jumped| boot.saturating_sub(jumped) >= STEP);
+            if may_step {
+                self.jumped = Some(boot);
+            }
+            self.login = Some((if may_step { expected.after(STEP) } else { expected }, boot));
             return Some(ClockSkew::Forward(late));
         }
         self.login = Some((server, boot));
@@ -94,5 +101,18 @@ mod tests {
         clock.set(T, HOUR);
         assert_eq!(clock.set(T.after(HOUR * 1000), HOUR), Some(ClockSkew::Forward(HOUR * 1000)));
         assert_eq!(clock.now(T, HOUR), T.after(HOUR * 24));
+    }
+
+    #[test]
+    fn a_server_that_stays_ahead_is_believed_a_day_a_day() {
+        let mut clock = TrustClock::new(UnixMillis(0));
+        clock.set(T, HOUR);
+        for boot in [HOUR, HOUR * 2, HOUR * 24] {
+            let server = T.after(HOUR * 999 + boot);
+            assert!(matches!(clock.set(server, boot), Some(ClockSkew::Forward(_))));
+            assert_eq!(clock.now(T, boot), T.after(HOUR * 23 + boot));
+        }
+        clock.set(T.after(HOUR * 1024), HOUR * 25);
+        assert_eq!(clock.now(T, HOUR * 25), T.after(HOUR * 72));
     }
 }

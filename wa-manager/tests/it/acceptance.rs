@@ -291,6 +291,7 @@ async fn act(account: &Account, act: Act, server: &wa_test_server::TestServer, d
 
 /// Acceptance: Stop during start, delete during start, double start, start during stop: one actor, no leaked socket,
 /// final state = last command. In any order, all at once or one after the other.
+/// R023, R035
 #[test]
 fn whatever_is_commanded_the_last_command_decides_and_no_socket_is_left() {
     let acts = prop_oneof![Just(Act::Start), Just(Act::Stop), Just(Act::Restart), Just(Act::Drop)];

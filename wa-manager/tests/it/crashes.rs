@@ -48,7 +48,8 @@ async fn what_crashes_again_and_again_is_left_alone() {
         "the account to be left alone",
         anna.reached(|snapshot| snapshot.status == AccountStatus::Error),
     );
-    assert_eq!(quarantined.await.unwrap().reason.unwrap().kind, ReasonKind::Quarantined);
+    let reason = quarantined.await.unwrap().reason.unwrap();
+    assert_eq!((reason.kind, reason.detail.as_deref()), (ReasonKind::Quarantined, Some("on purpose")));
     assert_eq!(left.load(Ordering::SeqCst), 0);
     berta.start().await.unwrap();
     stands(&berta, AccountStatus::Ready).await;

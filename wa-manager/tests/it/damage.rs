@@ -6,7 +6,7 @@ use wa_manager::event::EventKind;
 use wa_manager::sending::{SendError, SendRequest};
 use wa_manager::{AccountPatch, AccountStatus, Unlink};
 
-use crate::scene::{Scene, builder, key, linked, soon, stands};
+use crate::scene::{Scene, builder, key, link_to, linked, settled, soon, stands};
 
 /// Ends the manager, runs this on its file, and begins another manager on it.
 async fn with_damage(scene: Scene, sql: &str, name: &str) -> Scene {
@@ -80,4 +80,27 @@ async fn a_damaged_account_can_be_deleted_and_is_unlinked() {
         assert_eq!(kinds, [EventKind::AccountDeleted]);
         scene.create("anna").await;
     }
+}
+
+/// The process ended while a code was on show, and the keys cannot be read now: a phone may have accepted them.
+#[tokio::test]
+async fn keys_that_a_phone_may_have_accepted_are_kept_while_they_cannot_be_read() {
+    let scene = Scene::new().await;
+    settled(&scene.create("anna").await).await;
+    let keys = scene.key_file("anna");
+    std::fs::create_dir_all(keys.parent().unwrap()).unwrap();
+    std::fs::write(&keys, "no database").unwrap();
+    let mut scene = with_damage(scene, "UPDATE account SET status = 'qr' WHERE name = ?1", "anna").await;
+    for _ in 0..2 {
+        settled(&scene.account("anna")).await;
+        assert_eq!(std::fs::read(&keys).unwrap(), b"no database");
+        let shown = scene.account("anna").snapshot();
+        assert_eq!(
+            (shown.status, shown.reason.map(|reason| reason.kind)),
+            (AccountStatus::Error, Some(ReasonKind::StoreCorrupt))
+        );
+        scene = scene.restart().await;
+    }
+    // Whoever links it anew wants other keys.
+    link_to(&scene, &scene.account("anna"), "anna").await;
 }

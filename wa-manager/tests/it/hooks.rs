@@ -1,7 +1,7 @@
 //! What the host is asked about what comes in, and an account that goes on meanwhile.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -10,6 +10,8 @@ use wa_manager::clock::Clock as _;
 use wa_manager::event::EventKind;
 use wa_manager::inbound::{InboundContext, Provider, ProviderFuture, ProviderSelector};
 use wa_manager::manager::TenantQuota;
+use wa_manager::sending::SendRequest;
+use wa_manager::store::MemoryManagerStore;
 use wa_manager::{Account, AccountPatch, AccountStatus, ManagerError, TenantId, Unlink};
 
 use crate::paused::Paused;
@@ -194,4 +196,65 @@ async fn a_crash_with_a_connection_is_recovered_from() {
     let kinds: Vec<_> = events.iter().filter_map(|event| event.data["reason"]["kind"].as_str()).collect();
     assert!(!kinds.contains(&"store_locked"), "{kinds:?}");
     assert_eq!(anna.snapshot().reason.map(|reason| reason.kind), None::<ReasonKind>);
+}
+
+/// A host that panics whenever the account is read leaves it no way to begin; who asks for it is told so, and the others
+/// run on.
+#[tokio::test]
+async fn a_hook_that_panics_each_time_leaves_one_account_alone() {
+    let panics = Arc::new(AtomicU32::new(0));
+    let left = Arc::clone(&panics);
+    let zone = move |_: &TenantId| {
+        assert_eq!(left.load(Ordering::SeqCst), 0, "on purpose");
+        None
+    };
+    let scene = linked_with(&["anna", "berta"], |builder| builder.tenant_zone(zone)).await;
+    let (anna, berta) = (scene.account("anna"), scene.account("berta"));
+    for account in [&anna, &berta] {
+        account.start().await.unwrap();
+        stands(account, AccountStatus::Ready).await;
+    }
+    panics.store(1, Ordering::SeqCst);
+    let patch = AccountPatch { display_name: Some("Shop".to_owned()), ..AccountPatch::default() };
+    assert!(matches!(anna.update(patch).await, Err(ManagerError::Crashed)));
+    let reason = stands(&anna, AccountStatus::Error).await.reason.unwrap();
+    assert_eq!(reason.kind, ReasonKind::Quarantined);
+    assert!(reason.detail.unwrap().contains("on purpose"));
+    let board = scene.manager.all_statuses(None).await.unwrap();
+    assert_eq!(board.accounts[0].status, AccountStatus::Error, "it is stored, too");
+    assert!(matches!(soon("an answer", anna.start()).await, Err(ManagerError::Crashed)));
+    let request = SendRequest::new(scene.phone("clara").pn().clone(), wa_core::Message::text("hello"));
+    let refused = soon("an answer", anna.send(request)).await.unwrap_err();
+    assert_eq!(refused.code(), "crashed");
+    assert_eq!(berta.status(), AccountStatus::Ready);
+}
+
+/// So is one that the store does not give; it goes on once the store does.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_the_store_does_not_give_says_so_and_goes_on_after_that() {
+    let fails: Arc<Mutex<Option<Arc<MemoryManagerStore>>>> = Arc::default();
+    let armed = Arc::clone(&fails);
+    let zone = move |_: &TenantId| {
+        let taken = armed.lock().unwrap().take();
+        if let Some(store) = taken {
+            store.fail_next(1_000_000);
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
+        None
+    };
+    let paused = Paused::with(|builder, _| builder.tenant_zone(zone)).await;
+    let anna = paused.scene.create("anna").await;
+    link_to(&paused.scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    let logins = paused.logins();
+    *fails.lock().unwrap() = Some(Arc::clone(&paused.store));
+    let patch = AccountPatch { display_name: Some("Shop".to_owned()), ..AccountPatch::default() };
+    assert!(matches!(anna.update(patch).await, Err(ManagerError::Crashed)));
+    let shown = stands(&anna, AccountStatus::Error).await;
+    assert_eq!(shown.reason.unwrap().kind, ReasonKind::StoreFailed);
+    assert!(matches!(soon("an answer", anna.start()).await, Err(ManagerError::Crashed)));
+    paused.store.fail_next(0);
+    stands(&anna, AccountStatus::Ready).await;
+    assert!(anna.start().await.is_ok(), "it listens");
+    assert_eq!(paused.logins(), logins + 1);
 }

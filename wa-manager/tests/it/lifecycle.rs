@@ -1,6 +1,7 @@
 //! Start, stop, restart, logout, delete, update.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,10 +16,11 @@ use wa_manager::store::{ManagerStore, MemoryManagerStore};
 use wa_manager::{AccountPatch, AccountStatus, ManagerError, Unlink};
 use wa_test_server::TestServer;
 
+use crate::paused::{MemoryKeys, Paused};
 use crate::scene::{Scene, builder, builder_on, client, key, link_to, linked, settled, soon, stands};
 
 // R080, R088, R099, R100, R151: start and stop, without logout.
-// R023, R087, R115
+// R087, R115
 #[tokio::test]
 async fn an_account_starts_and_stops_and_stays_linked() {
     let scene = linked(&["anna"]).await;
@@ -127,20 +129,58 @@ async fn an_account_whose_client_does_not_end_is_stopped_all_the_same() {
     assert!(asked.elapsed() >= ConnectionPolicy::default().stop, "{:?}", asked.elapsed());
     assert_eq!((outcome.after, anna.status()), (AccountStatus::Idle, AccountStatus::Idle));
     soon("the client to end", hold.closing.notified()).await;
-    // It has not ended, so nothing else has the account's store.
+    // It has not ended, so nothing else has the account's store: that is said, and the account hears what it is told.
     let logins = scene.server.metrics().logins;
-    let starting = tokio::spawn({
-        let anna = anna.clone();
-        async move { anna.start().await }
-    });
-    stands(&anna, AccountStatus::Loading).await;
-    // Another one begins later, and is there before anna has begun.
+    let outcome = soon("the start", anna.start()).await.unwrap();
+    assert_eq!((outcome.after, outcome.changed), (AccountStatus::Error, true));
+    let reason = anna.snapshot().reason.unwrap();
+    assert_eq!((reason.kind, reason.retry_at.is_some()), (ReasonKind::StoreLocked, true));
     let berta = scene.account("berta");
     berta.start().await.unwrap();
     stands(&berta, AccountStatus::Ready).await;
-    assert_eq!((starting.is_finished(), scene.server.metrics().logins), (false, logins + 1));
+    assert_eq!(scene.server.metrics().logins, logins + 1);
+    let outcome = soon("the stop", anna.stop()).await.unwrap();
+    assert_eq!(outcome.after, AccountStatus::Idle);
     hold.let_go();
-    assert!(soon("the start", starting).await.unwrap().unwrap().changed);
+    assert!(soon("the start", anna.start()).await.unwrap().changed);
+    stands(&anna, AccountStatus::Ready).await;
+}
+
+/// Keys that take for ever to be opened, if they shall.
+#[derive(Debug, Default)]
+struct Slow {
+    keys: MemoryKeys,
+    is_slow: AtomicBool,
+}
+
+impl KeyStores for Slow {
+    fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn wa_store::Store>> {
+        if self.is_slow.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
+        self.keys.open(path)
+    }
+
+    fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
+        self.keys.remove(path)
+    }
+}
+
+/// A store that is not opened in time costs its own account the start, and nobody an answer.
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_keys_take_for_ever_to_be_opened_goes_on_listening() {
+    let slow = Arc::new(Slow::default());
+    let keys = Arc::clone(&slow) as Arc<dyn KeyStores>;
+    let paused = Paused::with(|builder, _| builder.key_stores(keys)).await;
+    let anna = paused.scene.create("anna").await;
+    link_to(&paused.scene, &anna, "anna").await;
+    anna.stop().await.unwrap();
+    slow.is_slow.store(true, Ordering::SeqCst);
+    assert_eq!(soon("the start", anna.start()).await.unwrap().after, AccountStatus::Error);
+    assert_eq!(anna.snapshot().reason.unwrap().kind, ReasonKind::StoreLocked);
+    slow.is_slow.store(false, Ordering::SeqCst);
+    // It shall run, and is tried again by itself.
+    tokio::time::sleep(Duration::from_secs(61)).await;
     stands(&anna, AccountStatus::Ready).await;
 }
 

@@ -86,7 +86,7 @@ async fn a_clock_that_is_off_is_seen_in_the_health() {
     assert!(warnings.is_empty());
 }
 
-/// 3.3: a token of trust that somebody gave us makes them known, as long as it is good; they need not have written.
+/// R175, 3.3: a token of trust that somebody gave us makes them known, as long as it is good; they need not have written.
 #[tokio::test]
 async fn whoever_gave_a_token_is_known() {
     let scene = linked(&["anna"]).await;

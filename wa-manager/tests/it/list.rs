@@ -97,7 +97,7 @@ async fn a_tenant_caps_the_days_of_its_accounts() {
     assert_eq!(other.trust().view().await.unwrap().usage.daily_limit, 50);
 }
 
-/// 3.8: the zone of the account, else its tenant's, else the manager's.
+/// R156, 3.8: the zone of the account, else its tenant's, else the manager's.
 #[tokio::test]
 async fn a_day_ends_where_the_account_is_or_its_tenant_or_the_manager() {
     let zone = |name: &str| Zone::named(name).unwrap();

@@ -1,5 +1,6 @@
 //! Linking accounts to phones.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,16 @@ use wa_manager::event::EventKind;
 use wa_manager::pairing::{
     PairError, PairRequest, PairingPolicy, PairingStore, PairingTicket, PairingUpdate, PairingView,
 };
+use wa_manager::sending::SendRequest;
 use wa_manager::store::{ManagerStoreError, StoreFuture};
-use wa_manager::{Account, AccountId, AccountSpec, AccountStatus, ManagerError};
+use wa_manager::webhook::{Reach, WebhookSecret, WebhookSpec};
+use wa_manager::{Account, AccountId, AccountSpec, AccountStatus, ManagerError, TenantId, Unlink};
 use wa_test_server::{Phone, TestServer};
 use wa_types::UnixMillis;
 
+use crate::one_socket::Counted;
+use crate::paused::Paused;
+use crate::receiver::Receiver;
 use crate::scene::{Scene, builder, key, settled, soon, stands};
 
 /// The next update of this kind.
@@ -225,6 +231,76 @@ async fn an_attempt_that_is_called_off_leaves_nothing() {
     assert!(!scene.key_file("anna").exists());
 }
 
+// R014: nor a socket, whoever calls it off, and however often it connected.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_ends_leaves_no_socket() {
+    let mut counted = None;
+    let paused =
+        Paused::with(|builder, server| counted.insert(Counted::new(server)).for_all(builder, server)).await;
+    let (scene, counted) = (&paused.scene, counted.unwrap());
+    for (name, how) in [("anna", 0), ("anna", 1), ("berta", 2)] {
+        let account = match scene.manager.get(&key(name)) {
+            Some(account) => account,
+            None => scene.create(name).await,
+        };
+        let mut ticket = account.pair(PairRequest::qr()).await.unwrap();
+        qr(&mut ticket).await;
+        assert_eq!(counted.now(), 1);
+        match how {
+            0 => ticket.cancel().await.unwrap(),
+            1 => drop(account.stop().await.unwrap()),
+            _ => scene.manager.delete(&key(name), Unlink::AtServer).await.unwrap(),
+        }
+        if how != 2 {
+            stands(&account, AccountStatus::Idle).await;
+            settled(&account).await;
+        }
+        assert_eq!((counted.now(), counted.most()), (0, 1));
+    }
+}
+
+// R001, R002: each attempt has keys that nobody had before, and a client that nobody can use before a phone accepts it.
+#[tokio::test]
+async fn each_attempt_is_a_device_of_its_own_and_nobodys_client() {
+    let scene = Scene::new().await;
+    let (anna, berta) = (scene.create("anna").await, scene.create("berta").await);
+    let mut shown = Vec::new();
+    for account in [&anna, &anna, &berta] {
+        let mut ticket = account.pair(PairRequest::qr()).await.unwrap();
+        shown.push(qr(&mut ticket).await);
+        let snapshot = account.snapshot();
+        assert_eq!((snapshot.is_logged_in, snapshot.device), (false, None));
+        assert_eq!(scene.manager.health().connected, 0);
+        let request = SendRequest::new(scene.phone("clara").pn().clone(), wa_core::Message::text("hello"));
+        assert_eq!(account.send(request).await.unwrap_err().code(), "not_ready");
+        ticket.cancel().await.unwrap();
+        stands(account, AccountStatus::Idle).await;
+    }
+    // Behind the server's reference: the keys of noise and of the identity, and the secret of the device list.
+    let keys: Vec<&str> = shown.iter().flat_map(|text| text.split(',').skip(1).take(3)).collect();
+    let different: HashSet<&str> = keys.iter().copied().collect();
+    assert_eq!((keys.len(), different.len()), (9, 9));
+}
+
+// R036: webhooks that fail, and that never answer, change nothing of a pairing.
+#[tokio::test]
+async fn a_link_comes_about_whatever_its_webhooks_do() {
+    let (failing, silent) = (Receiver::start(|_| (500, None)).await, Receiver::start(|_| (0, None)).await);
+    let reach = Reach { private: true, plain: false };
+    let scene = Scene::with(|builder| builder.webhooks(move |webhooks| webhooks.reach(reach))).await;
+    for receiver in [&failing, &silent] {
+        let spec = WebhookSpec::new(receiver.url(), WebhookSecret::new([7; 32]).unwrap());
+        scene.manager.webhooks().create(TenantId::default(), spec).await.unwrap();
+    }
+    let anna = scene.create("anna").await;
+    for receiver in [&failing, &silent] {
+        soon("the first event to be posted", receiver.wait_for(1)).await;
+    }
+    scan(&scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    assert_eq!(scene.statuses(&anna).await, ["loading", "qr", "authenticated", "ready"]);
+}
+
 // R015: the account, and the phone, are linked once at a time.
 #[tokio::test]
 async fn one_attempt_at_a_time() {
@@ -269,7 +345,7 @@ async fn a_number_that_is_linked_here_is_refused() {
     assert_eq!(anna.status(), AccountStatus::Ready);
 }
 
-// R003, R004: fifty at once, none disturbs another.
+// R003, R004, R026: fifty numbers at once, none disturbs another.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_accounts_are_linked_at_once() {
     const COUNT: usize = 50;

@@ -89,10 +89,15 @@ impl Paused {
 
     /// Another manager on what this one left.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|builder| builder).await
+    }
+
+    pub(crate) async fn restart_with(self, set: impl FnOnce(ManagerBuilder) -> ManagerBuilder) -> Self {
         let Self { scene: Scene { server, directory, manager }, store, keys, clock } = self;
         manager.shutdown(Duration::from_secs(30)).await;
         drop(manager);
-        let manager = builder(&store, &keys, &clock, &server, &directory).build().await.unwrap();
+        let builder = builder(&store, &keys, &clock, &server, &directory);
+        let manager = set(builder).build().await.unwrap();
         Self { scene: Scene { server, directory, manager }, store, keys, clock }
     }
 

@@ -68,21 +68,30 @@ async fn what_a_killed_process_left_is_told_as_it_is() {
     assert_eq!(events.len(), before.len() + 1);
 }
 
+/// These accounts are linked, and set to start by themselves; the manager of now has done nothing with them.
+async fn begun_anew(names: &[&str], starts: Starts) -> Paused {
+    let paused = Paused::new().await;
+    for name in names {
+        let account = paused.scene.create(name).await;
+        link_to(&paused.scene, &account, name).await;
+        let mut settings = account.snapshot().settings;
+        settings.auto_start = true;
+        account.update(AccountPatch { settings: Some(settings), ..AccountPatch::default() }).await.unwrap();
+        // Of the last one only its settings say that it is to run.
+        if names.last() == Some(name) {
+            account.stop().await.unwrap();
+        }
+    }
+    let paused = paused.restart_with(|builder| builder.starts(starts)).await;
+    paused.scene.server.faults().refuse_connections(1_000_000);
+    paused
+}
+
 // R056: a few at a time; who does not connect holds up the next one for a while only.
 #[tokio::test(start_paused = true)]
 async fn accounts_are_restored_one_after_another() {
     let patience = Duration::from_secs(10);
-    let starts = Starts { at_once: 1, patience };
-    let paused = Paused::with(|builder, _| builder.starts(starts)).await;
-    let accounts = ["anna", "berta", "clara"].map(|name| paused.scene.create(name));
-    for account in futures_util::future::join_all(accounts).await {
-        link_to(&paused.scene, &account, account.name().as_str()).await;
-        let mut settings = account.snapshot().settings;
-        settings.auto_start = true;
-        account.update(AccountPatch { settings: Some(settings), ..AccountPatch::default() }).await.unwrap();
-        account.stop().await.unwrap();
-    }
-    paused.scene.server.faults().refuse_connections(1_000_000);
+    let paused = begun_anew(&["anna", "berta", "clara"], Starts { at_once: 1, patience }).await;
     let since = paused.scene.manager.all_statuses(None).await.unwrap().seq;
     assert_eq!(paused.scene.manager.restore().await.started.len(), 3);
     let query = EventQuery { after: since, limit: 1000, ..EventQuery::default() };
@@ -93,4 +102,30 @@ async fn accounts_are_restored_one_after_another() {
     let begun: Vec<_> = loading.map(|event| event.at).collect();
     assert_eq!(begun.len(), 3);
     assert!(begun.windows(2).all(|pair| pair[1].since(pair[0]) >= patience), "{begun:?}");
+}
+
+// R077: whoever is quick to stop an account need not wait until it was restored.
+#[tokio::test(start_paused = true)]
+async fn what_is_stopped_while_others_are_restored_stays_stopped() {
+    let starts = Starts { at_once: 1, patience: Duration::from_secs(10) };
+    let paused = begun_anew(&["anna", "berta", "clara"], starts).await;
+    let accounts = ["anna", "berta", "clara"].map(|name| paused.scene.account(name));
+    let manager = paused.scene.manager.clone();
+    let restored = tokio::spawn(async move { manager.restore().await });
+    let starting = accounts.iter().map(|account| Box::pin(stands(account, AccountStatus::Loading)));
+    let (_, first, _) = futures_util::future::select_all(starting).await;
+    for (place, account) in accounts.iter().enumerate() {
+        if place != first {
+            account.stop().await.unwrap();
+        }
+    }
+    let report = restored.await.unwrap();
+    assert_eq!(report.started, [accounts[first].id().clone()]);
+    assert_eq!(report.skipped.len(), 2);
+    for (place, account) in accounts.iter().enumerate() {
+        if place != first {
+            let shown = account.snapshot();
+            assert_eq!((shown.status, shown.desired), (AccountStatus::Idle, DesiredState::Stopped));
+        }
+    }
 }

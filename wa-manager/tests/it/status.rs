@@ -8,7 +8,7 @@ use wa_manager::event::EventKind;
 use wa_manager::hub::EventFilter;
 use wa_manager::{AccountName, AccountPatch, AccountSpec, AccountStatus, Unlink};
 
-use crate::scene::{Scene, key, linked, linked_with, soon, stands};
+use crate::scene::{Scene, key, linked, linked_with, next, settled, soon, stands};
 
 // R057, R115-R117: each change is stored, numbered and told, in order.
 // R025, R035
@@ -97,4 +97,25 @@ async fn whoever_hears_of_an_account_finds_it_as_it_is() {
     scene.manager.delete(&key("account-0"), Unlink::AtServer).await.unwrap();
     let gone = soon("the last event", events.next()).await.unwrap();
     assert_eq!(scene.manager.account_after(&gone).await.unwrap(), None);
+}
+
+// R123, R146: when it was active is told alike wherever it is told, and outlives the process.
+#[tokio::test]
+async fn when_an_account_was_active_is_one_truth() {
+    let scene = linked(&["anna"]).await;
+    let anna = scene.account("anna");
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    let mut events = scene.subscribe(&anna);
+    for text in ["one", "two"] {
+        scene.phone("berta").send_text(scene.phone("anna").pn(), text).await.unwrap();
+        next(&mut events, EventKind::MessageReceived).await;
+        settled(&anna).await;
+        let listed = scene.manager.all_statuses(None).await.unwrap().accounts;
+        assert_eq!(listed, [anna.snapshot()]);
+    }
+    let active = anna.snapshot().last_active_at;
+    assert!(active.is_some());
+    let scene = scene.restart().await;
+    assert_eq!(scene.account("anna").snapshot().last_active_at, active);
 }

@@ -109,6 +109,16 @@ test('figures move on, never back', () => {
   assert.deepEqual([store.get('a1').seq, store.get('a1').lastActiveAt], [8, 900]);
 });
 
+// R123: what the server says of the last activity holds, also when it says that there was none.
+test('a last activity that nobody knows of is not shown', () => {
+  const store = createStore();
+  store.takeSnapshots([snapshot({ status: 'ready', seq: 5, lastActiveAt: 900 })]);
+  store.takeFrame(board(update({ accountSeq: 6, status: 'ready' })));
+  assert.equal(store.get('a1').lastActiveAt, 900);
+  store.takeFrame(board(update({ accountSeq: 7, status: 'ready', lastActiveAt: null })));
+  assert.equal(store.get('a1').lastActiveAt, null);
+});
+
 // R148: whoever shows accounts is told of each change, once, until it wants no more.
 test('listeners hear of each change, and of none after they left', () => {
   const store = createStore();

@@ -43,7 +43,10 @@ async fn differences(server: &Server) -> Result<(), String> {
         let (shown, row) = (shown.iter().find(find), stored.get(told["id"].as_str().unwrap()));
         let (Some(shown), Some(row)) = (shown, row) else { return Err(format!("{told} is not everywhere")) };
         let status = told["status"].as_str().unwrap();
+        let path = format!("/whatsapp/session/{}", told["name"].as_str().unwrap());
+        let actor = server.get(&path).await.json();
         let agree = shown["status"] == status
+            && [&shown["lastActiveAt"], &actor["lastActiveAt"]] == [&told["lastActiveAt"]; 2]
             && shown["accountSeq"] == told["seq"]
             && told["seq"] == row.seq
             && (row.status.as_str(), row.last.as_deref().unwrap_or("idle")) == (status, status);

@@ -16,10 +16,14 @@ use super::flaps::Standing;
 use super::intake::Taking;
 use super::past::Progress;
 use super::standing::{Connection, of_store};
-use super::{Actor, Lost};
+use super::{AGAIN, Actor, Lost};
 use crate::account::{AccountStatus, DesiredState, IdentityPolicy, Reason, ReasonKind};
 use crate::location::LocationError;
 use crate::manager::{Admission, ManagerError};
+use crate::store::ManagerStoreError;
+
+/// How long the store of an account's keys may take.
+const KEYS: Duration = Duration::from_secs(10);
 
 /// The client of a running account.
 pub(super) struct Running {
@@ -57,11 +61,11 @@ pub(super) fn behind(left: &Left) -> MutexGuard<'_, Behind> {
     left.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the client that a crashed actor left, so that the next one finds the store closed.
-pub(super) async fn end_left(left: &Left) {
+/// Ends the client that a crashed actor left, so that the next one finds the store closed, unless that takes long.
+pub(super) async fn end_left(left: &Left, within: Duration) {
     let client = behind(left).client.take();
     if let Some(client) = client {
-        client.shutdown().await;
+        let _late = timeout(within, client.shutdown()).await;
     }
 }
 
@@ -140,17 +144,30 @@ impl Actor {
                 self.resume_probation().await;
                 Ok(())
             }
-            Err(reason) => self.stand(Standing::because(AccountStatus::Error, reason)).await,
+            Err(reason) => {
+                self.restart_at = reason.retry_at.map(|at| self.boot_time(at));
+                self.stand(Standing::because(AccountStatus::Error, reason)).await
+            }
         }
+    }
+
+    /// The store is in use, and nobody can say for how long: the account is not deaf meanwhile.
+    fn locked(&self, why: &str) -> Reason {
+        Reason::new(ReasonKind::StoreLocked).detail(why).retry_at(self.shared.clock.wall().after(AGAIN))
     }
 
     /// Opens the store and connects, and tells nobody.
     pub(super) async fn connect(&mut self, _: Admission) -> Result<Running, Reason> {
         // Our own earlier client may still have the store.
-        while self.closing.join_next().await.is_some() {}
+        if !self.is_closed().await {
+            return Err(self.locked("the client before this one has not ended"));
+        }
         let path =
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
-        let store = self.shared.keys.open(&path).await.map_err(|error| of_store(&error))?;
+        let store = match timeout(KEYS, self.shared.keys.open(&path)).await {
+            Ok(opened) => opened.map_err(|error| of_store(&error))?,
+            Err(_) => return Err(self.locked("it takes long to open")),
+        };
         if self.record.jid.is_some() || self.record.accepted.is_some() {
             unlock(&*store).await.map_err(|error| of_store(&error))?;
         }
@@ -198,10 +215,17 @@ impl Actor {
             client.shutdown().await;
             drop(events);
         });
+        self.is_closed().await;
+    }
+
+    /// Whether the clients of before have ended, as they shall within the time that a stop may take.
+    pub(super) async fn is_closed(&mut self) -> bool {
         let closed = async { while self.closing.join_next().await.is_some() {} };
-        if timeout(self.shared.connection.stop, closed).await.is_err() {
+        let is_closed = timeout(self.shared.connection.stop, closed).await.is_ok();
+        if !is_closed {
             tracing::warn!(account = %self.record.id, "the client takes long to end");
         }
+        is_closed
     }
 
     /// Where the account's keys are.
@@ -230,15 +254,22 @@ impl Actor {
         }
     }
 
-    /// Removes the account's keys, which are worthless. What cannot be removed now is found worthless at the next start.
-    pub(super) async fn remove_keys(&mut self) {
-        while self.closing.join_next().await.is_some() {}
+    /// Removes the account's keys, which are worthless, unless a client has them still. What cannot be removed now is found
+    /// worthless at the next start. Whether no client has them.
+    pub(super) async fn remove_keys(&mut self) -> bool {
+        if !self.is_closed().await {
+            return false;
+        }
         let removed = match self.path() {
-            Ok(path) => self.shared.keys.remove(&path).await.map_err(ManagerError::from),
+            Ok(path) => match timeout(KEYS, self.shared.keys.remove(&path)).await {
+                Ok(removed) => removed.map_err(ManagerError::from),
+                Err(late) => Err(ManagerStoreError::io(late).into()),
+            },
             Err(error) => Err(error),
         };
         if let Err(error) = removed {
             tracing::warn!(account = %self.record.id, %error, "the keys could not be removed");
         }
+        true
     }
 }

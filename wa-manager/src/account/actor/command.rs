@@ -30,6 +30,8 @@ pub(crate) type GateCall =
 pub(crate) enum Command {
     /// It shall run.
     Start(Reply<CommandOutcome>),
+    /// It shall run, if it is one that runs after a start of the process. Whether it is.
+    Restore(Reply<bool>),
     /// It shall not run; it stays linked.
     Stop(Reply<CommandOutcome>),
     /// It shall run anew.

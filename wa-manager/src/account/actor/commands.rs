@@ -13,7 +13,7 @@ use super::linking::News;
 use super::{Actor, End, Lost};
 use crate::account::{AccountSnapshot, AccountStatus, DesiredState, Errand, Reason};
 use crate::event::EventKind;
-use crate::manager::ManagerError;
+use crate::manager::{ManagerError, is_restored};
 use crate::store::{Change, ManagerStoreError};
 
 /// How long the server has to hear that a device is to be unlinked.
@@ -30,6 +30,13 @@ impl Actor {
         match command {
             Command::Start(reply) => {
                 let _gone = reply.send(self.start().await?);
+            }
+            Command::Restore(reply) => {
+                // Somebody may have stopped it meanwhile, whatever it is set to.
+                let is_stopped = self.is_halted && self.record.desired == DesiredState::Stopped;
+                let is_wanted = !is_stopped && is_restored(&self.snapshot.borrow());
+                let started = if is_wanted { self.start().await?.map(drop) } else { Ok(()) };
+                let _gone = reply.send(started.map(|()| is_wanted));
             }
             Command::Stop(reply) => {
                 let _gone = reply.send(Ok(self.halt().await?));
@@ -143,6 +150,7 @@ impl Actor {
 
     async fn halt(&mut self) -> Result<CommandOutcome, Lost> {
         let before = self.record.status;
+        self.is_halted = true;
         self.cancel_linking().await?;
         self.end_client().await;
         let changed = before != AccountStatus::Idle || self.record.desired != DesiredState::Stopped;
@@ -193,8 +201,10 @@ impl Actor {
         self.write(changes).await?;
         self.shared.numbers.forget(self.id());
         self.shared.places.hold_of(self.id());
-        while self.closing.join_next().await.is_some() {}
-        if let Some(leftover) = leftover {
+        // What a client still has is removed later: it is remembered.
+        if self.is_closed().await
+            && let Some(leftover) = leftover
+        {
             self.shared.clear(leftover).await;
         }
         Ok(Ok(()))

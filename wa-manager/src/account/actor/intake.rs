@@ -14,7 +14,7 @@ use wa_core::event::{CallSignal, InboxNumber};
 
 use super::client::Running;
 use super::{Actor, End, Lost};
-use crate::account::{IdentityPolicy, IgnoreRules};
+use crate::account::{AccountRecord, IdentityPolicy, IgnoreRules};
 use crate::event::EventKind;
 use crate::inbound::{Answer, InboundError, Item, Past, group_json, oldest_of};
 use crate::store::Changes;
@@ -28,6 +28,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// After so many answers in a row that did not come in time the host is not asked for so long.
 const LATE: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(60);
+
+/// When an account was active is told to this.
+const ACTIVE: Duration = Duration::from_secs(60);
 
 /// How long taking in the rest may take, and how long nothing comes when that was all.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -188,8 +191,9 @@ impl Actor {
         answer: Option<&Answer>,
     ) -> Result<(), Lost> {
         if let Some(item) = item {
+            let active = self.active();
             while let Err(error) =
-                self.inbound.take(&mut self.gate, item, ignore, answer, Changes::new()).await
+                self.inbound.take(&mut self.gate, item, ignore, answer, active.clone()).await
             {
                 match error {
                     InboundError::Store(error) => self.wait_for_store(error).await?,
@@ -198,13 +202,24 @@ impl Actor {
                     _ => break,
                 }
             }
-            self.record.last_active_at = Some(self.shared.clock.wall());
+            if let Some(row) = active.account(&self.record.id) {
+                self.record = AccountRecord { seq: self.record.seq, ..row.clone() };
+            }
             self.after_gate();
         }
         if let (Some(running), Some(number)) = (&self.running, number) {
             running.events.confirm(number).await;
         }
         Ok(())
+    }
+
+    /// What writes that the account was active: to a minute, so that not each message writes the row.
+    fn active(&self) -> Changes {
+        let (now, last) = (self.shared.clock.wall(), self.record.last_active_at);
+        if last.is_some_and(|last| last <= now && now.since(last) < ACTIVE) {
+            return Changes::new();
+        }
+        self.changes(AccountRecord { last_active_at: Some(now), ..self.record.clone() })
     }
 
     /// Takes in what the client decrypted and has not told yet: its keys, and with them all that it keeps, are about to

@@ -15,9 +15,11 @@ use wa_core::Event;
 use wa_core::client::{HookFuture, LinkGuard, PairCodeOptions, PasskeyAuthenticator};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::event::Paired;
+use wa_store::StoreError;
 use wa_types::{Jid, PhoneNumber, UnixMillis};
 
 use super::flaps::Standing;
+use super::standing::of_store;
 use super::{Actor, End, Lost};
 use crate::account::{AcceptedLink, AccountRecord, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::{EventKind, NewEvent};
@@ -157,7 +159,9 @@ impl Actor {
         };
         self.end_client().await;
         // The keys of an earlier attempt are not used again.
-        self.remove_keys().await;
+        if !self.remove_keys().await {
+            return Ok(Err(PairError::Closed { kind: ReasonKind::StoreLocked, code: None }.into()));
+        }
         if let Err(error) = self.settle_anew(phone).await? {
             return Ok(Err(error));
         }
@@ -582,11 +586,17 @@ impl Actor {
 
 /// A link that a phone accepted while the account was about to be linked, and of which nobody heard before the process
 /// ended: its keys are on the phone's list, and the next login makes it a link.
-pub(crate) async fn unheard_link(keys: &dyn KeyStores, record: &AccountRecord) -> Option<AcceptedLink> {
+///
+/// # Errors
+/// Its keys cannot be read, for this reason: nobody knows whether a phone accepted them.
+pub(crate) async fn unheard_link(
+    keys: &dyn KeyStores,
+    record: &AccountRecord,
+) -> Result<Option<AcceptedLink>, Reason> {
     let is_linked = record.jid.is_some() || record.accepted.is_some();
-    let place = record.location.as_ref().filter(|_| !is_linked)?;
+    let Some(place) = record.location.as_ref().filter(|_| !is_linked) else { return Ok(None) };
     let found = async {
-        if !tokio::fs::try_exists(place).await.unwrap_or(false) {
+        if !tokio::fs::try_exists(place).await.map_err(|source| StoreError::Io { source: source.into() })? {
             return Ok(None);
         }
         let store = keys.open(Path::new(place)).await?;
@@ -594,19 +604,26 @@ pub(crate) async fn unheard_link(keys: &dyn KeyStores, record: &AccountRecord) -
         store.close().await?;
         account
     };
-    match timeout(LOOK, found).await {
+    let unread = match timeout(LOOK, found).await {
         Ok(Ok(account)) => {
-            let account = account?;
-            let lid = account.lid;
-            account.jid.filter(|_| !account.logged_out).map(|jid| AcceptedLink { jid, lid })
+            let account = account.filter(|account| !account.logged_out);
+            return Ok(account.and_then(|account| Some(AcceptedLink { jid: account.jid?, lid: account.lid })));
         }
-        Ok(Err(error)) => {
-            tracing::warn!(account = %record.id, %error, "whether a phone accepted cannot be read");
-            None
-        }
-        Err(_) => {
-            tracing::warn!(account = %record.id, "it takes long to read whether a phone accepted");
-            None
-        }
+        Ok(Err(error)) => of_store(&error),
+        Err(_) => Reason::new(ReasonKind::StoreLocked).detail("it takes long to open"),
+    };
+    tracing::warn!(account = %record.id, reason = ?unread, "whether a phone accepted cannot be read");
+    Err(unread)
+}
+
+/// Whether an account was about to be linked when this was written, or nobody knows what became of that.
+pub(super) fn was_linking(record: &AccountRecord) -> bool {
+    match record.status {
+        AccountStatus::Loading | AccountStatus::Qr | AccountStatus::Pairing => true,
+        AccountStatus::Error => record.reason.as_ref().is_some_and(|reason| {
+            let kinds = [ReasonKind::StoreLocked, ReasonKind::StoreFailed, ReasonKind::StoreCorrupt];
+            kinds.contains(&reason.kind)
+        }),
+        _ => false,
     }
 }

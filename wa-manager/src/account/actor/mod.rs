@@ -111,14 +111,14 @@ pub(crate) enum End {
 }
 
 /// Why an actor begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Begin {
     /// The manager began.
     Fresh,
     /// It crashed, and is tried again.
     Again,
-    /// It crashed too often.
-    Quarantined,
+    /// It crashed too often, the last time over this.
+    Quarantined(String),
 }
 
 pub(crate) struct Actor {
@@ -148,6 +148,8 @@ pub(crate) struct Actor {
     asking: Option<Asking>,
     /// Numbers of other accounts are refused.
     is_guarded: bool,
+    /// Somebody stopped it since this began.
+    is_halted: bool,
     /// What is shown to be scanned or typed, for this process.
     shown: watch::Sender<Option<PairingView>>,
     /// The same for other processes.
@@ -203,6 +205,7 @@ impl Actor {
             linking: None,
             asking: None,
             is_guarded: true,
+            is_halted: false,
             shown,
             publisher,
             writer,
@@ -285,36 +288,39 @@ impl Actor {
         self.note_number();
         self.heed_row().await?;
         if self.record.jid.is_none() && self.record.accepted.is_none() && self.record.location.is_some() {
-            let was_linking = matches!(
-                self.record.status,
-                AccountStatus::Loading | AccountStatus::Qr | AccountStatus::Pairing
-            );
-            let accepted =
-                if was_linking { unheard_link(&*self.shared.keys, &self.record).await } else { None };
-            let is_gone = accepted.is_none();
-            let mut row = AccountRecord { accepted, ..self.record.clone() };
-            if !is_gone {
-                row.desired = DesiredState::Running;
-            }
-            // Only whoever owns the account removes keys of a link that ended, or never came about.
-            let changes = if is_gone { self.shared.fenced(&self.record) } else { self.changes(row) };
-            self.write(changes).await?;
-            if is_gone {
-                self.remove_keys().await;
+            let unheard = match linking::was_linking(&self.record) {
+                true => unheard_link(&*self.shared.keys, &self.record).await,
+                false => Ok(None),
+            };
+            match unheard {
+                Ok(Some(accepted)) => {
+                    let mut row = self.record.clone();
+                    (row.accepted, row.desired) = (Some(accepted), DesiredState::Running);
+                    let changes = self.changes(row);
+                    self.write(changes).await?;
+                }
+                Ok(None) => {
+                    // Only whoever owns the account removes keys of a link that ended, or never came about.
+                    let changes = self.shared.fenced(&self.record);
+                    self.write(changes).await?;
+                    self.remove_keys().await;
+                }
+                // They may be on a phone's list: the next start looks again.
+                Err(reason) => self.stand(Standing::because(AccountStatus::Error, reason)).await?,
             }
             self.note_number();
         }
         self.end_lost_job().await?;
         let stands_still = self.record.status == AccountStatus::Error;
-        if begin != Begin::Quarantined
+        if !matches!(begin, Begin::Quarantined(_))
             && !stands_still
             && let Some(reason) = self.untold_bar()
         {
             return self.hold(reason).await;
         }
         match begin {
-            Begin::Quarantined => {
-                let reason = Reason::new(ReasonKind::Quarantined);
+            Begin::Quarantined(what) => {
+                let reason = Reason::new(ReasonKind::Quarantined).detail(what);
                 self.stand(Standing::because(AccountStatus::Error, reason)).await
             }
             // What waits for a date or a person goes on waiting, after a crash, too.

@@ -157,7 +157,9 @@ impl Actor {
             lid: self.record.lid.as_ref().map(Jid::to_string),
             phone: self.record.phone.as_ref().map(ToString::to_string),
         };
-        while self.closing.join_next().await.is_some() {}
+        if !self.is_closed().await {
+            return Ok(Err(StoreError::Locked.into()));
+        }
         let path = match self.path() {
             Ok(path) => path,
             Err(error) => return Ok(Err(error.into())),
@@ -206,7 +208,9 @@ impl Actor {
         if let Err(error) = self.shared.settle_location(&mut place) {
             return Ok(Err(error.into()));
         }
-        while self.closing.join_next().await.is_some() {}
+        if !self.is_closed().await {
+            return Ok(Err(StoreError::Locked.into()));
+        }
         // First, so that keys are where the row says, and only whoever owns the account writes them.
         let mut row = self.record.clone();
         row.location = place.location;

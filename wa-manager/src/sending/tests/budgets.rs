@@ -11,7 +11,7 @@ use wa_types::{Jid, MessageId, UnixMillis};
 
 use super::scene::{DAY, HOUR, MINUTE, Scene, pn};
 use super::stubborn::Stubborn;
-use crate::sending::{Decision, Fate, GateConfig, Next, Recipient, SendRequest, Start};
+use crate::sending::{Actor, Decision, Fate, GateConfig, Next, Recipient, SendRequest, Start};
 use crate::store::{ManagerStore, MemoryManagerStore, SqliteManagerStore};
 use crate::trust::{Deed, Lane, OnLimit, Zone};
 
@@ -55,6 +55,16 @@ enum Step {
     Inbound {
         to: u8,
     },
+    /// What was used today is forgiven.
+    Reset,
+    /// Somebody sets how many a day there may be.
+    DailyLimit {
+        limit: u32,
+    },
+    /// The same holds for answers, or no longer.
+    Strict {
+        is_strict: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -71,6 +81,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (-900..900_i64).prop_map(|hours| Step::Wall { hours }),
         1 => Just(Step::Login),
         1 => (0..15_u8).prop_map(|to| Step::Inbound { to }),
+        1 => Just(Step::Reset),
+        1 => (1..60_u32).prop_map(|limit| Step::DailyLimit { limit }),
+        1 => any::<bool>().prop_map(|is_strict| Step::Strict { is_strict }),
     ]
 }
 
@@ -98,6 +111,10 @@ struct Left {
     to: u8,
     text: Option<u8>,
     level: u8,
+    /// How many a day there may be then.
+    daily: u32,
+    /// How often what was used was forgiven before.
+    resets: u32,
     count: u32,
     is_new_group: bool,
 }
@@ -110,6 +127,7 @@ async fn run(
     let mut left: Vec<Left> = Vec::new();
     let mut ids: Vec<MessageId> = Vec::new();
     let mut people: HashMap<MessageId, (u8, u8)> = HashMap::new();
+    let (actor, mut resets) = (Actor::new("somebody"), 0);
     for step in steps {
         let (at, known) = (scene.world(), left.len());
         let note = |id: &MessageId, lane: Lane, to: u8, text: u8| Left {
@@ -119,6 +137,8 @@ async fn run(
             to,
             text: Some(text),
             level: 0,
+            daily: 0,
+            resets,
             count: 1,
             is_new_group: false,
         };
@@ -242,11 +262,20 @@ async fn run(
                 scene.gate.note_past(&[past]).await.unwrap();
             }
             Step::Inbound { .. } => {}
+            Step::Reset => resets += u32::from(scene.gate.reset_usage(&actor, "wanted").await.is_ok()),
+            // One above the level's is refused.
+            Step::DailyLimit { limit } => {
+                let _refused = scene.gate.set_daily_limit(limit, &actor).await;
+            }
+            Step::Strict { is_strict } => {
+                scene.config.is_strict = is_strict;
+                scene.gate.configure(scene.config.clone()).await.unwrap();
+            }
         }
         // A level rises where something is asked, and falls where it is settled.
-        let level = scene.gate.level().number();
+        let (level, daily) = (scene.gate.level().number(), scene.gate.snapshot().daily_limit);
         for one in left.iter_mut().skip(known) {
-            one.level = level;
+            (one.level, one.daily) = (level, daily);
         }
     }
     check(&scene, &left)
@@ -274,8 +303,13 @@ fn check(scene: &Scene, left: &[Left]) -> Result<(), TestCaseError> {
         if is_paced(last.lane) {
             prop_assert!(sum(HOUR, &is_paced) <= limits.per_hour);
             prop_assert!(sum(MINUTE, &is_paced) <= limits.burst + limits.per_minute);
-            let daily = scene.config.tenant_cap.map_or(limits.daily, |cap| cap.min(limits.daily));
-            prop_assert!(of_today(&Lane::is_gated) <= daily);
+            let today = Zone::UTC.day(last.at);
+            let is_gated = |one: &&Left| {
+                Zone::UTC.day(one.at) == today && one.resets == last.resets && one.lane.is_gated()
+            };
+            let gated = left[..=place].iter().filter(is_gated).count();
+            let daily = scene.config.tenant_cap.map_or(last.daily, |cap| cap.min(last.daily));
+            prop_assert!(last.daily <= limits.daily && gated <= daily as usize);
         }
         if last.lane == Lane::Reply {
             prop_assert!(sum(MINUTE, &|lane| lane == Lane::Reply) <= limits.reply_per_minute * 2);

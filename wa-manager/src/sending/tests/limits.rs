@@ -29,6 +29,7 @@ on_each! {
     what_may_have_left_stays_counted_over_a_restart,
     what_never_left_is_counted_no_more,
     a_key_leads_to_the_first_message,
+    a_key_of_a_message_to_somebody_leads_to_nobody_else,
     a_refused_stranger_is_left_alone_until_they_write,
     three_refusals_close_first_contacts,
     a_time_lock_closes_the_lane_and_blames_nobody,
@@ -164,6 +165,21 @@ async fn a_key_leads_to_the_first_message(mut scene: Scene) {
     // For a day. Then it is another message, to somebody who did not answer.
     scene.pass(DAY);
     assert!(matches!(scene.ask(&request("four")).await, Err(SendError::Limited(_))));
+}
+
+async fn a_key_of_a_message_to_somebody_leads_to_nobody_else(mut scene: Scene) {
+    let request = |to: &str| text_to(to, "hello").idempotency_key("order 17");
+    let Ok(Decision::Send(first)) = scene.ask(&request("1")).await else { panic!() };
+    // The process ends before the client has it.
+    scene.restart_ready().await;
+    for other in [request("2"), text_to("2", "hello").id(first.id.clone())] {
+        assert!(matches!(scene.ask(&other).await, Err(SendError::InvalidRecipient)));
+    }
+    let Ok(Decision::Send(again)) = scene.ask(&request("1")).await else { panic!() };
+    assert_eq!((&again.id, again.is_again), (&first.id, true));
+    scene.gate.settle(&first.id, Fate::Sent { at: None, chat: None }).await.unwrap();
+    assert!(matches!(scene.ask(&request("2")).await, Err(SendError::InvalidRecipient)));
+    assert_eq!(scene.sent_today(), 1);
 }
 
 fn lock(is_active: bool, until: UnixMillis) -> ReachoutTimelock {
