@@ -848,3 +848,46 @@ fn history(update: core::HistoryUpdate) -> Event {
         other => Event::Unknown { number: None, kind: "history".to_owned(), debug: format!("{other:?}") },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wa_core::app_state::action::ChatAction;
+    use wa_core::app_state::{Action, AppStateError};
+    use wa_core::error::ChunkError;
+    use wa_core::history::HistoryKind;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_seldom_has_a_form_too() {
+        let state = |change| Event::of(core::Event::AppState(Box::new(change)));
+        let chat = "1@s.whatsapp.net".parse().unwrap();
+        let action = Box::new(Action::Chat(ChatAction::Lock { chat, locked: true }));
+        let refused = state(core::AppStateEvent::Refused { action, code: 403 });
+        let Some(Event::StateRefused { index, code: 403 }) = refused else { panic!("{refused:?}") };
+        assert_eq!(index, ["lock", "1@s.whatsapp.net"]);
+        let synced = state(core::AppStateEvent::Synced { collection: Collection::Regular });
+        assert!(matches!(synced, Some(Event::StateSynced { collection }) if collection == "regular"));
+        let collection = Collection::RegularLow;
+        let broken = state(core::AppStateEvent::Broken { collection, error: AppStateError::ValueMac });
+        let Some(Event::StateBroken { collection, reason }) = broken else { panic!("{broken:?}") };
+        assert_eq!((collection.as_str(), reason.contains("MAC")), ("regular_low", true));
+        let missing = state(core::AppStateEvent::KeysMissing { collection: Collection::CriticalBlock });
+        assert!(
+            matches!(missing, Some(Event::StateKeysMissing { collection }) if collection == "critical_block")
+        );
+
+        let error = ChunkError::Network("no route".to_owned());
+        let failed = core::HistoryUpdate::ChunkFailed { kind: HistoryKind::PushNames, chunk_order: 3, error };
+        let failed = Event::of(core::Event::History(Box::new(failed)));
+        let Some(Event::HistoryFailed { kind, reason, detail }) = failed else { panic!("{failed:?}") };
+        assert_eq!((kind.as_str(), reason.as_str()), ("push_names", "network"));
+        assert!(detail.contains("no route"));
+    }
+
+    /// Who hears the answer tells the question: see `Passkeys`.
+    #[test]
+    fn what_another_event_tells_is_not_told_twice() {
+        assert!(Event::of(core::Event::Passkey(core::PasskeyProgress::Asked)).is_none());
+    }
+}
