@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from datetime import timedelta
 
@@ -45,8 +44,8 @@ async def main() -> None:
                 await account.send(phone.address(), wa.Message.text(f"hello {phone.name()}"), patient)
             heard = 0
             async for update in wa.manager_events(manager, after=0, kinds=["message.received"]):
-                if isinstance(update, wa.ManagerUpdate.EVENT):
-                    print(json.loads(update.event.data)["text"])
+                if isinstance(update, wa.ManagerUpdate.EVENT) and update.event.message:
+                    print(update.event.message.text)
                     heard += 1
                 if heard == COUNT:
                     break

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -34,6 +33,49 @@ async def test_pair_by_code(server: wa.TestServer) -> None:
                 case wa.Event.CONNECTED():
                     break
         assert len(phone.linked_devices()) == 1
+
+
+async def test_pair_by_passkey(server: wa.TestServer) -> None:
+    anna, bob = server.phone("anna"), server.phone("bob")
+    async with wa.connect(wa.Store.memory(), test_server=server, answers_passkeys=True) as client:
+        asked: wa.TestPasskeyLink | None = None
+        device = ""
+        async with asyncio.timeout(PATIENCE):
+            async for event in wa.events(client):
+                match event:
+                    case wa.Event.PAIRING_QR(text=text) if asked is None:
+                        asked = anna.ask_passkey(text)
+                    case wa.Event.PASSKEY_CHALLENGE(options=options):
+                        signed = anna.sign_with_passkey(options)
+                        client.respond_passkey(signed.credential_id, signed.assertion)
+                    case wa.Event.PASSKEY_CODE(code=code, is_asked=True):
+                        assert asked is not None and await asked.code() == code
+                        client.confirm_passkey(True)
+                        device = await asked.confirm()
+                    case wa.Event.CONNECTED():
+                        break
+        assert anna.linked_devices() == [device]
+        with pytest.raises(wa.errors.ConflictError) as late:
+            client.confirm_passkey(True)
+        assert late.value.code == "not_asked"
+
+    # Declined: the code that is shown links all the same.
+    async with wa.connect(wa.Store.memory(), test_server=server, answers_passkeys=True) as client:
+        shown, links = "", []
+        async with asyncio.timeout(PATIENCE):
+            async for event in wa.events(client):
+                match event:
+                    case wa.Event.PAIRING_QR(text=text) if not shown:
+                        shown = text
+                        links.append(bob.ask_passkey(text, inline=False))
+                    case wa.Event.PASSKEY_CHALLENGE():
+                        client.respond_passkey()
+                    case wa.Event.PASSKEY_FAILED(reason=reason):
+                        assert reason == "the user declined"
+                        await bob.scan(shown)
+                    case wa.Event.CONNECTED():
+                        break
+        assert len(bob.linked_devices()) == 1
 
 
 async def test_text_both_ways(server: wa.TestServer, link: Link) -> None:
@@ -85,6 +127,78 @@ async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
                 await bob.download_bytes(file, 1000)
         else:
             assert b"".join([piece async for piece in wa.download(bob, file)]) == content
+
+
+async def test_messages_of_many_kinds(server: wa.TestServer, link: Link) -> None:
+    client, anna, bob = await link("anna"), server.phone("anna"), server.phone("bob")
+
+    async def send(message: wa.Message) -> tuple[wa.MessageKey, wa.PhoneMessage]:
+        sent = await client.send(bob.address(), message)
+        received = await bob.next_message()
+        assert received.id == sent.id
+        return sent.key, received
+
+    # Out.
+    picture = await client.upload_bytes(bytes(3000), wa.MediaKind.IMAGE)
+    _, got = await send(wa.Message.image(picture, wa.ImageOptions(caption="look", width=40, height=30)))
+    image = got.content
+    assert isinstance(image, wa.Content.IMAGE)
+    assert (image.caption, image.width, image.height) == ("look", 40, 30)
+    assert (image.file.kind(), image.file.length()) == (wa.MediaKind.IMAGE, 3000)
+
+    webp = await client.upload_bytes(bytes(2000), wa.MediaKind.STICKER)
+    _, got = await send(wa.Message.sticker(webp))
+    assert isinstance(got.content, wa.Content.STICKER)
+    assert (got.content.mimetype, got.content.animated) == ("image/webp", False)
+
+    _, got = await send(wa.Message.location(52.5, 13.25, "here"))
+    place = got.content
+    assert isinstance(place, wa.Content.LOCATION)
+    assert (place.latitude, place.longitude, place.name) == (52.5, 13.25, "here")
+
+    card = wa.card_of_number("Carla", server.phone("carla").number())
+    _, got = await send(wa.Message.contacts([card]))
+    assert isinstance(got.content, wa.Content.CONTACTS) and got.content.cards == [card]
+
+    first, _ = await send(wa.Message.text("first"))
+    _, got = await send(wa.Message.edit(first, wa.Message.text("second")))
+    assert isinstance(got.content, wa.Content.EDIT) and got.content.target.id == first.id
+    edited = got.content.message.content()
+    assert isinstance(edited, wa.Content.TEXT) and edited.text == "second"
+    _, got = await send(wa.Message.delete(first))
+    assert isinstance(got.content, wa.Content.DELETE) and got.content.target.id == first.id
+
+    # In, and what answers it.
+    await bob.send_text(anna.address(), "a question")
+    asked = await next_message(client)
+    _, got = await send(wa.Message.reaction(asked.key, "👍"))
+    assert isinstance(got.content, wa.Content.REACTION)
+    assert (got.content.target.id, got.content.emoji) == (asked.id, "👍")
+    answered, got = await send(wa.Message.text("an answer").reply_to(asked.key, asked.message))
+    assert (got.text, got.quoted) == ("an answer", asked.id)
+    await bob.send(anna.address(), wa.Message.reaction(got.key, "❤"))
+    reaction = (await next_message(client)).content
+    assert isinstance(reaction, wa.Content.REACTION)
+    assert (reaction.target.id, reaction.emoji) == (answered.id, "❤")
+    await bob.send(anna.address(), wa.Message.location(1.0, 2.0))
+    assert isinstance((await next_message(client)).content, wa.Content.LOCATION)
+
+    # A poll, and the votes of two.
+    other = await link("bob")
+    options = ["tea", "coffee", "water"]
+    poll, got = await send(wa.Message.poll("What?", options))
+    assert isinstance(got.content, wa.Content.POLL)
+    assert (got.content.question, got.content.options, got.content.selectable) == ("What?", options, 1)
+    tally = wa.PollTally.of(got.message, poll)
+    offered = await next_message(other)
+    await other.send(anna.address(), wa.Message.poll_vote(offered.key, ["coffee"]))
+    voted = await next_message(client)
+    assert isinstance(voted.content, wa.Content.POLL_VOTE) and voted.content.poll.id == poll.id
+    assert tally.add(voted) and not tally.add(asked)
+    tally.cast(anna.lid(), datetime.now(timezone.utc), ["coffee"])
+    assert [(one.name, len(one.voters)) for one in tally.options()] == [("tea", 0), ("coffee", 2), ("water", 0)]
+    with pytest.raises(wa.errors.InvalidError):
+        wa.PollTally.of(wa.Message.text("no poll"), poll)
 
 
 async def test_group(server: wa.TestServer, link: Link) -> None:
@@ -149,6 +263,30 @@ async def test_unconfirmed_events_come_again(server: wa.TestServer, store_path: 
     async with wa.connect(store_path, test_server=server) as client:
         again = [(await next_message(client)).text for _ in range(2)]
         assert again == ["two", "three"]
+
+
+async def test_a_slow_reader_holds_the_account_up(server: wa.TestServer) -> None:
+    anna, bob = server.phone("anna"), server.phone("bob")
+    texts = [f"text {number}" for number in range(1300)]
+    async with wa.connect(wa.Store.memory(), test_server=server) as client:
+        device = await pair(client, anna)
+        await bob.send_texts(anna.address(), texts)
+        # Nobody takes anything: a thousand wait here, and the service keeps most of what is more.
+        stream = client.events()
+        async with asyncio.timeout(PATIENCE):
+            while stream.waiting() < 1000:
+                await asyncio.sleep(0.01)
+        assert stream.waiting() == 1000
+        assert server.waiting_for(device) > 100
+
+        heard: list[str | None] = []
+        async with asyncio.timeout(PATIENCE):
+            async for event in wa.events(client):
+                if isinstance(event, wa.Event.MESSAGE):
+                    heard.append(event.message.text)
+                    if len(heard) == len(texts):
+                        break
+        assert heard == texts
 
 
 async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -> None:
@@ -276,11 +414,12 @@ async def test_ten_accounts(server: wa.TestServer, tmp_path: Path) -> None:
         for account, name in zip(accounts, names[1:] + names[:1], strict=True):
             await may_write(account, server.phone(name).address())
             await account.send(server.phone(name).address(), wa.Message.text(f"for {name}"))
-        heard = set()
+        heard: set[str] = set()
         async with asyncio.timeout(PATIENCE):
             async for update in wa.manager_events(manager, after=0, kinds=["message.received"]):
                 assert isinstance(update, wa.ManagerUpdate.EVENT)
-                heard.add(json.loads(update.event.data)["text"])
+                assert update.event.message is not None and update.event.message.text is not None
+                heard.add(update.event.message.text)
                 if len(heard) == 10:
                     break
         assert heard == {f"for {name}" for name in names}
@@ -289,13 +428,76 @@ async def test_ten_accounts(server: wa.TestServer, tmp_path: Path) -> None:
         assert manager.health().connected == 0
 
 
+async def test_manager_media(server: wa.TestServer, link: Link, tmp_path: Path) -> None:
+    anna, bob = server.phone("anna"), await link("bob")
+    content = bytes(range(256)) * 4096
+    path = tmp_path / "out.bin"
+    path.write_bytes(content)
+
+    def document(file: wa.Attachment) -> wa.Message:
+        options = wa.DocumentOptions(file_name="out.bin", mimetype="application/octet-stream", caption="a file")
+        return wa.Message.document(file, options)
+
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        account = await linked_account(manager, anna, "anna")
+        # In: what an event tells of a message is enough for its file, for an answer, and to say that it was read.
+        file = await bob.upload_file(str(path), wa.MediaKind.DOCUMENT)
+        sent = await bob.send(anna.address(), document(file))
+        received: wa.InboundMessage | None = None
+        data = ""
+        async with asyncio.timeout(PATIENCE):
+            async for update in wa.manager_events(manager, after=0):
+                if isinstance(update, wa.ManagerUpdate.EVENT) and update.event.message is not None:
+                    received, data = update.event.message, update.event.data
+                    break
+        assert received is not None and (received.id, received.text) == (sent.id, "a file")
+        assert isinstance(received.content, wa.Content.DOCUMENT) and received.content.file_name == "out.bin"
+        await account.download_file(received, str(tmp_path / "in.bin"))
+        assert (tmp_path / "in.bin").read_bytes() == content
+        assert await account.download_bytes(received, 1 << 21) == content
+        with pytest.raises(wa.errors.InvalidError) as large:
+            await account.download_bytes(received, 1000)
+        assert large.value.code == "too_large"
+        assert b"".join([piece async for piece in wa.download(account, received)]) == content
+        await account.mark_read([received])
+        async with asyncio.timeout(PATIENCE):
+            async for event in wa.events(bob):
+                if isinstance(event, wa.Event.RECEIPT) and event.kind == wa.ReceiptKind.READ():
+                    assert event.ids == [sent.id]
+                    break
+
+        # Out: by path, as bytes and in pieces; the answer is a file.
+        pieces = [content[at : at + 100_000] for at in range(0, len(content), 100_000)]
+        files = [
+            await account.upload_file(str(path), wa.MediaKind.DOCUMENT),
+            await account.upload_bytes(content, wa.MediaKind.DOCUMENT),
+            await wa.upload(account, pieces, wa.MediaKind.DOCUMENT),
+        ]
+        for file in files:
+            assert await bob.download_bytes(file, 1 << 21) == content
+        # The host kept the event as JSON, and reads it again.
+        replied = await account.reply(wa.message_of_event(data), document(files[0]))
+        assert isinstance(replied, wa.SendResult.SENT)
+        answer = await next_message(bob)
+        assert (answer.text, answer.quoted) == ("a file", sent.id)
+
+        # What is kept is there without a connection; what is to be sent wants one.
+        await account.stop()
+        assert await account.download_bytes(received, 1 << 21) == content
+        with pytest.raises(wa.errors.UnavailableError) as idle:
+            await account.upload_bytes(content, wa.MediaKind.DOCUMENT)
+        assert idle.value.code == "not_ready"
+        with pytest.raises(wa.errors.InvalidError):
+            wa.message_of_event("{}")
+
+
 async def test_manager_restart(server: wa.TestServer, tmp_path: Path) -> None:
     database = tmp_path / "manager.db"
     async with wa.open_manager(tmp_path, test_server=server, database=database) as manager:
         await linked_account(manager, server.phone("anna"), "anna")
         cursor = manager.last_event()
     async with wa.open_manager(tmp_path, test_server=server, database=database) as manager:
-        assert (await manager.restore()).started == 1
+        assert len((await manager.restore()).started) == 1
         await manager.account("anna").reached(wa.AccountStatus.READY)
         await server.phone("bob").send_text(server.phone("anna").address(), "still there?")
         async with asyncio.timeout(PATIENCE):
@@ -303,13 +505,13 @@ async def test_manager_restart(server: wa.TestServer, tmp_path: Path) -> None:
                 assert isinstance(update, wa.ManagerUpdate.EVENT)
                 assert update.event.seq > cursor
                 cursor = update.event.seq
-                if update.event.kind == "message.received":
-                    assert json.loads(update.event.data)["text"] == "still there?"
+                if update.event.message is not None:
+                    assert update.event.message.text == "still there?"
                     break
 
 
-async def test_a_listener_that_throws(server: wa.TestServer, link: Link) -> None:
-    client, bob = await link("anna"), server.phone("bob")
+async def test_a_listener_that_throws(server: wa.TestServer) -> None:
+    anna, bob = server.phone("anna"), server.phone("bob")
     heard: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -321,20 +523,39 @@ async def test_a_listener_that_throws(server: wa.TestServer, link: Link) -> None
                     raise ValueError("not this one")
                 loop.call_soon_threadsafe(heard.put_nowait, text)
 
-    subscription = client.listen(Listener())
-    for text in ("one", "two"):
-        await bob.send_text(server.phone("anna").address(), text)
-    async with asyncio.timeout(PATIENCE):
-        assert await heard.get() == "two"
-        assert await subscription.failed()
-    failures = subscription.failures()
-    assert len(failures) == 1 and "not this one" in failures[0].reason
-    assert failures[0].number is not None
-    await client.send(bob.address(), wa.Message.text("still here"))
-    # What comes after it waits for who takes it.
-    subscription.stop()
-    await bob.send_text(server.phone("anna").address(), "three")
-    assert (await next_message(client)).text == "three"
+    store = wa.Store.memory()
+    async with wa.connect(store, test_server=server) as client:
+        await pair(client, anna)
+        subscription = client.listen(Listener())
+        for text in ("one", "two"):
+            await bob.send_text(anna.address(), text)
+        async with asyncio.timeout(PATIENCE):
+            assert await heard.get() == "two"
+            assert await subscription.failed()
+        failures = subscription.failures()
+        assert len(failures) == 1 and "not this one" in failures[0].reason
+        assert failures[0].number is not None
+        await client.send(bob.address(), wa.Message.text("still here"))
+        # What comes after it waits for who takes it.
+        subscription.stop()
+        await bob.send_text(anna.address(), "three")
+        stream = client.events()
+        async with asyncio.timeout(PATIENCE):
+            async for event in wa.events(client):
+                if isinstance(event, wa.Event.MESSAGE):
+                    assert event.message.text == "three"
+                    stream.confirm(event.message.number)
+                    break
+    # What it threw over comes again after a restart, and nothing else.
+    async with wa.connect(store, test_server=server) as client:
+        again = await next_message(client)
+        assert (again.text, again.number) == ("one", failures[0].number)
+        await bob.send_text(anna.address(), "four")
+        async with asyncio.timeout(PATIENCE):
+            async for event in wa.events(client):
+                if isinstance(event, wa.Event.MESSAGE) and event.message.number != again.number:
+                    assert event.message.text == "four"
+                    break
 
 
 async def test_logs_arrive(server: wa.TestServer, caplog: pytest.LogCaptureFixture) -> None:

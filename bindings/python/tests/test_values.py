@@ -20,5 +20,5 @@ def test_values_compare_with_anything_and_hash() -> None:
     assert key == wa.MessageKey(chat="c", id="X", from_me=True)
     assert key != wa.MessageKey(chat="c", id="Y", from_me=True) and key != "c"
     assert {key: 1}[wa.MessageKey(chat="c", id="X", from_me=True)] == 1
-    assert wa.Event.PASSKEY_CODE(code="c") == wa.Event.PASSKEY_CODE(code="c")
-    assert wa.Event.PASSKEY_CODE(code="c") != wa.Event.PASSKEY_CODE(code="d")
+    assert wa.Event.PASSKEY_CODE(code="c", is_asked=True) == wa.Event.PASSKEY_CODE(code="c", is_asked=True)
+    assert wa.Event.PASSKEY_CODE(code="c", is_asked=True) != wa.Event.PASSKEY_CODE(code="d", is_asked=True)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use wa_manager::account::{HistoryRequest, SyncLimit};
-use wa_manager::{AccountPatch, AccountStatus as CoreStatus, Unlink};
+use wa_manager::{AccountPatch, AccountStatus as CoreStatus, ManagerError, Unlink};
 
 use crate::error::{self, WaError};
 use crate::event::TypingState;
@@ -13,7 +13,7 @@ use crate::limits::Trust;
 use crate::pairing::{PairRequest, PairingTicket};
 use crate::people::NumberStatus;
 use crate::runtime;
-use crate::settings::AccountSettings;
+use crate::settings::{AccountSettings, SettingsChange};
 use crate::types;
 
 /// Where an account stands.
@@ -50,6 +50,8 @@ pub struct Reason {
     pub detail: Option<String>,
     /// When it is tried again by itself.
     pub retry_at: Option<SystemTime>,
+    /// Whether starting the account by hand may help.
+    pub is_retryable: bool,
     /// What a person should do: `relink`, `open_phone`, `wait`, `update_library`, `contact_operator` or `none`.
     pub user_action: String,
 }
@@ -127,6 +129,7 @@ impl AccountSnapshot {
             code: reason.code,
             detail: reason.detail.clone(),
             retry_at: error::at(reason.retry_at.map(wa_types::UnixMillis)),
+            is_retryable: reason.kind.is_retryable(),
             user_action: types::word(&reason.kind.user_action()),
         };
         Self {
@@ -158,6 +161,10 @@ pub struct Account(wa_manager::Account);
 impl Account {
     pub(crate) fn new(account: wa_manager::Account) -> Arc<Self> {
         Arc::new(Self(account))
+    }
+
+    pub(crate) fn core(&self) -> wa_manager::Account {
+        self.0.clone()
     }
 
     pub(crate) async fn call<T, E, F>(
@@ -239,30 +246,44 @@ impl Account {
         PairingTicket::new(self.call(|account| async move { account.pair(request).await }).await?)
     }
 
-    /// Changes its name for people, its settings, or what the host keeps with it; what is not said stays. With a version
-    /// only if it has that one.
+    /// Changes its name for people, single settings, or what the host keeps with it; what is not said stays. With a version
+    /// only if it has that one, else `Conflict`.
     #[uniffi::method(default(display_name = None, settings = None, metadata = None, version = None))]
     pub async fn update(
         &self,
         display_name: Option<String>,
-        settings: Option<AccountSettings>,
+        settings: Option<SettingsChange>,
         metadata: Option<HashMap<String, String>>,
         version: Option<u64>,
     ) -> Result<AccountSnapshot, WaError> {
-        let patch = AccountPatch {
-            version,
-            display_name,
-            settings: settings.map(AccountSettings::into_core).transpose()?,
-            metadata: metadata.map(|metadata| metadata.into_iter().collect()),
-        };
-        let snapshot = self.call(|account| async move { account.update(patch).await }).await?;
-        Ok(AccountSnapshot::of(&snapshot))
+        let account = self.core();
+        let metadata = metadata.map(|metadata| metadata.into_iter().collect());
+        runtime::run(async move {
+            loop {
+                let before = account.snapshot();
+                let patch = AccountPatch {
+                    // What the settings were is part of what they become.
+                    version: version.or_else(|| settings.is_some().then_some(before.version)),
+                    display_name: display_name.clone(),
+                    settings: settings.as_ref().map(|change| change.on(before.settings)).transpose()?,
+                    metadata: metadata.clone(),
+                };
+                match account.update(patch).await {
+                    // Somebody else was faster: once that shows, again.
+                    Err(ManagerError::VersionConflict { current }) if version.is_none() => {
+                        account.reached(|snapshot| snapshot.version >= current).await;
+                    }
+                    updated => return Ok(AccountSnapshot::of(&updated?)),
+                }
+            }
+        })
+        .await
     }
 
     /// Shows in a chat that we write or record, or stopped.
     pub async fn set_typing(&self, chat: String, state: TypingState) -> Result<(), WaError> {
-        let chat = types::jid(&chat)?;
-        self.call(|account| async move { account.set_typing(&chat, state.to_core()).await }).await
+        let (chat, state) = (types::jid(&chat)?, state.to_core()?);
+        self.call(|account| async move { account.set_typing(&chat, state).await }).await
     }
 
     /// Which of these phone numbers have an account, within the account's limits: 20 at most.

@@ -20,7 +20,7 @@ use crate::queue::{CAPACITY, Queue};
 use crate::runtime::{self, Task};
 use crate::store::Store;
 use crate::testing::TestServer;
-use crate::types;
+use crate::types::{self, Secret};
 
 /// How a client connects. All of it may be left out.
 #[derive(Debug, Clone, Default, uniffi::Record)]
@@ -155,6 +155,8 @@ impl Client {
         runtime::run(async move {
             let passkeys = Arc::new(Passkeys::default());
             let mut builder = wa_core::Client::builder(Arc::clone(&store.0)).confirm_by_hand();
+            // They wait in the stream's own queue.
+            builder = builder.event_capacity(BEFORE_QUEUE);
             match &options.test_server {
                 Some(server) => builder = server.connect(builder),
                 // Without an answer, the version that this release knows.
@@ -380,6 +382,9 @@ fn to_core(options: Option<SendOptions>) -> Result<wa_core::SendOptions, WaError
     Ok(made)
 }
 
+/// How many events wait before the stream's queue.
+const BEFORE_QUEUE: usize = 32;
+
 /// What happens to an account: while `ready`, `drain` what there is, and `confirm` what was dealt with.
 #[derive(uniffi::Object)]
 pub struct EventStream {
@@ -434,14 +439,16 @@ impl EventStream {
                         }
                         has_room = true;
                     }
-                    challenge = passkeys.challenged() => filled.0.put(challenge),
+                    question = passkeys.question() => filled.0.put(question),
                     event = events.next(), if has_room => {
                         let Some(event) = event else { return };
                         if let Some(number) = event.inbox_number() {
                             lock(&numbers).insert(number.get(), number);
                         }
-                        filled.0.put(Event::of(event));
-                        has_room = false;
+                        if let Some(event) = Event::of(event) {
+                            filled.0.put(event);
+                            has_room = false;
+                        }
                     }
                 }
             }
@@ -470,6 +477,11 @@ impl EventStream {
         self.queue.ready().await
     }
 
+    /// How many events wait here to be taken.
+    pub fn waiting(&self) -> u64 {
+        self.queue.length() as u64
+    }
+
     /// Takes up to so many events, without waiting.
     pub fn drain(&self, max: u32) -> Vec<Event> {
         self.queue.drain(max)
@@ -494,24 +506,31 @@ impl EventStream {
     }
 }
 
-/// Passkeys of the host: what the phone wants becomes an event, and waits for a call.
+/// Passkeys of the host: what is asked becomes an event, and waits for a call.
 #[derive(Debug, Default)]
 struct Passkeys {
     asked: Mutex<Option<oneshot::Sender<Result<PasskeyAssertion, AuthenticatorError>>>>,
     shown: Mutex<Option<oneshot::Sender<bool>>>,
-    challenge: Mutex<Option<String>>,
+    /// What the host was not told yet: a newer question takes the place of an older one.
+    question: Mutex<Option<Event>>,
     news: tokio::sync::Notify,
 }
 
 impl Passkeys {
-    async fn challenged(&self) -> Event {
+    /// The next question. Consumes it at its end only: cancel safe.
+    async fn question(&self) -> Event {
         loop {
             let news = self.news.notified();
-            if let Some(options) = lock(&self.challenge).take() {
-                return Event::PasskeyChallenge { options };
+            if let Some(question) = lock(&self.question).take() {
+                return question;
             }
             news.await;
         }
+    }
+
+    fn ask(&self, question: Event) {
+        *lock(&self.question) = Some(question);
+        self.news.notify_one();
     }
 
     fn respond(&self, answer: Result<PasskeyAssertion, AuthenticatorError>) -> Result<(), WaError> {
@@ -529,6 +548,8 @@ fn nobody_asked() -> WaError {
     WaError::conflict("not_asked", "nobody asked for that, or any more")
 }
 
+/// The questions are told from here, and not by the account's own events: these may come before anybody waits for an
+/// answer.
 impl PasskeyAuthenticator for Passkeys {
     fn assert<'a>(
         &'a self,
@@ -536,15 +557,14 @@ impl PasskeyAuthenticator for Passkeys {
     ) -> HookFuture<'a, Result<PasskeyAssertion, AuthenticatorError>> {
         let (answer, answered) = oneshot::channel();
         *lock(&self.asked) = Some(answer);
-        *lock(&self.challenge) = Some(options.to_owned());
-        self.news.notify_one();
+        self.ask(Event::PasskeyChallenge { options: Secret(options.to_owned()) });
         Box::pin(async move { answered.await.unwrap_or(Err(AuthenticatorError::Declined)) })
     }
 
-    /// The code comes with `PasskeyProgress::Code`.
-    fn confirm<'a>(&'a self, _: &'a PairingCode) -> HookFuture<'a, bool> {
+    fn confirm<'a>(&'a self, code: &'a PairingCode) -> HookFuture<'a, bool> {
         let (answer, answered) = oneshot::channel();
         *lock(&self.shown) = Some(answer);
+        self.ask(Event::PasskeyCode { code: Secret(code.to_string()), is_asked: true });
         Box::pin(async move { answered.await.unwrap_or(false) })
     }
 }

@@ -11,6 +11,7 @@ use wa_core::error::{
 };
 use wa_manager::account::{CheckError, ErrandError, HistoryError};
 use wa_manager::manager::ManagerError;
+use wa_manager::media::DownloadError;
 use wa_manager::pairing::PairError;
 use wa_manager::sending::ControlError;
 use wa_store::StoreError;
@@ -415,6 +416,21 @@ impl From<ErrandError> for WaError {
             ErrandError::NotReady { .. } => Self::unavailable(code, detail),
             ErrandError::Client(error) => error.into(),
             ErrandError::Manager(error) => error.into(),
+            _ => Self::other(code, detail),
+        }
+    }
+}
+
+impl From<DownloadError> for WaError {
+    fn from(error: DownloadError) -> Self {
+        let (code, detail) = (error.code(), chain(&error));
+        match error {
+            DownloadError::NotReady { .. } => Self::unavailable(code, detail),
+            DownloadError::NoFile | DownloadError::NoObjectStore => Self::invalid(code, detail),
+            DownloadError::NoPlace => Self::not_linked(code, detail),
+            DownloadError::Media(error) => error.into(),
+            DownloadError::Store(_) => Self::store(code, detail),
+            DownloadError::Manager(error) => error.into(),
             _ => Self::other(code, detail),
         }
     }

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use wa_core::app_state::Collection;
+use wa_core::app_state::action::read_index;
 use wa_core::event as core;
 use wa_core::stanza::receipt::ReceiptKind as CoreReceipt;
+use wa_types::UnixMillis;
 
 use crate::content::Content;
 use crate::error::WaError;
 use crate::groups::GroupMember;
 use crate::message::{Message, MessageKey};
-use crate::types;
+use crate::types::{self, Secret};
 
 /// What happened to an account. More kinds may come: what this version has no form for is `Unknown`.
 ///
@@ -21,14 +24,14 @@ pub enum Event {
     /// A QR code to show. It replaces the one before.
     PairingQr {
         /// The text to show as a QR code. A secret: do not log it.
-        text: String,
+        text: Secret,
         /// How long it is good.
         expires_in: Duration,
     },
     /// A code to type on the phone.
     PairingCode {
         /// The code, as it is to be shown. A secret: do not log it.
-        code: String,
+        code: Secret,
         /// How long it is good.
         expires_in: Duration,
     },
@@ -39,13 +42,16 @@ pub enum Event {
     },
     /// The phone wants a passkey to vouch for the link: answer with `respond_passkey`.
     PasskeyChallenge {
-        /// WebAuthn's request options, as JSON.
-        options: String,
+        /// WebAuthn's request options, as JSON. A secret: do not log it.
+        options: Secret,
     },
-    /// The phone shows this code, too, and the user compares them: answer with `confirm_passkey`.
+    /// The phone shows this code, too, and the user compares them: answer with `confirm_passkey` if it is asked.
     PasskeyCode {
-        /// The code, as it is to be shown.
-        code: String,
+        /// The code, as it is to be shown. A secret: do not log it.
+        code: Secret,
+        /// Whether an answer is waited for. Else the phone's word is enough, as this installation proved that it was linked
+        /// before.
+        is_asked: bool,
     },
     /// The link by passkey did not come about. QR codes and codes to type go on.
     PasskeyFailed {
@@ -249,6 +255,32 @@ pub enum Event {
         /// It came with a first or repeated full sync, and may be old.
         full_sync: bool,
     },
+    /// A part of what the account's devices share was fetched whole, for the first time or to mend it. Its entries were
+    /// told before.
+    StateSynced {
+        /// Which part: `critical_block` (names), `critical_unblock_low` (contacts), `regular_high` (mutes, stars,
+        /// deletions), `regular` (labels and what belongs to businesses), `regular_low` (archive, pins, read marks).
+        collection: String,
+    },
+    /// A change of our own to it was refused by the service for good, and undone.
+    StateRefused {
+        /// What it was about, the kind first.
+        index: Vec<String>,
+        /// The service's code.
+        code: u16,
+    },
+    /// A part of it cannot be read. What is known of it stays as it was, and it is tried again with the next connection.
+    StateBroken {
+        /// Which part: see `StateSynced`.
+        collection: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A part of it waits for keys, which our phone was asked for. Everything else goes on.
+    StateKeysMissing {
+        /// Which part: see `StateSynced`.
+        collection: String,
+    },
     /// Something happened to a channel, beside posts.
     Newsletter {
         /// The channel, where it is told.
@@ -264,6 +296,15 @@ pub enum Event {
         messages: u64,
         /// The user chose to share nothing of it.
         refused: bool,
+    },
+    /// A part of the past was given up.
+    HistoryFailed {
+        /// What the whole is that this was a part of: see `HistoryPart`.
+        kind: String,
+        /// Why, for programs: `unavailable`, `unreadable`; or `store`, `network`, `shutdown`: then it is tried again.
+        reason: String,
+        /// Why, for logs.
+        detail: String,
     },
     /// The phone uploaded a file again, later than was waited for it.
     Reuploaded {
@@ -379,6 +420,8 @@ pub enum TypingState {
     Recording,
     /// They stopped.
     Paused,
+    /// Something that this version does not know.
+    Unknown,
 }
 
 /// How far a message of ours is.
@@ -441,6 +484,8 @@ pub enum NextStep {
     UpdateLibrary,
     /// Pair again.
     PairAgain,
+    /// Something that this version does not know.
+    Unknown,
 }
 
 impl CloseReason {
@@ -452,7 +497,8 @@ impl CloseReason {
             N::NotBefore(until) => (NextStep::WaitUntil, Some(types::time(until))),
             N::OtherVersion => (NextStep::UpdateLibrary, None),
             N::LoggedOut => (NextStep::PairAgain, None),
-            _ => (NextStep::Reconnect, None),
+            N::Stop => (NextStep::Reconnect, None),
+            _ => (NextStep::Unknown, None),
         };
         let code = match reason {
             R::Requested => "requested",
@@ -466,6 +512,7 @@ impl CloseReason {
             R::VersionRefused { .. } => "version_refused",
             R::Handshake(_) => "handshake",
             R::Network(_) => "network",
+            R::ProxyRefused => "proxy_refused",
             R::DeadSocket => "dead_socket",
             R::StreamEnd => "stream_end",
             R::StreamError(_) => "stream_error",
@@ -554,12 +601,13 @@ impl Event {
         }
     }
 
-    pub(crate) fn of(event: core::Event) -> Self {
+    /// None for what another event of ours tells.
+    pub(crate) fn of(event: core::Event) -> Option<Self> {
         use core::Event as E;
-        match event {
-            E::PairingQr(qr) => Self::PairingQr { text: qr.text, expires_in: qr.expires_in },
+        Some(match event {
+            E::PairingQr(qr) => Self::PairingQr { text: Secret(qr.text), expires_in: qr.expires_in },
             E::PairingCode(shown) => {
-                Self::PairingCode { code: shown.code.to_string(), expires_in: shown.expires_in }
+                Self::PairingCode { code: Secret(shown.code.to_string()), expires_in: shown.expires_in }
             }
             E::PairingCodeVoid { reason } => Self::PairingCodeVoid { reason: reason.to_string() },
             E::Paired(paired) => Self::Paired {
@@ -598,8 +646,9 @@ impl Event {
             },
             E::IdentityChanged { device } => Self::IdentityChanged { device: device.to_string() },
             E::StoreFailed { error } => Self::StoreFailed { error },
+            E::Passkey(progress) => return passkey(progress),
             event => of_others(event),
-        }
+        })
     }
 }
 
@@ -623,7 +672,6 @@ fn of_others(event: core::Event) -> Event {
     match event {
         E::PairingVetoed(_) => Event::PairingFailed { reason: "this account is not wanted here".to_owned() },
         E::LinkUnconfirmed => Event::PairingFailed { reason: "an earlier link never came about".to_owned() },
-        E::Passkey(progress) => passkey(progress),
         E::Undecryptable(unread) => Event::Undecryptable {
             key: key(&unread.chat, &unread.sender, false, &unread.id),
             timestamp: types::time(unread.timestamp),
@@ -655,7 +703,8 @@ fn of_others(event: core::Event) -> Event {
             state: match changed.state {
                 core::Typing::Composing => TypingState::Composing,
                 core::Typing::Recording => TypingState::Recording,
-                _ => TypingState::Paused,
+                core::Typing::Paused => TypingState::Paused,
+                _ => TypingState::Unknown,
             },
         },
         E::Profile(changed) => {
@@ -687,14 +736,16 @@ fn key(chat: &wa_types::Jid, sender: &wa_types::Jid, from_me: bool, id: &wa_type
     }
 }
 
-fn passkey(progress: core::PasskeyProgress) -> Event {
+/// The phone's wish, and the code to be compared, are told when there is something to answer: by the client's passkeys.
+fn passkey(progress: core::PasskeyProgress) -> Option<Event> {
     use core::PasskeyProgress as P;
-    match progress {
-        P::Code { code, .. } => Event::PasskeyCode { code: code.to_string() },
+    Some(match progress {
+        P::Asked | P::Code { is_handed_off: false, .. } => return None,
+        P::Code { code, .. } => Event::PasskeyCode { code: Secret(code.to_string()), is_asked: false },
         P::Failed(failure) => Event::PasskeyFailed { reason: failure.to_string() },
         P::NoAuthenticator => Event::PasskeyFailed { reason: "nobody answers for passkeys here".to_owned() },
         other => Event::Unknown { number: None, kind: "passkey".to_owned(), debug: format!("{other:?}") },
-    }
+    })
 }
 
 fn step_of_call(call: core::InboundCall) -> Event {
@@ -751,12 +802,23 @@ fn group(changed: core::GroupChanged) -> Event {
 }
 
 fn state(change: core::AppStateEvent) -> Event {
+    use core::AppStateEvent as A;
+    let of = |collection: Collection| collection.name().to_owned();
     match change {
-        core::AppStateEvent::Changed(changed) => Event::State {
+        A::Changed(changed) => Event::State {
             removed: changed.action.is_none(),
             full_sync: changed.origin == core::ChangeOrigin::FullSync,
             index: changed.index,
         },
+        A::Synced { collection } => Event::StateSynced { collection: of(collection) },
+        A::Refused { action, code } => {
+            let (_, draft) = action.to_draft(UnixMillis(0));
+            Event::StateRefused { index: read_index(&draft.index), code }
+        }
+        A::Broken { collection, error } => {
+            Event::StateBroken { collection: of(collection), reason: error.to_string() }
+        }
+        A::KeysMissing { collection } => Event::StateKeysMissing { collection: of(collection) },
         other => Event::Unknown { number: None, kind: "app_state".to_owned(), debug: format!("{other:?}") },
     }
 }
@@ -777,7 +839,55 @@ fn history(update: core::HistoryUpdate) -> Event {
     use core::HistoryUpdate as H;
     match update {
         H::ChunkDone { progress, messages, .. } => Event::History { progress, messages, refused: false },
+        H::ChunkFailed { kind, error, .. } => Event::HistoryFailed {
+            kind: types::word(&kind),
+            reason: types::word(&error),
+            detail: error.to_string(),
+        },
         H::Refused => Event::History { progress: None, messages: 0, refused: true },
         other => Event::Unknown { number: None, kind: "history".to_owned(), debug: format!("{other:?}") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wa_core::app_state::action::ChatAction;
+    use wa_core::app_state::{Action, AppStateError};
+    use wa_core::error::ChunkError;
+    use wa_core::history::HistoryKind;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_seldom_has_a_form_too() {
+        let state = |change| Event::of(core::Event::AppState(Box::new(change)));
+        let chat = "1@s.whatsapp.net".parse().unwrap();
+        let action = Box::new(Action::Chat(ChatAction::Lock { chat, locked: true }));
+        let refused = state(core::AppStateEvent::Refused { action, code: 403 });
+        let Some(Event::StateRefused { index, code: 403 }) = refused else { panic!("{refused:?}") };
+        assert_eq!(index, ["lock", "1@s.whatsapp.net"]);
+        let synced = state(core::AppStateEvent::Synced { collection: Collection::Regular });
+        assert!(matches!(synced, Some(Event::StateSynced { collection }) if collection == "regular"));
+        let collection = Collection::RegularLow;
+        let broken = state(core::AppStateEvent::Broken { collection, error: AppStateError::ValueMac });
+        let Some(Event::StateBroken { collection, reason }) = broken else { panic!("{broken:?}") };
+        assert_eq!((collection.as_str(), reason.contains("MAC")), ("regular_low", true));
+        let missing = state(core::AppStateEvent::KeysMissing { collection: Collection::CriticalBlock });
+        assert!(
+            matches!(missing, Some(Event::StateKeysMissing { collection }) if collection == "critical_block")
+        );
+
+        let error = ChunkError::Network("no route".to_owned());
+        let failed = core::HistoryUpdate::ChunkFailed { kind: HistoryKind::PushNames, chunk_order: 3, error };
+        let failed = Event::of(core::Event::History(Box::new(failed)));
+        let Some(Event::HistoryFailed { kind, reason, detail }) = failed else { panic!("{failed:?}") };
+        assert_eq!((kind.as_str(), reason.as_str()), ("push_names", "network"));
+        assert!(detail.contains("no route"));
+    }
+
+    /// Who hears the answer tells the question: see `Passkeys`.
+    #[test]
+    fn what_another_event_tells_is_not_told_twice() {
+        assert!(Event::of(core::Event::Passkey(core::PasskeyProgress::Asked)).is_none());
     }
 }

@@ -13,9 +13,9 @@
 //! | `event` | what happens to it |
 //! | `message`, `content` | what is sent; what is received |
 //! | `media` | files, by path, in pieces, as bytes |
-//! | `stickers` | sticker packs |
+//! | `stickers`, `polls` | sticker packs; what came of a poll |
 //! | `groups`, `chats`, `people`, `history` | the calls on each subject |
-//! | `manager`, `account`, `settings`, `pairing`, `limits` | many accounts |
+//! | `manager`, `account`, `settings`, `pairing`, `limits`, `inbound` | many accounts |
 //! | `webhooks` | for who receives them |
 //! | `logs` | log records, for the host's own log |
 //! | `testing` | the test server and its phones |
@@ -31,6 +31,7 @@ pub mod error;
 pub mod event;
 pub mod groups;
 pub mod history;
+pub mod inbound;
 pub mod limits;
 pub mod listener;
 pub mod logs;
@@ -39,6 +40,7 @@ pub mod media;
 pub mod message;
 pub mod pairing;
 pub mod people;
+pub mod polls;
 mod queue;
 pub mod runtime;
 pub mod settings;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use wa_manager::account::SendOutcome;
-use wa_manager::inbound::InboundMessage;
 use wa_manager::sending::Actor;
 use wa_manager::trust::{Admission, OnLimit, TrustLevel};
 
@@ -131,6 +130,8 @@ pub enum SendResult {
         /// It is not sent before.
         earliest_at: SystemTime,
     },
+    /// Something that this version does not know; nothing went wrong.
+    Unknown,
 }
 
 /// A message that waits.
@@ -177,8 +178,8 @@ impl LimitInfo {
     }
 }
 
-fn result(outcome: SendOutcome) -> Result<SendResult, WaError> {
-    Ok(match outcome {
+pub(crate) fn result(outcome: SendOutcome) -> SendResult {
+    match outcome {
         SendOutcome::Sent(receipt) => SendResult::Sent {
             id: receipt.id.to_string(),
             chat: types::text(receipt.chat.as_ref()),
@@ -189,13 +190,8 @@ fn result(outcome: SendOutcome) -> Result<SendResult, WaError> {
             position: queued.position as u64,
             earliest_at: types::time_ms(queued.earliest_at),
         },
-        _ => return Err(WaError::other("send", "an outcome that this version does not know")),
-    })
-}
-
-/// The message that an event of the manager tells of: its `data`.
-fn inbound(data: &str) -> Result<InboundMessage, WaError> {
-    serde_json::from_str(data).map_err(|error| WaError::invalid("no_message", error))
+        _ => SendResult::Unknown,
+    }
 }
 
 #[uniffi::export]
@@ -225,19 +221,7 @@ impl Account {
             Some(LimitChoice::WaitUpTo { duration }) => OnLimit::WaitUpTo(duration),
             Some(LimitChoice::Enqueue { deadline }) => OnLimit::Enqueue { deadline },
         });
-        result(self.call(|account| async move { account.send(request).await }).await?)
-    }
-
-    /// Answers the message that an event tells of, which is quoted: `data` is that of the event.
-    pub async fn reply(&self, data: String, message: Arc<Message>) -> Result<SendResult, WaError> {
-        let to = inbound(&data)?;
-        result(self.call(|account| async move { account.reply(&to, message.0.clone()).await }).await?)
-    }
-
-    /// Tells the senders that the messages were read that these events tell of: each is the `data` of an event.
-    pub async fn mark_read(&self, data: Vec<String>) -> Result<(), WaError> {
-        let messages = data.iter().map(|data| inbound(data)).collect::<Result<Vec<_>, _>>()?;
-        self.call(|account| async move { account.mark_read(&messages).await }).await
+        Ok(result(self.call(|account| async move { account.send(request).await }).await?))
     }
 
     /// How far it is trusted, and what was used of its limits.

@@ -12,6 +12,7 @@ use wa_manager::{AccountId, AccountName, AccountStatus, PathTemplate, TenantId, 
 
 use crate::account::{Account, AccountSnapshot};
 use crate::error::WaError;
+use crate::inbound::InboundMessage;
 use crate::pairing::{PairRequest, PairingTicket};
 use crate::queue::{CAPACITY, Queue};
 use crate::runtime::{self, Task};
@@ -65,7 +66,7 @@ pub struct AccountSpec {
 }
 
 /// An event of the manager, as it is stored: at least once, in order for each account.
-#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+#[derive(Debug, Clone, uniffi::Record)]
 pub struct ManagerEvent {
     /// Its number among all; the cursor to go on from.
     pub seq: u64,
@@ -81,12 +82,15 @@ pub struct ManagerEvent {
     pub kind: String,
     /// When.
     pub at: SystemTime,
-    /// More, by kind, as JSON.
+    /// The message, for the kinds `message.received` and `reaction`.
+    pub message: Option<InboundMessage>,
+    /// All of it, by kind, as JSON.
     pub data: String,
 }
 
 /// What a stream of events gives.
-#[derive(Debug, Clone, PartialEq, uniffi::Enum)]
+#[derive(Debug, Clone, uniffi::Enum)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are events, and none stays here for long")]
 pub enum ManagerUpdate {
     /// An event.
     Event {
@@ -98,6 +102,8 @@ pub enum ManagerUpdate {
         /// The last event that is gone; the stream goes on after it.
         resume_cursor: u64,
     },
+    /// Something that this version does not know.
+    Unknown,
 }
 
 /// Which events are wanted. All of it may be left out.
@@ -128,11 +134,15 @@ pub struct BatchItem {
     pub detail: Option<String>,
 }
 
-/// What came of a restore.
+/// What came of a restore, by the ids of accounts.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct RestoreReport {
-    /// How many accounts are started.
-    pub started: u32,
+    /// They are started; where they stand they tell themselves.
+    pub started: Vec<String>,
+    /// They are not: somebody stopped them, they are not linked, or somebody has to look at them first.
+    pub skipped: Vec<String>,
+    /// They could not be started, and why.
+    pub failed: Vec<BatchItem>,
 }
 
 /// How it stands.
@@ -164,18 +174,40 @@ fn name(text: String) -> Result<AccountName, WaError> {
 
 fn items<T>(results: Vec<ItemResult<T>>) -> Vec<BatchItem> {
     let of = |item: ItemResult<T>| {
-        let error = item.result.err().map(WaError::from);
-        BatchItem {
-            account: match item.key {
-                AccountKey::Id(id) => id.to_string(),
-                AccountKey::Name(_, name) => name.as_str().to_owned(),
-                _ => String::new(),
-            },
+        let account = match item.key {
+            AccountKey::Id(id) => id.to_string(),
+            AccountKey::Name(_, name) => name.as_str().to_owned(),
+            _ => String::new(),
+        };
+        BatchItem::of(account, item.result.err().map(WaError::from))
+    };
+    results.into_iter().map(of).collect()
+}
+
+/// All that a filter lets through, page by page.
+async fn listed(
+    manager: &wa_manager::ClientManager,
+    mut filter: ListFilter,
+) -> Result<Vec<wa_manager::AccountSnapshot>, WaError> {
+    let mut accounts = Vec::new();
+    loop {
+        let page = manager.list(filter.clone()).await?;
+        accounts.extend(page.items);
+        match page.next {
+            Some(next) => filter.cursor = Some(next),
+            None => return Ok(accounts),
+        }
+    }
+}
+
+impl BatchItem {
+    fn of(account: String, error: Option<WaError>) -> Self {
+        Self {
+            account,
             error: error.as_ref().map(|error| error.code().to_owned()),
             detail: error.map(|error| error.to_string()),
         }
-    };
-    results.into_iter().map(of).collect()
+    }
 }
 
 impl ClientManager {
@@ -203,6 +235,9 @@ impl ManagerEvent {
             account: record.account.as_ref().map(ToString::to_string),
             kind: record.kind.wire().to_owned(),
             at: types::time_ms(record.at),
+            message: matches!(record.kind, EventKind::MessageReceived | EventKind::Reaction)
+                .then(|| InboundMessage::of(&record.data))
+                .flatten(),
             data: record.data.to_string(),
         }
     }
@@ -249,7 +284,16 @@ impl ClientManager {
         let manager = self.0.clone();
         runtime::run(async move {
             let report = manager.restore().await;
-            Ok(RestoreReport { started: u32::try_from(report.started.len()).unwrap_or(u32::MAX) })
+            let ids = |accounts: &[AccountId]| accounts.iter().map(ToString::to_string).collect();
+            Ok(RestoreReport {
+                started: ids(&report.started),
+                skipped: ids(&report.skipped),
+                failed: report
+                    .failed
+                    .into_iter()
+                    .map(|(id, error)| BatchItem::of(id.to_string(), Some(error.into())))
+                    .collect(),
+            })
         })
         .await
     }
@@ -299,23 +343,15 @@ impl ClientManager {
             AccountStatus::from_wire(&status)
                 .ok_or_else(|| WaError::invalid("invalid_status", format!("{status:?} is no status")))
         });
-        let mut filter = ListFilter {
+        let filter = ListFilter {
             tenant: tenant.map(TenantId::new),
             status: status.transpose()?,
             ..ListFilter::default()
         };
         let manager = self.0.clone();
-        runtime::run(async move {
-            let mut accounts = Vec::new();
-            loop {
-                let page = manager.list(filter.clone()).await?;
-                accounts.extend(page.items.iter().map(AccountSnapshot::of));
-                match page.next {
-                    Some(next) => filter.cursor = Some(next),
-                    None => return Ok(accounts),
-                }
-            }
-        })
+        runtime::run(
+            async move { Ok(listed(&manager, filter).await?.iter().map(AccountSnapshot::of).collect()) },
+        )
         .await
     }
 
@@ -348,11 +384,19 @@ impl ClientManager {
         runtime::run(async move { Ok(items(manager.batch_delete(&keys, how).await)) }).await
     }
 
-    /// Stops all accounts of a tenant.
+    /// Stops all accounts: of this tenant, or of all tenants if none is said. Each has its own answer.
     #[uniffi::method(default(tenant = None))]
     pub async fn stop_all(&self, tenant: Option<String>) -> Result<Vec<BatchItem>, WaError> {
-        let (manager, tenant) = (self.0.clone(), self::tenant(tenant));
-        runtime::run(async move { Ok(items(manager.stop_all(&tenant).await)) }).await
+        let manager = self.0.clone();
+        runtime::run(async move {
+            let Some(tenant) = tenant else {
+                let all = listed(&manager, ListFilter::default()).await?;
+                let keys: Vec<_> = all.into_iter().map(|account| AccountKey::Id(account.id)).collect();
+                return Ok(items(manager.batch_stop(&keys).await));
+            };
+            Ok(items(manager.stop_all(&TenantId::new(tenant)).await))
+        })
+        .await
     }
 
     /// The events that are wanted, from a place on.
@@ -452,7 +496,9 @@ impl ManagerEvents {
                 filled.0.put(match events.next().await {
                     Ok(record) => ManagerUpdate::Event { event: ManagerEvent::of(&record) },
                     Err(StreamError::Lagged { resume_cursor }) => ManagerUpdate::Lagged { resume_cursor },
-                    Err(_) => return,
+                    Err(StreamError::Closed) => return,
+                    // Whether it goes on after that is not known.
+                    Err(_) => return filled.0.put(ManagerUpdate::Unknown),
                 });
             }
         })?;

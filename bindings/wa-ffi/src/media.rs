@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 use wa_core::client::MediaSource;
 use wa_core::media as core;
 
+use crate::account::Account;
 use crate::client::Client;
 use crate::error::WaError;
+use crate::inbound::InboundMessage;
 use crate::message::MessageKey;
 use crate::queue::Queue;
 use crate::runtime::{self, Task};
@@ -133,11 +135,7 @@ impl Client {
     /// Begins an upload that is fed in pieces.
     pub fn upload(&self, kind: MediaKind) -> Result<Arc<MediaWriter>, WaError> {
         let (media, kind) = (self.core()?.media(), kind.to_core()?);
-        let (pieces, source) = mpsc::channel(PIECES);
-        let source = MediaSource::reader(Source { pieces: source, piece: Vec::new(), at: 0 });
-        let upload = Task::spawn(async move { Ok(media.upload(source, kind).await?) })?;
-        let state = Writing { pieces: Some(pieces), upload: Some(upload) };
-        Ok(Arc::new(MediaWriter(Mutex::new(state))))
+        MediaWriter::new(|source| async move { Ok(media.upload(source, kind).await?) })
     }
 
     /// Downloads a file to this path. It is there when it is whole and proven, in place of what was there before; until
@@ -157,31 +155,7 @@ impl Client {
     /// error is worth nothing.
     pub fn download(&self, file: Arc<Attachment>) -> Result<Arc<MediaReader>, WaError> {
         let media = self.core()?.media();
-        let inner = Arc::new(Reading { pieces: Queue::new(PIECES), outcome: Mutex::new(None) });
-        let reading = Arc::clone(&inner);
-        let task = Task::spawn(async move {
-            let end = EndOnDrop(reading);
-            let (mut out, mut sink) = tokio::io::duplex(PIECE);
-            let fetch = async {
-                let done = media.download(&file.0, &mut sink).await;
-                drop(sink);
-                done
-            };
-            let hand_on = async {
-                loop {
-                    let mut piece = vec![0; PIECE];
-                    let Ok(length) = out.read(&mut piece).await else { return };
-                    piece.truncate(length);
-                    if length == 0 || !end.0.pieces.room().await {
-                        return;
-                    }
-                    end.0.pieces.put(piece);
-                }
-            };
-            let (done, ()) = tokio::join!(fetch, hand_on);
-            end.0.tell(done.map_err(WaError::from));
-        })?;
-        Ok(Arc::new(MediaReader { inner, task: Mutex::new(Some(task)) }))
+        MediaReader::new(|mut sink| async move { Ok(media.download(&file.0, &mut sink).await?) })
     }
 
     /// Asks our phone to upload the file of a message again, when the hosts have it no more. What comes back is where it
@@ -197,6 +171,80 @@ impl Client {
             async move { Ok(Attachment::new(media.request_reupload(message, &file.0, within).await?)) },
         )
         .await
+    }
+}
+
+/// Files of a manager's account. What is received is named by its message: its file is taken from where the account's
+/// settings keep files, or else is fetched and kept there.
+#[uniffi::export]
+impl Account {
+    /// Encrypts a file and uploads it: what comes back is for a message. It is read in pieces, and never held whole.
+    /// `Unavailable` while the account is not ready.
+    pub async fn upload_file(&self, path: String, kind: MediaKind) -> Result<Arc<Attachment>, WaError> {
+        let (account, kind) = (self.core(), kind.to_core()?);
+        let path = std::path::PathBuf::from(path);
+        runtime::run(async move {
+            Ok(Attachment::new(account.media().await?.upload(path.as_path(), kind).await?))
+        })
+        .await
+    }
+
+    /// Encrypts bytes and uploads them. For small files: large ones are better uploaded by path or in pieces.
+    pub async fn upload_bytes(&self, bytes: Vec<u8>, kind: MediaKind) -> Result<Arc<Attachment>, WaError> {
+        let (account, kind) = (self.core(), kind.to_core()?);
+        runtime::run(async move { Ok(Attachment::new(account.media().await?.upload(bytes, kind).await?)) })
+            .await
+    }
+
+    /// Begins an upload that is fed in pieces. Its `finish` says when the account is not ready.
+    pub fn upload(&self, kind: MediaKind) -> Result<Arc<MediaWriter>, WaError> {
+        let (account, kind) = (self.core(), kind.to_core()?);
+        MediaWriter::new(|source| async move { Ok(account.media().await?.upload(source, kind).await?) })
+    }
+
+    /// Writes the file of a message to this path, in place of what was there before; until it is whole it is a temporary
+    /// file beside it, which is gone after any failure. A file that the hosts dropped is asked of the phone, which may
+    /// take a minute.
+    pub async fn download_file(&self, message: InboundMessage, path: String) -> Result<(), WaError> {
+        let (account, message) = (self.core(), message.to_core()?);
+        runtime::run(async move {
+            let mut file = account.download_media(&message).await?;
+            let path = std::path::PathBuf::from(path);
+            let folder = path.parent().map(std::path::Path::to_owned).unwrap_or_default();
+            let folder = if folder.as_os_str().is_empty() { ".".into() } else { folder };
+            let local = |error: &dyn std::fmt::Display| WaError::store("local_file", error);
+            let made = tokio::task::spawn_blocking(|| tempfile::NamedTempFile::new_in(folder)).await;
+            let made = made.map_err(|_| WaError::shut_down())?.map_err(|error| local(&error))?;
+            let (opened, unfinished) = made.into_parts();
+            let mut opened = tokio::fs::File::from_std(opened);
+            tokio::io::copy(&mut file, &mut opened).await.map_err(|error| local(&error))?;
+            opened.sync_all().await.map_err(|error| local(&error))?;
+            let kept = tokio::task::spawn_blocking(|| unfinished.persist(path)).await;
+            kept.map_err(|_| WaError::shut_down())?.map_err(|error| local(&error))
+        })
+        .await
+    }
+
+    /// The file of a message, of at most `limit` bytes. For small files: large ones are better taken by path or in pieces.
+    pub async fn download_bytes(&self, message: InboundMessage, limit: u64) -> Result<Vec<u8>, WaError> {
+        let (account, message) = (self.core(), message.to_core()?);
+        runtime::run(async move {
+            let file = account.download_media(&message).await?;
+            let length = file.length;
+            let bytes = file.bytes(limit).await?;
+            bytes.ok_or_else(|| WaError::invalid("too_large", format!("the file has {length} bytes")))
+        })
+        .await
+    }
+
+    /// Begins to take the file of a message in pieces. It is whole and proven before the first piece comes.
+    pub fn download(&self, message: InboundMessage) -> Result<Arc<MediaReader>, WaError> {
+        let (account, message) = (self.core(), message.to_core()?);
+        MediaReader::new(|mut sink| async move {
+            let mut file = account.download_media(&message).await?;
+            let copied = tokio::io::copy(&mut file, &mut sink).await;
+            copied.map(drop).map_err(|error| WaError::store("local_file", error))
+        })
     }
 }
 
@@ -216,6 +264,17 @@ impl std::fmt::Debug for MediaWriter {
 }
 
 impl MediaWriter {
+    fn new<F>(upload: impl FnOnce(MediaSource) -> F) -> Result<Arc<Self>, WaError>
+    where
+        F: Future<Output = Result<core::Attachment, WaError>> + Send + 'static,
+    {
+        let (pieces, source) = mpsc::channel(PIECES);
+        let source = MediaSource::reader(Source { pieces: source, piece: Vec::new(), at: 0 });
+        let upload = Task::spawn(upload(source))?;
+        let state = Writing { pieces: Some(pieces), upload: Some(upload) };
+        Ok(Arc::new(Self(Mutex::new(state))))
+    }
+
     fn with<T>(&self, look: impl FnOnce(&mut Writing) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -331,6 +390,36 @@ impl Drop for EndOnDrop {
 impl std::fmt::Debug for MediaReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MediaReader").finish_non_exhaustive()
+    }
+}
+
+impl MediaReader {
+    fn new<F>(fetch: impl FnOnce(DuplexStream) -> F) -> Result<Arc<Self>, WaError>
+    where
+        F: Future<Output = Result<(), WaError>> + Send + 'static,
+    {
+        let inner = Arc::new(Reading { pieces: Queue::new(PIECES), outcome: Mutex::new(None) });
+        let reading = Arc::clone(&inner);
+        let (mut out, sink) = tokio::io::duplex(PIECE);
+        // Drops the sink at its end.
+        let fetched = fetch(sink);
+        let task = Task::spawn(async move {
+            let end = EndOnDrop(reading);
+            let hand_on = async {
+                loop {
+                    let mut piece = vec![0; PIECE];
+                    let Ok(length) = out.read(&mut piece).await else { return };
+                    piece.truncate(length);
+                    if length == 0 || !end.0.pieces.room().await {
+                        return;
+                    }
+                    end.0.pieces.put(piece);
+                }
+            };
+            let (done, ()) = tokio::join!(fetched, hand_on);
+            end.0.tell(done);
+        })?;
+        Ok(Arc::new(Self { inner, task: Mutex::new(Some(task)) }))
     }
 }
 

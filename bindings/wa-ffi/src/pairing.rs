@@ -10,7 +10,7 @@ use wa_manager::pairing::{self, Lang, PairError, Shown};
 use crate::error::WaError;
 use crate::queue::{CAPACITY, Queue};
 use crate::runtime::Task;
-use crate::types;
+use crate::types::{self, Secret};
 
 /// How a phone is to be linked.
 #[derive(Debug, Clone, Default, uniffi::Record)]
@@ -48,15 +48,15 @@ impl PairRequest {
 pub enum PairingUpdate {
     /// A QR code to show, in place of the one before.
     Qr {
-        /// The text to show as a QR code. A secret.
-        text: String,
+        /// The text to show as a QR code. A secret: do not log it.
+        text: Secret,
         /// When it is worth nothing any more.
         expires_at: SystemTime,
     },
     /// A code to type on the phone.
     Code {
-        /// The code, as it is to be shown. A secret.
-        code: String,
+        /// The code, as it is to be shown. A secret: do not log it.
+        code: Secret,
         /// When it is worth nothing any more.
         expires_at: SystemTime,
     },
@@ -74,13 +74,13 @@ pub enum PairingUpdate {
     },
     /// The phone wants a passkey: answer with `respond_passkey`.
     PasskeyChallenge {
-        /// WebAuthn's request options, as JSON.
-        options: String,
+        /// WebAuthn's request options, as JSON. A secret: do not log it.
+        options: Secret,
     },
     /// The phone shows this code, too: answer with `confirm_passkey` if it is asked.
     PasskeyConfirm {
-        /// The code, as it is to be shown.
-        code: String,
+        /// The code, as it is to be shown. A secret: do not log it.
+        code: Secret,
         /// Whether an answer is waited for.
         is_asked: bool,
     },
@@ -120,7 +120,8 @@ pub enum PairingUpdate {
 impl PairingUpdate {
     fn of(update: pairing::PairingUpdate) -> Self {
         use pairing::PairingUpdate as P;
-        let shown = |shown: &Shown| (shown.text.expose().to_owned(), types::time_ms(shown.expires_at));
+        let shown =
+            |shown: &Shown| (Secret(shown.text.expose().to_owned()), types::time_ms(shown.expires_at));
         match update {
             P::Qr(qr) => {
                 let (text, expires_at) = shown(&qr);
@@ -135,10 +136,10 @@ impl PairingUpdate {
                 Self::CodeRefused { code: error.code().to_owned(), retry_after: error.retry_after() }
             }
             P::PasskeyChallenge { options } => {
-                Self::PasskeyChallenge { options: options.expose().to_owned() }
+                Self::PasskeyChallenge { options: Secret(options.expose().to_owned()) }
             }
             P::PasskeyConfirm { code, is_asked } => {
-                Self::PasskeyConfirm { code: code.expose().to_owned(), is_asked }
+                Self::PasskeyConfirm { code: Secret(code.expose().to_owned()), is_asked }
             }
             P::PasskeyFailed => Self::PasskeyFailed,
             P::AnswerRefused => Self::AnswerRefused,

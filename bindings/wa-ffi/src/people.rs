@@ -56,6 +56,9 @@ pub struct Contact {
     /// The first name.
     #[uniffi(default = None)]
     pub first_name: Option<String>,
+    /// The user's name of the service.
+    #[uniffi(default = None)]
+    pub username: Option<String>,
     /// Whether the phone's own address book has it, too, or is to have it.
     #[uniffi(default = false)]
     pub is_on_phone: bool,
@@ -68,18 +71,20 @@ impl Contact {
             lid: types::text(contact.lid.as_ref()),
             full_name: contact.full_name,
             first_name: contact.first_name,
+            username: contact.username,
             is_on_phone: contact.is_on_phone,
         }
     }
 }
 
 impl TypingState {
-    pub(crate) const fn to_core(self) -> Typing {
-        match self {
+    pub(crate) fn to_core(self) -> Result<Typing, WaError> {
+        Ok(match self {
             Self::Composing => Typing::Composing,
             Self::Recording => Typing::Recording,
             Self::Paused => Typing::Paused,
-        }
+            Self::Unknown => return Err(WaError::invalid("invalid_typing", "say what is to be shown")),
+        })
     }
 }
 
@@ -98,8 +103,8 @@ impl Client {
 
     /// Shows in a chat that we write or record, or stopped. It lapses after 25 seconds.
     pub async fn set_typing(&self, chat: String, state: TypingState) -> Result<(), WaError> {
-        let chat = types::jid(&chat)?;
-        self.call(|core| async move { core.presence().typing(&chat, state.to_core()).await }).await
+        let (chat, state) = (types::jid(&chat)?, state.to_core()?);
+        self.call(|core| async move { core.presence().typing(&chat, state).await }).await
     }
 
     /// Asks to be told whether a user is there: the event `Presence`. For as long as the connection lasts.
@@ -204,6 +209,7 @@ impl Client {
         let name = contact.full_name.unwrap_or_default();
         let mut made = CoreContact::new(&types::jid(&contact.address)?, name);
         made.first_name = contact.first_name;
+        made.username = contact.username;
         made.is_on_phone = contact.is_on_phone;
         made.lid = contact.lid.as_deref().map(types::jid).transpose()?;
         self.call(|core| async move { core.contacts().put(&made).await }).await

@@ -60,8 +60,12 @@ impl<T> Queue<T> {
         self.filled.notify_waiters();
     }
 
+    pub(crate) fn length(&self) -> usize {
+        self.inner().waiting.len()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
-        self.inner().waiting.len() >= self.capacity
+        self.length() >= self.capacity
     }
 
     /// True as soon as something waits; false when nothing does and nothing will.

@@ -6,15 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use prost::Message as _;
 use wa_core::ClientBuilder;
+use wa_core::pairing::PairingCode;
 use wa_core::transport::Connector;
 use wa_core::transport::websocket::WebSocketConnector;
-use wa_test_server::{GroupMode, Past, Phone, PhoneMessage as Received};
+use wa_test_server::{GroupMode, PasskeyLink, PasskeyLinkError, Past, Phone, PhoneMessage as Received};
 use wa_types::Jid;
 
 use crate::content::Content;
 use crate::error::WaError;
 use crate::message::{Message, MessageKey};
-use crate::runtime;
+use crate::runtime::{self, Task};
 use crate::types;
 
 /// How long a phone waits for what a test expects; less than the test server's own patience, which ends in a panic.
@@ -96,6 +97,11 @@ impl TestServer {
             phone.set_past(Past::new(Vec::new()));
         }
         Ok(Arc::new(TestPhone(phone)))
+    }
+
+    /// How many messages and notices wait until this device says that it has them.
+    pub fn waiting_for(&self, device: String) -> Result<u64, WaError> {
+        Ok(self.server.queued_for(&self.device(&device)?) as u64)
     }
 
     /// Ends the connection of a device, as a lost network does. False when it has none.
@@ -199,6 +205,8 @@ pub struct PhoneMessage {
     pub text: Option<String>,
     /// What it says.
     pub content: Content,
+    /// The message that it answers, as far as it is named.
+    pub quoted: Option<String>,
     /// Names it from the phone's side.
     pub key: MessageKey,
     /// The message itself.
@@ -245,6 +253,27 @@ impl TestPhone {
         .await
     }
 
+    /// Wants a passkey to vouch for the device that shows this QR code: its client hears `PasskeyChallenge`. With `inline`
+    /// the wish says what is to be signed, otherwise the device has to ask.
+    #[uniffi::method(default(inline = true))]
+    pub fn ask_passkey(&self, qr: String, inline: bool) -> Result<Arc<TestPasskeyLink>, WaError> {
+        let _runtime = runtime::handle()?.enter();
+        let mut asked = self.0.ask_passkey(&qr, inline).map_err(|error| WaError::refused("scan", error))?;
+        let phone = Task::spawn(async move {
+            let code = asked.code().await;
+            (asked, code)
+        })?;
+        Ok(Arc::new(TestPasskeyLink(tokio::sync::Mutex::new(Linking::Begun(phone)))))
+    }
+
+    /// Signs what `PasskeyChallenge` wants with the account's passkey, as a browser or the platform's dialog would.
+    pub fn sign_with_passkey(&self, options: String) -> Result<PasskeySignature, WaError> {
+        let signed = self.0.sign_with_passkey(&options);
+        let (credential_id, assertion) =
+            signed.ok_or_else(|| WaError::invalid("invalid_options", "the options are no JSON"))?;
+        Ok(PasskeySignature { credential_id, assertion })
+    }
+
     /// The devices that are linked to it.
     pub fn linked_devices(&self) -> Vec<String> {
         types::texts(&self.0.linked_devices())
@@ -259,6 +288,19 @@ impl TestPhone {
     pub async fn send_text(self: Arc<Self>, to: String, text: String) -> Result<String, WaError> {
         let to = types::jid(&to)?;
         runtime::run(async move { sent(self.0.send_text(&to, &text).await) }).await
+    }
+
+    /// Sends texts, one after the other. Returns their ids.
+    pub async fn send_texts(self: Arc<Self>, to: String, texts: Vec<String>) -> Result<Vec<String>, WaError> {
+        let to = types::jid(&to)?;
+        runtime::run(async move {
+            let mut ids = Vec::new();
+            for text in &texts {
+                ids.push(sent(self.0.send_text(&to, text).await)?);
+            }
+            Ok(ids)
+        })
+        .await
     }
 
     /// Sends a message. Returns its id.
@@ -324,6 +366,80 @@ impl TestPhone {
     }
 }
 
+/// What a passkey signed: for `respond_passkey`.
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+pub struct PasskeySignature {
+    /// Which passkey.
+    pub credential_id: Vec<u8>,
+    /// WebAuthn's assertion, as JSON.
+    pub assertion: String,
+}
+
+impl std::fmt::Debug for PasskeySignature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PasskeySignature").finish_non_exhaustive()
+    }
+}
+
+/// A link that a phone wants a passkey for. Letting go of it is how the phone's user refuses.
+#[derive(uniffi::Object)]
+pub struct TestPasskeyLink(tokio::sync::Mutex<Linking>);
+
+/// How far such a link is.
+enum Linking {
+    /// The phone waits for the device's part, and answers it.
+    Begun(Task<(PasskeyLink, Result<PairingCode, PasskeyLinkError>)>),
+    /// The phone shows this code.
+    Met(PasskeyLink, PairingCode),
+    Failed(PasskeyLinkError),
+    Over,
+}
+
+impl Linking {
+    async fn code(&mut self) -> Result<PairingCode, WaError> {
+        if let Self::Begun(phone) = self {
+            let (link, code) = phone.await.map_err(|_| WaError::shut_down())?;
+            *self = match code {
+                Ok(code) => Self::Met(link, code),
+                Err(error) => Self::Failed(error),
+            };
+        }
+        match self {
+            Self::Met(_, code) => Ok(code.clone()),
+            Self::Failed(error) => Err(WaError::refused("passkey", error)),
+            _ => Err(WaError::conflict("over", "this link was confirmed already")),
+        }
+    }
+}
+
+impl std::fmt::Debug for TestPasskeyLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestPasskeyLink").finish_non_exhaustive()
+    }
+}
+
+#[uniffi::export]
+impl TestPasskeyLink {
+    /// Waits until the phone shows a code, which it does once the challenge was answered. Returns it.
+    pub async fn code(self: Arc<Self>) -> Result<String, WaError> {
+        runtime::run(async move { Ok(self.0.lock().await.code().await?.to_string()) }).await
+    }
+
+    /// The phone's user confirms that both screens show the same code, and so links the device. Returns that device.
+    pub async fn confirm(self: Arc<Self>) -> Result<String, WaError> {
+        runtime::run(async move {
+            let mut linking = self.0.lock().await;
+            linking.code().await?;
+            let Linking::Met(link, _) = std::mem::replace(&mut *linking, Linking::Over) else {
+                return Err(WaError::shut_down());
+            };
+            let linked = link.confirm().await;
+            linked.map(|device| device.to_string()).map_err(|error| WaError::refused("passkey", error))
+        })
+        .await
+    }
+}
+
 async fn patiently<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, WaError> {
     runtime::run(async move {
         let waited = tokio::time::timeout(PATIENCE, work).await;
@@ -347,6 +463,7 @@ fn received_on_phone(received: &Received) -> Result<PhoneMessage, WaError> {
         timestamp: types::time(received.timestamp),
         text: received.text().map(str::to_owned),
         content: message.content(),
+        quoted: message.0.context().quote.map(|quote| quote.id.to_string()),
         key: MessageKey {
             chat: received.chat.to_string(),
             id: received.id.to_string(),

@@ -7,6 +7,18 @@ use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis, UnixSeconds};
 
 use crate::error::WaError;
 
+/// A text that is for a user to see and not for logs, such as a QR code: a plain one in every language.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+uniffi::custom_newtype!(Secret, String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
+}
+
 pub(crate) fn jid(text: &str) -> Result<Jid, WaError> {
     text.parse().map_err(|error| WaError::invalid("invalid_address", format!("{text:?}: {error}")))
 }
@@ -64,4 +76,20 @@ pub(crate) fn word(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
     let name = text.split(|letter: char| !letter.is_ascii_alphanumeric()).next();
     snake(name.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use wa_core::event::{LostReason, ProfileChange};
+    use wa_core::history::HistoryKind;
+
+    use super::*;
+
+    #[test]
+    fn a_word_is_the_name_of_the_variant() {
+        assert_eq!(word(&LostReason::NotForThisDevice), "not_for_this_device");
+        assert_eq!(word(&HistoryKind::Unknown(7)), "unknown");
+        // Whatever else is printed of it.
+        assert_eq!(word(&ProfileChange::Username { name: Some("x".to_owned()) }), "username");
+    }
 }

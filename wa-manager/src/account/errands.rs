@@ -2,7 +2,7 @@
 //! takes long takes the caller's time. Requirements: manager.md, 4.4.
 
 use tokio::sync::oneshot;
-use wa_core::client::Liveness;
+use wa_core::client::{Liveness, Media};
 use wa_core::event::Typing;
 use wa_core::{CallError, Client, Message};
 use wa_types::{Jid, PhoneNumber};
@@ -96,6 +96,15 @@ impl Account {
         let home = home.ok_or(DownloadError::NoPlace)?;
         let mode = self.snapshot().settings.storage_mode;
         Box::pin(fetch(&stores, home, mode, client, message)).await
+    }
+
+    /// Uploads files for messages that are to be sent, and what else can be done with files, for as long as this connection
+    /// lasts: ask anew for each file.
+    ///
+    /// # Errors
+    /// [`ErrandError::NotReady`]; [`ErrandError::Manager`].
+    pub async fn media(&self) -> Result<Media, ErrandError> {
+        Ok(self.lent().await?.media())
     }
 
     /// How long the account's connection stands, and how long ago the server was heard last. Of an account that does not

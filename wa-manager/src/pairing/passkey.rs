@@ -80,14 +80,13 @@ impl PasskeyAuthenticator for HolderPasskey {
         })
     }
 
-    /// The code itself is told as [`PairingUpdate::PasskeyConfirm`]. Where nobody holds the ticket, the word of the
-    /// phone's user is enough.
-    fn confirm<'a>(&'a self, _code: &'a PairingCode) -> HookFuture<'a, bool> {
+    /// Where nobody holds the ticket, the word of the phone's user is enough.
+    fn confirm<'a>(&'a self, code: &'a PairingCode) -> HookFuture<'a, bool> {
         Box::pin(async move {
-            match self.ask(|asked| &mut asked.confirmation) {
-                Some(answer) => answer.await.unwrap_or(true),
-                None => true,
-            }
+            let Some(answer) = self.ask(|asked| &mut asked.confirmation) else { return true };
+            let code = SecretText::new(code.to_string());
+            self.updates.tell(PairingUpdate::PasskeyConfirm { code, is_asked: true });
+            answer.await.unwrap_or(true)
         })
     }
 }
@@ -120,9 +119,14 @@ mod tests {
         let code = PairingCode::from_bits([1; 5]);
         assert_eq!(ticket.confirm_passkey(true), Err(PairError::NotPairing));
         for is_same in [true, false] {
-            let (answer, ()) = tokio::join!(authenticator.confirm(&code), async {
+            // Whoever is told the code can answer at once.
+            let compare = async {
+                let shown = ticket.next().await.unwrap();
+                let told = SecretText::new(code.to_string());
+                assert_eq!(shown, PairingUpdate::PasskeyConfirm { code: told, is_asked: true });
                 ticket.confirm_passkey(is_same).unwrap();
-            });
+            };
+            let (answer, ()) = tokio::join!(authenticator.confirm(&code), compare);
             assert_eq!(answer, is_same);
         }
 

@@ -133,6 +133,19 @@ async fn a_file_that_the_hosts_dropped_is_asked_of_the_phone() {
     assert!(matches!(anna.download_media(&bare).await, Err(DownloadError::NoFile)));
 }
 
+/// A file that is to be sent goes up by the account's own connection.
+#[tokio::test]
+async fn files_are_uploaded_while_the_account_is_ready() {
+    let scene = linked(&["anna"]).await;
+    let anna = ready(&scene, "anna").await;
+    let media = anna.media().await.unwrap();
+    let file = soon("the upload", media.upload(b"a picture".to_vec(), MediaKind::Image)).await.unwrap();
+    assert_eq!(scene.phone("berta").download(&file).unwrap(), b"a picture");
+    anna.stop().await.unwrap();
+    let refused = anna.media().await.unwrap_err();
+    assert!(matches!(refused, ErrandError::NotReady { status: AccountStatus::Idle }), "{refused:?}");
+}
+
 /// An object store of the host's.
 #[derive(Debug, Default)]
 struct Objects(Mutex<HashMap<MediaKey, Vec<u8>>>);

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import Any, overload
 
-from ._native.wa import Attachment, Client, MediaKind, MediaWriter
+from ._native.wa import Account, Attachment, Client, InboundMessage, MediaKind, MediaWriter
 
 WINDOW = 1 << 19
 
 
 async def upload(
-    client: Client, pieces: Iterable[bytes] | AsyncIterable[bytes], kind: MediaKind
+    client: Client | Account, pieces: Iterable[bytes] | AsyncIterable[bytes], kind: MediaKind
 ) -> Attachment:
     """Uploads a file that comes in pieces of any size."""
     writer = client.upload(kind)
@@ -36,8 +37,12 @@ async def _write(writer: MediaWriter, piece: bytes) -> None:
             await writer.ready()
 
 
-async def download(client: Client, file: Attachment) -> AsyncIterator[bytes]:
-    """Downloads a file in pieces. That it is whole is proven by its end only: after an error, what came is worth nothing."""
+@overload
+def download(client: Client, file: Attachment) -> AsyncIterator[bytes]: ...
+@overload
+def download(client: Account, file: InboundMessage) -> AsyncIterator[bytes]: ...
+async def download(client: Any, file: Any) -> AsyncIterator[bytes]:
+    """Downloads a file in pieces; for an account of a manager, that of a message. That it is whole is proven by its end only: after an error, what came is worth nothing."""
     reader = client.download(file)
     try:
         while await reader.ready():

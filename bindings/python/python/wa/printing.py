@@ -17,6 +17,7 @@ SECRETS = {
     "PASSKEY_CONFIRM": {"code"},
     "QR": {"text"},
     "CODE": {"code"},
+    "PasskeySignature": {"credential_id", "assertion"},
 }
 
 

@@ -6,37 +6,24 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use wa_ffi::account::{Account, AccountStatus};
+use wa_ffi::content::Content;
 use wa_ffi::error::WaError;
+use wa_ffi::event::{Event, ReceiptKind};
+use wa_ffi::inbound::{InboundMessage, message_of_event};
 use wa_ffi::limits::{Preview, SendResult};
-use wa_ffi::manager::{ClientManager, EventSelection, ManagerEvent, ManagerUpdate};
+use wa_ffi::manager::{AccountSpec, ManagerEvent};
+use wa_ffi::media::{Attachment, MediaKind};
+use wa_ffi::message::{DocumentOptions, Message};
+use wa_ffi::pairing::{PairRequest, PairingUpdate};
+use wa_ffi::settings::{AccountSettings, SettingsChange};
 use wa_ffi::testing::TestServer;
 
-use crate::support::{account, manager, patiently, phone, text};
-
-/// The events of this kind after a cursor, until there are so many.
-async fn events(manager: &ClientManager, kind: &str, after: u64, count: usize) -> Vec<ManagerEvent> {
-    let selection = EventSelection {
-        kinds: Some(vec![kind.to_owned()]),
-        after: Some(after),
-        ..EventSelection::default()
-    };
-    let stream = manager.events(Some(selection)).unwrap();
-    let mut all = Vec::new();
-    patiently(async {
-        while all.len() < count && stream.ready().await {
-            all.extend(stream.drain(64).into_iter().map(|update| match update {
-                ManagerUpdate::Event { event } => event,
-                ManagerUpdate::Lagged { .. } => panic!("too slow"),
-            }));
-        }
-    })
-    .await;
-    all
-}
+use crate::support::{
+    account, event as event_of, events, link, manager, message, patiently, phone, text, update,
+};
 
 fn text_of(event: &ManagerEvent) -> String {
-    let data: serde_json::Value = serde_json::from_str(&event.data).unwrap();
-    data.get("text").and_then(serde_json::Value::as_str).unwrap().to_owned()
+    event.message.as_ref().and_then(|message| message.text.clone()).unwrap()
 }
 
 /// Waits until the account may: who is a stranger is known once the phone told of the past.
@@ -97,6 +84,13 @@ async fn ten_accounts() {
     let (failed, stopped): (Vec<_>, Vec<_>) = results.iter().partition(|result| result.error.is_some());
     assert_eq!((stopped.len(), failed[0].error.as_deref()), (10, Some("not_found")));
     assert_eq!(manager.health().connected, 0);
+    // Again, and those of all tenants.
+    let spec = AccountSpec { tenant: Some("another".to_owned()), ..AccountSpec::default() };
+    manager.create(Some(spec)).await.unwrap();
+    for (tenant, count) in [(Some("another"), 1), (None, 11)] {
+        let stopped = manager.stop_all(tenant.map(str::to_owned)).await.unwrap();
+        assert_eq!(stopped.iter().filter(|one| one.error.is_none()).count(), count);
+    }
     manager.shutdown(Duration::from_secs(10)).await.unwrap();
 }
 
@@ -106,12 +100,15 @@ async fn manager_restart() {
     let folder = tempfile::tempdir().unwrap();
     let anna = phone(&server, "anna");
     let first = manager(&server, folder.path()).await;
-    account(&first, &anna).await;
+    let id = account(&first, &anna).await.id();
+    let unlinked = first.create(None).await.unwrap().id();
     let cursor = first.last_event();
     first.shutdown(Duration::from_secs(10)).await.unwrap();
 
     let second = manager(&server, folder.path()).await;
-    assert_eq!(second.restore().await.unwrap().started, 1);
+    let report = second.restore().await.unwrap();
+    assert_eq!((report.started, report.skipped), (vec![id], vec![unlinked]));
+    assert!(report.failed.is_empty());
     let account = second.account("anna".to_owned()).unwrap();
     patiently(account.reached(AccountStatus::Ready)).await.unwrap();
     let bob = phone(&server, "bob");
@@ -120,4 +117,157 @@ async fn manager_restart() {
     assert!(heard[0].seq > cursor);
     assert_eq!(text_of(&heard[0]), "still there?");
     second.shutdown(Duration::from_secs(10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn manager_media() {
+    let server = TestServer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manager = manager(&server, folder.path()).await;
+    let (anna, bob) = (phone(&server, "anna"), link(&server, "bob").await);
+    let account = account(&manager, &anna).await;
+    let content: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
+    let (out, copy) = (folder.path().join("out.bin"), folder.path().join("in.bin"));
+    std::fs::write(&out, &content).unwrap();
+    let document = |file: Arc<Attachment>| {
+        Message::document(
+            file,
+            DocumentOptions {
+                file_name: "out.bin".to_owned(),
+                mimetype: "application/octet-stream".to_owned(),
+                caption: Some("a file".to_owned()),
+                title: None,
+                pages: None,
+                thumbnail: None,
+            },
+        )
+    };
+
+    // In: what an event tells of a message is enough for its file, for an answer, and to say that it was read.
+    let cursor = manager.last_event();
+    let file = bob.upload_file(out.display().to_string(), MediaKind::Document).await.unwrap();
+    let sent = bob.send(anna.address(), document(file), None).await.unwrap();
+    let event = events(&manager, "message.received", cursor, 1).await.remove(0);
+    let received = event.message.unwrap();
+    assert_eq!((received.id.as_str(), received.text.as_deref()), (sent.id.as_str(), Some("a file")));
+    let Some(Content::Document { file_name, .. }) = &received.content else { panic!("{received:?}") };
+    assert_eq!(file_name.as_deref(), Some("out.bin"));
+    account.download_file(received.clone(), copy.display().to_string()).await.unwrap();
+    assert!(std::fs::read(&copy).unwrap() == content);
+    assert!(account.download_bytes(received.clone(), 1 << 21).await.unwrap() == content);
+    let refused = account.download_bytes(received.clone(), 1000).await.unwrap_err();
+    assert!(matches!(&refused, WaError::Invalid { code, .. } if code == "too_large"), "{refused:?}");
+    let reader = account.download(received.clone()).unwrap();
+    let mut whole = Vec::new();
+    while reader.ready().await.unwrap() {
+        whole.extend(reader.take());
+    }
+    assert!(whole == content);
+    account.mark_read(vec![received.clone()]).await.unwrap();
+    let read = event_of(&bob, |event| match event {
+        Event::Receipt { ids, kind: ReceiptKind::Read, .. } => Some(ids),
+        _ => None,
+    });
+    assert_eq!(read.await, std::slice::from_ref(&sent.id));
+
+    // Out: by path, as bytes and in pieces; the answer is a file.
+    let writer = account.upload(MediaKind::Document).unwrap();
+    for mut piece in content.chunks(100_000) {
+        while !piece.is_empty() {
+            piece = &piece[usize::try_from(writer.write(piece).unwrap()).unwrap()..];
+            if !piece.is_empty() {
+                writer.ready().await.unwrap();
+            }
+        }
+    }
+    let files = [
+        account.upload_file(out.display().to_string(), MediaKind::Document).await.unwrap(),
+        account.upload_bytes(content.clone(), MediaKind::Document).await.unwrap(),
+        writer.finish().await.unwrap(),
+    ];
+    for file in &files {
+        assert!(bob.download_bytes(Arc::clone(file), 1 << 21).await.unwrap() == content);
+    }
+    // The host kept the event as JSON, and reads it again.
+    let kept = message_of_event(event.data).unwrap();
+    let [file, ..] = files;
+    assert!(matches!(account.reply(kept, document(file)).await.unwrap(), SendResult::Sent { .. }));
+    let answer = message(&bob).await;
+    assert_eq!((answer.text.as_deref(), answer.quoted), (Some("a file"), Some(sent.id)));
+    let Content::Document { file, .. } = answer.content else { panic!() };
+    assert!(bob.download_bytes(file, 1 << 21).await.unwrap() == content);
+
+    // What is kept is there without a connection; what is to be sent wants one.
+    account.stop().await.unwrap();
+    assert!(account.download_bytes(received.clone(), 1 << 21).await.unwrap() == content);
+    let idle = account.upload_bytes(content, MediaKind::Document).await.unwrap_err();
+    assert!(matches!(&idle, WaError::Unavailable { code, .. } if code == "not_ready"), "{idle:?}");
+    let no_file = InboundMessage { message: None, ..received };
+    let refused = account.download_bytes(no_file, 1000).await.unwrap_err();
+    assert!(matches!(&refused, WaError::Invalid { code, .. } if code == "no_file"), "{refused:?}");
+    assert!(matches!(message_of_event("{}".to_owned()), Err(WaError::Invalid { .. })));
+    manager.shutdown(Duration::from_secs(10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn settings_change_one_by_one() {
+    let server = TestServer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manager = manager(&server, folder.path()).await;
+    let account = manager.create(None).await.unwrap();
+    let before = account.snapshot();
+    let change = SettingsChange { sync_limit: Some(7), ..SettingsChange::default() };
+    let after = account.update(None, Some(change), None, None).await.unwrap();
+    assert_eq!(after.settings, AccountSettings { sync_limit: 7, ..before.settings });
+    let change = SettingsChange { auto_start: Some(true), ..SettingsChange::default() };
+    let old = account.update(None, Some(change.clone()), None, Some(before.version)).await.unwrap_err();
+    assert!(matches!(&old, WaError::Conflict { code, .. } if code == "version_conflict"), "{old:?}");
+    let name = Some("Anna".to_owned());
+    let last = account.update(name, Some(change), None, Some(after.version)).await.unwrap();
+    assert_eq!(last.settings, AccountSettings { auto_start: true, ..after.settings });
+    assert_eq!(last.display_name, "Anna");
+    // Two that are made at once both hold.
+    let both = (
+        SettingsChange { ignores_groups: Some(true), ..SettingsChange::default() },
+        SettingsChange { holds_for_new_identities: Some(true), ..SettingsChange::default() },
+    );
+    let (one, other) = tokio::join!(
+        account.update(None, Some(both.0), None, None),
+        account.update(None, Some(both.1), None, None)
+    );
+    let (one, other) = (one.unwrap(), other.unwrap());
+    let last = if one.version > other.version { one } else { other };
+    assert!(last.settings.ignores_groups && last.settings.holds_for_new_identities);
+    assert!(last.settings.auto_start && last.settings.sync_limit == 7);
+    manager.shutdown(Duration::from_secs(10)).await.unwrap();
+}
+
+/// The holder of a ticket signs, and compares the codes.
+#[tokio::test]
+async fn pair_an_account_by_passkey() {
+    let server = TestServer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manager = manager(&server, folder.path()).await;
+    let (account, anna) = (manager.create(None).await.unwrap(), phone(&server, "anna"));
+    let ticket = account.pair(PairRequest::default()).await.unwrap();
+    let qr = update(&ticket, |update| match update {
+        PairingUpdate::Qr { text, .. } => Some(text.0),
+        _ => None,
+    });
+    let asked = anna.ask_passkey(qr.await, true).unwrap();
+    let options = update(&ticket, |update| match update {
+        PairingUpdate::PasskeyChallenge { options } => Some(options.0),
+        _ => None,
+    });
+    let signed = anna.sign_with_passkey(options.await).unwrap();
+    ticket.respond_passkey(Some(signed.credential_id), Some(signed.assertion)).await.unwrap();
+    let shown = update(&ticket, |update| match update {
+        PairingUpdate::PasskeyConfirm { code, is_asked: true } => Some(code.0),
+        _ => None,
+    });
+    assert_eq!(shown.await, Arc::clone(&asked).code().await.unwrap());
+    ticket.confirm_passkey(true).await.unwrap();
+    asked.confirm().await.unwrap();
+    patiently(account.reached(AccountStatus::Ready)).await.unwrap();
+    manager.shutdown(Duration::from_secs(10)).await.unwrap();
 }

@@ -1,23 +1,26 @@
 //! One account.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
+use wa_ffi::chats::NewestMessage;
 use wa_ffi::client::{Client, ClientOptions, Status};
 use wa_ffi::content::Content;
 use wa_ffi::error::WaError;
-use wa_ffi::event::{ChatKind, Event, SendState};
+use wa_ffi::event::{ChatKind, Event, MessageReceived, SendState};
 use wa_ffi::listener::{CallbackError, EventListener};
 use wa_ffi::logs::{LogLevel, LogRecord, LogSink, init_logging};
 use wa_ffi::manager::{ClientManager, ManagerOptions};
 use wa_ffi::media::MediaKind;
-use wa_ffi::message::{DocumentOptions, Message};
+use wa_ffi::message::{DocumentOptions, ImageOptions, Message, MessageKey, card_of_number};
+use wa_ffi::people::Contact;
+use wa_ffi::polls::PollTally;
 use wa_ffi::runtime::runtime_usage;
 use wa_ffi::store::Store;
-use wa_ffi::testing::TestServer;
+use wa_ffi::testing::{TestPhone, TestServer};
 
-use crate::support::{connected, link, message, on, pair, patiently, phone, qr, text};
+use crate::support::{challenge, connected, event, link, message, on, pair, patiently, phone, qr, text};
 
 #[tokio::test]
 async fn pair_by_qr() {
@@ -42,6 +45,44 @@ async fn pair_by_code() {
     Arc::clone(&anna).enter_code(code).await.unwrap();
     connected(&client).await;
     assert_eq!(anna.linked_devices().len(), 1);
+}
+
+#[tokio::test]
+async fn pair_by_passkey() {
+    let server = TestServer::start().await.unwrap();
+    let anna = phone(&server, "anna");
+    let options = ClientOptions { answers_passkeys: true, ..on(&server).unwrap() };
+    let client = Client::connect(Store::memory(), Some(options.clone())).await.unwrap();
+    let asked = anna.ask_passkey(qr(&client).await, true).unwrap();
+    let signed = anna.sign_with_passkey(challenge(&client).await).unwrap();
+    client.respond_passkey(Some(signed.credential_id), Some(signed.assertion)).unwrap();
+    let shown = event(&client, |event| match event {
+        Event::PasskeyCode { code, is_asked: true } => Some(code.0),
+        _ => None,
+    });
+    assert_eq!(shown.await, Arc::clone(&asked).code().await.unwrap());
+    client.confirm_passkey(true).unwrap();
+    let device = asked.confirm().await.unwrap();
+    connected(&client).await;
+    assert_eq!(anna.linked_devices(), [device]);
+    let late = client.confirm_passkey(true).unwrap_err();
+    assert!(matches!(&late, WaError::Conflict { code, .. } if code == "not_asked"), "{late:?}");
+
+    // Declined: the code that is shown links all the same.
+    let bob = phone(&server, "bob");
+    let client = Client::connect(Store::memory(), Some(options)).await.unwrap();
+    let shown = qr(&client).await;
+    let _asked = bob.ask_passkey(shown.clone(), false).unwrap();
+    challenge(&client).await;
+    client.respond_passkey(None, None).unwrap();
+    let reason = event(&client, |event| match event {
+        Event::PasskeyFailed { reason } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(reason.await, "the user declined");
+    Arc::clone(&bob).scan(shown).await.unwrap();
+    connected(&client).await;
+    assert_eq!(bob.linked_devices().len(), 1);
 }
 
 #[tokio::test]
@@ -310,7 +351,9 @@ impl EventListener for Picky {
 #[tokio::test]
 async fn a_listener_that_throws() {
     let server = TestServer::start().await.unwrap();
-    let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
+    let (store, bob) = (Store::memory(), phone(&server, "bob"));
+    let client = Client::connect(Arc::clone(&store), on(&server)).await.unwrap();
+    pair(&client, &phone(&server, "anna")).await;
     let (sink, mut heard) = mpsc::unbounded_channel();
     let subscription = client.listen(Arc::new(Picky(sink))).unwrap();
     for text in ["one", "two"] {
@@ -334,6 +377,207 @@ async fn a_listener_that_throws() {
     drop(subscription);
     Arc::clone(&bob).send_text(phone(&server, "anna").address(), "four".to_owned()).await.unwrap();
     assert_eq!(message(&client).await.text.as_deref(), Some("four"));
+
+    // What it threw over comes again after a restart, and nothing else.
+    client.shutdown().await.unwrap();
+    let client = Client::connect(store, on(&server)).await.unwrap();
+    let again = message(&client).await;
+    assert_eq!((again.text.as_deref(), Some(again.number)), (Some("one"), failures[0].number));
+    bob.send_text(phone(&server, "anna").address(), "five".to_owned()).await.unwrap();
+    assert_eq!(message(&client).await.text.as_deref(), Some("five"));
+}
+
+#[tokio::test]
+async fn a_slow_reader_holds_the_account_up() {
+    const COUNT: u64 = 1300;
+    let server = TestServer::start().await.unwrap();
+    let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    let (device, events) = (pair(&client, &anna).await, client.events());
+    let texts: Vec<_> = (0..COUNT).map(|number| format!("text {number}")).collect();
+    bob.send_texts(anna.address(), texts.clone()).await.unwrap();
+    // Nobody takes anything: a thousand wait here, and the service keeps most of what is more.
+    patiently(async {
+        while events.waiting() < 1000 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(events.waiting(), 1000);
+    assert!(server.waiting_for(device.clone()).unwrap() > 100);
+
+    let mut heard = Vec::new();
+    patiently(async {
+        while heard.len() < texts.len() && events.ready().await {
+            for event in events.drain(100) {
+                let Event::Message { message } = event else { continue };
+                events.confirm(message.number);
+                heard.extend(message.text);
+            }
+            assert!(events.waiting() <= 1000);
+        }
+    })
+    .await;
+    assert_eq!(heard, texts);
+    patiently(async {
+        while server.waiting_for(device.clone()).unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn messages_of_many_kinds() {
+    let server = TestServer::start().await.unwrap();
+    let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
+    let client = link(&server, "anna").await;
+    let send = async |message| {
+        let sent = client.send(bob.address(), message, None).await.unwrap();
+        let received = Arc::clone(&bob).next_message().await.unwrap();
+        assert_eq!(received.id, sent.id);
+        (sent.key, received)
+    };
+
+    // Out.
+    let picture = client.upload_bytes(vec![1; 3000], MediaKind::Image).await.unwrap();
+    let options = ImageOptions {
+        caption: Some("look".to_owned()),
+        width: Some(40),
+        height: Some(30),
+        ..ImageOptions::default()
+    };
+    let (_, got) = send(Message::image(picture, Some(options))).await;
+    let Content::Image { file, caption, width, height, .. } = got.content else { panic!() };
+    assert_eq!((caption.as_deref(), width, height), (Some("look"), Some(40), Some(30)));
+    assert_eq!((file.kind(), file.length()), (MediaKind::Image, Some(3000)));
+
+    let webp = client.upload_bytes(vec![2; 2000], MediaKind::Sticker).await.unwrap();
+    let (_, got) = send(Message::sticker(webp, None)).await;
+    let Content::Sticker { mimetype, animated, .. } = got.content else { panic!() };
+    assert_eq!((mimetype.as_str(), animated), ("image/webp", false));
+
+    let (_, got) = send(Message::location(52.5, 13.25, Some("here".to_owned()), None)).await;
+    let Content::Location { latitude, longitude, name, .. } = got.content else { panic!() };
+    assert_eq!((latitude, longitude, name.as_deref()), (52.5, 13.25, Some("here")));
+
+    let card = card_of_number("Carla".to_owned(), phone(&server, "carla").number()).unwrap();
+    let (_, got) = send(Message::contacts(vec![card.clone()])).await;
+    let Content::Contacts { cards } = got.content else { panic!() };
+    assert_eq!(cards, [card]);
+
+    let (first, _) = send(text("first")).await;
+    let (_, got) = send(Message::edit(first.clone(), text("second")).unwrap()).await;
+    let Content::Edit { target, message: edited } = got.content else { panic!() };
+    assert_eq!(target.id, first.id);
+    assert!(matches!(edited.content(), Content::Text { text, .. } if text == "second"));
+    let (_, got) = send(Message::delete(first.clone()).unwrap()).await;
+    assert!(matches!(got.content, Content::Delete { target } if target.id == first.id));
+
+    // In, and what answers it.
+    Arc::clone(&bob).send_text(anna.address(), "a question".to_owned()).await.unwrap();
+    let asked = message(&client).await;
+    let (_, got) = send(Message::reaction(asked.key.clone(), "👍".to_owned()).unwrap()).await;
+    let Content::Reaction { target, emoji } = got.content else { panic!() };
+    assert_eq!((target.id, emoji.as_deref()), (asked.id.clone(), Some("👍")));
+    let answer = text("an answer").reply_to(asked.key.clone(), Some(asked.message)).unwrap();
+    let (answered, got) = send(answer).await;
+    assert_eq!((got.text.as_deref(), got.quoted.as_ref()), (Some("an answer"), Some(&asked.id)));
+    let heart = Message::reaction(got.key, "❤".to_owned()).unwrap();
+    Arc::clone(&bob).send(anna.address(), heart).await.unwrap();
+    let reaction = message(&client).await;
+    let Content::Reaction { target, emoji } = reaction.content else { panic!() };
+    assert_eq!((target.id, emoji.as_deref()), (answered.id, Some("❤")));
+    Arc::clone(&bob).send(anna.address(), Message::location(1.0, 2.0, None, None)).await.unwrap();
+    assert!(matches!(message(&client).await.content, Content::Location { latitude: 1.0, .. }));
+
+    // A poll, and the votes of two.
+    let other = link(&server, "bob").await;
+    let options = ["tea", "coffee", "water"].map(str::to_owned).to_vec();
+    let (poll, got) = send(Message::poll("What?".to_owned(), options.clone(), None)).await;
+    let Content::Poll { question, options: offered, selectable, .. } = &got.content else { panic!() };
+    assert_eq!((question.as_str(), offered, *selectable), ("What?", &options, 1));
+    let tally = PollTally::of(got.message, poll.clone()).unwrap();
+    let asked = message(&other).await;
+    let vote = Message::poll_vote(asked.key, vec!["coffee".to_owned()]).unwrap();
+    other.send(anna.address(), vote, None).await.unwrap();
+    let voted = message(&client).await;
+    assert!(matches!(&voted.content, Content::PollVote { poll: of, .. } if of.id == poll.id));
+    assert!(tally.add(voted).unwrap());
+    assert!(!tally.add(reaction_of(&client, &bob, &anna, &poll).await).unwrap());
+    tally.cast(anna.lid(), SystemTime::now(), vec!["coffee".to_owned(), "tea".to_owned()]).unwrap();
+    let counts: Vec<_> =
+        tally.options().into_iter().map(|option| (option.name, option.voters.len())).collect();
+    let [tea, coffee, water] = <[String; 3]>::try_from(options).unwrap();
+    assert_eq!(counts, [(tea, 0), (coffee, 2), (water, 0)]);
+    let no_poll = PollTally::of(text("no poll"), poll).unwrap_err();
+    assert!(matches!(&no_poll, WaError::Invalid { code, .. } if code == "no_poll"), "{no_poll:?}");
+}
+
+/// A reaction to the poll, as the client gets it.
+async fn reaction_of(
+    client: &Client,
+    bob: &Arc<TestPhone>,
+    anna: &TestPhone,
+    poll: &MessageKey,
+) -> MessageReceived {
+    let target = MessageKey { chat: anna.address(), from_me: false, ..poll.clone() };
+    let reaction = Message::reaction(target, "🤔".to_owned()).unwrap();
+    Arc::clone(bob).send(anna.address(), reaction).await.unwrap();
+    message(client).await
+}
+
+/// What concerns chats and people is the same on all devices of the account.
+#[tokio::test]
+async fn chats_are_set_up() {
+    let server = TestServer::start().await.unwrap();
+    let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
+    let client = link(&server, "anna").await;
+    let chat = bob.address();
+    bob.send_text(anna.address(), "hello".to_owned()).await.unwrap();
+    let received = message(&client).await;
+    let newest = || Some(NewestMessage { key: received.key.clone(), at: received.timestamp });
+    client.lock_chat(chat.clone(), true).await.unwrap();
+    assert!(client.chat_settings(chat.clone()).await.unwrap().is_locked);
+    client.lock_chat(chat.clone(), false).await.unwrap();
+    assert!(!client.chat_settings(chat.clone()).await.unwrap().is_locked);
+    client.star(received.key.clone(), true).await.unwrap();
+    let starred = client.starred().await.unwrap();
+    assert_eq!(starred.iter().map(|key| (&key.id, key.from_me)).collect::<Vec<_>>(), [(&received.id, false)]);
+    client.star(starred[0].clone(), false).await.unwrap();
+    assert!(client.starred().await.unwrap().is_empty());
+    client.set_favorites(vec![chat.clone()]).await.unwrap();
+    assert_eq!(client.favorites().await.unwrap(), std::slice::from_ref(&chat));
+    assert!(!client.is_status_muted(chat.clone()).await.unwrap());
+    client.mute_status(chat.clone(), true).await.unwrap();
+    assert!(client.is_status_muted(chat.clone()).await.unwrap());
+    client.delete_for_me(received.key.clone(), received.timestamp, false).await.unwrap();
+    client.clear_chat(chat.clone(), newest(), true, false).await.unwrap();
+    client.delete_chat(chat, newest(), true).await.unwrap();
+    let mut told = Vec::new();
+    while told.last().is_none_or(|kind| kind != "deleteChat") {
+        told.push(
+            event(&client, |event| match event {
+                Event::State { mut index, .. } => Some(index.swap_remove(0)),
+                _ => None,
+            })
+            .await,
+        );
+    }
+    for kind in ["deleteMessageForMe", "clearChat"] {
+        assert!(told.iter().any(|one| one == kind), "{told:?}");
+    }
+
+    let carla = Contact {
+        address: phone(&server, "carla").address(),
+        lid: None,
+        full_name: Some("Carla".to_owned()),
+        first_name: None,
+        username: Some("carla.x".to_owned()),
+        is_on_phone: false,
+    };
+    client.put_contact(carla.clone()).await.unwrap();
+    assert_eq!(client.contact(carla.address.clone()).await.unwrap(), Some(carla));
 }
 
 #[tokio::test]

@@ -7,9 +7,11 @@ use std::time::Duration;
 use wa_ffi::account::{Account, AccountStatus};
 use wa_ffi::client::{Client, ClientOptions};
 use wa_ffi::event::{Event, MessageReceived};
-use wa_ffi::manager::{AccountSpec, ClientManager, ManagerOptions};
+use wa_ffi::manager::{
+    AccountSpec, ClientManager, EventSelection, ManagerEvent, ManagerOptions, ManagerUpdate,
+};
 use wa_ffi::message::Message;
-use wa_ffi::pairing::{PairRequest, PairingUpdate};
+use wa_ffi::pairing::{PairRequest, PairingTicket, PairingUpdate};
 use wa_ffi::store::Store;
 use wa_ffi::testing::{TestPhone, TestServer};
 
@@ -51,7 +53,7 @@ pub(crate) async fn event<T>(client: &Client, wanted: impl Fn(Event) -> Option<T
 
 pub(crate) async fn qr(client: &Client) -> String {
     event(client, |event| match event {
-        Event::PairingQr { text, .. } => Some(text),
+        Event::PairingQr { text, .. } => Some(text.0),
         _ => None,
     })
     .await
@@ -59,6 +61,15 @@ pub(crate) async fn qr(client: &Client) -> String {
 
 pub(crate) async fn connected(client: &Client) {
     event(client, |event| matches!(event, Event::Connected).then_some(())).await;
+}
+
+/// What the phone wants signed.
+pub(crate) async fn challenge(client: &Client) -> String {
+    event(client, |event| match event {
+        Event::PasskeyChallenge { options } => Some(options.0),
+        _ => None,
+    })
+    .await
 }
 
 pub(crate) async fn message(client: &Client) -> MessageReceived {
@@ -96,24 +107,60 @@ pub(crate) async fn manager(server: &Arc<TestServer>, folder: &Path) -> Arc<Clie
     .unwrap()
 }
 
+/// The next update of a ticket that is looked for.
+pub(crate) async fn update<T>(ticket: &PairingTicket, wanted: impl Fn(PairingUpdate) -> Option<T>) -> T {
+    patiently(async {
+        while ticket.ready().await {
+            for update in ticket.drain(1) {
+                if let PairingUpdate::Failed { detail, .. } = &update {
+                    panic!("{detail}");
+                }
+                if let Some(found) = wanted(update) {
+                    return found;
+                }
+            }
+        }
+        panic!("the ticket ended")
+    })
+    .await
+}
+
+/// The events of a manager of this kind after a cursor, until there are so many.
+pub(crate) async fn events(
+    manager: &ClientManager,
+    kind: &str,
+    after: u64,
+    count: usize,
+) -> Vec<ManagerEvent> {
+    let selection = EventSelection {
+        kinds: Some(vec![kind.to_owned()]),
+        after: Some(after),
+        ..EventSelection::default()
+    };
+    let stream = manager.events(Some(selection)).unwrap();
+    let mut all = Vec::new();
+    patiently(async {
+        while all.len() < count && stream.ready().await {
+            all.extend(stream.drain(64).into_iter().map(|update| match update {
+                ManagerUpdate::Event { event } => event,
+                other => panic!("{other:?}"),
+            }));
+        }
+    })
+    .await;
+    all
+}
+
 /// An account of a manager that is linked to this phone, and ready.
 pub(crate) async fn account(manager: &ClientManager, phone: &Arc<TestPhone>) -> Arc<Account> {
     let spec = AccountSpec { name: Some(phone.name()), ..AccountSpec::default() };
     let account = manager.create(Some(spec)).await.unwrap();
     let ticket = account.pair(PairRequest::default()).await.unwrap();
-    patiently(async {
-        while ticket.ready().await {
-            for update in ticket.drain(8) {
-                match update {
-                    PairingUpdate::Qr { text, .. } => drop(Arc::clone(phone).scan(text).await.unwrap()),
-                    PairingUpdate::Linked { .. } => return,
-                    PairingUpdate::Failed { detail, .. } => panic!("{detail}"),
-                    _ => {}
-                }
-            }
-        }
-    })
-    .await;
+    let qr = update(&ticket, |update| match update {
+        PairingUpdate::Qr { text, .. } => Some(text.0),
+        _ => None,
+    });
+    Arc::clone(phone).scan(qr.await).await.unwrap();
     patiently(account.reached(AccountStatus::Ready)).await.unwrap();
     account
 }

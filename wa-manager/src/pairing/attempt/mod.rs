@@ -393,8 +393,11 @@ impl Attempt {
             PasskeyProgress::Asked => self.passkey = Passkey::Asked,
             PasskeyProgress::Code { code, is_handed_off } => {
                 self.passkey = Passkey::Asked;
-                let code = SecretText::new(code.to_string());
-                self.tell(PairingUpdate::PasskeyConfirm { code, is_asked: !is_handed_off });
+                // One that is to be compared is told by the authenticator, once it hears the answer.
+                if *is_handed_off {
+                    let code = SecretText::new(code.to_string());
+                    self.tell(PairingUpdate::PasskeyConfirm { code, is_asked: false });
+                }
             }
             // Without an authenticator, or after a failure; and whatever it may come to mean.
             _ => {

@@ -541,7 +541,9 @@ fn a_passkeys_progress_is_told_and_the_other_ways_go_on() {
     assert_eq!((told(&steps), statuses(&steps)), (vec![], vec!["pairing"]));
     let code = PairingCode::from_bits([3; 5]);
     let progress = PasskeyProgress::Code { code: code.clone(), is_handed_off: false };
-    let [PairingUpdate::PasskeyConfirm { code: shown, is_asked: true }] =
+    assert_eq!(told(&run.hear(Heard::Passkey(&progress))), []);
+    let progress = PasskeyProgress::Code { code: code.clone(), is_handed_off: true };
+    let [PairingUpdate::PasskeyConfirm { code: shown, is_asked: false }] =
         &told(&run.hear(Heard::Passkey(&progress)))[..]
     else {
         panic!()
