@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 import wa
+from async_timeout import timeout
 
 T = TypeVar("T")
 V = TypeVar("V", bound=wa.Event)
@@ -48,7 +48,7 @@ async def link(server: wa.TestServer) -> AsyncIterator[Link]:
 async def pair(client: wa.Client, phone: wa.TestPhone) -> str:
     """Lets the phone scan the first QR code, and waits for the login. Returns the device."""
     device = ""
-    async with asyncio.timeout(PATIENCE):
+    async with timeout(PATIENCE):
         async for event in wa.events(client):
             match event:
                 case wa.Event.PAIRING_QR(text=text):
@@ -59,7 +59,7 @@ async def pair(client: wa.Client, phone: wa.TestPhone) -> str:
 
 
 async def next_message(client: wa.Client) -> wa.MessageReceived:
-    async with asyncio.timeout(PATIENCE):
+    async with timeout(PATIENCE):
         async for event in wa.events(client):
             if isinstance(event, wa.Event.MESSAGE):
                 return event.message

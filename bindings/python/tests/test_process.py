@@ -67,7 +67,7 @@ def test_a_process_that_ends_with_streams_open() -> None:
 
 
 FOOTPRINT = """
-    import asyncio, gc, os, resource, wa
+    import asyncio, async_timeout, gc, os, resource, wa
 
     def footprint():
         gc.collect()
@@ -79,7 +79,7 @@ FOOTPRINT = """
             return int(statm.read().split()[1]) * resource.getpagesize()
 
     async def returns_to(before, resident):
-        async with asyncio.timeout(60):
+        async with async_timeout.timeout(60):
             while any(now > was for now, was in zip(footprint(), before)):
                 await asyncio.sleep(0.01)
         # Little for ten thousand of anything.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import wa
+from async_timeout import timeout
 from conftest import PATIENCE, Link, next_message, pair
 
 
@@ -40,7 +41,7 @@ async def test_pair_by_passkey(server: wa.TestServer) -> None:
     async with wa.connect(wa.Store.memory(), test_server=server, answers_passkeys=True) as client:
         asked: wa.TestPasskeyLink | None = None
         device = ""
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for event in wa.events(client):
                 match event:
                     case wa.Event.PAIRING_QR(text=text) if asked is None:
@@ -62,7 +63,7 @@ async def test_pair_by_passkey(server: wa.TestServer) -> None:
     # Declined: the code that is shown links all the same.
     async with wa.connect(wa.Store.memory(), test_server=server, answers_passkeys=True) as client:
         shown, links = "", []
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for event in wa.events(client):
                 match event:
                     case wa.Event.PAIRING_QR(text=text) if not shown:
@@ -229,7 +230,7 @@ async def test_history(server: wa.TestServer) -> None:
         await pair(client, anna)
         messages: dict[str, wa.PastMessage] = {}
         names = []
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for part in past:
                 messages |= {one.key.id: one for one in part.messages if one.content is not None}
                 names += [chat.name for chat in part.chats]
@@ -273,14 +274,14 @@ async def test_a_slow_reader_holds_the_account_up(server: wa.TestServer) -> None
         await bob.send_texts(anna.address(), texts)
         # Nobody takes anything: a thousand wait here, and the service keeps most of what is more.
         stream = client.events()
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             while stream.waiting() < 1000:
                 await asyncio.sleep(0.01)
         assert stream.waiting() == 1000
         assert server.waiting_for(device) > 100
 
         heard: list[str | None] = []
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for event in wa.events(client):
                 if isinstance(event, wa.Event.MESSAGE):
                     heard.append(event.message.text)
@@ -324,7 +325,7 @@ async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
     ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert wa.runtime_usage().cancelled_calls >= cancelled + 10
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
-    async with asyncio.timeout(PATIENCE):
+    async with timeout(PATIENCE):
         while wa.runtime_usage().calls > before:
             await asyncio.sleep(0.01)
     server.delay_acks(None)
@@ -334,10 +335,10 @@ async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
         await bob.send_text(server.phone("anna").address(), f"event {number}")
     texts: list[str] = []
     stream = client.events()
-    async with asyncio.timeout(PATIENCE):
+    async with timeout(PATIENCE):
         while len(texts) < 50:
             try:
-                async with asyncio.timeout(0.0005):
+                async with timeout(0.0005):
                     await stream.ready()
             except TimeoutError:
                 continue
@@ -353,7 +354,7 @@ async def test_a_ticket_goes_on_after_a_break(server: wa.TestServer, tmp_path: P
         account = await manager.create()
         ticket = await account.pair(wa.PairRequest())
         seen: list[wa.PairingUpdate] = []
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             while not seen or not isinstance(seen[-1], wa.PairingUpdate.LINKED):
                 async for update in wa.updates(ticket):
                     seen.append(update)
@@ -373,14 +374,14 @@ async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: s
                 break
             case wa.PairingUpdate.FAILED(detail=detail):
                 raise AssertionError(detail)
-    async with asyncio.timeout(PATIENCE):
+    async with timeout(PATIENCE):
         await account.reached(wa.AccountStatus.READY)
     return account
 
 
 async def may_write(account: wa.Account, to: str) -> None:
     """Waits until the account may: who is a stranger is known once the phone told of the past."""
-    async with asyncio.timeout(PATIENCE):
+    async with timeout(PATIENCE):
         while not isinstance(await account.preview(to), wa.Preview.ALLOWED):
             await asyncio.sleep(0.01)
 
@@ -415,7 +416,7 @@ async def test_ten_accounts(server: wa.TestServer, tmp_path: Path) -> None:
             await may_write(account, server.phone(name).address())
             await account.send(server.phone(name).address(), wa.Message.text(f"for {name}"))
         heard: set[str] = set()
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for update in wa.manager_events(manager, after=0, kinds=["message.received"]):
                 assert isinstance(update, wa.ManagerUpdate.EVENT)
                 assert update.event.message is not None and update.event.message.text is not None
@@ -445,7 +446,7 @@ async def test_manager_media(server: wa.TestServer, link: Link, tmp_path: Path) 
         sent = await bob.send(anna.address(), document(file))
         received: wa.InboundMessage | None = None
         data = ""
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for update in wa.manager_events(manager, after=0):
                 if isinstance(update, wa.ManagerUpdate.EVENT) and update.event.message is not None:
                     received, data = update.event.message, update.event.data
@@ -460,7 +461,7 @@ async def test_manager_media(server: wa.TestServer, link: Link, tmp_path: Path) 
         assert large.value.code == "too_large"
         assert b"".join([piece async for piece in wa.download(account, received)]) == content
         await account.mark_read([received])
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for event in wa.events(bob):
                 if isinstance(event, wa.Event.RECEIPT) and event.kind == wa.ReceiptKind.READ():
                     assert event.ids == [sent.id]
@@ -500,7 +501,7 @@ async def test_manager_restart(server: wa.TestServer, tmp_path: Path) -> None:
         assert len((await manager.restore()).started) == 1
         await manager.account("anna").reached(wa.AccountStatus.READY)
         await server.phone("bob").send_text(server.phone("anna").address(), "still there?")
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for update in wa.manager_events(manager, after=cursor):
                 assert isinstance(update, wa.ManagerUpdate.EVENT)
                 assert update.event.seq > cursor
@@ -529,7 +530,7 @@ async def test_a_listener_that_throws(server: wa.TestServer) -> None:
         subscription = client.listen(Listener())
         for text in ("one", "two"):
             await bob.send_text(anna.address(), text)
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             assert await heard.get() == "two"
             assert await subscription.failed()
         failures = subscription.failures()
@@ -540,7 +541,7 @@ async def test_a_listener_that_throws(server: wa.TestServer) -> None:
         subscription.stop()
         await bob.send_text(anna.address(), "three")
         stream = client.events()
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for event in wa.events(client):
                 if isinstance(event, wa.Event.MESSAGE):
                     assert event.message.text == "three"
@@ -551,7 +552,7 @@ async def test_a_listener_that_throws(server: wa.TestServer) -> None:
         again = await next_message(client)
         assert (again.text, again.number) == ("one", failures[0].number)
         await bob.send_text(anna.address(), "four")
-        async with asyncio.timeout(PATIENCE):
+        async with timeout(PATIENCE):
             async for event in wa.events(client):
                 if isinstance(event, wa.Event.MESSAGE) and event.message.number != again.number:
                     assert event.message.text == "four"
@@ -568,6 +569,6 @@ async def test_logs_arrive(server: wa.TestServer, caplog: pytest.LogCaptureFixtu
         async for event in wa.events(client):
             if isinstance(event, wa.Event.CONNECTED):
                 break
-    async with asyncio.timeout(PATIENCE):
+    async with timeout(PATIENCE):
         while not any(record.name.startswith("wa.core") for record in caplog.records):
             await asyncio.sleep(0.01)
