@@ -68,6 +68,7 @@ class PairingTest {
         )
         shown.forEach { (told, text) -> assertEquals(text, "$told") }
         // All else is as in any data class.
+        assertEquals("Connected", "${Event.Connected}")
         assertEquals(Event.PasskeyCode(secret, true), Event.PasskeyCode(secret, true))
         assertNotEquals(Event.PasskeyCode(secret, true), Event.PasskeyCode("another", true))
     }
