@@ -37,18 +37,31 @@ public fun Client.download(file: Attachment): Flow<ByteArray> = pieces { beginDo
 public suspend fun Client.download(file: Attachment, sink: OutputStream): Unit = download(file).writeTo(sink)
 
 /**
- * Encrypts a file and uploads it: what comes back is for a message. It is never held whole. [WaException.Unavailable] while the account
- * is not ready, here and below.
+ * Encrypts a file and uploads it: what comes back is for a message. It is never held whole.
+ *
+ * @throws WaException.Unavailable while the account is not ready
  */
 public suspend fun Account.upload(file: Path, kind: MediaKind): Attachment = uploadFile(file.toString(), kind)
 
-/** Encrypts bytes and uploads them. */
+/**
+ * Encrypts bytes and uploads them.
+ *
+ * @throws WaException.Unavailable while the account is not ready
+ */
 public suspend fun Account.upload(bytes: ByteArray, kind: MediaKind): Attachment = beginUpload(kind).fill(bytes)
 
-/** Encrypts a file that comes in pieces of any size, and uploads it. */
+/**
+ * Encrypts a file that comes in pieces of any size, and uploads it.
+ *
+ * @throws WaException.Unavailable while the account is not ready
+ */
 public suspend fun Account.upload(pieces: Flow<ByteArray>, kind: MediaKind): Attachment = beginUpload(kind).fill(pieces)
 
-/** Encrypts what a stream has, and uploads it. The stream is read on [Dispatchers.IO], and left open. */
+/**
+ * Encrypts what a stream has, and uploads it. The stream is read on [Dispatchers.IO], and left open.
+ *
+ * @throws WaException.Unavailable while the account is not ready
+ */
 public suspend fun Account.upload(source: InputStream, kind: MediaKind): Attachment = beginUpload(kind).fill(source)
 
 /**
@@ -61,8 +74,8 @@ public suspend fun Account.download(message: InboundMessage, path: Path): Unit =
 public fun Account.download(message: InboundMessage): Flow<ByteArray> = pieces { beginDownload(message) }
 
 /**
- * Writes the file of a message into a stream, which is written on [Dispatchers.IO], and left open. That it is all of the file is proven when
- * this returns.
+ * Writes the file of a message into a stream, which is written on [Dispatchers.IO], and left open. That it is all of the file is proven
+ * when this returns.
  */
 public suspend fun Account.download(message: InboundMessage, sink: OutputStream): Unit = download(message).writeTo(sink)
 
