@@ -42,14 +42,18 @@ public val Event.number: ULong?
         is Event.PasskeyFailed, is Event.Paired, is Event.PairingFailed, Event.Connected, is Event.Disconnected, is Event.Closed,
         is Event.LoggedOut, is Event.Backlog, is Event.BacklogDone, is Event.Undecryptable, is Event.Send, is Event.Receipt,
         is Event.IdentityChanged, is Event.Presence, is Event.Typing, is Event.Profile, is Event.Account, is Event.Call,
-        is Event.Group, is Event.State, is Event.Newsletter, is Event.History, is Event.Reuploaded, is Event.StoreFailed,
+        is Event.Group, is Event.State, is Event.StateSynced, is Event.StateRefused, is Event.StateBroken, is Event.StateKeysMissing,
+        is Event.Newsletter, is Event.History, is Event.HistoryFailed, is Event.Reuploaded, is Event.StoreFailed,
         -> null
     }
 
 /**
  * Has [listener] hear what happens to the account, from one thread of the library, instead of collecting [events]. What it throws is
  * told by [Subscription.failed] and [Subscription.failures], and the durable event that it threw over comes again after a restart;
- * the next event comes in any case. Hold what is returned, and close it to end the listening.
+ * the next event comes in any case.
+ *
+ * Hold what is returned, and close it to end the listening; then events wait for the next listener, or for who collects them. There is
+ * one listener at a time: another one is a [WaException.Conflict].
  */
 public fun Client.listen(listener: (Event) -> Unit): Subscription {
     keepThreadsAttached()
@@ -78,6 +82,8 @@ public fun Client.history(): Flow<HistoryPart> = flow {
  * Events of a manager, from the event after the one with the number [after] on, or else from now on. Each collecting begins there:
  * keep the `seq` of the last event that was dealt with, and go on with a flow after it. Without [after], what happens between two
  * collectings is not told.
+ *
+ * The event of a message has it: [ManagerEvent.message] is what [Account.reply], [Account.markRead] and [download] take.
  *
  * @param tenant those of this tenant's accounts only
  * @param account those of this account only

@@ -7,6 +7,7 @@ import java.time.Instant
 import kotlin.test.assertEquals
 import kotlin.test.assertIs
 import kotlin.test.assertNotEquals
+import kotlinx.coroutines.flow.filterIsInstance
 import kotlinx.coroutines.flow.first
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
@@ -32,21 +33,43 @@ class PairingTest {
     }
 
     @Test
+    fun anAccountIsLinkedByPasskey() = onTestServer {
+        ClientManager.open(folder, testServer = server).use { manager ->
+            val (account, anna) = manager.create() to phone("anna")
+            account.pair(PairRequest()).use { ticket ->
+                val updates = ticket.updates()
+                val asked = anna.askPasskey(updates.filterIsInstance<PairingUpdate.Qr>().first().text)
+                val challenge = updates.filterIsInstance<PairingUpdate.PasskeyChallenge>().first()
+                val signed = anna.signWithPasskey(challenge.options)
+                ticket.respondPasskey(signed.credentialId, signed.assertion)
+                val shown = updates.filterIsInstance<PairingUpdate.PasskeyConfirm>().first()
+                assertEquals(asked.code() to true, shown.code to shown.isAsked)
+                ticket.confirmPasskey(true)
+                val device = asked.confirm()
+                account.reached(AccountStatus.READY)
+                assertEquals(listOf(device), anna.linkedDevices())
+            }
+        }
+    }
+
+    @Test
     fun whatLinksADeviceIsNotPrinted() {
         val (secret, soon, at) = Triple("SECRET", Duration.ofSeconds(20), Instant.EPOCH)
         val shown = mapOf(
             Event.PairingQr(secret, soon) to "PairingQr(text=..., expiresIn=PT20S)",
             Event.PairingCode(secret, soon) to "PairingCode(code=..., expiresIn=PT20S)",
             Event.PasskeyChallenge(secret) to "PasskeyChallenge(options=...)",
-            Event.PasskeyCode(secret) to "PasskeyCode(code=...)",
+            Event.PasskeyCode(secret, true) to "PasskeyCode(code=..., isAsked=true)",
             PairingUpdate.Qr(secret, at) to "Qr(text=..., expiresAt=1970-01-01T00:00:00Z)",
             PairingUpdate.Code(secret, at) to "Code(code=..., expiresAt=1970-01-01T00:00:00Z)",
             PairingUpdate.PasskeyChallenge(secret) to "PasskeyChallenge(options=...)",
             PairingUpdate.PasskeyConfirm(secret, true) to "PasskeyConfirm(code=..., isAsked=true)",
+            PasskeySignature(secret.encodeToByteArray(), secret) to "PasskeySignature(credentialId=..., assertion=...)",
         )
         shown.forEach { (told, text) -> assertEquals(text, "$told") }
         // All else is as in any data class.
-        assertEquals(Event.PasskeyCode(secret), Event.PasskeyCode(secret))
-        assertNotEquals(Event.PasskeyCode(secret), Event.PasskeyCode("another"))
+        assertEquals("Connected", "${Event.Connected}")
+        assertEquals(Event.PasskeyCode(secret, true), Event.PasskeyCode(secret, true))
+        assertNotEquals(Event.PasskeyCode(secret, true), Event.PasskeyCode("another", true))
     }
 }

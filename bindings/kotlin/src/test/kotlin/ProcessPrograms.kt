@@ -1,6 +1,7 @@
 package io.github.wa.tests
 
 import io.github.wa.*
+import java.lang.ref.Reference
 import java.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.CoroutineStart
@@ -42,8 +43,9 @@ private fun endWithStreamsOpen(): Unit = runBlocking {
     clients.forEach { pair(it, anna) }
     val heard = Channel<Unit>(Channel.CONFLATED)
     GlobalScope.launch { clients[0].events().collect { heard.trySend(Unit) } }
-    clients[1].listen { heard.trySend(Unit) }
+    val listening = clients[1].listen { heard.trySend(Unit) }
     GlobalScope.launch { while (true) bob.sendText(anna.address(), "hello") }
     withTimeout(30.seconds) { repeat(10) { heard.receive() } }
     println("done")
+    Reference.reachabilityFence(listening)
 }

@@ -5,6 +5,7 @@ import java.io.ByteArrayInputStream
 import java.io.ByteArrayOutputStream
 import java.nio.file.Path
 import java.time.Duration
+import java.time.Instant
 import java.util.Collections
 import java.util.logging.Handler
 import java.util.logging.Level
@@ -67,6 +68,39 @@ class ScenariosTest {
                 event is Event.Connected
             }
             assertEquals(1, phone.linkedDevices().size)
+        }
+    }
+
+    @Test
+    fun pairByPasskey() = onTestServer {
+        val (anna, bob) = phone("anna") to phone("bob")
+        val options = ClientOptions(testServer = server, answersPasskeys = true)
+        Store.memory().use { Client.connect(it, options) }.use { client ->
+            val asked = anna.askPasskey(client.next<Event.PairingQr>().text)
+            val signed = anna.signWithPasskey(client.next<Event.PasskeyChallenge>().options)
+            client.respondPasskey(signed.credentialId, signed.assertion)
+            val shown = client.next<Event.PasskeyCode>()
+            assertTrue(shown.isAsked)
+            assertEquals(asked.code(), shown.code)
+            client.confirmPasskey(true)
+            val device = asked.confirm()
+            client.next<Event.Connected>()
+            assertEquals(listOf(device), anna.linkedDevices())
+            val late = assertFailsWith<WaException.Conflict> { client.confirmPasskey(true) }
+            assertEquals("not_asked", late.code)
+        }
+
+        // Declined: the code that is shown links all the same.
+        Store.memory().use { Client.connect(it, options) }.use { client ->
+            val shown = client.next<Event.PairingQr>().text
+            bob.askPasskey(shown, inline = false).use {
+                client.next<Event.PasskeyChallenge>()
+                client.respondPasskey()
+                assertEquals("the user declined", client.next<Event.PasskeyFailed>().reason)
+            }
+            bob.scan(shown)
+            client.next<Event.Connected>()
+            assertEquals(1, bob.linkedDevices().size)
         }
     }
 
@@ -135,6 +169,76 @@ class ScenariosTest {
     }
 
     @Test
+    fun messagesOfManyKinds() = onTestServer {
+        val (anna, bob) = phone("anna") to phone("bob")
+        val client = link("anna")
+
+        suspend fun send(message: Message): Pair<MessageKey, PhoneMessage> {
+            val sent = client.send(bob.address(), message)
+            val received = bob.nextMessage()
+            assertEquals(sent.id, received.id)
+            return sent.key to received
+        }
+
+        suspend fun contentOf(message: Message): Content = send(message).second.content
+
+        // Out.
+        val picture = client.upload(ByteArray(3000) { 1 }, MediaKind.IMAGE)
+        val imageOptions = ImageOptions(caption = "look", width = 40u, height = 30u)
+        val image = assertIs<Content.Image>(contentOf(Message.image(picture, imageOptions)))
+        assertEquals(Triple<String?, UInt?, UInt?>("look", 40u, 30u), Triple(image.caption, image.width, image.height))
+        assertEquals(MediaKind.IMAGE to 3000uL, image.file.kind() to image.file.length())
+
+        val webp = client.upload(ByteArray(2000) { 2 }, MediaKind.STICKER)
+        val sticker = assertIs<Content.Sticker>(contentOf(Message.sticker(webp)))
+        assertEquals("image/webp" to false, sticker.mimetype to sticker.animated)
+
+        val place = assertIs<Content.Location>(contentOf(Message.location(52.5, 13.25, "here")))
+        assertEquals(Triple<Double, Double, String?>(52.5, 13.25, "here"), Triple(place.latitude, place.longitude, place.name))
+
+        val card = cardOfNumber("Carla", phone("carla").number())
+        assertEquals(listOf(card), assertIs<Content.Contacts>(contentOf(Message.contacts(listOf(card)))).cards)
+
+        val (first, _) = send(Message.text("first"))
+        val edit = assertIs<Content.Edit>(contentOf(Message.edit(first, Message.text("second"))))
+        assertEquals(first.id, edit.target.id)
+        assertEquals("second", assertIs<Content.Text>(edit.message.content()).text)
+        assertEquals(first.id, assertIs<Content.Delete>(contentOf(Message.delete(first))).target.id)
+
+        // In, and what answers it.
+        bob.sendText(anna.address(), "a question")
+        val asked = nextMessage(client)
+        val thumb = assertIs<Content.Reaction>(contentOf(Message.reaction(asked.key, "👍")))
+        assertEquals(asked.id to "👍", thumb.target.id to thumb.emoji)
+        val (answered, answer) = send(Message.text("an answer").replyTo(asked.key, asked.message))
+        assertEquals("an answer" to asked.id, answer.text to answer.quoted)
+        bob.send(anna.address(), Message.reaction(answer.key, "❤"))
+        val heart = assertIs<Content.Reaction>(nextMessage(client).content)
+        assertEquals(answered.id to "❤", heart.target.id to heart.emoji)
+        bob.send(anna.address(), Message.location(1.0, 2.0))
+        assertEquals(1.0, assertIs<Content.Location>(nextMessage(client).content).latitude)
+
+        // A poll, and the votes of two.
+        val other = link("bob")
+        val options = listOf("tea", "coffee", "water")
+        val (poll, shown) = send(Message.poll("What?", options))
+        val offered = assertIs<Content.Poll>(shown.content)
+        assertEquals(Triple("What?", options, 1u), Triple(offered.question, offered.options, offered.selectable))
+        PollTally.of(shown.message, poll).use { tally ->
+            other.send(anna.address(), Message.pollVote(nextMessage(other).key, listOf("coffee")))
+            val voted = nextMessage(client)
+            assertEquals(poll.id, assertIs<Content.PollVote>(voted.content).poll.id)
+            assertTrue(tally.add(voted))
+            // What is about the poll, and says nothing of its votes.
+            bob.send(anna.address(), Message.reaction(poll.copy(chat = anna.address(), fromMe = false), "🤔"))
+            assertFalse(tally.add(nextMessage(client)))
+            tally.cast(anna.lid(), Instant.now(), listOf("coffee", "tea"))
+            assertEquals(listOf("tea" to 0, "coffee" to 2, "water" to 0), tally.options().map { it.name to it.voters.size })
+        }
+        assertEquals("no_poll", assertFailsWith<WaException.Invalid> { PollTally.of(Message.text("no poll"), poll) }.code)
+    }
+
+    @Test
     fun group() = onTestServer {
         val client = link("anna")
         val bob = phone("bob")
@@ -199,6 +303,27 @@ class ScenariosTest {
         }
         Client.connect(path, options).use { client ->
             assertEquals("three", nextMessage(client).text)
+        }
+    }
+
+    @Test
+    fun aSlowReaderHoldsTheAccountUp() = onTestServer {
+        val (anna, bob) = phone("anna") to phone("bob")
+        val texts = List(1300) { "text $it" }
+        Store.memory().use { Client.connect(it, options) }.use { client ->
+            val device = pair(client, anna)
+            client.eventStream().use { stream ->
+                bob.sendTexts(anna.address(), texts)
+                // Nobody takes anything: a thousand wait here, and the service keeps most of what is more.
+                until { stream.waiting() >= 1000u }
+                assertEquals(1000uL, stream.waiting())
+                assertTrue(server.waitingFor(device) > 100u)
+
+                val heard = client.events().filterIsInstance<Event.Message>().map { it.message.text }
+                    .onEach { assertTrue(stream.waiting() <= 1000u) }.take(texts.size).toList()
+                assertEquals<List<String?>>(texts, heard)
+                until { server.waitingFor(device) == 0uL }
+            }
         }
     }
 
@@ -289,54 +414,146 @@ class ScenariosTest {
             }
             val heard = mutableSetOf<String>()
             manager.events(after = 0u, kinds = listOf("message.received")).first { update ->
-                heard += textOf(assertIs<ManagerUpdate.Event>(update).event)
+                heard += assertNotNull(assertIs<ManagerUpdate.Event>(update).event.message?.text)
                 heard.size == 10
             }
             assertEquals(names.map { "for $it" }.toSet(), heard)
             val results = manager.batchStop(names + "nobody")
             assertEquals(List<String?>(10) { null } + "not_found", results.map { it.error })
             assertEquals(0u, manager.health().connected)
+            // Again, and those of all tenants.
+            manager.create(AccountSpec(tenant = "another"))
+            for ((tenant, count) in listOf("another" to 1, null to 11)) {
+                assertEquals(List<String?>(count) { null }, manager.stopAll(tenant).map { it.error })
+            }
+        }
+    }
+
+    @Test
+    fun managerMedia() = onTestServer {
+        val (anna, bob) = phone("anna") to link("bob")
+        val content = ByteArray(256 * 4096) { it.toByte() }
+        val (outgoing, incoming) = folder.resolve("out.bin") to folder.resolve("in.bin")
+        outgoing.writeBytes(content)
+
+        fun document(file: Attachment): Message =
+            Message.document(file, DocumentOptions(fileName = "out.bin", mimetype = "application/octet-stream", caption = "a file"))
+
+        ClientManager.open(folder, testServer = server).use { manager ->
+            val account = linkedAccount(manager, anna, "anna")
+            // In: what an event tells of a message is enough for its file, for an answer, and to say that it was read.
+            val cursor = manager.lastEvent()
+            val sent = bob.send(anna.address(), document(bob.upload(outgoing, MediaKind.DOCUMENT)))
+            val event = manager.events(after = cursor).filterIsInstance<ManagerUpdate.Event>().map { it.event }
+                .first { it.message != null }
+            assertEquals("message.received", event.kind)
+            val received = assertNotNull(event.message)
+            assertEquals(sent.id to "a file", received.id to received.text)
+            assertEquals("out.bin", assertIs<Content.Document>(received.content).fileName)
+            account.download(received, incoming)
+            assertContentEquals(content, incoming.readBytes())
+            assertContentEquals(content, account.downloadBytes(received, 1uL shl 21))
+            val large = assertFailsWith<WaException.Invalid> { account.downloadBytes(received, 1000u) }
+            assertEquals("too_large", large.code)
+            assertContentEquals(content, account.download(received).toList().reduce(ByteArray::plus))
+            val sink = ByteArrayOutputStream()
+            account.download(received, sink)
+            assertContentEquals(content, sink.toByteArray())
+            account.markRead(listOf(received))
+            val read = bob.events().filterIsInstance<Event.Receipt>().first { it.kind == ReceiptKind.Read }
+            assertEquals(listOf(sent.id), read.ids)
+
+            // Out: by path, as bytes and in pieces; the answer is a file.
+            val pieces = content.indices.step(100_000).map { content.copyOfRange(it, minOf(it + 100_000, content.size)) }
+            val files = listOf(
+                account.upload(outgoing, MediaKind.DOCUMENT),
+                account.upload(content, MediaKind.DOCUMENT),
+                account.upload(pieces.asFlow(), MediaKind.DOCUMENT),
+                account.upload(ByteArrayInputStream(content), MediaKind.DOCUMENT),
+            )
+            for (file in files) assertContentEquals(content, bob.downloadBytes(file, 1uL shl 21))
+            // The host kept the event as JSON, and reads it again.
+            assertIs<SendResult.Sent>(account.reply(messageOfEvent(event.data), document(files[0])))
+            val answer = nextMessage(bob)
+            assertEquals("a file" to sent.id, answer.text to answer.quoted)
+            assertContentEquals(content, bob.downloadBytes(assertIs<Content.Document>(answer.content).file, 1uL shl 21))
+
+            // What is kept is there without a connection; what is to be sent wants one.
+            account.stop()
+            assertContentEquals(content, account.downloadBytes(received, 1uL shl 21))
+            val idle = assertFailsWith<WaException.Unavailable> { account.upload(content, MediaKind.DOCUMENT) }
+            assertEquals("not_ready", idle.code)
+            val none = assertFailsWith<WaException.Invalid> { account.downloadBytes(received.copy(message = null), 1000u) }
+            assertEquals("no_file", none.code)
+            assertFailsWith<WaException.Invalid> { messageOfEvent("{}") }
         }
     }
 
     @Test
     fun managerRestart() = onTestServer {
         val database = folder.resolve("manager.db")
-        var cursor = ClientManager.open(folder, database, testServer = server).use { manager ->
-            linkedAccount(manager, phone("anna"), "anna")
-            manager.lastEvent()
+        var cursor = 0uL
+        val (linked, unlinked) = ClientManager.open(folder, database, testServer = server).use { manager ->
+            val ids = linkedAccount(manager, phone("anna"), "anna").id() to manager.create().id()
+            cursor = manager.lastEvent()
+            ids
         }
         ClientManager.open(folder, database, testServer = server).use { manager ->
-            assertEquals(1u, manager.restore().started)
+            val report = manager.restore()
+            assertEquals(RestoreReport(started = listOf(linked), skipped = listOf(unlinked), failed = listOf()), report)
             manager.account("anna").reached(AccountStatus.READY)
             phone("bob").sendText(phone("anna").address(), "still there?")
             val heard = manager.events(after = cursor).filterIsInstance<ManagerUpdate.Event>().map { it.event }.first { event ->
                 assertTrue(event.seq > cursor)
                 cursor = event.seq
-                event.kind == "message.received"
+                event.message != null
             }
-            assertEquals("still there?", textOf(heard))
+            assertEquals("still there?", heard.message?.text)
         }
     }
 
     @Test
     fun aListenerThatThrows() = onTestServer {
-        val client = link("anna")
-        val bob = phone("bob")
+        val (anna, bob) = phone("anna") to phone("bob")
         val heard = Channel<String?>(Channel.UNLIMITED)
-        client.listen { event ->
+        val listener: (Event) -> Unit = { event ->
             if (event is Event.Message) {
                 require(event.message.text != "one") { "not this one" }
                 heard.trySend(event.message.text)
             }
-        }.use { subscription ->
-            for (text in listOf("one", "two")) bob.sendText(phone("anna").address(), text)
-            assertEquals("two", heard.receive())
-            assertTrue(subscription.failed())
-            val failure = subscription.failures().single()
-            assertContains(failure.reason, "not this one")
-            assertNotNull(failure.number)
-            client.send(bob.address(), Message.text("still here"))
+        }
+        Store.memory().use { store ->
+            val failure = Client.connect(store, options).use { client ->
+                pair(client, anna)
+                val subscription = client.listen(listener)
+                for (text in listOf("one", "two")) bob.sendText(anna.address(), text)
+                assertEquals("two", heard.receive())
+                assertTrue(subscription.failed())
+                val failure = subscription.failures().single()
+                assertContains(failure.reason, "not this one")
+                assertNotNull(failure.number)
+                client.send(bob.address(), Message.text("still here"))
+
+                // One at a time; and what comes after it waits for the next listener, or for who collects.
+                val second = assertFailsWith<WaException.Conflict> { client.listen(listener) }
+                assertEquals("listened", second.code)
+                subscription.close()
+                bob.sendText(anna.address(), "three")
+                client.listen(listener).use { assertEquals("three", heard.receive()) }
+                bob.sendText(anna.address(), "four")
+                val four = nextMessage(client)
+                assertEquals("four", four.text)
+                client.eventStream().use { it.confirm(four.number) }
+                failure
+            }
+            // What it threw over comes again after a restart, and nothing else.
+            Client.connect(store, options).use { client ->
+                val again = nextMessage(client)
+                assertEquals("one", again.text)
+                assertEquals(failure.number, again.number)
+                bob.sendText(anna.address(), "five")
+                assertEquals("five", nextMessage(client).text)
+            }
         }
     }
 
@@ -364,8 +581,4 @@ class ScenariosTest {
         }
         until { synchronized(records) { records.any { it.loggerName.startsWith("wa.core") && it.message.isNotEmpty() } } }
     }
-
-    /** The text in the JSON of an event that tells of a message. */
-    private fun textOf(event: ManagerEvent): String =
-        assertNotNull(Regex("\"text\":\"([^\"]*)\"").find(event.data), event.data).groupValues[1]
 }

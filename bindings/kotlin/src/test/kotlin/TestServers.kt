@@ -56,9 +56,10 @@ suspend fun pair(client: Client, phone: TestPhone): String = withTimeout(PATIENC
     device
 }
 
-suspend fun nextMessage(client: Client): MessageReceived = withTimeout(PATIENCE) {
-    client.events().filterIsInstance<Event.Message>().first().message
-}
+suspend fun nextMessage(client: Client): MessageReceived = client.next<Event.Message>().message
+
+/** The next event of this kind. What was not of it is gone. */
+suspend inline fun <reified E : Event> Client.next(): E = withTimeout(PATIENCE) { events().filterIsInstance<E>().first() }
 
 suspend fun linkedAccount(manager: ClientManager, phone: TestPhone, name: String): Account = withTimeout(PATIENCE) {
     val account = manager.create(AccountSpec(name = name))
