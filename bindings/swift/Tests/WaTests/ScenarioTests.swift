@@ -664,8 +664,10 @@ final class ScenarioTests: TestServerCase {
             XCTAssertEqual(failures.count, 1)
             XCTAssertTrue(try XCTUnwrap(failures.first).reason.contains("NotThisOne"))
             try await client.send(.text("still here"), to: bob.address())
-            // What comes after it waits for who takes it.
+            // What comes after it waits for who takes it. Until it is through with its last event, that is not confirmed.
             subscription.stop()
+            let failedAgain = try await soon { await subscription.failed() }
+            XCTAssertFalse(failedAgain)
             try await bob.sendText(to: anna.address(), text: "three")
             let message = try await nextMessage(client)
             XCTAssertEqual(message.text, "three")
