@@ -18,6 +18,7 @@ let package = Package(
         .target(name: "Wa", dependencies: ["WaFFI"], swiftSettings: [.swiftLanguageMode(.v5)]),
         .executableTarget(name: "EchoBot", dependencies: ["Wa"], path: "Examples/EchoBot"),
         .executableTarget(name: "QuickStart", dependencies: ["Wa"], path: "Examples/QuickStart"),
+        .executableTarget(name: "ManyAccounts", dependencies: ["Wa"], path: "Examples/ManyAccounts"),
         .executableTarget(name: "Border", dependencies: ["Wa"], path: "Benches/Border"),
         // What concerns a whole process runs in one of its own.
         .executableTarget(name: "Processes", dependencies: ["Wa"], path: "Tests/Processes"),

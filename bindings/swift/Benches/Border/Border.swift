@@ -28,7 +28,7 @@ struct Border {
     static func link(_ client: Client, _ phone: TestPhone) async throws {
         for await event in client.events() {
             switch event {
-            case .pairingQr(let text, _): _ = try await phone.scan(qr: text)
+            case .pairingQr(let text, _): try await phone.scan(qr: text)
             case .connected: return
             default: break
             }

@@ -23,14 +23,14 @@ struct EchoBot {
         try await withClient(.memory(), ClientOptions(testServer: server)) { client in
             pairing: for await event in client.events() {
                 switch event {
-                case .pairingQr(let text, _): _ = try await phone.scan(qr: text)
+                case .pairingQr(let text, _): try await phone.scan(qr: text)
                 case .connected: break pairing
                 default: break
                 }
             }
             let bot = Task { try await echo(client) }
             for text in ["hello", "is anybody there?"] {
-                _ = try await anna.sendText(to: phone.address(), text: text)
+                try await anna.sendText(to: phone.address(), text: text)
                 let answer = try await anna.nextMessage()
                 print("anna: \(text)\nbot: \(answer.text ?? "")")
             }

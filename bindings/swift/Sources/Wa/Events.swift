@@ -9,8 +9,9 @@
 /// A durable event counts as dealt with when the next one is asked for: after a crash, or a `break`, the last one comes
 /// again. Where events are dealt with elsewhere, take ``unconfirmed`` and call `confirm(number:)`.
 ///
-/// While nobody asks for the next event, nothing more is received once a thousand wait. There is one stream for an account:
-/// two loops share its events. When the task is cancelled, the loop ends, and a later one goes on.
+/// While nobody asks for the next event, nothing more is received once a thousand wait; `waiting()` says how many do. There
+/// is one stream for an account: two loops share its events. When the task is cancelled, the loop ends, and a later one goes
+/// on.
 extension EventStream: AsyncSequence {
     public typealias Element = Event
 
@@ -74,8 +75,9 @@ extension Event {
         // All by name: a kind that is new is not overlooked.
         case .pairingQr, .pairingCode, .pairingCodeVoid, .passkeyChallenge, .passkeyCode, .passkeyFailed, .paired,
             .pairingFailed, .connected, .disconnected, .closed, .loggedOut, .backlog, .backlogDone, .undecryptable, .send,
-            .receipt, .identityChanged, .presence, .typing, .profile, .account, .call, .group, .state, .newsletter,
-            .history, .reuploaded, .storeFailed:
+            .receipt, .identityChanged, .presence, .typing, .profile, .account, .call, .group, .state, .stateSynced,
+            .stateRefused, .stateBroken, .stateKeysMissing, .newsletter, .history, .historyFailed, .reuploaded,
+            .storeFailed:
             return nil
         }
     }

@@ -5,6 +5,9 @@ extension Client {
     /// Hold what is returned: with it the listening ends, and events wait for the next listener, or for a loop. There is one
     /// listener at a time.
     ///
+    /// After `stop()` of the subscription, the event that the closure is at is its last one. `failed()`, which gives true as
+    /// long as there are failures to take, gives false once the closure is through with that, and all is confirmed.
+    ///
     /// A durable event counts as dealt with when the closure returns. When it throws, the event comes again after a restart,
     /// and `failures()` of the subscription tells of it; the next event comes in any case.
     ///

@@ -40,31 +40,13 @@ extension Client {
     /// Encrypts a file that comes in pieces of any size, and uploads it. No more than half a MiB of it waits here.
     public func upload<Pieces: AsyncSequence>(pieces: Pieces, kind: MediaKind) async throws -> Attachment
     where Pieces.Element == Data {
-        let writer = try upload(kind: kind)
-        do {
-            for try await piece in pieces {
-                try await writer.writeAll(piece)
-            }
-            return try await writer.finish()
-        } catch {
-            writer.cancel()
-            throw error
-        }
+        try await upload(kind: kind).feed(pieces)
     }
 
     /// Encrypts a file whose pieces are made as they are asked for, and uploads it.
     public func upload<Pieces: Sequence>(pieces: Pieces, kind: MediaKind) async throws -> Attachment
     where Pieces.Element == Data {
-        let writer = try upload(kind: kind)
-        do {
-            for piece in pieces {
-                try await writer.writeAll(piece)
-            }
-            return try await writer.finish()
-        } catch {
-            writer.cancel()
-            throw error
-        }
+        try await upload(kind: kind).feed(pieces)
     }
 
     /// Downloads a file to this place. It is there when it is whole and proven, in place of what was there before.
@@ -83,6 +65,50 @@ extension Client {
     }
 }
 
+/// The same for an account of a manager, where a message that came stands for its file: that is taken from where the
+/// account's settings keep files, or else is fetched and kept there.
+extension Account {
+    /// Encrypts a file and uploads it: what comes back is for a message. It is read in pieces, and never held whole.
+    /// `WaError.Unavailable` while the account is not ready.
+    public func upload(contentsOf file: URL, kind: MediaKind) async throws -> Attachment {
+        try await uploadFile(path: file.path, kind: kind)
+    }
+
+    /// Encrypts bytes and uploads them. For small files.
+    public func upload(_ bytes: Data, kind: MediaKind) async throws -> Attachment {
+        try await uploadBytes(bytes: bytes, kind: kind)
+    }
+
+    /// Encrypts a file that comes in pieces of any size, and uploads it. No more than half a MiB of it waits here.
+    public func upload<Pieces: AsyncSequence>(pieces: Pieces, kind: MediaKind) async throws -> Attachment
+    where Pieces.Element == Data {
+        try await upload(kind: kind).feed(pieces)
+    }
+
+    /// Encrypts a file whose pieces are made as they are asked for, and uploads it.
+    public func upload<Pieces: Sequence>(pieces: Pieces, kind: MediaKind) async throws -> Attachment
+    where Pieces.Element == Data {
+        try await upload(kind: kind).feed(pieces)
+    }
+
+    /// Writes the file of a message to this place. It is there when it is whole, in place of what was there before. One that
+    /// the service has no more is asked of the phone, which may take a minute.
+    public func download(_ message: InboundMessage, to place: URL) async throws {
+        try await downloadFile(message: message, path: place.path)
+    }
+
+    /// The file of a message, of at most `limit` bytes. For small files.
+    public func download(_ message: InboundMessage, limit: UInt64) async throws -> Data {
+        try await downloadBytes(message: message, limit: limit)
+    }
+
+    /// Takes the file of a message in pieces: `for try await piece in try account.download(message)`. It is proven before the
+    /// first of them comes.
+    public func download(_ message: InboundMessage) throws -> MediaReader {
+        try download(message: message)
+    }
+}
+
 extension MediaWriter {
     /// Writes all of it, and waits for room where there is none.
     public func writeAll(_ bytes: Data) async throws {
@@ -92,6 +118,33 @@ extension MediaWriter {
             if !rest.isEmpty {
                 try await ready()
             }
+        }
+    }
+
+    fileprivate func feed<Pieces: AsyncSequence>(_ pieces: Pieces) async throws -> Attachment
+    where Pieces.Element == Data {
+        try await finishing {
+            for try await piece in pieces {
+                try await writeAll(piece)
+            }
+        }
+    }
+
+    fileprivate func feed<Pieces: Sequence>(_ pieces: Pieces) async throws -> Attachment where Pieces.Element == Data {
+        try await finishing {
+            for piece in pieces {
+                try await writeAll(piece)
+            }
+        }
+    }
+
+    private func finishing(_ write: () async throws -> Void) async throws -> Attachment {
+        do {
+            try await write()
+            return try await finish()
+        } catch {
+            cancel()
+            throw error
         }
     }
 }

@@ -12,6 +12,7 @@ extension Store {
 /// and takes it from `client.history()`.
 ///
 /// `body` runs on the actor of whoever calls this.
+@discardableResult
 public func withClient<T>(
     _ store: Store, _ options: ClientOptions = ClientOptions(), isolation: isolated (any Actor)? = #isolation,
     _ body: (Client) async throws -> T
@@ -24,6 +25,7 @@ public func withClient<T>(
 /// and `restore()` starts them again.
 ///
 /// `body` runs on the actor of whoever calls this.
+@discardableResult
 public func withManager<T>(
     _ options: ManagerOptions, isolation: isolated (any Actor)? = #isolation, _ body: (ClientManager) async throws -> T
 ) async throws -> T {

@@ -1,6 +1,16 @@
 /// `for await` over what happens to the accounts of a manager.
 ///
-/// Keep the `seq` of the last event that was dealt with, and go on after it: `manager.events(after: seq)`.
+/// Keep the `seq` of the last event that was dealt with, and go on after it: `manager.events(after: seq)`. The event of a
+/// message has it: `event.message` is what `reply`, `markRead` and the downloads of its account take.
+///
+/// ```swift
+/// for await case .event(let event) in try manager.events(after: last) {
+///     if let message = event.message { print(message.text ?? "") }
+///     last = event.seq
+/// }
+/// ```
+///
+/// `.lagged` says that events are gone which were not taken in time; the stream goes on after them.
 extension ManagerEvents: AsyncSequence {
     public typealias Element = ManagerUpdate
 

@@ -21,9 +21,9 @@ private final class Model {
             for await event in client.events() {
                 switch event {
                 case .pairingQr(let text, _):
-                    _ = try await anna.scan(qr: text)
+                    try await anna.scan(qr: text)
                 case .connected:
-                    _ = try await bob.sendText(to: anna.address(), text: "hello")
+                    try await bob.sendText(to: anna.address(), text: "hello")
                 case .message(let message):
                     messages.append(message.text)
                     return

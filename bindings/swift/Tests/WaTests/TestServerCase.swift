@@ -34,7 +34,7 @@ class TestServerCase: XCTestCase {
     func link(_ name: String) async throws -> Client {
         let client = try await Client.connect(store: .memory(), options: onTheServer)
         clients.append(client)
-        _ = try await pair(client, server.phone(name: name))
+        try await pair(client, server.phone(name: name))
         return client
     }
 }
@@ -43,6 +43,7 @@ struct TookTooLong: Error {}
 struct StreamEnded: Error {}
 
 /// What `work` gives, or an error after a minute.
+@discardableResult
 func soon<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) async throws -> T {
     try await withThrowingTaskGroup(of: T.self) { group in
         group.addTask(operation: work)
@@ -65,6 +66,7 @@ func eventually(_ holds: @escaping @Sendable () async throws -> Bool) async thro
 }
 
 /// Lets the phone scan the first QR code, and waits for the login. Returns the device.
+@discardableResult
 func pair(_ client: Client, _ phone: TestPhone) async throws -> String {
     try await soon {
         var device = ""
@@ -97,13 +99,13 @@ func linkedAccount(_ manager: ClientManager, _ phone: TestPhone, _ name: String)
         let ticket = try await account.pair(request: PairRequest())
         updates: for await update in ticket {
             switch update {
-            case .qr(let text, _): _ = try await phone.scan(qr: text)
+            case .qr(let text, _): try await phone.scan(qr: text)
             case .linked: break updates
             case .failed(let code, let detail, _, _): throw WaError.Other(code: code, detail: detail, retryAfter: nil, until: nil)
             default: break
             }
         }
-        _ = try await account.reached(status: .ready)
+        try await account.reached(status: .ready)
         return account
     }
 }
@@ -114,12 +116,6 @@ func mayWrite(_ account: Account, to address: String) async throws {
         if case .allowed = try await account.preview(to: address) { return true }
         return false
     }
-}
-
-/// The text of a message that an event of a manager tells of.
-func text(of event: ManagerEvent) throws -> String? {
-    let data = try JSONSerialization.jsonObject(with: Data(event.data.utf8)) as? [String: Any]
-    return data?["text"] as? String
 }
 
 /// Runs what must throw, and returns the error.

@@ -1,0 +1,46 @@
+import Foundation
+import Wa
+import XCTest
+
+/// What a bot prints of what it does not handle is in its log.
+final class PrintingTests: XCTestCase {
+    func testWhatLinksAPhoneIsNotPrinted() {
+        let (secret, at) = ("SECRET", Date(timeIntervalSince1970: 0))
+        let events: [(Event, String)] = [
+            (.pairingQr(text: secret, expiresIn: 20), "pairingQr(text: ..., expiresIn: 20.0)"),
+            (.pairingCode(code: secret, expiresIn: 20), "pairingCode(code: ..., expiresIn: 20.0)"),
+            (.passkeyChallenge(options: secret), "passkeyChallenge(options: ...)"),
+            (.passkeyCode(code: secret, isAsked: true), "passkeyCode(code: ..., isAsked: true)"),
+        ]
+        for (event, printed) in events {
+            XCTAssertEqual("\(event)", printed)
+            XCTAssertEqual("\([event])", "[Event.\(printed)]")
+        }
+        let updates: [PairingUpdate] = [
+            .qr(text: secret, expiresAt: at), .code(code: secret, expiresAt: at), .passkeyChallenge(options: secret),
+            .passkeyConfirm(code: secret, isAsked: true),
+        ]
+        for update in updates {
+            for printed in ["\(update)", "\([update])"] {
+                XCTAssertTrue(printed.contains("...") && !printed.contains(secret), printed)
+            }
+        }
+        let signature = PasskeySignature(credentialId: Data([7]), assertion: secret)
+        var dumped = ""
+        dump(signature, to: &dumped)
+        for printed in ["\(signature)", "\([signature])", dumped] {
+            XCTAssertFalse(printed.contains(secret) || printed.contains("7"), printed)
+        }
+    }
+
+    func testTheRestIsPrinted() {
+        XCTAssertEqual("\(Event.connected)", "connected")
+        XCTAssertEqual("\([Event.connected])", "[Event.connected]")
+        XCTAssertEqual("\(Event.passkeyFailed(reason: "why"))", #"passkeyFailed(reason: "why")"#)
+        XCTAssertEqual(
+            "\(Event.reuploaded(chat: "a", id: "b"))", #"reuploaded(chat: "a", id: "b")"#)
+        XCTAssertEqual("\(PairingUpdate.accepted)", "accepted")
+        XCTAssertEqual(
+            "\(PairingUpdate.codeRefused(code: "rate", retryAfter: nil))", #"codeRefused(code: "rate", retryAfter: nil)"#)
+    }
+}
