@@ -539,6 +539,8 @@ async def test_a_listener_that_throws(server: wa.TestServer) -> None:
         await client.send(bob.address(), wa.Message.text("still here"))
         # What comes after it waits for who takes it.
         subscription.stop()
+        async with timeout(PATIENCE):
+            assert not await subscription.failed(), "what it was at is confirmed"
         await bob.send_text(anna.address(), "three")
         stream = client.events()
         async with timeout(PATIENCE):

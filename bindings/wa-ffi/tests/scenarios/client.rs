@@ -371,10 +371,12 @@ async fn a_listener_that_throws() {
     let second = client.listen(Arc::new(Picky(sink.clone())));
     assert!(matches!(&second, Err(WaError::Conflict { code, .. }) if code == "listened"));
     subscription.stop();
+    assert!(!patiently(subscription.failed()).await, "what it was at is confirmed");
     Arc::clone(&bob).send_text(phone(&server, "anna").address(), "three".to_owned()).await.unwrap();
     let subscription = client.listen(Arc::new(Picky(sink))).unwrap();
     assert_eq!(patiently(heard.recv()).await.as_deref(), Some("three"));
-    drop(subscription);
+    subscription.stop();
+    assert!(!patiently(subscription.failed()).await, "what it was at is confirmed");
     Arc::clone(&bob).send_text(phone(&server, "anna").address(), "four".to_owned()).await.unwrap();
     assert_eq!(message(&client).await.text.as_deref(), Some("four"));
 
