@@ -291,7 +291,7 @@ async fn what_is_not_well_is_told() {
     let codes = rusqlite::Connection::open(server.directory().join("pairing.db")).unwrap();
     codes.execute_batch("DROP TABLE pairing").unwrap();
     server.until("/health", async |health| health["warnings"] == json!(["store"])).await;
-    server.get("/readyz").await.problem(503, "store");
+    server.get("/readyz").await.problem(503, "pairing_store");
     let health = server.get("/health").await.expect(200);
     assert_eq!((&health["status"], &health["warnings"]), (&json!("degraded"), &json!(["store"])));
     assert_eq!(server.get("/livez").await.status, 200);
