@@ -2,6 +2,7 @@
 //! none is made any more, and the shutdown waits for those under way.
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,6 +48,12 @@ pub(crate) fn call<T>(work: impl FnOnce() -> T) -> Option<T> {
     INSIDE.set(true);
     let _under_way = UnderWay;
     Some(work())
+}
+
+/// Lets go of an object of the host, which is a call of the host's code, too: nobody does after a shutdown.
+pub(crate) fn let_go<T>(object: T) {
+    let object = ManuallyDrop::new(object);
+    call(move || drop(ManuallyDrop::into_inner(object)));
 }
 
 /// No more calls. Waits for those under way, for as long as `timeout` at most.

@@ -121,11 +121,11 @@ impl Client {
         let (heard, failed) = (Arc::clone(&listening), Arc::clone(&failures));
         let hear = move || {
             let _end = EndOnDrop(Arc::clone(&heard), Arc::clone(&failed));
-            while runtime.block_on(heard.ready(&stream)) {
+            'hearing: while runtime.block_on(heard.ready(&stream)) {
                 for event in stream.drain(1) {
                     let number = event.number();
                     match callbacks::call(|| listener.on_event(event)) {
-                        None => return,
+                        None => break 'hearing,
                         Some(Ok(())) => number.into_iter().for_each(|number| stream.confirm(number)),
                         Some(Err(error)) => {
                             tracing::error!(number, %error, "a listener failed");
@@ -142,6 +142,7 @@ impl Client {
                     }
                 }
             }
+            callbacks::let_go(listener);
         };
         let thread = std::thread::Builder::new().name("wa-listener".to_owned()).spawn(hear);
         thread.map_err(|error| WaError::other("no_threads", error))?;

@@ -138,9 +138,10 @@ pub fn init_logging(level: LogLevel, sink: Arc<dyn LogSink>) -> bool {
         for record in waiting {
             // Whoever fails to write a log has nowhere to say so.
             if callbacks::call(|| sink.log(record)).is_none() {
-                return;
+                break;
             }
         }
+        callbacks::let_go(sink);
     };
     std::thread::Builder::new().name("wa-log".to_owned()).spawn(hand_on).is_ok()
 }

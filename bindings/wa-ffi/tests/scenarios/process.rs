@@ -3,12 +3,15 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::process::{Command, Output};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
 use wa_ffi::client::Client;
 use wa_ffi::error::WaError;
+use wa_ffi::event::Event;
+use wa_ffi::listener::{CallbackError, EventListener};
 use wa_ffi::runtime::{RuntimeUsage, runtime_usage, shutdown};
 use wa_ffi::store::Store;
 use wa_ffi::testing::TestServer;
@@ -73,6 +76,64 @@ async fn a_process_that_ends_with_streams_open() {
         });
     });
     std::mem::forget((server, client));
+}
+
+/// A listener that is at its first event until it is released, and tells when it is let go.
+struct Busy {
+    begun: mpsc::Sender<()>,
+    released: Mutex<mpsc::Receiver<()>>,
+    let_go: Arc<AtomicBool>,
+}
+
+impl EventListener for Busy {
+    fn on_event(&self, _: Event) -> Result<(), CallbackError> {
+        self.begun.send(()).unwrap();
+        self.released.lock().unwrap().recv().unwrap();
+        Ok(())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.let_go.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Whether a thread of this name is there.
+fn has_thread(name: &str) -> bool {
+    let mut threads = std::fs::read_dir("/proc/self/task").unwrap();
+    threads.any(|thread| {
+        let comm = std::fs::read_to_string(thread.unwrap().path().join("comm"));
+        comm.is_ok_and(|comm| comm.trim_end() == name)
+    })
+}
+
+/// A host whose process ends has no code any more that could be called, also not to let go of what was the host's.
+#[tokio::test]
+async fn nothing_of_the_host_is_called_after_a_shutdown() {
+    if let Some(done) = process("nothing_of_the_host_is_called_after_a_shutdown") {
+        return passed(&done);
+    }
+    let (begun, begins) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let let_go = Arc::new(AtomicBool::new(false));
+    let listener = Busy { begun, released: Mutex::new(released), let_go: Arc::clone(&let_go) };
+    let server = TestServer::start().await.unwrap();
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    let subscription = client.listen(Arc::new(listener)).unwrap();
+    tokio::task::spawn_blocking(move || {
+        begins.recv_timeout(Duration::from_secs(60)).unwrap();
+        // Longer than the shutdown waits.
+        shutdown(Duration::from_millis(10));
+        release.send(()).unwrap();
+        while has_thread("wa-listener") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    })
+    .await
+    .unwrap();
+    assert!(!let_go.load(Ordering::SeqCst));
+    drop((subscription, client, server));
 }
 
 /// What a process has open and holds.

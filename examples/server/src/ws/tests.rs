@@ -318,7 +318,7 @@ async fn a_reader_that_falls_behind_is_told_all_as_it_is() {
     let (app, store, account, _directory) = app_with_an_account().await;
     let (_socket, mut client) = opened(&app, 64).await;
     assert_eq!(frame_of(&mut client).await["event"], "whatsapp-all-statuses");
-    let statuses = ["disconnected"; 2 * BEHIND as usize];
+    let statuses = vec!["disconnected"; usize::try_from(2 * BEHIND).unwrap()];
     store_statuses(&store, &account, &statuses).await;
     app.manager.create(AccountSpec::default()).await.unwrap();
     let mut single = 0;
