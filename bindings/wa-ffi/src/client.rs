@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use wa_core::client::{
     AuthenticatorError, HistoryUse, HookFuture, IdentityPolicy, PairCodeOptions, PasskeyAssertion,
-    PasskeyAuthenticator,
+    PasskeyAuthenticator, version::fetch_current,
 };
+use wa_core::connection::CloseReason as Reason;
 use wa_core::event as core;
 use wa_core::pairing::PairingCode;
 
@@ -85,6 +86,8 @@ pub enum Cancellation {
     /// It may have left, or is done with.
     TooLate,
     /// No message of this id is known, or any more.
+    NotFound,
+    /// Something that this version does not know.
     Unknown,
 }
 
@@ -116,6 +119,8 @@ pub struct Client {
     core: Mutex<Option<wa_core::Client>>,
     events: Arc<EventStream>,
     passkeys: Arc<Passkeys>,
+    /// It talks to the real service.
+    is_live: bool,
 }
 
 impl std::fmt::Debug for Client {
@@ -161,7 +166,7 @@ impl Client {
                 Some(server) => builder = server.connect(builder),
                 // Without an answer, the version that this release knows.
                 None => {
-                    if let Ok(version) = wa_core::client::version::fetch_current().await {
+                    if let Ok(version) = fetch_current().await {
                         builder = builder.version(version);
                     }
                 }
@@ -183,7 +188,12 @@ impl Client {
             }
             let (core, events) = builder.connect().await?;
             let events = EventStream::new(events, Arc::clone(&passkeys))?;
-            Ok(Arc::new(Self { core: Mutex::new(Some(core)), events, passkeys }))
+            Ok(Arc::new(Self {
+                core: Mutex::new(Some(core)),
+                events,
+                passkeys,
+                is_live: options.test_server.is_none(),
+            }))
         })
         .await
     }
@@ -297,6 +307,7 @@ impl Client {
         Ok(match outcome {
             core::Cancellation::Cancelled => Cancellation::Cancelled,
             core::Cancellation::TooLate(_) => Cancellation::TooLate,
+            core::Cancellation::Unknown => Cancellation::NotFound,
             _ => Cancellation::Unknown,
         })
     }
@@ -319,9 +330,21 @@ impl Client {
         self.call(|core| async move { core.mark_keys_read(&keys).await }).await
     }
 
-    /// Connects again after the event `Closed`.
+    /// Connects again after the event `Closed`. When the service refused the version, it asks which one the service wants
+    /// first, for 20 seconds at most.
     pub async fn reconnect(&self) -> Result<(), WaError> {
-        self.call(|core| async move { core.reconnect().await }).await
+        let is_live = self.is_live;
+        self.call(|core| async move {
+            let is_refused = matches!(core.close_reason(), Some(Reason::VersionRefused { .. }));
+            if is_live
+                && is_refused
+                && let Ok(version) = fetch_current().await
+            {
+                core.set_version(version).await;
+            }
+            core.reconnect().await
+        })
+        .await
     }
 
     /// Ends the connection, and makes none until `reconnect`.

@@ -50,6 +50,13 @@ macro_rules! errors {
                 }
             }
 
+            /// How long to wait, and until when.
+            pub(crate) fn wait(&self) -> (Option<Duration>, Option<SystemTime>) {
+                match self {
+                    $(Self::$variant { retry_after, until, .. } => (*retry_after, *until),)*
+                }
+            }
+
             /// What happened, for programs.
             pub(crate) fn code(&self) -> &str {
                 match self {

@@ -78,7 +78,7 @@ pub struct LimitInfo {
 /// What to do when a limit is reached.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
 pub enum LimitChoice {
-    /// Say so: `WaError.Limited`.
+    /// Say so: the error `Limited`.
     Reject,
     /// Wait up to this long, then say so.
     WaitUpTo {
@@ -196,7 +196,7 @@ pub(crate) fn result(outcome: SendOutcome) -> SendResult {
 
 #[uniffi::export]
 impl Account {
-    /// Sends a message, within the account's limits: what they do not allow is `WaError.Limited`, or waits, as is asked
+    /// Sends a message, within the account's limits: what they do not allow is the error `Limited`, or waits, as is asked
     /// for.
     #[uniffi::method(default(options = None))]
     pub async fn send(

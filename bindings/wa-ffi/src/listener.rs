@@ -57,32 +57,48 @@ pub struct Subscription {
     listening: Arc<Listening>,
 }
 
-/// Whether a listener hears.
+/// What is so from some time on.
+#[derive(Debug, Default)]
+struct Flag {
+    is_set: AtomicBool,
+    news: Notify,
+}
+
+impl Flag {
+    fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Acquire)
+    }
+
+    fn set(&self) {
+        self.is_set.store(true, Ordering::Release);
+        self.news.notify_waiters();
+    }
+
+    /// Waits until it is so.
+    async fn wait(&self) {
+        let news = self.news.notified();
+        if !self.is_set() {
+            news.await;
+        }
+    }
+}
+
+/// How far a listener is.
 #[derive(Debug, Default)]
 pub(crate) struct Listening {
-    is_ended: AtomicBool,
-    ended: Notify,
+    /// The event that it is at is its last one.
+    ended: Flag,
+    /// It is done with that, too.
+    done: Flag,
 }
 
 impl Listening {
-    fn is_ended(&self) -> bool {
-        self.is_ended.load(Ordering::Acquire)
-    }
-
-    fn end(&self) {
-        self.is_ended.store(true, Ordering::Release);
-        self.ended.notify_waiters();
-    }
-
     /// Waits for an event; false when none is to be heard any more.
     async fn ready(&self, events: &EventStream) -> bool {
-        let ended = self.ended.notified();
-        if self.is_ended() {
-            return false;
-        }
         tokio::select! {
+            biased;
+            () = self.ended.wait() => false,
             is_ready = events.ready() => is_ready,
-            () = ended => false,
         }
     }
 }
@@ -92,7 +108,8 @@ struct EndOnDrop(Arc<Listening>, Arc<Queue<ListenerFailure>>);
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.ended.set();
+        self.0.done.set();
         self.1.end();
     }
 }
@@ -107,20 +124,24 @@ impl std::fmt::Debug for Subscription {
 impl Client {
     /// Has a listener hear what happens to the account, instead of taking events from the stream. Hold what is returned:
     /// with it the listening ends, and events wait for the next listener, or for who takes them from the stream. There
-    /// is one listener at a time: another one is a `Conflict`.
+    /// is one listener at a time: another one is a `Conflict`; one that comes after a `stop` hears nothing before the last
+    /// one has returned.
     pub fn listen(&self, listener: Arc<dyn EventListener>) -> Result<Arc<Subscription>, WaError> {
         let (stream, failures, runtime) = (self.events(), Arc::new(Queue::new(CAPACITY)), runtime::handle()?);
         let listening = Arc::new(Listening::default());
-        {
+        let last = {
             let mut current = stream.listening.lock().unwrap_or_else(PoisonError::into_inner);
-            if current.upgrade().is_some_and(|listening| !listening.is_ended()) {
+            if current.upgrade().is_some_and(|listening| !listening.ended.is_set()) {
                 return Err(WaError::conflict("listened", "a listener hears the events of this client"));
             }
-            *current = Arc::downgrade(&listening);
-        }
+            std::mem::replace(&mut *current, Arc::downgrade(&listening)).upgrade()
+        };
         let (heard, failed) = (Arc::clone(&listening), Arc::clone(&failures));
         let hear = move || {
             let _end = EndOnDrop(Arc::clone(&heard), Arc::clone(&failed));
+            if let Some(last) = last {
+                runtime.block_on(last.done.wait());
+            }
             'hearing: while runtime.block_on(heard.ready(&stream)) {
                 for event in stream.drain(1) {
                     let number = event.number();
@@ -164,7 +185,7 @@ impl Subscription {
 
     /// Ends the listening. The event that the listener is at is its last one.
     pub fn stop(&self) {
-        self.listening.end();
+        self.listening.ended.set();
     }
 }
 

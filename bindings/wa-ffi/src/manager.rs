@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use wa_core::client::version::fetch_current;
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::{EventFilter, StreamError};
 use wa_manager::manager::{AccountKey, ItemResult, ListFilter};
@@ -132,6 +133,10 @@ pub struct BatchItem {
     pub error: Option<String>,
     /// Why, for logs.
     pub detail: Option<String>,
+    /// How long to wait before trying again, where that is known.
+    pub retry_after: Option<Duration>,
+    /// When what stands against it ends, where that is known.
+    pub until: Option<SystemTime>,
 }
 
 /// What came of a restore, by the ids of accounts.
@@ -202,10 +207,13 @@ async fn listed(
 
 impl BatchItem {
     fn of(account: String, error: Option<WaError>) -> Self {
+        let (retry_after, until) = error.as_ref().map_or((None, None), WaError::wait);
         Self {
             account,
             error: error.as_ref().map(|error| error.code().to_owned()),
             detail: error.map(|error| error.to_string()),
+            retry_after,
+            until,
         }
     }
 }
@@ -265,6 +273,9 @@ impl ClientManager {
                 builder = builder.max_accounts(usize::try_from(count).unwrap_or(usize::MAX));
             }
             let (server, name) = (options.test_server, options.device_name);
+            if server.is_none() {
+                builder = builder.version_source(fetch_current);
+            }
             builder = builder.client(move |mut client, _| {
                 if let Some(server) = &server {
                     client = server.connect(client);

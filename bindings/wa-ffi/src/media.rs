@@ -17,6 +17,7 @@ use crate::inbound::InboundMessage;
 use crate::message::MessageKey;
 use crate::queue::Queue;
 use crate::runtime::{self, Task};
+use crate::types::Secret;
 
 /// How large the pieces are that a file is moved in, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -114,6 +115,11 @@ impl Attachment {
     /// The same file as another kind: a picture that is sent as a document, say. Its upload must have been of that kind.
     pub fn with_kind(&self, kind: MediaKind) -> Result<Arc<Self>, WaError> {
         Ok(Self::new(self.0.clone().with_kind(kind.to_core()?)))
+    }
+
+    /// The same file at its new place, as `Event.Reuploaded` tells it.
+    pub fn moved(&self, place: Secret) -> Arc<Self> {
+        Self::new(core::Attachment { direct_path: Some(place.0), url: None, ..self.0.clone() })
     }
 }
 
@@ -301,6 +307,7 @@ impl MediaWriter {
 
     /// Waits until there is room.
     pub async fn ready(&self) -> Result<(), WaError> {
+        runtime::handle()?;
         let pieces = self.with(|writing| writing.pieces.clone()).ok_or_else(ended)?;
         let _room = pieces.reserve().await;
         Ok(())
@@ -308,6 +315,7 @@ impl MediaWriter {
 
     /// Says that this was all of it, and waits for the end of the upload.
     pub async fn finish(&self) -> Result<Arc<Attachment>, WaError> {
+        runtime::handle()?;
         let upload = self.with(|writing| {
             writing.pieces = None;
             writing.upload.take()

@@ -9,7 +9,7 @@ use wa_manager::pairing::{self, Lang, PairError, Shown};
 
 use crate::error::WaError;
 use crate::queue::{CAPACITY, Queue};
-use crate::runtime::Task;
+use crate::runtime::{self, Task};
 use crate::types::{self, Secret};
 
 /// How a phone is to be linked.
@@ -216,6 +216,7 @@ impl PairingTicket {
         &self,
         call: impl FnOnce(oneshot::Sender<Result<(), PairError>>) -> TicketCall,
     ) -> Result<(), WaError> {
+        runtime::handle()?;
         let (answer, answered) = oneshot::channel();
         // A ticket that ended has no attempt under way.
         let _ = self.calls.send(call(answer));

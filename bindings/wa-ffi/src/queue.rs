@@ -2,6 +2,7 @@
 //! future that is finished already, and whatever that future had taken would be lost.
 
 use std::collections::VecDeque;
+use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -15,6 +16,8 @@ pub(crate) struct Queue<T> {
     capacity: usize,
     filled: Notify,
     emptied: Notify,
+    /// The process that it was made in. What fills it stays there when a host forks.
+    process: u32,
 }
 
 #[derive(Debug)]
@@ -29,7 +32,13 @@ struct Inner<T> {
 impl<T> Queue<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         let inner = Inner { waiting: VecDeque::new(), is_ended: false, is_stopped: false };
-        Self { inner: Mutex::new(inner), capacity, filled: Notify::new(), emptied: Notify::new() }
+        Self {
+            inner: Mutex::new(inner),
+            capacity,
+            filled: Notify::new(),
+            emptied: Notify::new(),
+            process: process::id(),
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner<T>> {
@@ -68,8 +77,11 @@ impl<T> Queue<T> {
         self.length() >= self.capacity
     }
 
-    /// True as soon as something waits; false when nothing does and nothing will.
+    /// True as soon as something waits; false when nothing does and nothing will, as in a process that was forked.
     pub(crate) async fn ready(&self) -> bool {
+        if self.process != process::id() {
+            return false;
+        }
         loop {
             let filled = self.filled.notified();
             {

@@ -48,6 +48,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
+use wa_core::client::version::fetch_current;
 use wa_core::transport::TlsRoots;
 use wa_manager::account::AccountSettings;
 use wa_manager::clock::{Clock, SystemClock};
@@ -117,12 +118,11 @@ async fn run(options: Options) -> Outcome<()> {
     let pairing = Arc::new(SqlitePairingStore::open(options.data.join("pairing.db"))?);
     let mut builder = ClientManager::builder(store, places).clock(Arc::clone(&clock)).pairing_store(pairing);
     builder = builder.defaults(defaults.clone());
-    if let Some(sandbox) = &sandbox {
-        builder = builder.client(sandbox.client());
-    }
-    if let Backend::TestServer(file) = &options.backend {
-        builder = builder.client(test_server::client(file)?);
-    }
+    builder = match (&sandbox, &options.backend) {
+        (Some(sandbox), _) => builder.client(sandbox.client()),
+        (None, Backend::TestServer(file)) => builder.client(test_server::client(file)?),
+        (None, _) => builder.version_source(fetch_current),
+    };
     let reach = Reach { private: options.allows_private_webhooks, ..Reach::default() };
     let roots = match &options.certificates {
         Some(file) => trusted(file).map_err(|error| format!("--ca {}: {error}", file.display()))?,

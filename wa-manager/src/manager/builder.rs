@@ -10,12 +10,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wa_core::client::ClientBuilder;
+use wa_core::client::version::VersionError;
 use wa_core::crypto::{Random as _, SystemRandom};
+use wa_core::noise::client_payload::ClientVersion;
 
 use super::housekeeping::keep_house;
 use super::shared::{Configure, Egress, Shared, TenantZone};
+use super::version::Source;
 use super::{
-    ClientManager, ClockOffset, Inner, ManagerError, Places, Quotas, Registry, Release, TenantQuota,
+    ClientManager, ClockOffset, Inner, ManagerError, Places, Quotas, Registry, Release, TenantQuota, Versions,
 };
 use crate::account::actor::{ConnectionPolicy, unheard_link};
 use crate::account::{
@@ -45,6 +48,7 @@ pub struct ManagerBuilder {
     keys: Arc<dyn KeyStores>,
     clock: Arc<dyn Clock>,
     configure: Box<Configure>,
+    version: Option<Box<Source>>,
     connection: ConnectionPolicy,
     reconnect: ReconnectPolicy,
     pairing: PairingPolicy,
@@ -93,6 +97,7 @@ impl ManagerBuilder {
             keys: Arc::new(SqliteKeyStores::new()),
             clock: Arc::new(SystemClock::new()),
             configure: Box::new(|builder, _| builder),
+            version: None,
             connection: ConnectionPolicy::default(),
             reconnect: ReconnectPolicy::default(),
             pairing: PairingPolicy::default(),
@@ -134,6 +139,19 @@ impl ManagerBuilder {
         configure: impl Fn(ClientBuilder, &AccountRecord) -> ClientBuilder + Send + Sync + 'static,
     ) -> Self {
         self.configure = Box::new(configure);
+        self
+    }
+
+    /// Where accounts learn which release of the web client to present as: mostly
+    /// [`fetch_current`](wa_core::client::version::fetch_current). It is asked before an account connects, at most once a
+    /// day, and again when the server refuses the release that is known. Without it, and without an answer, accounts present
+    /// as the release that this library was built with, which the service refuses one day. What [`Self::client`] sets comes
+    /// after it.
+    pub fn version_source<F>(mut self, source: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<ClientVersion, VersionError>> + Send + 'static,
+    {
+        self.version = Some(Box::new(move || Box::pin(source())));
         self
     }
 
@@ -325,6 +343,7 @@ impl ManagerBuilder {
             exports: self.exports,
             media: MediaStores::new(self.objects),
             release: Release::default(),
+            versions: Versions::new(self.version),
             quotas: self.quotas,
             table: self.trust.table(),
             zone: self.zone,

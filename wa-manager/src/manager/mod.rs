@@ -12,6 +12,7 @@
 //! | `housekeeping` | forgets what is old |
 //! | `numbers` | which account is linked to which number |
 //! | `release` | whether the server serves this release |
+//! | `version` | which release accounts present as |
 //! | `places` | which account has its store where |
 //! | `leftovers` | files that no account owns any more |
 //! | `error` | [`ManagerError`] |
@@ -30,6 +31,7 @@ mod registry;
 mod release;
 mod restore;
 mod shared;
+mod version;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,6 +63,7 @@ pub(crate) use release::{Admission, Release};
 pub use restore::RestoreReport;
 pub(crate) use restore::is_restored;
 pub(crate) use shared::Shared;
+pub(crate) use version::Versions;
 
 use crate::account::SessionError;
 use crate::account::actor::{Command, End, Unlink, gate_config, supervise};

@@ -64,6 +64,11 @@ impl Release {
         }
     }
 
+    /// Whether the server refused it, and took it from nobody since.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.lock().is_some()
+    }
+
     /// The server refused it. When to ask again.
     pub(crate) fn note_refused(&self, now: Duration) -> Duration {
         let mut lock = self.lock();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
 
-use super::{ClockOffset, ManagerError, Numbers, Places, Quotas, Release};
+use super::{ClockOffset, ManagerError, Numbers, Places, Quotas, Release, Versions};
 use crate::account::actor::ConnectionPolicy;
 use crate::account::{AccountRecord, AccountSettings, ReconnectPolicy};
 use crate::clock::Clock;
@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) media: MediaStores,
     /// Whether the server serves this release.
     pub(crate) release: Release,
+    pub(crate) versions: Versions,
     pub(crate) quotas: Quotas,
     pub(crate) table: TrustTable,
     /// The zone of accounts that name none, of tenants that have none.

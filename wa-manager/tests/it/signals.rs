@@ -1,16 +1,20 @@
 //! What the server says about an account or a release, and what follows.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tempfile::TempDir;
+use wa_core::noise::client_payload::ClientVersion;
 use wa_manager::account::{DesiredState, ReasonKind};
 use wa_manager::clock::Clock as _;
 use wa_manager::event::EventKind;
 use wa_manager::inbound::{ContactProvisioner, HookError, InboundContext, ProvisionFuture};
 use wa_manager::pairing::{PairError, PairRequest, PairingUpdate};
 use wa_manager::{AccountStatus, ManagerError, Unlink};
+use wa_test_server::{Config, TestServer};
 
-use crate::scene::{HandClock, Scene, builder, linked, linked_with, next, settled, soon, stands};
+use crate::scene::{HandClock, Scene, builder, link_to, linked, linked_with, next, settled, soon, stands};
 
 /// 3.1, acceptance: after 403 nothing connects by itself, and nobody may try before the time.
 #[tokio::test]
@@ -157,6 +161,35 @@ async fn a_release_that_is_refused_to_one_account_is_not_tried_by_all() {
         settled(account).await;
         stands(account, AccountStatus::Ready).await;
     }
+}
+
+/// 405: what the service is at is asked for before the first connection, and again when that is refused.
+#[tokio::test]
+async fn accounts_present_as_the_release_that_the_service_is_at() {
+    const AT: u32 = 2_000_000_000;
+    let clock = Arc::new(HandClock::default());
+    let server = TestServer::with(Config { minimum_revision: AT, ..Config::default() }).await;
+    let directory = TempDir::new().unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&asked);
+    let builder = builder(&server, &directory).clock(clock.clone()).version_source(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(Ok(ClientVersion::web(AT)))
+    });
+    let scene = Scene { manager: builder.build().await.unwrap(), server, directory };
+    let anna = scene.create("anna").await;
+    link_to(&scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    anna.stop().await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+    scene.server.faults().refuse_login(405, 1);
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Error).await;
+    clock.pass(Duration::from_secs(130));
+    settled(&anna).await;
+    stands(&anna, AccountStatus::Ready).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
 /// 405: nobody gives up what works for a connection that would be refused.

@@ -1,6 +1,6 @@
 //! One account.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
@@ -346,6 +346,40 @@ impl EventListener for Picky {
         }
         self.0.send(text).map_err(|error| CallbackError::Failed { reason: error.to_string() })
     }
+}
+
+/// A listener that says where it is, and goes on when it is told.
+struct Slow(mpsc::UnboundedSender<&'static str>, Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl EventListener for Slow {
+    fn on_event(&self, _: Event) -> Result<(), CallbackError> {
+        let said =
+            |what| self.0.send(what).map_err(|error| CallbackError::Failed { reason: error.to_string() });
+        said("begins")?;
+        let _ = self.1.lock().unwrap().recv();
+        said("ends")
+    }
+}
+
+#[tokio::test]
+async fn a_listener_waits_for_the_one_before_it() {
+    let server = TestServer::start().await.unwrap();
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    let (said, mut heard) = mpsc::unbounded_channel();
+    let (go_on, goes_on) = std::sync::mpsc::channel();
+    let first = client.listen(Arc::new(Slow(said.clone(), Mutex::new(goes_on)))).unwrap();
+    assert_eq!(patiently(heard.recv()).await, Some("begins"));
+    first.stop();
+    let (next_goes_on, goes_on) = std::sync::mpsc::channel();
+    let second = client.listen(Arc::new(Slow(said, Mutex::new(goes_on)))).unwrap();
+    // More to be heard than the first one takes.
+    pair(&client, &phone(&server, "anna")).await;
+    assert!(heard.try_recv().is_err(), "the first one is at its event");
+    drop(go_on);
+    assert_eq!(patiently(heard.recv()).await, Some("ends"));
+    assert_eq!(patiently(heard.recv()).await, Some("begins"));
+    drop(next_goes_on);
+    drop(second);
 }
 
 #[tokio::test]

@@ -172,6 +172,10 @@ impl Actor {
             unlock(&*store).await.map_err(|error| of_store(&error))?;
         }
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
+        let (now, is_refused) = (self.shared.clock.boot(), self.shared.release.is_refused());
+        if let Some(version) = self.shared.versions.current(now, is_refused).await {
+            builder = builder.version(version);
+        }
         let mut selection = Selection::default();
         selection.messages_per_chat = Some(u32::from(self.record.settings.sync_limit.get()));
         builder = builder.identity_policy(match self.record.settings.identity_policy {
