@@ -30,7 +30,7 @@ async fn main() -> Outcome<()> {
     let (connector, root, http) = (server.connector(), server.trust_root(), server.media().http_client());
     let places = Arc::new(PathTemplate::new(directory.path(), "{name}.db")?);
     let manager = ClientManager::builder(Arc::new(MemoryManagerStore::new()), places)
-        // On the live service this is not needed.
+        // On the live service it is `.version_source(fetch_current)` instead.
         .client(move |client, _| {
             client.connector(Arc::clone(&connector)).trust_root(root).http_client(Arc::clone(&http))
         })

@@ -66,7 +66,7 @@ static CRASHES: AtomicBool = AtomicBool::new(false);
 async fn open(server: &TestServer, directory: &std::path::Path) -> Outcome<ClientManager> {
     let store = Arc::new(SqliteManagerStore::open(directory.join("manager.db"))?);
     let places = Arc::new(PathTemplate::new(directory, "{tenant}/{name}.db")?);
-    // On the live service none of these three is needed.
+    // On the live service it is `.version_source(fetch_current)` instead.
     let (connector, root, http) = (server.connector(), server.trust_root(), server.media().http_client());
     let builder = ClientManager::builder(store, places).client(move |client, account| {
         assert!(
