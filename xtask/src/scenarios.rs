@@ -16,6 +16,8 @@ struct Suite {
     name: fn(&str) -> String,
     /// What stands before the name where it is declared.
     keyword: &'static str,
+    /// What stands above it, where a name alone makes no test.
+    mark: &'static str,
     /// How a test is left out, which none is.
     skips: &'static [&'static str],
 }
@@ -28,6 +30,7 @@ const SUITES: [Suite; 4] = [
         extension: "rs",
         name: str::to_owned,
         keyword: "async fn ",
+        mark: "#[tokio::test",
         skips: &["#[ignore", "#[cfg("],
     },
     Suite {
@@ -36,6 +39,7 @@ const SUITES: [Suite; 4] = [
         extension: "py",
         name: |scenario| format!("test_{scenario}"),
         keyword: "def ",
+        mark: "",
         skips: &["skip", "xfail", "importorskip"],
     },
     Suite {
@@ -44,6 +48,7 @@ const SUITES: [Suite; 4] = [
         extension: "kt",
         name: camel,
         keyword: "fun ",
+        mark: "@Test",
         skips: &["@Disabled", "Assumptions"],
     },
     Suite {
@@ -52,6 +57,7 @@ const SUITES: [Suite; 4] = [
         extension: "swift",
         name: |scenario| camel(&format!("test_{scenario}")),
         keyword: "func ",
+        mark: "",
         skips: &["XCTSkip"],
     },
 ];
@@ -77,7 +83,7 @@ pub(crate) fn check(repository: &Path) -> Outcome {
                     suite.language
                 ));
             }
-            if !source.contains(&format!("{}{name}(", suite.keyword)) {
+            if !is_test(&source, &format!("{}{name}(", suite.keyword), suite.mark) {
                 faults.push(format!("{}: there is no `{name}` in {}", suite.language, suite.folder));
             }
         }
@@ -87,6 +93,14 @@ pub(crate) fn check(repository: &Path) -> Outcome {
         return Ok(());
     }
     Err(format!("{TABLE} and the suites differ:\n  {}", faults.join("\n  ")).into())
+}
+
+/// Whether a function is declared so, with the mark between it and the empty line above.
+fn is_test(source: &str, declaration: &str, mark: &str) -> bool {
+    source.match_indices(declaration).any(|(at, _)| {
+        let above = source[..at].rsplit("\n\n").next().unwrap_or_default();
+        above.contains(mark)
+    })
 }
 
 /// Each scenario, and what the table calls it in each language.
@@ -142,6 +156,15 @@ mod tests {
     fn names_are_written_as_each_language_writes_them() {
         assert_eq!(camel("pair_by_qr"), "pairByQr");
         assert_eq!(camel("test_created_10000_times"), "testCreated10000Times");
+    }
+
+    #[test]
+    fn a_test_has_its_mark() {
+        let source = "fun helper() {}\n\n    @Test\n    fun pairs() = 1\n\n    fun counts() = 2\n";
+        assert!(is_test(source, "fun pairs(", "@Test"));
+        assert!(!is_test(source, "fun counts(", "@Test"));
+        assert!(is_test(source, "fun counts(", ""));
+        assert!(!is_test(source, "fun pair(", ""));
     }
 
     #[test]
