@@ -8,8 +8,10 @@ use serde_json::{Map, Value, json};
 use wa_manager::ManagerError;
 use wa_manager::pairing::PairError;
 use wa_manager::sending::{ControlError, SendError};
+use wa_manager::store::ManagerStoreError;
 use wa_manager::trust::LimitSource;
 use wa_manager::webhook::WebhookError;
+use wa_store::StoreError;
 use wa_types::UnixMillis;
 
 /// An error that is answered.
@@ -78,6 +80,22 @@ impl Problem {
     pub(crate) fn store(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", "the store failed; try again")
+    }
+
+    /// The manager's store failed.
+    pub(crate) fn of_store(error: &ManagerStoreError) -> Self {
+        match error {
+            ManagerStoreError::Corrupt { .. } => Self::damaged(error),
+            error => Self::store(error),
+        }
+    }
+
+    /// What is stored cannot be read, nor will it be the next time. The reason of an account that stands so has the same name.
+    fn damaged(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "what is stored is damaged");
+        let detail = "what is stored is damaged, and trying again does not help: put a good copy in its place, or delete \
+                      the account, with `force` where it cannot be unlinked";
+        Self::new(StatusCode::CONFLICT, "store_corrupt", detail)
     }
 
     fn after(self, retry_after: Option<Duration>) -> Self {
@@ -154,6 +172,12 @@ impl From<ManagerError> for Problem {
             ManagerError::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
             ManagerError::NotUnlinked(_) => StatusCode::BAD_GATEWAY,
             ManagerError::QuotaExceeded { .. } => StatusCode::FORBIDDEN,
+            ManagerError::Store(error) => return Self::of_store(&error),
+            ManagerError::KeyStore(
+                error @ (StoreError::NotADatabase
+                | StoreError::OtherApplication { .. }
+                | StoreError::Corrupt { .. }),
+            ) => return Self::damaged(&error),
             error => return Self { code, ..Self::store(&error) },
         };
         Self::new(status, code, detail)
@@ -185,7 +209,7 @@ impl Problem {
             SendError::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             SendError::Restricted { .. } => StatusCode::LOCKED,
             SendError::InvalidRecipient => StatusCode::BAD_REQUEST,
-            SendError::Store(error) => return Self::store(error),
+            SendError::Store(error) => return Self::of_store(error),
             SendError::Refused { .. } | SendError::Unknown { .. } => StatusCode::BAD_GATEWAY,
             _ => StatusCode::CONFLICT,
         };
@@ -229,6 +253,7 @@ impl From<ControlError> for Problem {
                 Self::new(StatusCode::CONFLICT, "already_reset", detail).with("resetsAt", resets_at.0)
             }
             ControlError::Gone => Self::not_found(),
+            ControlError::Store(error) => Self::of_store(&error),
             error => Self::store(&error),
         }
     }

@@ -1,6 +1,6 @@
 //! What happens, as it happens. Requirements: manager.md, 4.7.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,10 +29,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use wa_core::crypto::{Random as _, SystemRandom};
+use wa_manager::account::Reason;
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::{EventFilter, StreamError};
 use wa_manager::store::ManagerStoreError;
-use wa_manager::{AccountId, AccountKey, AccountName, AccountSnapshot, ManagerError};
+use wa_manager::{AccountId, AccountKey, AccountName, AccountSnapshot, AccountStatus, ManagerError};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -170,9 +171,23 @@ struct Socket<S> {
     /// Accounts whose figures changed since they were told.
     usage: BTreeSet<AccountId>,
     /// Accounts that were told of.
-    told: HashSet<AccountId>,
+    told: HashMap<AccountId, Told>,
     /// How often the client may show that it is there.
     signs: Rates,
+}
+
+/// How an account stood when it was last told of.
+struct Told {
+    status: AccountStatus,
+    reason: Option<Reason>,
+    /// The last of its events that is part of this.
+    seq: u64,
+}
+
+impl Told {
+    fn of(account: &AccountSnapshot) -> Self {
+        Self { status: account.status, reason: account.reason.clone(), seq: account.seq }
+    }
 }
 
 /// What a client wants to hear.
@@ -231,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     async fn new(app: Arc<App>, caller: Caller, changes: watch::Receiver<u64>, stream: S) -> Self {
         let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-        let (wishes, usage, told) = (Wishes::default(), BTreeSet::new(), HashSet::new());
+        let (wishes, usage, told) = (Wishes::default(), BTreeSet::new(), HashMap::new());
         let signs = Rates::new(PER_MINUTE, None);
         Self { app, caller, changes, socket, wishes, usage, told, signs }
     }
@@ -262,7 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     Ok(event) => {
                         self.send_event(&event).await?;
                         // With another key it was not told.
-                        if self.caller_now().is_some_and(|caller| *caller.key == *self.caller.key) {
+                        if self.caller_now().is_some_and(|caller| self.is_told_for(&caller)) {
                             seq = event.seq;
                         }
                     }
@@ -274,7 +289,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 },
                 Ok(()) = self.changes.changed() => {
                     let caller = self.caller_now().ok_or(KEY_REFUSED)?;
-                    if *caller.key != *self.caller.key {
+                    if !self.is_told_for(&caller) {
                         self.caller = caller;
                         seq = self.send_all(Some(seq)).await?;
                         events = self.app.manager.subscribe(filter.clone(), Some(seq));
@@ -296,6 +311,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     }
                     match said {
                         Some(Said::Resume { seq: from }) => {
+                            if from < seq {
+                                // What was told already is told again.
+                                self.told.values_mut().for_each(|told| told.seq = 0);
+                            }
                             // What is yet to come is not passed over, whatever a client remembers of another database.
                             seq = seq.min(from);
                             events = self.app.manager.subscribe(filter.clone(), Some(seq));
@@ -305,7 +324,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                             seq = self.send_all(Some(seq)).await?;
                             events = self.app.manager.subscribe(filter.clone(), Some(seq));
                         }
-                        Some(Said::Ping {}) => self.send("pong", 0, Value::Null).await?,
+                        Some(Said::Ping {}) => {
+                            self.send("pong", 0, Value::Null).await?;
+                        }
                         None => {}
                     }
                 }
@@ -316,6 +337,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// The caller, with the key as it is now; `None` when it expired, was removed, or may no longer be used so.
     fn caller_now(&self) -> Option<Caller> {
         self.caller.again(&self.app).ok().filter(|caller| caller.key.may(Scope::Read))
+    }
+
+    /// Whether the key was not changed since it was last looked at, not even back again: what was to be told meanwhile was not.
+    fn is_told_for(&self, caller: &Caller) -> bool {
+        Arc::ptr_eq(&caller.key, &self.caller.key)
     }
 
     async fn hear(&mut self, message: Message) -> Result<Option<Said>, Ended> {
@@ -355,9 +381,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             data.insert("missed".to_owned(), json!({ "after": heard, "upTo": board.seq }));
         }
         self.usage.clear();
-        self.told = wanted.into_iter().map(|account| account.id).collect();
-        self.send("whatsapp-all-statuses", board.seq, data).await?;
-        Ok(board.seq)
+        self.told = wanted.iter().map(|account| (account.id.clone(), Told::of(account))).collect();
+        let is_sent = self.send("whatsapp-all-statuses", board.seq, data).await?;
+        // Not heard: what is told with the key as it is now says what was missed since the last time.
+        Ok(heard.filter(|_| !is_sent).unwrap_or(board.seq))
     }
 
     async fn send_event(&mut self, event: &EventRecord) -> Result<(), Ended> {
@@ -369,7 +396,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let Some(mut snapshot) = snapshot.filter(|account| self.is_wanted(&account.name)) else {
             return Ok(());
         };
-        self.told.insert(id.clone());
+        let told = self.told.get(id);
+        // What came while all was read is part of that already.
+        let is_news = told.is_none_or(|told| told.seq < event.account_seq);
+        if is_news {
+            as_it_was(&mut snapshot, event, told);
+            self.told.insert(id.clone(), Told::of(&snapshot));
+        }
         match frame(event.kind) {
             Frame::Message | Frame::None => {
                 if self.wishes.messages && matches!(frame(event.kind), Frame::Message) {
@@ -386,11 +419,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     let data = json!({ "accountId": id, "restriction": event.data });
                     self.send("whatsapp-restriction", event.seq, data).await?;
                 }
-                if event.kind == EventKind::AccountStatus {
-                    as_it_was(&mut snapshot, event);
+                if is_news {
+                    let data = update(&self.app, &self.caller.key, &snapshot).await;
+                    self.send("whatsapp-status", event.seq, data).await?;
                 }
-                let data = update(&self.app, &self.caller.key, &snapshot).await;
-                self.send("whatsapp-status", event.seq, data).await?;
             }
         }
         Ok(())
@@ -398,10 +430,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// To those who were told of the account: with its name is gone who reached it.
     async fn send_deleted(&mut self, event: &EventRecord, id: &AccountId) -> Result<(), Ended> {
-        if !self.told.remove(id) {
-            return Ok(());
+        if self.told.remove(id).is_some() {
+            self.send("whatsapp-deleted", event.seq, json!({ "accountId": id })).await?;
         }
-        self.send("whatsapp-deleted", event.seq, json!({ "accountId": id })).await
+        Ok(())
     }
 
     async fn send_code(&mut self, event: &EventRecord, id: &AccountId) -> Result<(), Ended> {
@@ -418,8 +450,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// What happened that changes figures only, at most once a second.
     async fn send_usage(&mut self, seq: u64) -> Result<(), Ended> {
         for id in std::mem::take(&mut self.usage) {
+            let Some(told) = self.told.get(&id) else { continue };
+            // Whoever goes by this number passes over no status that is yet to be told.
+            let account_seq = told.seq;
             let Some(account) = self.app.manager.get(&AccountKey::Id(id)) else { continue };
-            let AccountSnapshot { id, trust, last_active_at, seq: account_seq, .. } = account.snapshot();
+            let AccountSnapshot { id, trust, last_active_at, .. } = account.snapshot();
             let data = json!({
                 "accountId": id,
                 "trustLevel": trust.trust_level,
@@ -433,17 +468,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Ok(())
     }
 
-    async fn send(&mut self, event: &str, seq: u64, data: Value) -> Result<(), Ended> {
+    /// Whether it was sent.
+    async fn send(&mut self, event: &str, seq: u64, data: Value) -> Result<bool, Ended> {
         match self.caller_now() {
             None => return Err(KEY_REFUSED),
             // Made for the key as it was. How everything is for the new one is told next.
-            Some(caller) if *caller.key != *self.caller.key => return Ok(()),
+            Some(caller) if !self.is_told_for(&caller) => return Ok(false),
             Some(_) => {}
         }
         let frame = json!({ "event": event, "seq": seq, "ts": self.app.now(), "data": data });
         let sent = timeout(SLOWEST, self.socket.send(Message::text(frame.to_string()))).await;
         sent.map_err(|_| Ended::silently("takes nothing"))?
-            .map_err(|_| Ended::silently("the connection failed"))
+            .map_err(|_| Ended::silently("the connection failed"))?;
+        Ok(true)
     }
 
     /// Tells the client why, and lets go of the connection when the client did. What it had begun to send is taken until
@@ -513,13 +550,23 @@ fn frame(kind: EventKind) -> Frame {
     }
 }
 
-/// Every change of a status is told (R116), also when the account stands elsewhere by now: what is told next says where.
-fn as_it_was(account: &mut AccountSnapshot, event: &EventRecord) {
-    let told = |name: &str| event.data.get(name).cloned().unwrap_or_default();
-    let (status, reason) = (serde_json::from_value(told("status")), serde_json::from_value(told("reason")));
-    if let (Ok(status), Ok(reason)) = (status, reason) {
+/// Every change of a status is told (R116), each after the one before it, also when the account stands elsewhere by now:
+/// what is told next says where.
+fn as_it_was(account: &mut AccountSnapshot, event: &EventRecord, told: Option<&Told>) {
+    let of_event = match event.kind {
+        EventKind::AccountStatus => status_of(event),
+        EventKind::AccountCreated => Some((AccountStatus::Idle, None)),
+        _ if account.seq == event.account_seq => None,
+        _ => told.map(|told| (told.status, told.reason.clone())),
+    };
+    if let Some((status, reason)) = of_event {
         (account.status, account.reason, account.seq) = (status, reason, event.account_seq);
     }
+}
+
+fn status_of(event: &EventRecord) -> Option<(AccountStatus, Option<Reason>)> {
+    let said = |name: &str| event.data.get(name).cloned().unwrap_or_default();
+    Some((serde_json::from_value(said("status")).ok()?, serde_json::from_value(said("reason")).ok()?))
 }
 
 /// An account, as sockets tell it. Codes only to keys that may link.

@@ -171,7 +171,7 @@ impl From<ErrandError> for Problem {
 impl From<HistoryError> for Problem {
     fn from(error: HistoryError) -> Self {
         match error {
-            HistoryError::Store(error) => Self::store(&error),
+            HistoryError::Store(error) => Self::of_store(&error),
             HistoryError::Manager(error) => error.into(),
             HistoryError::UnknownChat { .. } => {
                 Self::new(StatusCode::NOT_FOUND, error.code(), error.to_string())

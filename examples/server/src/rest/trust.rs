@@ -7,8 +7,9 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_manager::account::TrustView;
-use wa_manager::sending::Actor;
+use wa_manager::sending::{Actor, ControlError};
 use wa_manager::trust::TrustLevel;
+use wa_manager::{Account, ManagerError};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -75,8 +76,19 @@ pub(crate) async fn update(
         .level
         .map(|level| TrustLevel::new(level).ok_or_else(|| Problem::bad_request("levels are 0 to 5")));
     let actor = Actor::new(format!("key {}", caller.key.id));
-    account.trust().adjust(level.transpose()?, body.daily_limit, actor, body.reason).await?;
+    let adjusted = account.trust().adjust(level.transpose()?, body.daily_limit, actor, body.reason).await;
+    done(&account, adjusted).await?;
     Ok(Answer(answer(&account.trust().view().await?)))
+}
+
+/// Why something was not done: of an account that did not answer, why it does not.
+async fn done(account: &Account, result: Result<(), ControlError>) -> Result<(), Problem> {
+    match result {
+        Err(ControlError::Gone) => {
+            Err(account.trust().view().await.err().unwrap_or(ManagerError::Crashed).into())
+        }
+        result => Ok(result?),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,6 +106,8 @@ pub(crate) async fn reset(
 ) -> Result<Answer<Value>, Problem> {
     caller.may(Scope::Admin)?;
     let account = caller.account(&app, &name)?;
-    account.trust().reset_usage(Actor::new(format!("key {}", caller.key.id)), body.reason).await?;
+    let actor = Actor::new(format!("key {}", caller.key.id));
+    let reset = account.trust().reset_usage(actor, body.reason).await;
+    done(&account, reset).await?;
     Ok(Answer(answer(&account.trust().view().await?)))
 }

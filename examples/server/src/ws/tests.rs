@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 
 use axum::extract::connect_info::MockConnectInfo;
 use axum::serve::Listener;
@@ -18,8 +19,8 @@ use wa_manager::account::AccountSettings;
 use wa_manager::clock::SystemClock;
 use wa_manager::event::NewEvent;
 use wa_manager::pairing::{MemoryPairingStore, PairingStore};
-use wa_manager::store::{Changes, ManagerStore, MemoryManagerStore, SqliteManagerStore};
-use wa_manager::{AccountSpec, ClientManager, EventId, PathTemplate, TenantId};
+use wa_manager::store::{Changes, EventQuery, ManagerStore, MemoryManagerStore, SqliteManagerStore};
+use wa_manager::{AccountPatch, AccountSpec, ClientManager, EventId, PathTemplate, TenantId};
 use wa_types::UnixMillis;
 
 use super::*;
@@ -78,12 +79,17 @@ pub(crate) async fn app_on(
     (Arc::new(app), directory)
 }
 
-/// A socket that runs, and the other end of its connection, which holds so many bytes.
-async fn opened(app: &Arc<App>, bytes: usize) -> (JoinHandle<()>, WebSocketStream<DuplexStream>) {
+/// A socket, and the other end of its connection, which holds so many bytes.
+async fn connected(app: &Arc<App>, bytes: usize) -> (Socket<DuplexStream>, WebSocketStream<DuplexStream>) {
     let (client, server) = duplex(bytes);
     let caller = Caller { key: app.keys.get("k").unwrap(), from: [127, 0, 0, 1].into() };
     let socket = Socket::new(Arc::clone(app), caller, app.keys.changes(), server).await;
-    let client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
+    (socket, WebSocketStream::from_raw_socket(client, Role::Client, None).await)
+}
+
+/// The same, and the socket runs.
+async fn opened(app: &Arc<App>, bytes: usize) -> (JoinHandle<()>, WebSocketStream<DuplexStream>) {
+    let (socket, client) = connected(app, bytes).await;
     (tokio::spawn(socket.run()), client)
 }
 
@@ -266,28 +272,31 @@ fn a_key_has_so_many_sockets() {
     assert!(tickets.place("k").is_some());
 }
 
+fn event_of(account: &AccountId, kind: EventKind, data: Value) -> NewEvent {
+    let (id, tenant) = (EventId::of(SystemRandom.array()), TenantId::default());
+    NewEvent { id, tenant, account: Some(account.clone()), kind, at: UnixMillis(1), data }
+}
+
+fn status_event(account: &AccountId, status: &str) -> NewEvent {
+    event_of(account, EventKind::AccountStatus, json!({ "before": "idle", "status": status, "reason": null }))
+}
+
 /// Stores events of the account's status at once, without a word to anybody.
 async fn store_statuses(store: &MemoryManagerStore, account: &AccountId, statuses: &[&str]) {
     let mut changes = Changes::new();
     for status in statuses {
-        changes.push_event(NewEvent {
-            id: EventId::of(SystemRandom.array()),
-            tenant: TenantId::default(),
-            account: Some(account.clone()),
-            kind: EventKind::AccountStatus,
-            at: UnixMillis(1),
-            data: json!({ "before": "idle", "status": status, "reason": null }),
-        });
+        changes.push_event(status_event(account, status));
     }
     store.commit(changes).await.unwrap();
 }
 
-/// A server with an account, and its store.
+/// A server with an account, of which nothing more is told by itself, and its store.
 async fn app_with_an_account() -> (Arc<App>, Arc<MemoryManagerStore>, AccountId, TempDir) {
     let store = Arc::new(MemoryManagerStore::new());
     let (app, directory) = app_on(store.clone(), Arc::new(MemoryPairingStore::new())).await;
-    let account = app.manager.create(AccountSpec::default()).await.unwrap().id().clone();
-    (app, store, account, directory)
+    let account = app.manager.create(AccountSpec::default()).await.unwrap();
+    account.reached(|shown| shown.seq == 2).await.unwrap();
+    (app, store, account.id().clone(), directory)
 }
 
 async fn frame_of(client: &mut WebSocketStream<DuplexStream>) -> Value {
@@ -310,6 +319,126 @@ async fn each_change_of_a_status_is_told_as_it_was() {
         }
     }
     assert_eq!(told, ["disconnected", "authenticated", "ready"]);
+}
+
+/// 4.7: the account is ready by the time that the first of its changes is told.
+#[tokio::test(start_paused = true)]
+async fn a_status_is_not_followed_by_an_older_one() {
+    let (app, store, account, _directory) = app_with_an_account().await;
+    let (_socket, mut client) = opened(&app, 1 << 16).await;
+    let all = frame_of(&mut client).await["data"].take();
+    assert_eq!(
+        (&all["accounts"][0]["status"], &all["accounts"][0]["accountSeq"]),
+        (&json!("idle"), &json!(2))
+    );
+    let updated = || event_of(&account, EventKind::AccountUpdated, json!({}));
+    let mut row = store.account(&account).await.unwrap().unwrap();
+    row.status = AccountStatus::Ready;
+    let mut changes = Changes::new();
+    changes.put_account(row);
+    changes.push_event(updated()).push_event(status_event(&account, "disconnected"));
+    changes.push_event(updated()).push_event(status_event(&account, "ready"));
+    store.commit(changes).await.unwrap();
+    app.manager.create(AccountSpec::default()).await.unwrap();
+    let expected = [(3, "idle"), (4, "disconnected"), (5, "disconnected"), (6, "ready")];
+    let tell = async |client: &mut WebSocketStream<DuplexStream>| {
+        let mut told = Vec::new();
+        while told.len() < expected.len() {
+            let frame = frame_of(client).await;
+            if frame["event"] == "whatsapp-status" && frame["data"]["accountId"] == json!(account) {
+                let data = &frame["data"];
+                told.push((
+                    data["accountSeq"].as_u64().unwrap(),
+                    data["status"].as_str().unwrap().to_owned(),
+                ));
+            }
+        }
+        told
+    };
+    let expected: Vec<_> = expected.iter().map(|(seq, status)| (*seq, (*status).to_owned())).collect();
+    assert_eq!(tell(&mut client).await, expected);
+    // Again, for who asks for it.
+    let again = json!({ "type": "resume", "seq": all["seq"] });
+    client.send(Message::text(again.to_string())).await.unwrap();
+    let told = tell(&mut client).await;
+    assert_eq!(told.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [3, 4, 5, 6]);
+    assert_eq!((told[1].1.as_str(), told[3].1.as_str()), ("disconnected", "ready"));
+}
+
+/// What came while all was read is part of it: it is not told again, as it was before.
+#[tokio::test(start_paused = true)]
+async fn what_all_says_is_not_followed_by_what_was_before() {
+    let (app, store, account, _directory) = app_with_an_account().await;
+    let (mut socket, mut client) = connected(&app, 1 << 16).await;
+    store_statuses(&store, &account, &["disconnected", "ready"]).await;
+    socket.send_all(None).await.ok().unwrap();
+    assert_eq!(frame_of(&mut client).await["event"], "whatsapp-all-statuses");
+    for event in store.events(EventQuery { limit: 100, ..EventQuery::default() }).await.unwrap() {
+        socket.send_event(&event).await.ok().unwrap();
+    }
+    socket.send("pong", 0, Value::Null).await.ok().unwrap();
+    assert_eq!(frame_of(&mut client).await["event"], "pong", "nothing else");
+}
+
+/// Whoever goes by `accountSeq` passes over no status for figures that were told before it.
+#[tokio::test]
+async fn figures_are_no_newer_than_what_was_told() {
+    let (app, store, account, _directory) = app_with_an_account().await;
+    let (mut socket, mut client) = connected(&app, 1 << 16).await;
+    let seq = socket.send_all(None).await.ok().unwrap();
+    let mut changes = Changes::new();
+    changes.push_event(event_of(&account, EventKind::MessageSent, json!({})));
+    store.commit(changes).await.unwrap();
+    let handle = app.manager.get(&AccountKey::Id(account)).unwrap();
+    handle
+        .update(AccountPatch { display_name: Some("New".to_owned()), ..AccountPatch::default() })
+        .await
+        .unwrap();
+    assert_eq!(handle.snapshot().seq, 4);
+    let events = store.events(EventQuery { after: seq, limit: 100, ..EventQuery::default() }).await.unwrap();
+    assert_eq!((events[0].kind, events[0].account_seq), (EventKind::MessageSent, 3));
+    socket.send_event(&events[0]).await.ok().unwrap();
+    socket.send_usage(events[0].seq).await.ok().unwrap();
+    assert_eq!(frame_of(&mut client).await["event"], "whatsapp-all-statuses");
+    let figures = frame_of(&mut client).await;
+    assert_eq!((&figures["event"], &figures["data"]["accountSeq"]), (&json!("whatsapp-usage"), &json!(3)));
+}
+
+/// What is made for a key that is changed by then is not told: what was missed is still missed.
+#[tokio::test]
+async fn a_key_that_is_changed_twice_is_told_all_that_was_missed() {
+    let (app, store, account, _directory) = app_with_an_account().await;
+    let (mut socket, mut client) = connected(&app, 1 << 16).await;
+    let first = socket.send_all(None).await.ok().unwrap();
+    assert_eq!(frame_of(&mut client).await["event"], "whatsapp-all-statuses");
+    store_statuses(&store, &account, &["disconnected", "ready"]).await;
+    // It is told all anew for the first change; by then there is another one.
+    app.keys.change("k", |key| Key { label: "another".to_owned(), ..key.clone() }).await.unwrap();
+    let heard = socket.send_all(Some(first)).await.ok().unwrap();
+    assert_eq!(heard, first);
+    socket.caller = socket.caller_now().unwrap();
+    let last = socket.send_all(Some(heard)).await.ok().unwrap();
+    let all = frame_of(&mut client).await["data"].take();
+    assert_eq!((&all["seq"], &all["missed"]), (&json!(last), &json!({ "after": first, "upTo": first + 2 })));
+}
+
+/// What was to be told in between was not: all of it is told anew, though the key is what it was.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_changed_and_back_again_is_told_all_anew() {
+    let (app, _store, _account, _directory) = app_with_an_account().await;
+    let (socket, mut client) = connected(&app, 1 << 16).await;
+    let mut run = pin!(socket.run());
+    for _ in 0..2 {
+        let frame = tokio::select! {
+            frame = frame_of(&mut client) => frame,
+            () = &mut run => panic!("it ended"),
+        };
+        assert_eq!(frame["event"], "whatsapp-all-statuses");
+        for label in ["another", ""] {
+            let change = |key: &Key| Key { label: label.to_owned(), ..key.clone() };
+            app.keys.change("k", change).await.unwrap();
+        }
+    }
 }
 
 /// Whoever reads too slowly is told all as it is, and where to find what it missed.

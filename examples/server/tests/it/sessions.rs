@@ -5,6 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
+use crate::document::document;
 use crate::server::{Server, TestServer};
 
 /// R028, R058, R078, R093, R095, R096, R110, R129, R143-R146, R149, R165, R166, R172: what is made is there with the defaults that were asked for, and is not
@@ -38,6 +39,22 @@ async fn an_account_is_made_listed_and_shown() {
     assert_eq!(all["accounts"].as_array().unwrap().len(), 2);
     assert!(all["seq"].as_u64().unwrap() >= 2);
     assert_eq!(server.get("/whatsapp/session/shop").await.expect(200)["id"], made["id"]);
+
+    // With the number of the phone, where there is one.
+    server.linked("till", "anna").await;
+    let phones = server.get("/sandbox").await.expect(200)["phones"].take();
+    let anna = phones.as_array().unwrap().iter().find(|phone| phone["name"] == "anna").unwrap();
+    assert!(anna["number"].is_string());
+    let all = server.get("/whatsapp/sessions").await.expect(200)["accounts"].take();
+    for (name, status, number) in
+        [("shop", "idle", &Value::Null), ("desk", "idle", &Value::Null), ("till", "ready", &anna["number"])]
+    {
+        let listed = all.as_array().unwrap().iter().find(|account| account["name"] == name).unwrap();
+        let shown = server.get(&format!("/whatsapp/session/{name}")).await.expect(200);
+        for account in [listed, &shown] {
+            assert_eq!((&account["status"], &account["phoneNumber"]), (&json!(status), number), "{account}");
+        }
+    }
     server.get("/whatsapp/session/nobody").await.problem(404, "not_found");
 }
 
@@ -295,6 +312,56 @@ async fn what_is_not_well_is_told() {
     let health = server.get("/health").await.expect(200);
     assert_eq!((&health["status"], &health["warnings"]), (&json!("degraded"), &json!(["store"])));
     assert_eq!(server.get("/livez").await.status, 200);
+}
+
+/// What is stored of an account is damaged: whoever asks something of it is told that trying again does not help, and what does.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_damaged_account_says_that_trying_again_does_not_help() {
+    let mut server = Server::sandbox().await;
+    server.linked("shop", "anna").await;
+    server.stop().await;
+    let manager = rusqlite::Connection::open(server.directory().join("manager.db")).unwrap();
+    assert_eq!(manager.execute("UPDATE account SET settings = '{' WHERE name = 'shop'", []).unwrap(), 1);
+    drop(manager);
+    let keys = server.directory().join("accounts/default/shop.db");
+    assert!(keys.exists());
+    std::fs::write(&keys, "no database").unwrap();
+    server.start_again().await;
+    let path = "/whatsapp/session/shop";
+    assert_eq!(server.status("shop", "error").await["reason"]["kind"], "store_corrupt");
+
+    let number = "628123456789";
+    for (method, what, body) in [
+        (Method::POST, "/start", Value::Null),
+        (Method::POST, "/stop", Value::Null),
+        (Method::POST, "/restart", Value::Null),
+        (Method::POST, "/logout", Value::Null),
+        (Method::POST, "/pairing", json!({ "method": "qr" })),
+        (Method::PUT, "", json!({ "displayName": "New name" })),
+        (Method::GET, "/trust", Value::Null),
+        (Method::PUT, "/trust", json!({ "dailyLimit": 7 })),
+        (Method::POST, "/usage/reset", json!({ "reason": "wanted" })),
+        (Method::POST, "/messages", json!({ "to": number, "content": { "text": "hello" } })),
+        (Method::GET, "/outbox", Value::Null),
+        (Method::POST, "/sync-history", json!({})),
+        (Method::POST, "/numbers/check", json!({ "numbers": [number] })),
+        (Method::POST, "/typing", json!({ "chat": format!("{number}@s.whatsapp.net"), "state": "paused" })),
+        // The server cannot be told with keys that cannot be read.
+        (Method::DELETE, "", Value::Null),
+    ] {
+        let answer = server.call(method.clone(), &format!("{path}{what}"), body).await;
+        assert_eq!(answer.status, 409, "{method} {what}: {:?}", answer.json());
+        assert_eq!(answer.header("retry-after"), None);
+        let problem = answer.problem(409, "store_corrupt");
+        assert!(problem["detail"].as_str().unwrap().contains("does not help"), "{problem}");
+    }
+    let code = &document()["components"]["schemas"]["Problem"]["properties"]["code"];
+    assert!(code["description"].as_str().unwrap().contains("`store_corrupt` (409)"), "{code}");
+    let started = server.post("/whatsapp/sessions/start", json!({ "names": ["shop"] })).await.expect(207);
+    assert_eq!(started["items"][0]["error"]["code"], "store_corrupt");
+    server.call(Method::DELETE, &format!("{path}?force=true"), Value::Null).await.expect(204);
+    server.get(path).await.problem(404, "not_found");
 }
 
 /// Whoever keeps a connection half open, or a socket that reads nothing, does not keep the server.

@@ -1,5 +1,6 @@
 //! What happens, as it happens.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -16,7 +17,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::server::{Server, TestServer, soon};
 
-pub(crate) struct Socket(WebSocketStream<TcpStream>);
+/// With the number of what was told of each account last: it never goes back by itself.
+pub(crate) struct Socket(WebSocketStream<TcpStream>, BTreeMap<String, u64>);
 
 impl Socket {
     pub(crate) async fn open(server: &Server, key: &str) -> Self {
@@ -27,16 +29,33 @@ impl Socket {
     async fn with(server: &Server, ticket: &str) -> Result<Self, String> {
         let stream = TcpStream::connect(&server.address).await.unwrap();
         let url = format!("ws://{}/ws?ticket={ticket}", server.address);
-        client_async(url, stream).await.map(|(socket, _)| Self(socket)).map_err(|error| error.to_string())
+        let opened = client_async(url, stream).await;
+        opened.map(|(socket, _)| Self(socket, BTreeMap::new())).map_err(|error| error.to_string())
     }
 
     async fn next(&mut self) -> Option<Value> {
         loop {
             match soon("a frame", self.0.next()).await?.ok()? {
-                Message::Text(text) => return serde_json::from_str(&text).ok(),
+                Message::Text(text) => {
+                    let frame = serde_json::from_str(&text).ok()?;
+                    self.note(&frame);
+                    return Some(frame);
+                }
                 Message::Close(_) => return None,
                 _ => {}
             }
+        }
+    }
+
+    fn note(&mut self, frame: &Value) {
+        let number =
+            |data: &Value| Some((data["accountId"].as_str()?.to_owned(), data["accountSeq"].as_u64()?));
+        if let Some(accounts) = frame["data"]["accounts"].as_array() {
+            self.1 = accounts.iter().filter_map(number).collect();
+        } else if let Some((account, seq)) = number(&frame["data"]) {
+            let last = self.1.insert(account, seq).unwrap_or(0);
+            let is_newer = if frame["event"] == "whatsapp-status" { last < seq } else { last <= seq };
+            assert!(is_newer, "{frame} after {last}");
         }
     }
 
@@ -61,6 +80,9 @@ impl Socket {
     }
 
     async fn say(&mut self, text: &str) {
+        if text.contains("resume") {
+            self.1.clear();
+        }
         self.0.send(Message::text(text)).await.unwrap();
     }
 
