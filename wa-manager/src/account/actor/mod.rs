@@ -127,8 +127,6 @@ pub(crate) struct Actor {
     record: AccountRecord,
     snapshot: watch::Sender<AccountSnapshot>,
     running: Option<Running>,
-    /// Clients that are ending.
-    closing: JoinSet<()>,
     flaps: Flaps,
     tally: Tally,
     /// When the client is started again by itself.
@@ -159,7 +157,7 @@ pub(crate) struct Actor {
     /// What the account does is traced within this, whatever leads to it.
     span: Span,
     stop: CancellationToken,
-    /// The client that runs, for whoever ends it after a crash.
+    /// The client that runs and those that are ending, for whoever ends them after a crash.
     left: Left,
     ending: Arc<Ending>,
 }
@@ -191,7 +189,6 @@ impl Actor {
             record,
             snapshot,
             running: None,
-            closing: JoinSet::new(),
             flaps,
             tally: Tally::default(),
             restart_at: None,
