@@ -1,10 +1,11 @@
 //! Where the protocol keeps the keys of accounts: a store for each, opened while the account runs.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 use wa_store::{Store, StoreError};
@@ -14,6 +15,9 @@ use zeroize::Zeroizing;
 pub type KeyStoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// Opens and removes the protocol stores of accounts. Yours to implement.
+///
+/// What takes long is given up: its future is dropped. A store that is worked on all the same, by a thread, is
+/// [`StoreError::Locked`] until that is done.
 pub trait KeyStores: Send + Sync + Debug {
     /// Opens the store at `path`, and makes it if there is none.
     ///
@@ -60,6 +64,8 @@ impl SqliteKeyStores {
 impl KeyStores for SqliteKeyStores {
     fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn Store>> {
         Box::pin(async move {
+            // It is claimed by whoever opens it, for longer than this.
+            drop(AtWork::begin(path)?);
             let directory = path.parent().map(Path::to_path_buf);
             blocking(move || directory.map_or(Ok(()), std::fs::create_dir_all).map_err(io)).await?;
             let store = wa_store::SqliteStore::builder(path).open().await?;
@@ -68,46 +74,43 @@ impl KeyStores for SqliteKeyStores {
     }
 
     fn read<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Zeroizing<Vec<u8>>> {
-        let path = path.to_path_buf();
-        Box::pin(blocking(move || {
+        Box::pin(at_work(path, move |path| {
             let failed = |error: rusqlite::Error| io(std::io::Error::other(error));
             // What is only in the log goes into the file.
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+            let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
             let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
             if is_busy.map_err(failed)? {
                 // Somebody has it open: some of it may be in the log only.
                 return Err(StoreError::Locked);
             }
             connection.close().map_err(|(_, error)| failed(error))?;
-            std::fs::read(&path).map(Zeroizing::new).map_err(io)
+            std::fs::read(path).map(Zeroizing::new).map_err(io)
         }))
     }
 
     fn write<'a>(&'a self, path: &'a Path, store: Zeroizing<Vec<u8>>) -> KeyStoreFuture<'a, ()> {
-        let path = path.to_path_buf();
-        Box::pin(blocking(move || {
+        Box::pin(at_work(path, move |path| {
             let directory = path.parent().unwrap_or(Path::new("."));
             std::fs::create_dir_all(directory).map_err(io)?;
             let mut file = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
             file.write_all(&store).and_then(|()| file.as_file().sync_all()).map_err(io)?;
             // The log of another file says nothing about this one.
             for ending in ["-wal", "-shm", "-journal"] {
-                match std::fs::remove_file(with_ending(&path, ending)) {
+                match std::fs::remove_file(with_ending(path, ending)) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
                     _ => {}
                 }
             }
-            file.persist(&path).map(drop).map_err(|error| io(error.error))
+            file.persist(path).map(drop).map_err(|error| io(error.error))
         }))
     }
 
     fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
-        let path = path.to_path_buf();
-        Box::pin(blocking(move || {
+        Box::pin(at_work(path, move |path| {
             // The file itself goes first: what is left of it without it is nothing.
             for ending in ["", "-wal", "-shm", "-journal"] {
-                match std::fs::remove_file(with_ending(&path, ending)) {
+                match std::fs::remove_file(with_ending(path, ending)) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
                     _ => {}
                 }
@@ -115,6 +118,33 @@ impl KeyStores for SqliteKeyStores {
             Ok(())
         }))
     }
+}
+
+/// A store that is read, written or removed by a thread, which goes on when nobody waits for it any more.
+struct AtWork(PathBuf);
+
+static AT_WORK: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+impl AtWork {
+    fn begin(path: &Path) -> Result<Self, StoreError> {
+        let is_first = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf());
+        if is_first { Ok(Self(path.to_path_buf())) } else { Err(StoreError::Locked) }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// Does this with the store at `path`, which nobody else has until it is done.
+async fn at_work<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce(&Path) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let at_work = AtWork::begin(path)?;
+    blocking(move || work(&at_work.0)).await
 }
 
 /// `path` with `ending` behind its name.
@@ -153,5 +183,29 @@ mod tests {
         reader.execute_batch("COMMIT").unwrap();
         drop((reader, writer));
         assert!(!stores.read(&path).await.unwrap().is_empty());
+    }
+
+    /// Who waited for it has given up; the thread has not.
+    #[tokio::test]
+    async fn nobody_has_a_store_on_which_a_thread_is_still_at_work() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.db");
+        let stores = SqliteKeyStores::new();
+        let (go_on, may) = std::sync::mpsc::channel::<()>();
+        let late = at_work(&path, move |path| {
+            may.recv().unwrap();
+            std::fs::write(path, "late").map_err(io)
+        });
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, late).await.is_err());
+        assert!(matches!(stores.open(&path).await, Err(StoreError::Locked)));
+        assert!(matches!(stores.write(&path, Zeroizing::default()).await, Err(StoreError::Locked)));
+        assert!(matches!(stores.remove(&path).await, Err(StoreError::Locked)));
+        assert!(!path.exists());
+        go_on.send(()).unwrap();
+        while let Err(error) = stores.remove(&path).await {
+            assert!(matches!(error, StoreError::Locked), "{error:?}");
+            tokio::task::yield_now().await;
+        }
+        stores.open(&path).await.unwrap();
     }
 }

@@ -79,7 +79,9 @@ impl Account {
         self.ask(Command::Start).await
     }
 
-    /// Stops it; it stays linked. Takes two seconds at most.
+    /// Stops it; it stays linked. Comes after what it was told before, and gives the connection the time of
+    /// [`ConnectionPolicy::stop`](super::ConnectionPolicy::stop) to end; what takes longer ends by itself, and nothing
+    /// starts before. An attempt to link it is called off, and its keys are removed: that may take ten seconds more.
     ///
     /// # Errors
     /// [`ManagerError`], of the manager itself.

@@ -107,7 +107,9 @@ impl Shared {
 }
 
 /// Code of the host's may hang, or crash: neither is to end who waits for it.
-async fn bounded(work: impl Future<Output = Result<(), ManagerError>>) -> Result<(), ManagerError> {
+pub(crate) async fn bounded(
+    work: impl Future<Output = Result<(), ManagerError>>,
+) -> Result<(), ManagerError> {
     match timeout(LIMIT, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(done)) => done,
         Ok(Err(_panic)) => Err(ManagerError::Crashed),

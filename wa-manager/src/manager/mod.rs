@@ -52,6 +52,7 @@ pub use batch::ItemResult;
 pub use builder::{ManagerBuilder, Starts};
 pub(crate) use clock_offset::ClockOffset;
 pub use error::ManagerError;
+pub(crate) use leftovers::bounded;
 pub use list::{ListFilter, Page};
 pub(crate) use numbers::{NotClaimed, Numbers};
 pub(crate) use places::Places;

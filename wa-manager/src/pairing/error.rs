@@ -7,6 +7,9 @@ use wa_types::UnixMillis;
 use crate::account::{Reason, ReasonKind};
 use crate::ids::AccountId;
 
+/// Whoever has the store of an account's keys may be done with it after so long.
+const LOCKED: Duration = Duration::from_secs(60);
+
 /// Why an account was not linked, or a call of a ticket failed. [`Self::code`] is for programs, [`Self::hints`] for
 /// people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -150,6 +153,7 @@ impl PairError {
             Self::CodeOutstanding { remaining } => Some(*remaining),
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Rejected { retry_after, .. } | Self::UnstableLink { retry_after } => *retry_after,
+            Self::Closed { kind: ReasonKind::StoreLocked, .. } => Some(LOCKED),
             _ => None,
         }
     }

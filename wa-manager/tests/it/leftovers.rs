@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use wa_manager::keys::{KeyStoreFuture, KeyStores, SqliteKeyStores};
 use wa_manager::media::{MediaFuture, MediaHome, MediaKey, MediaStore, StoredMedia};
-use wa_manager::pairing::PairRequest;
+use wa_manager::pairing::{PairRequest, PairingUpdate};
 use wa_manager::store::{
     Change, Changes, LeftoverRecord, ManagerStore, MemoryManagerStore, SqliteManagerStore,
 };
@@ -19,6 +19,7 @@ use wa_manager::{
 use wa_store::{Store, StoreError};
 use wa_test_server::TestServer;
 
+use crate::paused::Paused;
 use crate::scene::{Scene, client, key, link_to, linked_with, soon, stands};
 
 /// What happens to a store that is to be removed.
@@ -66,6 +67,24 @@ impl MediaStore for Objects {
     fn delete_all<'a>(&'a self, home: &'a MediaHome) -> MediaFuture<'a, ()> {
         self.0.lock().unwrap().push(home.account.clone());
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// Never answers who wants files to be forgotten.
+#[derive(Debug)]
+struct Mute;
+
+impl MediaStore for Mute {
+    fn put<'a>(&'a self, _key: &'a MediaKey, _path: &'a Path) -> MediaFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn get<'a>(&'a self, _key: &'a MediaKey) -> MediaFuture<'a, Option<StoredMedia>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn delete_all<'a>(&'a self, _home: &'a MediaHome) -> MediaFuture<'a, ()> {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -184,6 +203,26 @@ async fn a_late_removal_takes_nothing_from_an_account_that_lives_on() {
     assert_eq!(store.leftovers().await.unwrap(), []);
     assert_eq!(*objects.0.lock().unwrap(), []);
     manager.shutdown(Duration::from_secs(30)).await;
+}
+
+/// An object store that does not answer holds up nobody who changes the number.
+#[tokio::test(start_paused = true)]
+async fn files_of_the_number_before_that_do_not_go_hold_up_no_link() {
+    let objects = Arc::new(Mute);
+    let paused = Paused::with(|builder, _| builder.media_store(objects)).await;
+    let anna = paused.scene.create("anna").await;
+    link_to(&paused.scene, &anna, "anna").await;
+    stands(&anna, AccountStatus::Ready).await;
+    soon("the logout", anna.logout(Unlink::AtServer)).await.unwrap();
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    loop {
+        if let Some(PairingUpdate::Qr(shown)) = soon("a code", ticket.next()).await {
+            paused.scene.phone("berta").scan(shown.text.expose()).await.unwrap();
+            break;
+        }
+    }
+    let linked = anna.reached(|shown| shown.status == AccountStatus::Ready);
+    tokio::time::timeout(Duration::from_secs(120), linked).await.expect("a link").unwrap();
 }
 
 /// What a manager finds that begins with something left of a deleted account.

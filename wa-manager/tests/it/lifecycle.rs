@@ -11,9 +11,12 @@ use wa_core::transport::{Connector, Socket, TransportFuture};
 use wa_manager::account::{AccountRecord, ConnectionPolicy, DesiredState, ReasonKind};
 use wa_manager::event::EventKind;
 use wa_manager::keys::{KeyStoreFuture, KeyStores, SqliteKeyStores};
+use wa_manager::manager::TenantQuota;
+use wa_manager::pairing::{PairError, PairRequest};
 use wa_manager::sending::{SendError, SendRequest};
 use wa_manager::store::{ManagerStore, MemoryManagerStore};
-use wa_manager::{AccountPatch, AccountStatus, ManagerError, Unlink};
+use wa_manager::{AccountPatch, AccountStatus, ManagerError, TenantId, Unlink};
+use wa_store::StoreError;
 use wa_test_server::TestServer;
 
 use crate::paused::{MemoryKeys, Paused};
@@ -146,11 +149,54 @@ async fn an_account_whose_client_does_not_end_is_stopped_all_the_same() {
     stands(&anna, AccountStatus::Ready).await;
 }
 
-/// Keys that take for ever to be opened, if they shall.
+/// A crash does not make what it left behind end any sooner.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_account_that_crashed_waits_until_its_client_has_ended() {
+    let Scene { server, directory, manager } = linked(&["anna"]).await;
+    manager.shutdown(Duration::from_secs(30)).await;
+    drop(manager);
+    let hold = Arc::new(Hold::default());
+    let (plain, connector) = (client(&server), server.connector());
+    let stubborn = Arc::new(Stubborn { inner: connector, hold: Arc::clone(&hold) });
+    let of_account = move |builder: ClientBuilder, row: &AccountRecord| {
+        plain(builder, row).connector(Arc::clone(&stubborn) as Arc<dyn Connector>)
+    };
+    let panics = Arc::new(AtomicBool::new(false));
+    let crashes = Arc::clone(&panics);
+    let quota = move |_: &TenantId| {
+        assert!(!crashes.swap(false, Ordering::SeqCst), "on purpose");
+        TenantQuota::default()
+    };
+    let stop = Duration::from_millis(100);
+    let policy = ConnectionPolicy { stop, ..ConnectionPolicy::default() };
+    let builder = builder(&server, &directory).client(of_account).connection(policy).tenant_quota(quota);
+    let scene = Scene { manager: builder.build().await.unwrap(), server, directory };
+    let anna = scene.account("anna");
+    anna.start().await.unwrap();
+    stands(&anna, AccountStatus::Ready).await;
+    panics.store(true, Ordering::SeqCst);
+    let patch = AccountPatch { display_name: Some("Shop".to_owned()), ..AccountPatch::default() };
+    assert!(matches!(anna.update(patch).await, Err(ManagerError::Crashed)));
+    let reason = stands(&anna, AccountStatus::Error).await.reason.unwrap();
+    assert_eq!((reason.kind, reason.retry_at.is_some()), (ReasonKind::StoreLocked, true));
+    assert_eq!(reason.detail.as_deref(), Some("the client before this one has not ended"));
+    hold.let_go();
+    // However long that takes it after this.
+    let ready = async {
+        while soon("the start", anna.start()).await.unwrap().after == AccountStatus::Error {}
+        stands(&anna, AccountStatus::Ready).await;
+    };
+    soon("the client to end", ready).await;
+}
+
+/// Keys that take for ever to be opened or removed, or are not, if they shall.
 #[derive(Debug, Default)]
 struct Slow {
     keys: MemoryKeys,
     is_slow: AtomicBool,
+    is_locked: AtomicBool,
+    stays: AtomicBool,
+    fails_to_go: AtomicBool,
 }
 
 impl KeyStores for Slow {
@@ -158,10 +204,19 @@ impl KeyStores for Slow {
         if self.is_slow.load(Ordering::SeqCst) {
             return Box::pin(std::future::pending());
         }
+        if self.is_locked.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(StoreError::Locked)));
+        }
         self.keys.open(path)
     }
 
     fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
+        if self.stays.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
+        if self.fails_to_go.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(StoreError::Interrupted)));
+        }
         self.keys.remove(path)
     }
 }
@@ -182,6 +237,48 @@ async fn an_account_whose_keys_take_for_ever_to_be_opened_goes_on_listening() {
     // It shall run, and is tried again by itself.
     tokio::time::sleep(Duration::from_secs(61)).await;
     stands(&anna, AccountStatus::Ready).await;
+}
+
+/// What was slow to open keys may have them for a while more: the account waits for that.
+#[tokio::test(start_paused = true)]
+async fn an_account_whose_keys_are_in_use_is_tried_again() {
+    let slow = Arc::new(Slow::default());
+    let keys = Arc::clone(&slow) as Arc<dyn KeyStores>;
+    let paused = Paused::with(|builder, _| builder.key_stores(keys)).await;
+    let anna = paused.scene.create("anna").await;
+    link_to(&paused.scene, &anna, "anna").await;
+    anna.stop().await.unwrap();
+    slow.is_slow.store(true, Ordering::SeqCst);
+    soon("the start", anna.start()).await.unwrap();
+    slow.is_slow.store(false, Ordering::SeqCst);
+    slow.is_locked.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    settled(&anna).await;
+    let shown = anna.snapshot();
+    assert_eq!(shown.status, AccountStatus::Error);
+    let reason = shown.reason.unwrap();
+    assert_eq!((reason.kind, reason.retry_at.is_some()), (ReasonKind::StoreLocked, true));
+    slow.is_locked.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    stands(&anna, AccountStatus::Ready).await;
+}
+
+/// A removal that is late would take the keys of the next attempt, too.
+#[tokio::test(start_paused = true)]
+async fn no_attempt_begins_before_the_keys_of_the_last_one_are_gone() {
+    let slow = Arc::new(Slow::default());
+    let keys = Arc::clone(&slow) as Arc<dyn KeyStores>;
+    let paused = Paused::with(|builder, _| builder.key_stores(keys)).await;
+    let anna = paused.scene.create("anna").await;
+    for trouble in [&slow.stays, &slow.fails_to_go] {
+        trouble.store(true, Ordering::SeqCst);
+        let refused = soon("an answer", anna.pair(PairRequest::qr())).await.unwrap_err();
+        let ManagerError::Pair(error) = refused else { panic!("{refused:?}") };
+        assert_eq!(error, PairError::Closed { kind: ReasonKind::StoreLocked, code: None });
+        assert!(ReasonKind::StoreLocked.is_retryable() && error.retry_after().is_some());
+        trouble.store(false, Ordering::SeqCst);
+    }
+    link_to(&paused.scene, &anna, "anna").await;
 }
 
 /// Acceptance: Stop during start, double start, start during stop: one actor, no leaked socket, final state = last

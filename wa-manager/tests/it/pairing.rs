@@ -481,6 +481,36 @@ async fn a_link_that_only_the_client_knows_of_outlives_the_process() {
     assert!(!scene.key_file("berta").exists());
 }
 
+/// Its keys could not be read at first. Nobody has to start what went on without them.
+#[tokio::test]
+async fn a_link_that_is_found_late_is_made_all_the_same() {
+    let scene = Scene::new().await;
+    let anna = scene.create("anna").await;
+    let mut ticket = anna.pair(PairRequest::qr()).await.unwrap();
+    let text = qr(&mut ticket).await;
+    scene.server.faults().refuse_login(503, 1000);
+    scene.phone("anna").scan(&text).await.unwrap();
+    stands(&anna, AccountStatus::Authenticated).await;
+    let Scene { server, directory, manager } = scene;
+    manager.shutdown(Duration::from_secs(30)).await;
+    drop(manager);
+    let connection = rusqlite::Connection::open(directory.path().join("manager.db")).unwrap();
+    let sql = "UPDATE account SET status = 'qr', desired = 'stopped', accepted = NULL WHERE name = 'anna'";
+    assert_eq!(connection.execute(sql, []).unwrap(), 1);
+    connection.close().unwrap();
+    server.faults().clear();
+    let keys = directory.path().join("default").join("anna.db");
+    let used = wa_store::SqliteStore::open(&keys).await.unwrap();
+    let manager = builder(&server, &directory).build().await.unwrap();
+    let scene = Scene { server, directory, manager };
+    settled(&scene.account("anna")).await;
+    let shown = scene.account("anna").snapshot();
+    assert_eq!((shown.status, shown.reason.unwrap().kind), (AccountStatus::Error, ReasonKind::StoreLocked));
+    wa_store::Store::close(&used).await.unwrap();
+    let scene = scene.restart().await;
+    assert!(stands(&scene.account("anna"), AccountStatus::Ready).await.is_logged_in);
+}
+
 // One ticket, two phones: the first one is linked, and the second one is told no.
 #[tokio::test]
 async fn a_code_that_two_phones_scan_links_one_of_them() {

@@ -20,6 +20,7 @@ use wa_manager::{
 };
 use wa_test_server::TestServer;
 
+use crate::paused::{MemoryKeys, Paused};
 use crate::scene::{
     HandClock, Scene, builder, builder_on, key, link_to, linked, linked_with, next, settled, soon, stands,
 };
@@ -261,6 +262,71 @@ async fn an_exported_account_is_shown_so_and_is_not_restored() {
     assert_eq!(is_exported(&scene.account("anna")), true);
     let report = soon("the accounts to be restored", scene.manager.restore()).await;
     assert_eq!((report.started.len(), report.skipped.len(), report.failed.len()), (0, 1, 0));
+}
+
+/// Reads and writes keys that are of no use, and takes for ever over it, if it shall.
+#[derive(Debug, Default)]
+struct Hung {
+    keys: MemoryKeys,
+    hangs: AtomicBool,
+}
+
+impl Hung {
+    async fn wait(&self) {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending().await
+        }
+    }
+}
+
+impl KeyStores for Hung {
+    fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn wa_store::Store>> {
+        self.keys.open(path)
+    }
+
+    fn read<'a>(&'a self, _path: &'a Path) -> KeyStoreFuture<'a, zeroize::Zeroizing<Vec<u8>>> {
+        Box::pin(async {
+            self.wait().await;
+            Ok(zeroize::Zeroizing::new(b"keys".to_vec()))
+        })
+    }
+
+    fn write<'a>(&'a self, _path: &'a Path, _store: zeroize::Zeroizing<Vec<u8>>) -> KeyStoreFuture<'a, ()> {
+        Box::pin(async {
+            self.wait().await;
+            Ok(())
+        })
+    }
+
+    fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
+        self.keys.remove(path)
+    }
+}
+
+/// Keys that are neither read nor written in time cost their account the move, and nobody an answer.
+#[tokio::test(start_paused = true)]
+async fn keys_that_hang_hold_up_no_account_that_moves() {
+    let hung = Arc::new(Hung::default());
+    let keys = Arc::clone(&hung) as Arc<dyn KeyStores>;
+    let paused = Paused::with(|builder, _| builder.key_stores(keys).allow_session_export()).await;
+    let anna = paused.scene.create("anna").await;
+    link_to(&paused.scene, &anna, "anna").await;
+    anna.stop().await.unwrap();
+    let (manager, name) = (&paused.scene.manager, key("anna"));
+    let is_locked = |error: SessionError| {
+        assert!(matches!(error, SessionError::KeyStore(wa_store::StoreError::Locked)), "{error:?}");
+    };
+    hung.hangs.store(true, Ordering::SeqCst);
+    is_locked(soon("an answer", manager.export_session(&name, &seal())).await.unwrap_err());
+    assert!(!anna.snapshot().is_exported, "it has not left");
+    hung.hangs.store(false, Ordering::SeqCst);
+    let sealed = export(manager, "anna").await;
+    hung.hangs.store(true, Ordering::SeqCst);
+    is_locked(import(manager, "anna", &sealed).await.unwrap_err());
+    assert!(anna.snapshot().is_exported, "it has not come");
+    hung.hangs.store(false, Ordering::SeqCst);
+    import(manager, "anna", &sealed).await.unwrap();
+    assert!(!anna.snapshot().is_exported);
 }
 
 /// Crashes once, after it wrote keys.

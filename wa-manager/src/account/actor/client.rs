@@ -1,15 +1,18 @@
 //! Opens and ends the protocol's client of an account.
 
+use std::future::poll_fn;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use wa_core::client::{HistoryReader, HistoryUse};
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::history::Selection;
-use wa_core::{Client, Events};
+use wa_core::{Client, Events, StartError};
 use wa_store::{Store, StoreError};
 
 use super::flaps::Standing;
@@ -19,11 +22,11 @@ use super::standing::{Connection, of_store};
 use super::{AGAIN, Actor, Lost};
 use crate::account::{AccountStatus, DesiredState, IdentityPolicy, Reason, ReasonKind};
 use crate::location::LocationError;
-use crate::manager::{Admission, ManagerError};
+use crate::manager::{Admission, ManagerError, bounded};
 use crate::store::ManagerStoreError;
 
 /// How long the store of an account's keys may take.
-const KEYS: Duration = Duration::from_secs(10);
+pub(super) const KEYS: Duration = Duration::from_secs(10);
 
 /// The client of a running account.
 pub(super) struct Running {
@@ -51,6 +54,8 @@ async fn unlock(store: &dyn Store) -> Result<(), StoreError> {
 pub(crate) struct Behind {
     /// The client that it runs, which has the account's store open.
     client: Option<Client>,
+    /// Clients that are ending.
+    closing: JoinSet<()>,
     /// The job that asks the phone for the past.
     pub(super) job: Option<Progress>,
 }
@@ -61,12 +66,23 @@ pub(super) fn behind(left: &Left) -> MutexGuard<'_, Behind> {
     left.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the client that a crashed actor left, so that the next one finds the store closed, unless that takes long.
+/// Ends the client that a crashed actor left, so that the next one finds the store closed. If that takes long, the next one
+/// waits for it.
 pub(super) async fn end_left(left: &Left, within: Duration) {
     let client = behind(left).client.take();
     if let Some(client) = client {
-        let _late = timeout(within, client.shutdown()).await;
+        behind(left).closing.spawn(client.shutdown());
+        closed(left, within).await;
     }
+}
+
+/// Whether the clients that are ending have ended within so long.
+async fn closed(left: &Left, within: Duration) -> bool {
+    let closed = poll_fn(|context| {
+        while ready!(behind(left).closing.poll_join_next(context)).is_some() {}
+        Poll::Ready(())
+    });
+    timeout(within, closed).await.is_ok()
 }
 
 impl Actor {
@@ -156,6 +172,14 @@ impl Actor {
         Reason::new(ReasonKind::StoreLocked).detail(why).retry_at(self.shared.clock.wall().after(AGAIN))
     }
 
+    /// Why the store does not do. One that is in use is tried again by itself.
+    fn unopened(&self, error: &StoreError) -> Reason {
+        match error {
+            StoreError::Locked => self.locked(&error.to_string()),
+            error => of_store(error),
+        }
+    }
+
     /// Opens the store and connects, and tells nobody.
     pub(super) async fn connect(&mut self, _: Admission) -> Result<Running, Reason> {
         // Our own earlier client may still have the store.
@@ -164,13 +188,18 @@ impl Actor {
         }
         let path =
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
-        let store = match timeout(KEYS, self.shared.keys.open(&path)).await {
-            Ok(opened) => opened.map_err(|error| of_store(&error))?,
+        let is_linked = self.record.jid.is_some() || self.record.accepted.is_some();
+        let opening = async {
+            let store = self.shared.keys.open(&path).await?;
+            if is_linked {
+                unlock(&*store).await?;
+            }
+            Ok::<_, StoreError>(store)
+        };
+        let store = match timeout(KEYS, opening).await {
+            Ok(opened) => opened.map_err(|error| self.unopened(&error))?,
             Err(_) => return Err(self.locked("it takes long to open")),
         };
-        if self.record.jid.is_some() || self.record.accepted.is_some() {
-            unlock(&*store).await.map_err(|error| of_store(&error))?;
-        }
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
         let (now, is_refused) = (self.shared.clock.boot(), self.shared.release.is_refused());
         if let Some(version) = self.shared.versions.current(now, is_refused).await {
@@ -193,10 +222,12 @@ impl Actor {
         let builder = (self.shared.configure)(builder.reconnect(reconnect.of_client()), &self.record);
         // What it does later is not a matter of who connects it now.
         let span = tracing::info_span!(parent: &self.span, "client");
-        let (client, events) = builder.connect().instrument(span).await.map_err(|error| match error {
-            wa_core::StartError::Store(error) => of_store(&error),
-            error => Reason::new(ReasonKind::Internal).detail(error.to_string()),
-        })?;
+        let (client, events) = match timeout(KEYS, builder.connect().instrument(span)).await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(StartError::Store(error))) => return Err(self.unopened(&error)),
+            Ok(Err(error)) => return Err(Reason::new(ReasonKind::Internal).detail(error.to_string())),
+            Err(_) => return Err(self.locked("it takes long to read")),
+        };
         let connection = Connection::new(self.shared.connection, reconnect, self.shared.clock.boot());
         behind(&self.left).client = Some(client.clone());
         let past = client.history().reader();
@@ -214,18 +245,20 @@ impl Actor {
         // What is not confirmed comes again.
         self.taking = Taking::default();
         let Some(Running { client, events, .. }) = self.running.take() else { return };
-        behind(&self.left).client = None;
-        self.closing.spawn(async move {
-            client.shutdown().await;
-            drop(events);
-        });
+        {
+            let mut behind = behind(&self.left);
+            behind.client = None;
+            behind.closing.spawn(async move {
+                client.shutdown().await;
+                drop(events);
+            });
+        }
         self.is_closed().await;
     }
 
     /// Whether the clients of before have ended, as they shall within the time that a stop may take.
-    pub(super) async fn is_closed(&mut self) -> bool {
-        let closed = async { while self.closing.join_next().await.is_some() {} };
-        let is_closed = timeout(self.shared.connection.stop, closed).await.is_ok();
+    pub(super) async fn is_closed(&self) -> bool {
+        let is_closed = closed(&self.left, self.shared.connection.stop).await;
         if !is_closed {
             tracing::warn!(account = %self.record.id, "the client takes long to end");
         }
@@ -251,29 +284,37 @@ impl Actor {
 
     /// Removes the files that the account fetched.
     pub(super) async fn remove_media(&self) {
-        if let Some(home) = self.shared.media_home(&self.record)
-            && let Err(error) = self.shared.media.delete_all(&home).await
-        {
+        let Some(home) = self.shared.media_home(&self.record) else { return };
+        let removed = bounded(async {
+            let removed = self.shared.media.delete_all(&home).await;
+            removed.map_err(|error| ManagerStoreError::io(error).into())
+        });
+        if let Err(error) = removed.await {
             tracing::warn!(account = %self.record.id, %error, "files of a deleted account could not be removed");
         }
     }
 
     /// Removes the account's keys, which are worthless, unless a client has them still. What cannot be removed now is found
-    /// worthless at the next start. Whether no client has them.
+    /// worthless at the next start. Whether there are none any more: a removal that is late would take the next ones, too.
     pub(super) async fn remove_keys(&mut self) -> bool {
         if !self.is_closed().await {
             return false;
         }
-        let removed = match self.path() {
-            Ok(path) => match timeout(KEYS, self.shared.keys.remove(&path)).await {
-                Ok(removed) => removed.map_err(ManagerError::from),
-                Err(late) => Err(ManagerStoreError::io(late).into()),
-            },
-            Err(error) => Err(error),
+        let path = match self.path() {
+            Ok(path) => path,
+            // They have no place, or another account has it.
+            Err(error) => {
+                tracing::warn!(account = %self.record.id, %error, "the account has no keys to be removed");
+                return true;
+            }
         };
-        if let Err(error) = removed {
+        let removed = match timeout(KEYS, self.shared.keys.remove(&path)).await {
+            Ok(removed) => removed.map_err(ManagerError::from),
+            Err(late) => Err(ManagerStoreError::io(late).into()),
+        };
+        if let Err(error) = &removed {
             tracing::warn!(account = %self.record.id, %error, "the keys could not be removed");
         }
-        true
+        removed.is_ok()
     }
 }

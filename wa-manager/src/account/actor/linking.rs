@@ -26,6 +26,7 @@ use crate::event::{EventKind, NewEvent};
 use crate::figures;
 use crate::ids::{AccountId, TicketId};
 use crate::keys::KeyStores;
+use crate::location::StoreKind;
 use crate::manager::{Admission, ManagerError, Numbers};
 use crate::pairing::{
     Attempt, CodeFailure, LinkedDevice, MadeCode, PairError, PairRequest, PairSubject, PairingMethod,
@@ -159,7 +160,8 @@ impl Actor {
         };
         self.end_client().await;
         // The keys of an earlier attempt are not used again.
-        if !self.remove_keys().await {
+        let is_free = self.is_closed().await && (self.remove_keys().await || self.moves_for(phone.as_ref()));
+        if !is_free {
             return Ok(Err(PairError::Closed { kind: ReasonKind::StoreLocked, code: None }.into()));
         }
         if let Err(error) = self.settle_anew(phone).await? {
@@ -172,6 +174,14 @@ impl Actor {
         self.steps(steps).await?;
         self.connect_to_link(admission).await?;
         Ok(Ok(ticket))
+    }
+
+    /// Whether the keys of the next link are elsewhere than those of the last one, whatever becomes of these.
+    fn moves_for(&self, phone: Option<&PhoneNumber>) -> bool {
+        let mut row = self.record.clone();
+        row.phone = phone.cloned().or(row.phone);
+        let (place, next) = (row.location.as_deref(), self.shared.locate(&row, StoreKind::Protocol));
+        next.is_ok_and(|next| place.is_some_and(|place| Path::new(place) != next))
     }
 
     /// Settles where the keys of the next link are. Files that the account has elsewhere do not move along: they are of the
@@ -537,8 +547,9 @@ impl Actor {
                         self.remove_keys().await;
                         // A phone may have accepted until the client was gone; what it claimed is the others'.
                         self.note_number();
-                    } else if let Err(PairError::Closed { kind, code }) = result {
-                        let reason = Reason { code, ..Reason::new(kind) };
+                    } else if let Err(error @ PairError::Closed { .. }) = result
+                        && let Some(reason) = error.reason(now)
+                    {
                         let reason = self.try_outdated_again(reason);
                         if reason.retry_at.is_some() {
                             self.hold(reason).await?;

@@ -127,8 +127,6 @@ pub(crate) struct Actor {
     record: AccountRecord,
     snapshot: watch::Sender<AccountSnapshot>,
     running: Option<Running>,
-    /// Clients that are ending.
-    closing: JoinSet<()>,
     flaps: Flaps,
     tally: Tally,
     /// When the client is started again by itself.
@@ -159,7 +157,7 @@ pub(crate) struct Actor {
     /// What the account does is traced within this, whatever leads to it.
     span: Span,
     stop: CancellationToken,
-    /// The client that runs, for whoever ends it after a crash.
+    /// The client that runs and those that are ending, for whoever ends them after a crash.
     left: Left,
     ending: Arc<Ending>,
 }
@@ -191,7 +189,6 @@ impl Actor {
             record,
             snapshot,
             running: None,
-            closing: JoinSet::new(),
             flaps,
             tally: Tally::default(),
             restart_at: None,
@@ -287,6 +284,7 @@ impl Actor {
         // An actor before this one may have claimed another.
         self.note_number();
         self.heed_row().await?;
+        let mut is_found = false;
         if self.record.jid.is_none() && self.record.accepted.is_none() && self.record.location.is_some() {
             let unheard = match linking::was_linking(&self.record) {
                 true => unheard_link(&*self.shared.keys, &self.record).await,
@@ -294,9 +292,13 @@ impl Actor {
             };
             match unheard {
                 Ok(Some(accepted)) => {
+                    is_found = true;
                     let mut row = self.record.clone();
                     (row.accepted, row.desired) = (Some(accepted), DesiredState::Running);
-                    let changes = self.changes(row);
+                    // What kept its keys from being read is over.
+                    (row.status, row.reason) = (AccountStatus::Disconnected, None);
+                    let mut changes = self.changes(row);
+                    changes.push_event(self.status_event(AccountStatus::Disconnected, None));
                     self.write(changes).await?;
                 }
                 Ok(None) => {
@@ -331,12 +333,13 @@ impl Actor {
                 }
                 Ok(())
             }
-            Begin::Fresh => Ok(()),
-            Begin::Again if self.record.accepted.is_some() => self.resume_accepted().await,
-            Begin::Again if self.record.desired == DesiredState::Running && self.record.jid.is_some() => {
+            // Whoever restores the manager starts it, where that was to be seen.
+            Begin::Fresh if !is_found => Ok(()),
+            _ if self.record.accepted.is_some() => self.resume_accepted().await,
+            _ if self.record.desired == DesiredState::Running && self.record.jid.is_some() => {
                 self.open().await
             }
-            Begin::Again => self.stand(Standing::new(AccountStatus::Idle)).await,
+            _ => self.stand(Standing::new(AccountStatus::Idle)).await,
         }
     }
 

@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::timeout;
 use wa_store::StoreError;
 use wa_types::{Jid, PhoneNumber};
 use zeroize::Zeroizing;
 
+use super::client::KEYS;
 use super::{Actor, End, Lost};
 use crate::account::{AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::EventKind;
@@ -61,7 +63,7 @@ pub enum SessionError {
     /// What was sealed is no session of this version.
     #[error("what was sealed is no session")]
     NotASession,
-    /// The account's own store failed.
+    /// The account's own store failed, or takes too long, as [`StoreError::Locked`].
     #[error("the account's store failed")]
     KeyStore(#[from] StoreError),
     /// The manager failed.
@@ -164,7 +166,8 @@ impl Actor {
             Ok(path) => path,
             Err(error) => return Ok(Err(error.into())),
         };
-        let keys = match self.shared.keys.read(&path).await {
+        let read = timeout(KEYS, self.shared.keys.read(&path)).await;
+        let keys = match read.unwrap_or(Err(StoreError::Locked)) {
             Ok(keys) => keys,
             Err(error) => return Ok(Err(error.into())),
         };
@@ -221,7 +224,10 @@ impl Actor {
             Err(error) => return Ok(Err(ManagerError::from(error).into())),
         }
         let written = match self.path() {
-            Ok(path) => self.shared.keys.write(&path, session.keys).await.map_err(SessionError::from),
+            Ok(path) => {
+                let written = timeout(KEYS, self.shared.keys.write(&path, session.keys)).await;
+                written.unwrap_or(Err(StoreError::Locked)).map_err(SessionError::from)
+            }
             Err(error) => Err(error.into()),
         };
         if let Err(error) = written {
