@@ -23,7 +23,7 @@ use crate::manager::{Admission, ManagerError};
 use crate::store::ManagerStoreError;
 
 /// How long the store of an account's keys may take.
-const KEYS: Duration = Duration::from_secs(10);
+pub(super) const KEYS: Duration = Duration::from_secs(10);
 
 /// The client of a running account.
 pub(super) struct Running {
