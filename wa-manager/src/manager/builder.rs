@@ -318,7 +318,7 @@ impl ManagerBuilder {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         let (webhooks, delivery) = (self.webhooks)(Webhooks::builder(store, hub.clone(), clock)).build();
         hub_task.spawn(delivery.run(stop_hub.clone()));
-        let tasks_of_sinks = (&hub_task, &stop_hub);
+        let (tasks_of_sinks, endpoints) = ((&hub_task, &stop_hub), self.sinks.endpoints());
         self.sinks.start(&self.store, &hub, &self.clock, tasks_of_sinks).await?;
         let limiter =
             PairLimiter::new(Arc::clone(&self.store), Arc::clone(&self.clock), self.pairing.clone());
@@ -369,7 +369,9 @@ impl ManagerBuilder {
         // Even where it takes long to remove: nobody is to get these places.
         inner.shared.settle_leftovers().await?;
         let (told, is_swept) = oneshot::channel();
-        let house = keep_house(Arc::clone(&inner.shared), self.keep_events, told, inner.stop_hub.clone());
+        let delivered_to = (endpoints, inner.webhooks.clone());
+        let (shared, stop) = (Arc::clone(&inner.shared), inner.stop_hub.clone());
+        let house = keep_house(shared, delivered_to, self.keep_events, told, stop);
         inner.hub_task.spawn(house);
         if timeout(SWEEP, is_swept).await.is_err() {
             tracing::error!("what deleted accounts left takes long to remove: it goes on");

@@ -10,7 +10,9 @@ use wa_types::UnixMillis;
 
 use super::Shared;
 use crate::media::{MediaHome, remove_abandoned};
+use crate::sink::Endpoint;
 use crate::store::{Change, Changes, ManagerStoreError};
+use crate::webhook::Webhooks;
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -21,6 +23,7 @@ const LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 /// Forgets from time to time, until it is told to stop. Tells when what accounts left was looked at for the first time.
 pub(super) async fn keep_house(
     shared: Arc<Shared>,
+    (sinks, webhooks): (Vec<Endpoint>, Webhooks),
     keep: Duration,
     is_swept: oneshot::Sender<()>,
     stop: CancellationToken,
@@ -28,7 +31,7 @@ pub(super) async fn keep_house(
     let mut is_swept = Some(is_swept);
     loop {
         let forgotten = async {
-            if let Err(error) = forget(&shared, keep.max(LEAST)).await {
+            if let Err(error) = forget(&shared, &sinks, &webhooks, keep.max(LEAST)).await {
                 tracing::warn!(%error, "what is old could not be removed");
             }
             if let Err(error) = sweep_media(&shared).await {
@@ -61,12 +64,20 @@ fn sweep_homes(homes: &[MediaHome], now: UnixMillis) -> io::Result<()> {
     removed.fold(Ok(()), Result::and)
 }
 
-async fn forget(shared: &Shared, keep: Duration) -> Result<(), ManagerStoreError> {
+async fn forget(
+    shared: &Shared,
+    sinks: &[Endpoint],
+    webhooks: &Webhooks,
+    keep: Duration,
+) -> Result<(), ManagerStoreError> {
     let now = shared.clock.wall();
     let cut = UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
     let seq = shared.store.last_seq_before(cut).await?.min(shared.hub.published());
     let mut changes = Changes::new();
     if seq > 0 {
+        for endpoint in sinks.iter().chain(&webhooks.endpoints().await?) {
+            endpoint.keep_untaken(&*shared.store, seq, now).await?;
+        }
         changes.push(Change::TrimEvents { seq });
     }
     changes.push(Change::TrimExpired { now: now.0 });

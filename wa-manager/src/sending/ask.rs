@@ -7,14 +7,14 @@ use std::time::Duration;
 use metrics::counter;
 use serde_json::json;
 use wa_core::message::Content;
-use wa_types::{MessageId, UnixMillis};
+use wa_types::{Jid, MessageId, UnixMillis};
 
 use super::deed;
 use super::error::SendError;
 use super::gate::{Gate, Step};
 use super::request::{Decision, Recipient, Reserved, SendReceipt, SendRequest};
 use crate::account::AccountStatus;
-use crate::contacts::{self, Known};
+use crate::contacts::{self, Addresses, Known};
 use crate::event::EventKind;
 use crate::store::{Change, IdempotencyRecord, ManagerStoreError, ReservationRecord};
 use crate::trust::{Admission, Deed, Lane, LimitInfo, OnLimit, Reservation, ReservationState};
@@ -156,10 +156,13 @@ impl Gate {
         }
         let counted =
             step.state.reserve(&self.terms(), claim.id.as_str(), &looked.deed, tag, step.now, random);
-        let reservation = match counted {
+        let mut reservation = match counted {
             Ok(reservation) => reservation,
             Err(limit) => return Ok(Err(limit)),
         };
+        if claim.recipient.addresses.is_empty() {
+            reservation.chat = Some(claim.recipient.to.to_string());
+        }
         let lane = reservation.lane;
         self.put_reservation(&mut step, reservation);
         if let Some(mut known) = looked.known {
@@ -224,6 +227,9 @@ impl Gate {
         let step = self.begin().await?;
         let counted = self.store.reservation(&self.owner.account, id.as_str()).await?;
         if let Some(record) = self.queue.find(id) {
+            if self.waits_for_another(&record.to, recipient).await? {
+                return Err(SendError::InvalidRecipient);
+            }
             return Ok(Some(Decision::Queued(self.queued(record, step.now))));
         }
         let Some(ReservationRecord { reservation, .. }) = counted else { return Ok(None) };
@@ -263,6 +269,25 @@ impl Gate {
         })
     }
 
+    /// Whether what waits for this address waits for somebody else than this.
+    async fn waits_for_another(&self, to: &Jid, recipient: &Recipient) -> Result<bool, ManagerStoreError> {
+        let (of, other) = (Addresses::of([to]), &recipient.addresses);
+        if of.is_empty() || other.is_empty() {
+            return Ok(*to != recipient.to);
+        }
+        let (store, account) = (&self.store, &self.owner.account);
+        let found = contacts::find(&**store, account, other).await?;
+        if let Some(waits) = contacts::find(&**store, account, &of).await?
+            && let Some(found) = found
+        {
+            return Ok(!is_person(&found, waits.contact.id));
+        }
+        // A number and a LID that nobody named together may be one person's.
+        let differ =
+            |one: &Option<Jid>, other: &Option<Jid>| one.is_some() && other.is_some() && one != other;
+        Ok(differ(&of.pn, &other.pn) || differ(&of.lid, &other.lid))
+    }
+
     /// Whether something was counted for somebody else than this.
     async fn is_for_another(
         &self,
@@ -270,6 +295,9 @@ impl Gate {
         recipient: &Recipient,
     ) -> Result<bool, ManagerStoreError> {
         let (store, account) = (&self.store, &self.owner.account);
+        if let Some(chat) = &reservation.chat {
+            return Ok(*chat != recipient.to.to_string());
+        }
         let Some(person) = reservation.person() else {
             return Ok(
                 matches!(reservation.lane, Lane::Group | Lane::Status) && !recipient.addresses.is_empty()
@@ -279,10 +307,7 @@ impl Gate {
         let of = store.contacts(account, person, 1).await?;
         let is_known = of.first().is_some_and(|contact| contact.id == person);
         let found = contacts::find(&**store, account, &recipient.addresses).await?;
-        let is_same = |found: &Known| {
-            found.contact.id == person || found.merged.as_ref().is_some_and(|merged| merged.id == person)
-        };
-        Ok(is_known && !found.as_ref().is_some_and(is_same))
+        Ok(is_known && !found.is_some_and(|found| is_person(&found, person)))
     }
 
     fn key(&self, key: &str) -> String {
@@ -300,6 +325,11 @@ impl Gate {
         }
         MessageId::new(text)
     }
+}
+
+/// Whether they are the person of this number, also where that turned out to be the same as another.
+fn is_person(known: &Known, person: u64) -> bool {
+    known.contact.id == person || known.merged.as_ref().is_some_and(|merged| merged.id == person)
 }
 
 /// A limit as an error, counted.

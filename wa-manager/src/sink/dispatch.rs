@@ -166,7 +166,7 @@ impl Dispatcher {
                     Ok(event) => self.hear(event),
                     Err(StreamError::Lagged { resume_cursor }) => {
                         let endpoint = &self.parts.endpoint;
-                        tracing::error!(endpoint, resume_cursor, "events were trimmed before they were delivered");
+                        tracing::error!(endpoint, resume_cursor, "events were forgotten before they were delivered");
                     }
                     Err(StreamError::Closed) => is_reading = false,
                 },
@@ -212,10 +212,9 @@ impl Dispatcher {
                 return Some(Ended::Stopped);
             }
         };
-        let all = cursors.iter().find(|cursor| cursor.account.is_none()).map_or(parts.since, |all| all.seq);
-        let further = cursors.into_iter().filter(|cursor| cursor.seq > all);
-        let further = further.filter_map(|cursor| Some((cursor.account?, cursor.seq))).collect();
-        self.lanes = Lanes::new(parts.policy, parts.is_parallel, Progress { all, further });
+        let progress = Progress::of(cursors, parts.since);
+        let all = progress.all;
+        self.lanes = Lanes::new(parts.policy, parts.is_parallel, progress);
         if parts.health != Health::Good {
             self.lanes.probe_first();
         }
@@ -291,8 +290,8 @@ impl Dispatcher {
                 return None;
             }
         };
-        let chance = u64::from_be_bytes(SystemRandom.array());
-        let Settled { event, fate, turn } = self.lanes.settle(&key, outcome, now, chance)?;
+        let (wall, chance) = (self.parts.clock.wall(), u64::from_be_bytes(SystemRandom.array()));
+        let Settled { event, fate, turn } = self.lanes.settle(&key, outcome, now, wall, chance)?;
         let endpoint = self.parts.endpoint.clone();
         let mut health = turn.map(|turn| match turn {
             Turn::Worse => Health::Bad,
@@ -311,7 +310,7 @@ impl Dispatcher {
             Fate::Dead { tries, reason } => {
                 tracing::warn!(endpoint, seq = event.seq, tries, reason, "an event was not taken");
                 self.is_dirty = true;
-                let (event, at) = (EventRecord::clone(&event), self.parts.clock.wall());
+                let (event, at) = (EventRecord::clone(&event), wall);
                 let keep = self.parts.policy.dead_letters;
                 let trim = Change::TrimDeadLetters { endpoint: endpoint.clone(), keep };
                 let letter = DeadLetterRecord { endpoint, event, tries, reason, at, is_replayed: false };

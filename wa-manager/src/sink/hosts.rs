@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{DeliveryPolicy, Dispatcher, DispatcherParts, EventSink, Health};
+use super::{DeliveryPolicy, Dispatcher, DispatcherParts, Endpoint, EventSink, Health};
 use crate::clock::Clock;
 use crate::hub::{EventFilter, Hub};
 use crate::store::{Change, Changes, CursorRecord, ManagerStore, ManagerStoreError};
@@ -38,6 +38,17 @@ impl Sinks {
         names().enumerate().find_map(|(place, name)| names().take(place).find(|before| *before == name))
     }
 
+    /// What they are to the store.
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
+        let endpoint = |(name, _, options): &(String, _, SinkOptions)| Endpoint {
+            name: endpoint_of(name),
+            filter: options.filter.clone(),
+            since: 0,
+            dead_letters: options.policy.dead_letters,
+        };
+        self.0.iter().map(endpoint).collect()
+    }
+
     /// Delivers to them until they are told to stop. A new one gets what happens from now on.
     pub(crate) async fn start(
         self,
@@ -47,8 +58,7 @@ impl Sinks {
         (tasks, stop): (&TaskTracker, &CancellationToken),
     ) -> Result<(), ManagerStoreError> {
         for (name, sink, SinkOptions { filter, is_parallel, policy }) in self.0 {
-            // No webhook has such an id.
-            let endpoint = format!("sink:{name}");
+            let endpoint = endpoint_of(&name);
             if store.cursors(&endpoint).await?.is_empty() {
                 let seq = store.last_seq().await?;
                 let cursor = CursorRecord { endpoint: endpoint.clone(), account: None, seq };
@@ -82,6 +92,11 @@ impl Sinks {
         }
         Ok(())
     }
+}
+
+/// Under which name the store keeps how far a sink is: no webhook has such an id.
+fn endpoint_of(name: &str) -> String {
+    format!("sink:{name}")
 }
 
 impl fmt::Debug for Sinks {

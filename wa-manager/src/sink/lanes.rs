@@ -9,11 +9,14 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use wa_types::UnixMillis;
+
 use super::Outcome;
 use super::breaker::{Breaker, Turn};
 use super::policy::{DeliveryPolicy, Next};
 use crate::event::EventRecord;
 use crate::ids::AccountId;
+use crate::store::CursorRecord;
 
 /// So many events wait in one lane, and so many in all of them, while they are still to be read from elsewhere.
 const IN_LANE: usize = 16;
@@ -82,6 +85,16 @@ pub(super) struct Progress {
     pub(super) all: u64,
     /// Those of these accounts up to these, which are further.
     pub(super) further: Vec<(AccountId, u64)>,
+}
+
+impl Progress {
+    /// As it is stored; `since` if it is not.
+    pub(super) fn of(cursors: Vec<CursorRecord>, since: u64) -> Self {
+        let all = cursors.iter().find(|cursor| cursor.account.is_none()).map_or(since, |all| all.seq);
+        let further = cursors.into_iter().filter(|cursor| cursor.seq > all);
+        let further = further.filter_map(|cursor| Some((cursor.account?, cursor.seq))).collect();
+        Self { all, further }
+    }
 }
 
 #[derive(Debug)]
@@ -283,19 +296,26 @@ impl Lanes {
         self.go_on(key, now);
     }
 
-    /// What became of the first event of a lane.
+    /// What became of the first event of a lane. `wall` is the time of day, which events have their times from.
     pub(super) fn settle(
         &mut self,
         key: &Key,
         outcome: Outcome,
         now: Duration,
+        wall: UnixMillis,
         chance: u64,
     ) -> Option<Settled> {
         self.under_way -= 1;
         let lane = self.lanes.get_mut(key)?;
         let event = Arc::clone(lane.events.front()?);
         let is_gone = is_gone(&self.gone, &event);
-        let next = self.policy.after(&outcome, lane.tries, now.saturating_sub(lane.since), chance);
+        let age = match key {
+            // However old it is, somebody wants it now.
+            Key::Replay => now.saturating_sub(lane.since),
+            // Each life of the process counts from the same moment.
+            Key::Account(_) | Key::Event(_) => wall.since(event.at),
+        };
+        let next = self.policy.after(&outcome, lane.tries, age, chance);
         let (fate, turn) = match outcome {
             Outcome::Taken => (Fate::Taken, self.breaker.succeed()),
             Outcome::Gone => (Fate::Gone, None),

@@ -8,6 +8,7 @@
 //! | `lanes` | what may be delivered now, and how far the endpoint is: plain values |
 //! | `dispatch` | [`Dispatcher`]: drives one endpoint |
 //! | `hosts` | the sinks that a manager is built with |
+//! | `untaken` | what is about to be forgotten, and was not taken |
 //!
 //! A sink learns of an event after it was committed, and what it answers changes only how far it is: no account, no
 //! pairing.
@@ -17,6 +18,7 @@ mod dispatch;
 mod hosts;
 mod lanes;
 mod policy;
+mod untaken;
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -26,6 +28,7 @@ pub use dispatch::{Dispatcher, DispatcherParts, Ended, Health};
 pub use hosts::SinkOptions;
 pub(crate) use hosts::Sinks;
 pub use policy::DeliveryPolicy;
+pub(crate) use untaken::Endpoint;
 
 use crate::event::EventRecord;
 

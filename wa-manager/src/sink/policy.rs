@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::Outcome;
 
+/// An event is never given up for its age before so many tries: it may have waited behind others.
+const LEAST_TRIES: u32 = 3;
+
 /// How patient we are with an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by hosts with ..Default::default()")]
@@ -12,7 +15,8 @@ pub struct DeliveryPolicy {
     pub first_wait: Duration,
     /// The longest wait.
     pub longest_wait: Duration,
-    /// An event that was not taken for so long, since this process tried it first, is a dead letter.
+    /// An event that was not taken for so long since it happened is a dead letter, once it was tried three times. One that
+    /// is delivered once more is given so long since this process tried it first.
     pub give_up_after: Duration,
     /// An event that was refused is tried so many times.
     pub refused_tries: u32,
@@ -53,14 +57,15 @@ pub(super) enum Next {
 }
 
 impl DeliveryPolicy {
-    /// What to do after `tries` tries, the first of which was `age` ago. `chance` is any number.
+    /// What to do after `tries` tries of an event of this age. `chance` is any number.
     pub(super) fn after(&self, outcome: &Outcome, tries: u32, age: Duration, chance: u64) -> Next {
         let retry_after = match outcome {
             Outcome::Refused { .. } if tries >= self.refused_tries => return Next::GiveUp,
             Outcome::Failed { retry_after, .. } => retry_after.unwrap_or_default(),
             _ => Duration::ZERO,
         };
-        if age >= self.give_up_after {
+        let is_late = age >= self.give_up_after;
+        if is_late && tries >= LEAST_TRIES {
             return Next::GiveUp;
         }
         let doubled = 2u32.saturating_pow(tries.saturating_sub(1));
@@ -68,9 +73,9 @@ impl DeliveryPolicy {
         // 80 to 120 %.
         let per_mille = 800 + u32::try_from(chance % 401).unwrap_or_default();
         let wait = wait * per_mille / 1000;
-        // What they ask for, but there must be a last try.
-        let left = self.give_up_after.saturating_sub(age);
-        Next::Wait(wait.max(retry_after).min(left))
+        // What they ask for, but there must be a last try; and what is late keeps others waiting.
+        let longest = if is_late { self.longest_wait } else { self.give_up_after.saturating_sub(age) };
+        Next::Wait(wait.max(retry_after).min(longest))
     }
 }
 
@@ -114,6 +119,9 @@ mod tests {
         let day = policy.give_up_after;
         assert_eq!(policy.after(&failed(None), 99, day - SECOND, EXACT), Next::Wait(SECOND));
         assert_eq!(policy.after(&failed(None), 99, day, EXACT), Next::GiveUp);
+        // It may have waited a day behind others.
+        assert_eq!(policy.after(&failed(None), 2, day, EXACT), Next::Wait(SECOND * 10));
+        assert_eq!(policy.after(&failed(Some(u64::MAX)), 1, day * 2, EXACT), Next::Wait(policy.longest_wait));
         let refused = Outcome::Refused { reason: String::new() };
         assert_eq!(policy.after(&refused, 2, SECOND, EXACT), Next::Wait(SECOND * 10));
         assert_eq!(policy.after(&refused, 3, SECOND, EXACT), Next::GiveUp);

@@ -270,6 +270,7 @@ impl TrustState {
             state: ReservationState::Reserved,
             count,
             person,
+            chat: None,
             is_new_group: matches!(deed, Deed::CreateGroup { .. }),
             is_gated,
             settled_at: None,

@@ -224,6 +224,9 @@ pub struct Reservation {
     pub(super) count: u32,
     /// Who it is for.
     pub(super) person: Option<u64>,
+    /// Where it goes, where that is nobody's own chat: a group, status. None of what was stored by earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
     /// Whether a group is made.
     pub(super) is_new_group: bool,
     /// Whether the daily limit gated it when it was counted.

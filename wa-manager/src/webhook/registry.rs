@@ -17,8 +17,8 @@ use super::task::{Command, Reply};
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::ids::{AccountId, TenantId, WebhookId};
-use crate::sink::DeliveryPolicy;
-use crate::store::{Change, Changes, DeadLetterQuery, DeadLetterRecord, ManagerStore};
+use crate::sink::{DeliveryPolicy, Endpoint};
+use crate::store::{Change, Changes, DeadLetterQuery, DeadLetterRecord, ManagerStore, ManagerStoreError};
 
 /// All webhooks. Clones are the same. Each call sees those of one tenant only.
 #[derive(Clone)]
@@ -45,6 +45,19 @@ impl Webhooks {
     /// Builds them.
     pub fn builder(store: Arc<dyn ManagerStore>, hub: Hub, clock: Arc<dyn Clock>) -> WebhooksBuilder {
         WebhooksBuilder::new(store, hub, clock)
+    }
+
+    /// All that events are owed to, whoever's they are: what is disabled has them only as long as they are kept.
+    pub(crate) async fn endpoints(&self) -> Result<Vec<Endpoint>, ManagerStoreError> {
+        let mut records = self.shared.store.webhooks().await?;
+        records.retain(|record| record.state != WebhookState::Disabled);
+        let endpoint = |record: WebhookRecord| Endpoint {
+            name: record.id.to_string(),
+            filter: record.filter(),
+            since: record.since,
+            dead_letters: self.shared.policy.dead_letters,
+        };
+        Ok(records.into_iter().map(endpoint).collect())
     }
 
     /// Sets up a webhook: it gets the events from now on.

@@ -32,5 +32,6 @@ mod signals;
 mod sinks;
 mod status;
 mod traces;
+mod unread;
 mod vault;
 mod webhooks;

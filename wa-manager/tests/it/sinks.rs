@@ -1,13 +1,17 @@
 //! Events to sinks of the host's.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
-use wa_manager::ManagerError;
 use wa_manager::event::{EventKind, EventRecord};
 use wa_manager::hub::EventFilter;
 use wa_manager::sink::{DeliveryPolicy, EventSink, Outcome, SinkFuture, SinkOptions};
+use wa_manager::store::{DeadLetterQuery, ManagerStore as _};
+use wa_manager::webhook::{WebhookSecret, WebhookSpec};
+use wa_manager::{ManagerError, TenantId};
 
+use crate::paused::Paused;
 use crate::scene::{Scene, builder, soon};
 
 /// Takes each event at its second try.
@@ -49,10 +53,7 @@ impl EventSink for Queue {
 fn options() -> SinkOptions {
     SinkOptions {
         filter: EventFilter { kinds: vec![EventKind::AccountCreated], ..EventFilter::default() },
-        policy: DeliveryPolicy {
-            first_wait: std::time::Duration::from_millis(1),
-            ..DeliveryPolicy::default()
-        },
+        policy: DeliveryPolicy { first_wait: Duration::from_millis(1), ..DeliveryPolicy::default() },
         ..SinkOptions::default()
     }
 }
@@ -89,6 +90,38 @@ async fn a_sink_of_the_hosts_gets_each_event_from_its_first_start_on() {
         }
     };
     soon("an event", asked).await;
+}
+
+/// 4.8: whoever takes nothing for as long as events are kept finds them among the dead letters.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_taken_is_a_dead_letter_before_it_is_forgotten() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let policy =
+        DeliveryPolicy { failures_in_a_row: 1, probe_every: HOUR * 10_000, ..DeliveryPolicy::default() };
+    let sink = Queue::new() as Arc<dyn EventSink>;
+    let paused = Paused::with(|builder, _| {
+        let options = SinkOptions { policy, ..options() };
+        let builder = builder.keep_events(HOUR * 48).sink_with("queue", sink, options);
+        builder.webhooks(move |webhooks| webhooks.policy(policy))
+    });
+    let paused = paused.await;
+    let spec = WebhookSpec::new("https://nowhere.invalid/", WebhookSecret::new([1; 32]).unwrap());
+    let hook = paused.scene.manager.webhooks().create(TenantId::default(), spec).await.unwrap();
+    for name in ["anna", "berta", "clara"] {
+        paused.scene.create(name).await;
+    }
+    let last = paused.store.last_seq().await.unwrap();
+    for _ in 0..60 {
+        tokio::time::sleep(HOUR).await;
+    }
+    assert!(paused.store.first_seq().await.unwrap() > last, "they are forgotten");
+    for endpoint in ["sink:queue", hook.id.as_str()] {
+        let all = DeadLetterQuery { limit: 99, ..DeadLetterQuery::default() };
+        let letters = paused.store.dead_letters(endpoint, all).await.unwrap();
+        let made = letters.iter().filter(|letter| letter.event.kind == EventKind::AccountCreated);
+        let names: Vec<_> = made.map(|letter| letter.event.data["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["anna", "berta", "clara"], "{endpoint}");
+    }
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ impl Scene {
                 tenant: tenant(),
                 account: Some(AccountId::of([account; 16])),
                 kind: EventKind::MessageReceived,
-                at: UnixMillis(number),
+                at: SystemClock::new().wall(),
                 data: json!({ "number": number, "chatKind": chat_kind }),
             });
         }

@@ -1,25 +1,48 @@
-//! Stands for an actor whose account cannot be read from the store: it is shown as such, and one that is damaged can be
-//! deleted. The other accounts run on.
+//! Stands for an actor whose account cannot be read from the store: it is shown as such, and can be deleted. One that may
+//! be read later can be stopped as well, and is restored then. The other accounts run on.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use wa_core::Client;
+use wa_core::{Client, Events};
 
-use super::{Command, End, Unlink};
-use crate::account::{AccountRecord, AccountSnapshot, AccountStatus, Reason, ReasonKind};
+use super::client::KEYS;
+use super::{Command, CommandOutcome, End, Reply, Unlink};
+use crate::account::{AccountRecord, AccountSnapshot, AccountStatus, DesiredState, Reason, ReasonKind};
 use crate::event::EventKind;
 use crate::ids::AccountId;
-use crate::manager::{Ending, ManagerError, Shared};
+use crate::manager::{Ending, ManagerError, Shared, is_restored};
 use crate::sending::SendError;
 use crate::store::{Change, ManagerStoreError};
 
 /// How long the server has to hear that a device is to be unlinked.
 const UNLINK: Duration = Duration::from_secs(10);
+
+/// What was asked of an account while it could not be read, and is done as soon as it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// It shall run, if it is one that runs after a start of the process.
+    Restore,
+    /// It shall not run, whoever restores it.
+    Stop,
+}
+
+impl Wish {
+    /// The same as a command, whose answer nobody waits for any more.
+    pub(super) fn command(self) -> Command {
+        match self {
+            Self::Restore => Command::Restore(oneshot::channel().0),
+            Self::Stop => Command::Stop(oneshot::channel().0),
+        }
+    }
+}
 
 /// An account that cannot be read.
 pub(super) struct Unread<'a> {
@@ -45,22 +68,64 @@ impl Unread<'_> {
         });
     }
 
-    /// Refuses what is asked of the account, for so long. Whether the manager ends.
+    /// Answers for so long, and refuses most of what is asked of the account. How it ends, if it does meanwhile.
     pub(super) async fn refuse(
         &self,
         mailbox: &mut mpsc::Receiver<Command>,
         stop: &CancellationToken,
         within: Duration,
-    ) -> bool {
-        let refused = async {
-            while let Some(command) = mailbox.recv().await {
-                // Others find it out by themselves.
-                if let Command::Send(_, reply) = command {
+        wish: &mut Option<Wish>,
+    ) -> Option<End> {
+        let mut is_over = pin!(tokio::time::sleep(within));
+        loop {
+            let command = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Some(End::Shutdown),
+                () = &mut is_over => return None,
+                command = mailbox.recv() => command,
+            };
+            match command {
+                None => return Some(End::Shutdown),
+                Some(Command::Restore(reply)) => {
+                    let is_wanted = is_restored(&self.snapshot.borrow());
+                    if is_wanted {
+                        wish.get_or_insert(Wish::Restore);
+                    }
+                    let _gone = reply.send(Ok(is_wanted));
+                }
+                Some(Command::Stop(reply)) => {
+                    *wish = Some(Wish::Stop);
+                    let _gone = reply.send(self.halt().await);
+                }
+                Some(Command::Delete(how, reply)) => {
+                    if self.obey_delete(how, reply).await {
+                        return Some(End::Deleted);
+                    }
+                }
+                Some(Command::Send(_, reply)) => {
                     let _gone = reply.send(Err(ManagerError::Crashed.into()));
                 }
+                // Others find it out by themselves.
+                Some(_) => {}
             }
-        };
-        stop.run_until_cancelled(timeout(within, refused)).await.is_none_or(|refused| refused.is_ok())
+        }
+    }
+
+    /// Stores that it shall not run, if its row can be read; where it stands stays as it is.
+    ///
+    /// # Errors
+    /// It could not be stored: only this process knows it.
+    async fn halt(&self) -> Result<CommandOutcome, ManagerError> {
+        let mut row = self.shared.store.account(self.id).await?.ok_or(ManagerError::NotFound)?;
+        let changed = row.desired != DesiredState::Stopped;
+        if changed {
+            (row.desired, row.updated_at) = (DesiredState::Stopped, self.shared.clock.wall());
+            let mut changes = self.shared.fenced(&row);
+            changes.put_account(row);
+            self.shared.store.commit(changes).await?;
+            self.snapshot.send_modify(|shown| shown.desired = DesiredState::Stopped);
+        }
+        Ok(CommandOutcome::new(AccountStatus::Error, AccountStatus::Error, changed))
     }
 
     /// Stores where the account stands, if its row can be read; its row is left as it is otherwise.
@@ -89,6 +154,70 @@ impl Unread<'_> {
     async fn record(&self) -> Result<Option<AccountRecord>, ManagerStoreError> {
         let rows = self.shared.store.accounts().await?;
         Ok(rows.into_iter().find(|row| row.id == *self.id))
+    }
+
+    /// Deletes it, and says so. Whether it is deleted.
+    async fn obey_delete(&self, how: Unlink, reply: Reply<()>) -> bool {
+        // The host's code may be what crashes.
+        let deleted = AssertUnwindSafe(self.delete(how)).catch_unwind().await;
+        let deleted = deleted.unwrap_or(Err(ManagerError::Crashed));
+        let is_deleted = deleted.is_ok();
+        let _gone = reply.send(deleted);
+        is_deleted
+    }
+
+    async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {
+        let Some(record) = self.record().await? else { return Ok(()) };
+        let place = record.location.as_ref().filter(|place| self.shared.places.is_of(place, self.id));
+        let place = place.map(Path::new);
+        let mut is_closed = true;
+        if let Some(place) = place
+            && (record.jid.is_some() || record.accepted.is_some())
+        {
+            let told = match self.connect(&record, place).await {
+                Ok((client, events)) => {
+                    let told = unlink(&client, events).await;
+                    is_closed = timeout(self.shared.connection.stop, client.shutdown()).await.is_ok();
+                    told
+                }
+                Err(error) => Err(error),
+            };
+            if how == Unlink::AtServer {
+                told?;
+            }
+        }
+        let mut changes = self.shared.fenced(&record);
+        let data = json!({ "name": record.name.as_str() });
+        changes.push_event(self.shared.event(&record, EventKind::AccountDeleted, data));
+        changes.push(Change::DeleteAccount(self.id.clone()));
+        let leftover = self.shared.leftover(&record);
+        changes.extend(leftover.clone().map(Change::PutLeftover));
+        self.shared.store.commit(changes).await?;
+        self.shared.hub.notify();
+        self.shared.numbers.forget(self.id);
+        self.shared.places.hold_of(self.id);
+        // What a client still has is removed later: it is remembered.
+        if let Some(leftover) = leftover.filter(|_| is_closed) {
+            self.shared.clear(leftover).await;
+        }
+        Ok(())
+    }
+
+    /// Connects for nothing but an end of the link.
+    async fn connect(&self, record: &AccountRecord, place: &Path) -> Result<(Client, Events), ManagerError> {
+        if record.exported {
+            // Whoever has the session now unlinks it.
+            return Err(ManagerError::Exported);
+        }
+        let clock = &self.shared.clock;
+        let _admission = self.shared.release.admit(clock.boot()).map_err(|at| {
+            ManagerError::ClientOutdated { until: clock.wall().after(at.saturating_sub(clock.boot())) }
+        })?;
+        let opened = timeout(KEYS, self.shared.keys.open(place)).await;
+        let store = opened.map_err(|_| not_unlinked("its keys take long to open"))??;
+        let builder = Client::builder(store).alias(self.id.as_str()).confirm_by_hand();
+        let builder = (self.shared.configure)(builder, record);
+        builder.connect().await.map_err(|error| not_unlinked(error.to_string()))
     }
 }
 
@@ -119,10 +248,7 @@ impl<'a> Damaged<'a> {
         while let Some(Some(command)) = stop.run_until_cancelled(mailbox.recv()).await {
             match command {
                 Command::Delete(how, reply) => {
-                    let deleted = self.delete(how).await;
-                    let is_deleted = deleted.is_ok();
-                    let _gone = reply.send(deleted);
-                    if is_deleted {
+                    if self.unread.obey_delete(how, reply).await {
                         return End::Deleted;
                     }
                 }
@@ -139,62 +265,27 @@ impl<'a> Damaged<'a> {
     fn error(&self) -> ManagerStoreError {
         ManagerStoreError::Corrupt { what: self.what.clone() }
     }
+}
 
-    async fn delete(&self, how: Unlink) -> Result<(), ManagerError> {
-        let Some(record) = self.unread.record().await? else { return Ok(()) };
-        let place =
-            record.location.as_ref().filter(|place| self.unread.shared.places.is_of(place, self.unread.id));
-        let place = place.map(Path::new);
-        if let Some(place) = place
-            && (record.jid.is_some() || record.accepted.is_some())
-        {
-            let told = self.unlink(&record, place).await;
-            if how == Unlink::AtServer {
-                told?;
-            }
+/// Ends the link at the server, if that answers in time.
+async fn unlink(client: &Client, mut events: Events) -> Result<(), ManagerError> {
+    let unlinked = async {
+        if client.ready().await {
+            client.logout().await.map_err(|error| not_unlinked(error.to_string()))
+        } else {
+            Err(not_unlinked("there is no connection"))
         }
-        let mut changes = self.unread.shared.fenced(&record);
-        let data = json!({ "name": record.name.as_str() });
-        changes.push_event(self.unread.shared.event(&record, EventKind::AccountDeleted, data));
-        changes.push(Change::DeleteAccount(self.unread.id.clone()));
-        let leftover = self.unread.shared.leftover(&record);
-        changes.extend(leftover.clone().map(Change::PutLeftover));
-        self.unread.shared.store.commit(changes).await?;
-        self.unread.shared.hub.notify();
-        self.unread.shared.numbers.forget(self.unread.id);
-        self.unread.shared.places.hold_of(self.unread.id);
-        if let Some(leftover) = leftover {
-            self.unread.shared.clear(leftover).await;
+    };
+    // A client whose events nobody reads waits.
+    let reading = async { while events.next().await.is_some() {} };
+    tokio::select! {
+        told = timeout(UNLINK, unlinked) => {
+            told.unwrap_or_else(|_| Err(not_unlinked("the server did not answer in time")))
         }
-        Ok(())
+        () = reading => Err(not_unlinked("there is no connection")),
     }
+}
 
-    /// Connects for nothing but this.
-    async fn unlink(&self, record: &AccountRecord, place: &Path) -> Result<(), ManagerError> {
-        let not_unlinked = |why: String| ManagerError::NotUnlinked(why);
-        let clock = &self.unread.shared.clock;
-        let _admission = self.unread.shared.release.admit(clock.boot()).map_err(|at| {
-            ManagerError::ClientOutdated { until: clock.wall().after(at.saturating_sub(clock.boot())) }
-        })?;
-        let store = self.unread.shared.keys.open(place).await?;
-        let builder = Client::builder(store).alias(self.unread.id.as_str()).confirm_by_hand();
-        let builder = (self.unread.shared.configure)(builder, record);
-        let (client, mut events) =
-            builder.connect().await.map_err(|error| not_unlinked(error.to_string()))?;
-        let unlinked = async {
-            if client.ready().await {
-                client.logout().await.map_err(|error| not_unlinked(error.to_string()))
-            } else {
-                Err(not_unlinked("there is no connection".to_owned()))
-            }
-        };
-        // A client whose events nobody reads waits.
-        let reading = async { while events.next().await.is_some() {} };
-        let told = tokio::select! {
-            told = timeout(UNLINK, unlinked) => told,
-            () = reading => Ok(Err(not_unlinked("there is no connection".to_owned()))),
-        };
-        client.shutdown().await;
-        told.unwrap_or_else(|_| Err(not_unlinked("the server did not answer in time".to_owned())))
-    }
+fn not_unlinked(why: impl Into<String>) -> ManagerError {
+    ManagerError::NotUnlinked(why.into())
 }

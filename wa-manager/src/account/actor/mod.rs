@@ -213,8 +213,14 @@ impl Actor {
         }
     }
 
-    pub(crate) async fn run(mut self, begin: Begin, mailbox: &mut mpsc::Receiver<Command>) -> End {
-        let end = match self.work(begin, mailbox).await {
+    /// Does what is wanted first, then what comes in.
+    pub(crate) async fn run(
+        mut self,
+        begin: Begin,
+        wanted: Option<Command>,
+        mailbox: &mut mpsc::Receiver<Command>,
+    ) -> End {
+        let end = match self.work(begin, wanted, mailbox).await {
             Ok(end) | Err(Lost(end)) => end,
         };
         self.end_client().await;
@@ -232,9 +238,20 @@ impl Actor {
         end
     }
 
-    async fn work(&mut self, begin: Begin, mailbox: &mut mpsc::Receiver<Command>) -> Result<End, Lost> {
+    async fn work(
+        &mut self,
+        begin: Begin,
+        wanted: Option<Command>,
+        mailbox: &mut mpsc::Receiver<Command>,
+    ) -> Result<End, Lost> {
         self.after_gate();
         Box::pin(self.begin(begin)).await?;
+        if let Some(command) = wanted {
+            if let Some(end) = Box::pin(self.obey(command)).await? {
+                return Ok(end);
+            }
+            Box::pin(self.gate_status()).await?;
+        }
         // What is done is boxed: an account that waits is small.
         loop {
             // However much comes in, what is due is due.

@@ -13,7 +13,7 @@ use wa_core::crypto::SystemRandom;
 
 use super::client::{Left, end_left};
 use super::crashes::Crashes;
-use super::damaged::{Damaged, Unread};
+use super::damaged::{Damaged, Unread, Wish};
 use super::gatekeeping::gate_config;
 use super::{Actor, Begin, Command, End};
 use crate::account::{AccountRecord, AccountSnapshot, Reason, ReasonKind};
@@ -49,6 +49,7 @@ pub(crate) async fn supervise(
     let mut begin = Begin::Fresh;
     let left = Left::default();
     let mut failures = 0_u32;
+    let mut wish = None;
     let damaged = |what| Damaged::new(&shared, &id, &snapshot, what);
     let unread = |reason| Unread { shared: &shared, id: &id, snapshot: &snapshot, reason };
     loop {
@@ -65,14 +66,14 @@ pub(crate) async fn supervise(
                 tracing::error!(account = %id, %error, "the manager's store failed");
                 failures = failures.saturating_add(1);
                 let unread = unread(Reason::new(ReasonKind::StoreFailed).detail(error.to_string()));
-                let is_end = if failures < PERSISTENT {
+                let end = if failures < PERSISTENT {
                     wait(&stop).await
                 } else {
                     unread.show();
-                    unread.refuse(mailbox, &stop, AGAIN_AFTER).await
+                    unread.refuse(mailbox, &stop, AGAIN_AFTER, &mut wish).await
                 };
-                if is_end {
-                    return End::Shutdown;
+                if let Some(end) = end {
+                    return end;
                 }
                 continue;
             }
@@ -80,29 +81,34 @@ pub(crate) async fn supervise(
                 let what = text_of(&*panic);
                 let is_too_often = crashes.add(shared.clock.boot());
                 tracing::error!(account = %id, is_too_often, "reading the account crashed");
-                let is_end = if is_too_often || matches!(begin, Begin::Quarantined(_)) {
+                let end = if is_too_often || matches!(begin, Begin::Quarantined(_)) {
                     let unread = unread(Reason::new(ReasonKind::Quarantined).detail(what.clone()));
                     if let Err(error) = unread.tell().await {
                         tracing::error!(account = %id, %error, "the manager's store failed");
                     }
                     unread.show();
                     begin = Begin::Quarantined(what);
-                    unread.refuse(mailbox, &stop, SELDOM).await
+                    unread.refuse(mailbox, &stop, SELDOM, &mut wish).await
                 } else {
                     wait(&stop).await
                 };
-                if is_end {
-                    return End::Shutdown;
+                if let Some(end) = end {
+                    return end;
                 }
                 continue;
             }
         };
         failures = 0;
+        if wish == Some(Wish::Stop) {
+            // It connects not even for a moment.
+            begin = Begin::Fresh;
+        }
+        let wanted = wish.take().map(Wish::command);
         let beyond = (Arc::clone(&left), Arc::clone(ending));
         let (seen, shown) = (snapshot.clone(), shown.clone());
         let actor = Actor::new(Arc::clone(&shared), record, seen, shown, gate, stop.clone(), beyond);
         // After a panic the actor is gone with all that it had; only the mailbox stays, which has no state.
-        let what = match AssertUnwindSafe(Box::pin(actor.run(begin, mailbox))).catch_unwind().await {
+        let what = match AssertUnwindSafe(Box::pin(actor.run(begin, wanted, mailbox))).catch_unwind().await {
             Ok(End::Damaged(what)) => return damaged(what).stand(mailbox, &stop, ending).await,
             Ok(end) => return end,
             Err(panic) => text_of(&*panic),
@@ -111,8 +117,8 @@ pub(crate) async fn supervise(
         let is_too_often = crashes.add(shared.clock.boot());
         tracing::error!(account = %id, is_too_often, "the account crashed");
         begin = if is_too_often { Begin::Quarantined(what) } else { Begin::Again };
-        if wait(&stop).await {
-            return End::Shutdown;
+        if let Some(end) = wait(&stop).await {
+            return end;
         }
     }
 }
@@ -134,10 +140,10 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("a panic").chars().take(LONGEST).collect()
 }
 
-/// Waits a moment. Whether the manager ends.
-async fn wait(stop: &CancellationToken) -> bool {
+/// Waits a moment. How it ends, if the manager does.
+async fn wait(stop: &CancellationToken) -> Option<End> {
     tokio::select! {
-        () = stop.cancelled() => true,
-        () = tokio::time::sleep(AGAIN_AFTER) => false,
+        () = stop.cancelled() => Some(End::Shutdown),
+        () = tokio::time::sleep(AGAIN_AFTER) => None,
     }
 }

@@ -7,13 +7,14 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 use wa_core::Message;
 use wa_core::client::ReachoutTimelock;
+use wa_core::message::MessageKey;
 use wa_types::{Jid, MessageId, UnixMillis};
 
 use super::scene::{DAY, HOUR, MINUTE, Scene, T, id, on_each, pn, text_to};
 use crate::account::AccountStatus;
 use crate::event::EventKind;
 use crate::sending::{Decision, Fate, GateConfig, Next, Recipient, SendError, SendRequest, Start};
-use crate::store::{ManagerStoreError, MemoryManagerStore};
+use crate::store::{Changes, ManagerStoreError, MemoryManagerStore};
 use crate::trust::{
     Admission, BanCode, Deed, Lane, OnLimit, ReservationState, RestrictionKind, Scope, Signal, TrustLevel,
     TrustTable,
@@ -30,6 +31,8 @@ on_each! {
     what_never_left_is_counted_no_more,
     a_key_leads_to_the_first_message,
     a_key_of_a_message_to_somebody_leads_to_nobody_else,
+    a_key_or_an_id_of_a_message_to_a_group_leads_to_no_other_chat,
+    what_was_counted_for_a_group_before_chats_were_kept_is_not_compared,
     a_refused_stranger_is_left_alone_until_they_write,
     three_refusals_close_first_contacts,
     a_time_lock_closes_the_lane_and_blames_nobody,
@@ -180,6 +183,60 @@ async fn a_key_of_a_message_to_somebody_leads_to_nobody_else(mut scene: Scene) {
     scene.gate.settle(&first.id, Fate::Sent { at: None, chat: None }).await.unwrap();
     assert!(matches!(scene.ask(&request("2")).await, Err(SendError::InvalidRecipient)));
     assert_eq!(scene.sent_today(), 1);
+}
+
+async fn a_key_or_an_id_of_a_message_to_a_group_leads_to_no_other_chat(mut scene: Scene) {
+    let chats = ["5-1@g.us", "5-2@g.us", "status@broadcast", "2@s.whatsapp.net"];
+    let to = |chat: &str| SendRequest::new(chat.parse().unwrap(), Message::text("hello"));
+    let revoke = |chat: &str| {
+        let chat: Jid = chat.parse().unwrap();
+        SendRequest::new(chat.clone(), Message::delete(MessageKey::own(&chat, MessageId::new("A"))))
+    };
+    for (key, of) in [("a", &to as &dyn Fn(&str) -> SendRequest), ("b", &revoke)] {
+        for first in ["5-1@g.us", "status@broadcast"] {
+            scene.pass(HOUR);
+            let key = format!("{key} {first}");
+            let Ok(Decision::Send(sent)) = scene.ask(&of(first).idempotency_key(&key)).await else {
+                panic!()
+            };
+            for is_settled in [false, true] {
+                if is_settled {
+                    let sent_at = Fate::Sent { at: None, chat: None };
+                    scene.gate.settle(&sent.id, sent_at).await.unwrap();
+                }
+                for other in chats.into_iter().filter(|chat| *chat != first) {
+                    for request in [of(other).idempotency_key(&key), of(other).id(sent.id.clone())] {
+                        let asked = scene.ask(&request).await;
+                        assert!(
+                            matches!(asked, Err(SendError::InvalidRecipient)),
+                            "{first} {other} {asked:?}"
+                        );
+                    }
+                }
+                match scene.ask(&of(first).idempotency_key(&key)).await {
+                    Ok(Decision::Send(again)) => assert_eq!((&again.id, is_settled), (&sent.id, false)),
+                    Ok(Decision::Done(receipt)) => assert_eq!((&receipt.id, is_settled), (&sent.id, true)),
+                    asked => panic!("{asked:?}"),
+                }
+            }
+        }
+    }
+}
+
+async fn what_was_counted_for_a_group_before_chats_were_kept_is_not_compared(mut scene: Scene) {
+    let to = |chat: &str| SendRequest::new(chat.parse().unwrap(), Message::text("hello"));
+    let Ok(Decision::Send(sent)) = scene.ask(&to("5-1@g.us")).await else { panic!() };
+    let mut record = scene.store.reservation(&id(), sent.id.as_str()).await.unwrap().unwrap();
+    record.reservation.chat = None;
+    let stored = serde_json::to_value(&record.reservation).unwrap();
+    assert!(stored.get("chat").is_none(), "as it was stored before: {stored}");
+    let mut changes = Changes::new();
+    changes.put_reservation(record);
+    scene.store.commit(changes).await.unwrap();
+    let Ok(Decision::Send(again)) = scene.ask(&to("5-2@g.us").id(sent.id.clone())).await else { panic!() };
+    assert!(again.is_again);
+    let person = scene.ask(&text_to("2", "hello").id(sent.id)).await;
+    assert!(matches!(person, Err(SendError::InvalidRecipient)), "{person:?}");
 }
 
 fn lock(is_active: bool, until: UnixMillis) -> ReachoutTimelock {

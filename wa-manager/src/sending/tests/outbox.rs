@@ -21,6 +21,7 @@ on_each! {
     chats_take_turns,
     a_restriction_is_looked_at_again,
     a_key_leads_to_what_waits,
+    a_key_of_what_waits_leads_to_no_other_chat,
     an_account_that_is_away_keeps_what_is_to_wait,
     what_is_sealed_later_does_not_wait,
     the_outbox_is_bounded,
@@ -176,6 +177,32 @@ async fn a_key_leads_to_what_waits(mut scene: Scene) {
     let second = enqueue(&mut scene, request(), HOUR).await;
     assert_eq!(first.id, second.id);
     assert_eq!(scene.gate.outbox().len(), 1);
+}
+
+async fn a_key_of_what_waits_leads_to_no_other_chat(mut scene: Scene) {
+    scene.gate.note_status(AccountStatus::Disconnected).await.unwrap();
+    let chats = ["5-1@g.us", "5-2@g.us", "status@broadcast", "1@s.whatsapp.net", "2@s.whatsapp.net"];
+    let to = |chat: &str| SendRequest::new(chat.parse().unwrap(), Message::text("hello"));
+    for first in ["5-1@g.us", "status@broadcast", "1@s.whatsapp.net"] {
+        let queued = enqueue(&mut scene, to(first).idempotency_key(first), HOUR).await;
+        for other in chats.into_iter().filter(|chat| *chat != first) {
+            for request in [to(other).idempotency_key(first), to(other).id(queued.id.clone())] {
+                let asked = scene.ask(&request.on_limit(OnLimit::Enqueue { deadline: HOUR })).await;
+                assert!(matches!(asked, Err(SendError::InvalidRecipient)), "{first} {other} {asked:?}");
+            }
+        }
+        let again = enqueue(&mut scene, to(first).idempotency_key(first), HOUR).await;
+        assert_eq!(again.id, queued.id);
+    }
+    // The same person under an address that nobody named with the other one yet; and under both.
+    let of_first =
+        || to("7@lid").idempotency_key("1@s.whatsapp.net").on_limit(OnLimit::Enqueue { deadline: HOUR });
+    let (pn, lid): (Jid, Jid) = (pn("1"), "7@lid".parse().unwrap());
+    for recipient in [Recipient::of(&lid), Recipient::with_addresses(&lid, Some(&pn), Some(&lid))] {
+        let asked = scene.gate.ask(&of_first(), &recipient).await;
+        assert!(matches!(asked, Ok(Decision::Queued(_))), "{asked:?}");
+    }
+    assert_eq!(scene.gate.outbox().len(), 3);
 }
 
 async fn an_account_that_is_away_keeps_what_is_to_wait(mut scene: Scene) {

@@ -14,6 +14,8 @@ use crate::store::tests::{account, id};
 use crate::store::{MemoryManagerStore, SqliteManagerStore};
 
 const ENDPOINT: &str = "broker";
+/// When each clock begins, and all messages come.
+const BEGAN: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// The runtime's time, which tests can hold.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ impl RuntimeClock {
 #[expect(clippy::disallowed_methods, reason = "the time of a test")]
 impl Clock for RuntimeClock {
     fn wall(&self) -> UnixMillis {
-        UnixMillis(1_700_000_000_000 + u64::try_from(self.boot().as_millis()).unwrap())
+        BEGAN.after(self.boot())
     }
 
     fn boot(&self) -> Duration {
@@ -103,11 +105,20 @@ struct Running {
 
 impl Running {
     async fn start(store: Arc<dyn ManagerStore>, sink: &Arc<Script>, policy: DeliveryPolicy) -> Self {
+        Self::start_at(store, sink, policy, RuntimeClock::new()).await
+    }
+
+    async fn start_at(
+        store: Arc<dyn ManagerStore>,
+        sink: &Arc<Script>,
+        policy: DeliveryPolicy,
+        clock: Arc<RuntimeClock>,
+    ) -> Self {
         let (hub, tail) = Hub::new(Arc::clone(&store), 8).await.unwrap();
         let dispatcher = Dispatcher::new(DispatcherParts {
             store: Arc::clone(&store),
             hub: hub.clone(),
-            clock: RuntimeClock::new(),
+            clock,
             sink: Arc::<Script>::clone(sink),
             endpoint: ENDPOINT.into(),
             filter: EventFilter { kinds: vec![EventKind::MessageReceived], ..EventFilter::default() },
@@ -169,7 +180,7 @@ async fn push(store: &dyn ManagerStore, of: impl IntoIterator<Item = u8>) {
             tenant: TenantId::default(),
             account: Some(id(of)),
             kind: EventKind::MessageReceived,
-            at: UnixMillis(0),
+            at: BEGAN,
             data: json!({}),
         });
     }
@@ -296,6 +307,38 @@ async fn dead_letters_are_kept_and_tried_once_more_when_somebody_says_so() {
     assert_eq!(sink.taken(), [1, 3, 4, 2]);
     running.end().await;
     assert_eq!(store.dead_letters(ENDPOINT, all).await.unwrap(), []);
+}
+
+/// The day counts from when it happened.
+#[tokio::test(start_paused = true)]
+async fn a_restart_does_not_begin_the_day_of_an_event_anew() {
+    let clock = RuntimeClock::new();
+    let hour = Duration::from_secs(3600);
+    // The first one is never taken; the one behind it is at its third try.
+    let sink = Script::new(|event, attempt| match (event.seq, attempt) {
+        (2, 3) => Outcome::Taken,
+        _ => failed(),
+    });
+    let store = Arc::new(MemoryManagerStore::new());
+    put_accounts(&*store).await;
+    let start = || {
+        let store = Arc::<MemoryManagerStore>::clone(&store);
+        Running::start_at(store, &sink, DeliveryPolicy::default(), Arc::clone(&clock))
+    };
+    let running = start().await;
+    running.push([1, 1]).await;
+    tokio::time::sleep(hour * 20).await;
+    running.end().await;
+    assert!(sink.taken().is_empty());
+    let running = start().await;
+    sink.wait_for(1).await;
+    running.end().await;
+    let all = DeadLetterQuery { limit: 9, ..DeadLetterQuery::default() };
+    let letters = store.dead_letters(ENDPOINT, all).await.unwrap();
+    let [letter] = &letters[..] else { panic!("{letters:?}") };
+    let age = letter.at.since(BEGAN);
+    assert!((hour * 24..hour * 25).contains(&age), "{age:?}");
+    assert_eq!((letter.event.seq, sink.taken()), (1, vec![2]));
 }
 
 /// R090: what an endpoint did not take of an account goes with it.

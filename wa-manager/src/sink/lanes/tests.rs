@@ -9,6 +9,8 @@ use crate::ids::{EventId, TenantId};
 const SECOND: Duration = Duration::from_secs(1);
 /// The chance of exactly 100 %.
 const EXACT: u64 = 200;
+/// The moment at which all events happened.
+const WALL: UnixMillis = UnixMillis(0);
 
 fn event(seq: u64, of: u8) -> EventRecord {
     EventRecord {
@@ -55,15 +57,15 @@ fn events_of_an_account_leave_one_after_the_other_and_those_of_others_beside_the
     assert_eq!([first, second, third], [1, 3, 4]);
     assert_eq!(lanes.poll(SECOND), Poll::Wait(None));
     assert_eq!(lanes.progress().all, 0);
-    lanes.settle(&rui, Outcome::Taken, SECOND, EXACT);
-    lanes.settle(&manager, Outcome::Taken, SECOND, EXACT);
+    lanes.settle(&rui, Outcome::Taken, SECOND, WALL, EXACT);
+    lanes.settle(&manager, Outcome::Taken, SECOND, WALL, EXACT);
     // The first account holds all others back; that of the second is written.
     let of_rui = AccountId::of([2; 16]);
     assert_eq!(lanes.progress(), Progress { all: 0, further: vec![(of_rui, 3)] });
-    lanes.settle(&ana, Outcome::Taken, SECOND, EXACT);
+    lanes.settle(&ana, Outcome::Taken, SECOND, WALL, EXACT);
     assert_eq!(lanes.progress().all, 1);
     assert_eq!(next(&mut lanes, SECOND), (ana.clone(), 2, 1));
-    lanes.settle(&ana, Outcome::Taken, SECOND, EXACT);
+    lanes.settle(&ana, Outcome::Taken, SECOND, WALL, EXACT);
     assert_eq!(lanes.progress(), Progress { all: 4, further: vec![] });
 }
 
@@ -72,11 +74,11 @@ fn what_fails_is_tried_again_before_what_comes_after_it() {
     let mut lanes = lanes(false);
     see(&mut lanes, &[(1, 1), (2, 1), (3, 1)]);
     let (key, ..) = next(&mut lanes, SECOND);
-    let settled = lanes.settle(&key, failed(), SECOND, EXACT).unwrap();
+    let settled = lanes.settle(&key, failed(), SECOND, WALL, EXACT).unwrap();
     assert_eq!(settled.fate, Fate::Waits);
     assert_eq!(lanes.poll(SECOND), Poll::Wait(Some(SECOND * 6)));
     assert_eq!(next(&mut lanes, SECOND * 6), (key.clone(), 1, 2));
-    lanes.settle(&key, Outcome::Taken, SECOND * 6, EXACT);
+    lanes.settle(&key, Outcome::Taken, SECOND * 6, WALL, EXACT);
     // The others were let go, and are read again.
     let read = Work::Read { key: key.clone(), after: 1, up_to: 3 };
     assert_eq!(lanes.poll(SECOND * 6), Poll::Work(read));
@@ -87,9 +89,9 @@ fn what_fails_is_tried_again_before_what_comes_after_it() {
     see(&mut lanes, &[(4, 1)]);
     lanes.fill(&key, Some((vec![event(2, 1), event(3, 1)], 3)), SECOND * 7);
     assert_eq!(next(&mut lanes, SECOND * 7), (key.clone(), 2, 1));
-    lanes.settle(&key, Outcome::Taken, SECOND * 7, EXACT);
+    lanes.settle(&key, Outcome::Taken, SECOND * 7, WALL, EXACT);
     assert_eq!(next(&mut lanes, SECOND * 7), (key.clone(), 3, 1));
-    lanes.settle(&key, Outcome::Taken, SECOND * 7, EXACT);
+    lanes.settle(&key, Outcome::Taken, SECOND * 7, WALL, EXACT);
     assert_eq!(lanes.progress().all, 3);
     let read = Work::Read { key: key.clone(), after: 3, up_to: 4 };
     assert_eq!(lanes.poll(SECOND * 7), Poll::Work(read));
@@ -105,7 +107,7 @@ fn of_a_deleted_account_nothing_is_delivered_but_what_is_under_way() {
     see(&mut lanes, &[(1, 1), (2, 1), (3, 2), (4, 3)]);
     let (ana, ..) = next(&mut lanes, SECOND);
     let (rui, ..) = next(&mut lanes, SECOND);
-    lanes.settle(&rui, failed(), SECOND, EXACT);
+    lanes.settle(&rui, failed(), SECOND, WALL, EXACT);
     let (eva, ..) = next(&mut lanes, SECOND);
     for (of, by) in [(1, 5), (2, 6)] {
         lanes.forget(&AccountId::of([of; 16]), by);
@@ -114,10 +116,10 @@ fn of_a_deleted_account_nothing_is_delivered_but_what_is_under_way() {
     // What waited for another try is not tried again.
     assert_eq!(next(&mut lanes, SECOND), (rui.clone(), 6, 1));
     // No other try, and no dead letter.
-    assert_eq!(lanes.settle(&ana, failed(), SECOND, EXACT).unwrap().fate, Fate::Taken);
+    assert_eq!(lanes.settle(&ana, failed(), SECOND, WALL, EXACT).unwrap().fate, Fate::Taken);
     assert_eq!(next(&mut lanes, SECOND), (ana.clone(), 5, 1));
     for key in [&eva, &rui, &ana] {
-        lanes.settle(key, Outcome::Taken, SECOND, EXACT);
+        lanes.settle(key, Outcome::Taken, SECOND, WALL, EXACT);
     }
     assert_eq!(lanes.progress().all, 6);
     assert_eq!(lanes.poll(SECOND * 600), Poll::Wait(None));
@@ -131,10 +133,10 @@ fn what_was_read_of_an_account_that_is_deleted_meanwhile_is_not_delivered() {
     lanes.replay(SECOND);
     let (ana, ..) = next(&mut lanes, SECOND);
     let Poll::Work(Work::Read { key: replay, .. }) = lanes.poll(SECOND) else { panic!("no read") };
-    lanes.settle(&ana, failed(), SECOND, EXACT);
+    lanes.settle(&ana, failed(), SECOND, WALL, EXACT);
     let later = SECOND * 60;
     assert_eq!(next(&mut lanes, later), (ana.clone(), 1, 2));
-    lanes.settle(&ana, Outcome::Taken, later, EXACT);
+    lanes.settle(&ana, Outcome::Taken, later, WALL, EXACT);
     let Poll::Work(Work::Read { .. }) = lanes.poll(later) else { panic!("no read") };
     lanes.forget(&AccountId::of([1; 16]), 3);
     lanes.fill(&ana, Some((vec![event(2, 1)], 2)), later);
@@ -155,13 +157,41 @@ fn what_is_refused_three_times_is_a_dead_letter_and_the_next_one_goes_on() {
     for tries in 1..=3 {
         let (key, seq, attempt) = next(&mut lanes, now);
         assert_eq!((seq, attempt), (1, tries));
-        let settled = lanes.settle(&key, refused(), now, EXACT).unwrap();
+        let settled = lanes.settle(&key, refused(), now, WALL, EXACT).unwrap();
         let expected =
             if tries < 3 { Fate::Waits } else { Fate::Dead { tries, reason: "status 400".into() } };
         assert_eq!(settled.fate, expected);
         now += SECOND * 60;
     }
     assert_eq!(lanes.progress().all, 1);
+}
+
+/// It counts from when it happened, but what waited behind another is tried some times.
+#[test]
+fn what_is_a_day_old_is_given_up_after_three_tries() {
+    let mut lanes = lanes(false);
+    see(&mut lanes, &[(1, 1), (2, 1)]);
+    let (mut now, late) = (SECOND, WALL.after(DeliveryPolicy::default().give_up_after));
+    let (key, ..) = next(&mut lanes, now);
+    assert_eq!(lanes.settle(&key, failed(), now, WALL, EXACT).unwrap().fate, Fate::Waits);
+    for (number, last) in [(1, 3), (2, 3)] {
+        let first = if number == 1 { 2 } else { 1 };
+        for tries in first..=last {
+            now += SECOND * 900;
+            let at = loop {
+                match lanes.poll(now) {
+                    Poll::Work(Work::Deliver { event, attempt, .. }) => break (event.seq, attempt),
+                    Poll::Work(Work::Read { key, .. }) => lanes.fill(&key, Some((vec![event(2, 1)], 2)), now),
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!(at, (number, tries));
+            let fate = lanes.settle(&key, failed(), now, late, EXACT).unwrap().fate;
+            let given_up = Fate::Dead { tries, reason: "down".into() };
+            assert_eq!(fate, if tries < last { Fate::Waits } else { given_up });
+        }
+    }
+    assert_eq!(lanes.progress().all, 2);
 }
 
 #[test]
@@ -172,16 +202,16 @@ fn after_twenty_failures_one_event_is_tried_until_one_is_taken() {
     let mut turns = Vec::new();
     for _ in 0..20 {
         let (key, ..) = next(&mut lanes, SECOND);
-        turns.extend(lanes.settle(&key, failed(), SECOND, EXACT).unwrap().turn);
+        turns.extend(lanes.settle(&key, failed(), SECOND, WALL, EXACT).unwrap().turn);
     }
     assert_eq!(turns, [Turn::Worse]);
     let probe_at = SECOND * 301;
     assert_eq!(lanes.poll(SECOND * 20), Poll::Wait(Some(probe_at)));
     let (key, ..) = next(&mut lanes, probe_at);
     assert_eq!(lanes.poll(probe_at * 3), Poll::Wait(None));
-    assert_eq!(lanes.settle(&key, failed(), probe_at, EXACT).unwrap().turn, None);
+    assert_eq!(lanes.settle(&key, failed(), probe_at, WALL, EXACT).unwrap().turn, None);
     let (key, ..) = next(&mut lanes, SECOND * 601);
-    let settled = lanes.settle(&key, Outcome::Taken, SECOND * 601, EXACT).unwrap();
+    let settled = lanes.settle(&key, Outcome::Taken, SECOND * 601, WALL, EXACT).unwrap();
     assert_eq!(settled.turn, Some(Turn::Better));
     // Now as many as may be under way.
     for _ in 0..DeliveryPolicy::default().at_once {
@@ -196,8 +226,8 @@ fn parallel_events_overtake_each_other() {
     see(&mut lanes, &[(1, 1), (2, 1), (3, 1)]);
     let first = next(&mut lanes, SECOND).0;
     let second = next(&mut lanes, SECOND).0;
-    lanes.settle(&second, Outcome::Taken, SECOND, EXACT);
-    lanes.settle(&first, failed(), SECOND, EXACT);
+    lanes.settle(&second, Outcome::Taken, SECOND, WALL, EXACT);
+    lanes.settle(&first, failed(), SECOND, WALL, EXACT);
     assert_eq!(lanes.progress(), Progress { all: 0, further: vec![] });
     assert_eq!(next(&mut lanes, SECOND).1, 3);
     assert!(lanes.has_room());
@@ -240,7 +270,7 @@ fn dead_letters_are_read_until_there_are_none() {
     assert_eq!(lanes.progress(), Progress { all: 20, further: vec![] });
     // Others are marked meanwhile.
     lanes.replay(SECOND);
-    lanes.settle(&Key::Replay, Outcome::Taken, SECOND, EXACT);
+    lanes.settle(&Key::Replay, Outcome::Taken, SECOND, WALL, EXACT);
     assert_eq!(lanes.progress(), Progress { all: 20, further: vec![] });
     assert_eq!(lanes.poll(SECOND), read(0));
     lanes.fill(&Key::Replay, Some((vec![], 0)), SECOND);
@@ -314,7 +344,7 @@ proptest! {
                         Some(2) => Outcome::Refused { reason: "status 400".into() },
                         _ => Outcome::Taken,
                     };
-                    let settled = lanes.settle(&key, outcome, now, EXACT).unwrap();
+                    let settled = lanes.settle(&key, outcome, now, WALL, EXACT).unwrap();
                     prop_assert_eq!(&settled.event, &event);
                     if let Fate::Taken | Fate::Dead { .. } = settled.fate {
                         prop_assert!(!done.contains(&event));
