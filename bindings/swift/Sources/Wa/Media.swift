@@ -26,8 +26,16 @@ public struct MediaIterator: AsyncIteratorProtocol {
     }
 }
 
-extension Client {
-    /// Encrypts a file and uploads it: what comes back is for a message. It is read in pieces, and never held whole.
+/// What uploads files: a client, and an account of a manager, which says `WaError.Unavailable` while it is not ready. What
+/// comes back is for a message.
+public protocol MediaUploader {
+    func upload(kind: MediaKind) throws -> MediaWriter
+    func uploadBytes(bytes: Data, kind: MediaKind) async throws -> Attachment
+    func uploadFile(path: String, kind: MediaKind) async throws -> Attachment
+}
+
+extension MediaUploader {
+    /// Encrypts a file and uploads it. It is read in pieces, and never held whole.
     public func upload(contentsOf file: URL, kind: MediaKind) async throws -> Attachment {
         try await uploadFile(path: file.path, kind: kind)
     }
@@ -48,7 +56,9 @@ extension Client {
     where Pieces.Element == Data {
         try await upload(kind: kind).feed(pieces)
     }
+}
 
+extension Client: MediaUploader {
     /// Downloads a file to this place. It is there when it is whole and proven, in place of what was there before.
     public func download(_ file: Attachment, to place: URL) async throws {
         try await downloadFile(file: file, path: place.path)
@@ -65,32 +75,9 @@ extension Client {
     }
 }
 
-/// The same for an account of a manager, where a message that came stands for its file: that is taken from where the
-/// account's settings keep files, or else is fetched and kept there.
-extension Account {
-    /// Encrypts a file and uploads it: what comes back is for a message. It is read in pieces, and never held whole.
-    /// `WaError.Unavailable` while the account is not ready.
-    public func upload(contentsOf file: URL, kind: MediaKind) async throws -> Attachment {
-        try await uploadFile(path: file.path, kind: kind)
-    }
-
-    /// Encrypts bytes and uploads them. For small files.
-    public func upload(_ bytes: Data, kind: MediaKind) async throws -> Attachment {
-        try await uploadBytes(bytes: bytes, kind: kind)
-    }
-
-    /// Encrypts a file that comes in pieces of any size, and uploads it. No more than half a MiB of it waits here.
-    public func upload<Pieces: AsyncSequence>(pieces: Pieces, kind: MediaKind) async throws -> Attachment
-    where Pieces.Element == Data {
-        try await upload(kind: kind).feed(pieces)
-    }
-
-    /// Encrypts a file whose pieces are made as they are asked for, and uploads it.
-    public func upload<Pieces: Sequence>(pieces: Pieces, kind: MediaKind) async throws -> Attachment
-    where Pieces.Element == Data {
-        try await upload(kind: kind).feed(pieces)
-    }
-
+/// A message that came stands for its file: that is taken from where the account's settings keep files, or else is fetched
+/// and kept there.
+extension Account: MediaUploader {
     /// Writes the file of a message to this place. It is there when it is whole, in place of what was there before. One that
     /// the service has no more is asked of the phone, which may take a minute.
     public func download(_ message: InboundMessage, to place: URL) async throws {

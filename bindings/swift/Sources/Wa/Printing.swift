@@ -1,7 +1,10 @@
 /// Prints its case and fields. What links a phone to the account is not for logs, and prints as dots.
 extension Event: CustomStringConvertible, CustomDebugStringConvertible {
     public var description: String {
-        let secrets = ["pairingQr": "text", "pairingCode": "code", "passkeyChallenge": "options", "passkeyCode": "code"]
+        let secrets = [
+            "pairingQr": "text", "pairingCode": "code", "passkeyChallenge": "options", "passkeyCode": "code",
+            "reuploaded": "place",
+        ]
         // Reflection does not tell the name of a case without fields.
         if case .connected = self { return "connected" }
         return printed(self, without: secrets)

@@ -1,3 +1,4 @@
+import Foundation
 import Wa
 
 /// What concerns a whole process, each in one of its own: the tests run this with the name of one.
@@ -7,6 +8,7 @@ struct Processes {
         switch CommandLine.arguments.dropFirst().first {
         case "shutdown": try await shutdownEndsEverything()
         case "streams": try await endsWithStreamsOpen()
+        case "logs": try await logsToStandardError()
         default: fatalError("say which")
         }
     }
@@ -25,6 +27,22 @@ struct Processes {
         } catch WaError.Closed(let code, _, _, _) {
             print("closed", code)
         }
+    }
+
+    /// Prints what is first on standard error.
+    static func logsToStandardError() async throws {
+        let errors = Pipe()
+        dup2(errors.fileHandleForWriting.fileDescriptor, STDERR_FILENO)
+        forwardLogs(level: .debug)
+        let server = try await TestServer.start()
+        let phone = try server.phone(name: "anna")
+        try await withClient(.memory(), ClientOptions(testServer: server)) { client in
+            for await event in client.events() {
+                if case .pairingQr(let text, _) = event { try await phone.scan(qr: text) }
+                if case .connected = event { break }
+            }
+        }
+        print(String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self))
     }
 
     /// Somebody waits for events, somebody listens, and the process ends.

@@ -17,6 +17,16 @@ final class ProcessTests: XCTestCase {
         XCTAssertEqual(ended.code, 0)
     }
 
+    #if os(Linux)
+    /// Elsewhere they go to the system's log.
+    func testLogsAreOnStandardError() throws {
+        let ended = try run("logs")
+        XCTAssertEqual(ended.code, 0)
+        let line = #"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ debug wa_core\S*: \S"#
+        XCTAssertNotNil(ended.text.range(of: line, options: .regularExpression), ended.text)
+    }
+    #endif
+
     private var products: URL {
         #if os(macOS)
         Bundle(for: Self.self).bundleURL.deletingLastPathComponent()
