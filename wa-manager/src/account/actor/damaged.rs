@@ -248,7 +248,8 @@ impl<'a> Damaged<'a> {
         while let Some(Some(command)) = stop.run_until_cancelled(mailbox.recv()).await {
             match command {
                 Command::Delete(how, reply) => {
-                    if self.unread.obey_delete(how, reply).await {
+                    let is_deleted = self.unread.obey_delete(how, reply).await;
+                    if is_deleted {
                         return End::Deleted;
                     }
                 }
