@@ -167,22 +167,20 @@ def test_a_process_that_ends_while_it_is_called() -> None:
     done = run(
         """
         import asyncio, logging, time, wa
-        from wa import EventListener
 
         logging.basicConfig(level=logging.DEBUG, filename="/dev/null")
         wa.forward_logs(logging.DEBUG)
 
-        class Slow(EventListener):
-            def on_event(self, event):
-                started.set()
-                time.sleep(0.2)
+        def slow(event):
+            started.set()
+            time.sleep(0.2)
 
         async def main():
             server = await wa.TestServer.start()
             client = await wa.connect(wa.Store.memory(), test_server=server)
             loop = asyncio.get_running_loop()
             started.set = lambda: loop.call_soon_threadsafe(begun.set)
-            listening = client.listen(Slow())
+            listening = wa.listen(client, slow)
             await begun.wait()
             kept.append((server, client, listening))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wa
@@ -515,50 +517,85 @@ async def test_a_listener_that_throws(server: wa.TestServer) -> None:
     anna, bob = server.phone("anna"), server.phone("bob")
     heard: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
+    # Also what is no `Exception`.
+    thrown = {"one": ValueError("not this one"), "two": SystemExit(2), "three": asyncio.CancelledError()}
 
-    class Listener(wa.EventListener):
-        def on_event(self, event: wa.Event) -> None:
-            if isinstance(event, wa.Event.MESSAGE):
-                text = event.message.text or ""
-                if text == "one":
-                    raise ValueError("not this one")
-                loop.call_soon_threadsafe(heard.put_nowait, text)
+    def hear(event: wa.Event) -> None:
+        if isinstance(event, wa.Event.MESSAGE):
+            text = event.message.text or ""
+            if text in thrown:
+                raise thrown[text]
+            loop.call_soon_threadsafe(heard.put_nowait, text)
 
     store = wa.Store.memory()
     async with wa.connect(store, test_server=server) as client:
         await pair(client, anna)
-        subscription = client.listen(Listener())
-        for text in ("one", "two"):
+        subscription = wa.listen(client, hear)
+        for text in (*thrown, "four"):
             await bob.send_text(anna.address(), text)
         async with timeout(PATIENCE):
-            assert await heard.get() == "two"
-            assert await subscription.failed()
+            assert await heard.get() == "four"
         failures = subscription.failures()
-        assert len(failures) == 1 and "not this one" in failures[0].reason
-        assert failures[0].number is not None
+        reasons = ["ValueError: not this one", "SystemExit: 2", "asyncio.exceptions.CancelledError"]
+        assert [failure.reason for failure in failures] == reasons
         await client.send(bob.address(), wa.Message.text("still here"))
         # What comes after it waits for who takes it.
         subscription.stop()
         async with timeout(PATIENCE):
             assert not await subscription.failed(), "what it was at is confirmed"
-        await bob.send_text(anna.address(), "three")
+        await bob.send_text(anna.address(), "five")
         stream = client.events()
         async with timeout(PATIENCE):
             async for event in wa.events(client):
                 if isinstance(event, wa.Event.MESSAGE):
-                    assert event.message.text == "three"
+                    assert event.message.text == "five"
                     stream.confirm(event.message.number)
                     break
     # What it threw over comes again after a restart, and nothing else.
     async with wa.connect(store, test_server=server) as client:
-        again = await next_message(client)
-        assert (again.text, again.number) == ("one", failures[0].number)
-        await bob.send_text(anna.address(), "four")
+        await bob.send_text(anna.address(), "six")
+        again: list[tuple[str | None, int | None]] = []
         async with timeout(PATIENCE):
             async for event in wa.events(client):
-                if isinstance(event, wa.Event.MESSAGE) and event.message.number != again.number:
-                    assert event.message.text == "four"
-                    break
+                if isinstance(event, wa.Event.MESSAGE):
+                    if event.message.text == "six":
+                        break
+                    again.append((event.message.text, event.message.number))
+        assert again == list(zip(thrown, [failure.number for failure in failures], strict=True))
+
+
+async def test_a_listener_is_not_awaited(link: Link, server: wa.TestServer) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+
+    async def hear(event: wa.Event) -> None:
+        pass
+
+    class Hears:
+        async def __call__(self, event: wa.Event) -> None:
+            pass
+
+    listeners: list[Any] = [hear, partial(hear), Hears(), Hears().__call__]
+    for listener in listeners:
+        with pytest.raises(TypeError, match="async for"):
+            wa.listen(client, listener)
+    # What is seen only when it is called is told as a failure.
+    kept = []
+
+    def returns(event: wa.Event) -> Any:
+        kept.append(hear(event))
+        return kept[-1]
+
+    subscription = wa.listen(client, returns)
+    await bob.send_text(server.phone("anna").address(), "hello")
+    async with timeout(PATIENCE):
+        assert await subscription.failed()
+    assert subscription.failures()[0].reason == "TypeError: what a listener returned is not awaited"
+    subscription.stop()
+    async with timeout(PATIENCE):
+        while await subscription.failed():
+            subscription.failures()
+    for coroutine in kept:
+        coroutine.close()
 
 
 async def test_logs_arrive(server: wa.TestServer, caplog: pytest.LogCaptureFixture) -> None:

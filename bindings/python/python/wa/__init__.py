@@ -53,7 +53,6 @@ from ._native.wa import (
     CreatedGroup,
     DocumentOptions,
     Event,
-    EventListener,
     EventSelection,
     Group,
     GroupMember,
@@ -131,6 +130,7 @@ from ._native.wa import (
     verify_webhook,
 )
 from .errors import WaError
+from .listening import listen
 from .logs import forward_logs
 from .media import download, upload
 from .opening import connect, open_manager
@@ -163,7 +163,6 @@ __all__ = [
     "CreatedGroup",
     "DocumentOptions",
     "Event",
-    "EventListener",
     "EventSelection",
     "Group",
     "GroupMember",
@@ -243,6 +242,7 @@ __all__ = [
     "events",
     "forward_logs",
     "history",
+    "listen",
     "manager_events",
     "message_of_event",
     "open_manager",
