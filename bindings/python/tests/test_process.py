@@ -44,22 +44,43 @@ def test_shutdown_ends_everything() -> None:
 def test_a_process_that_ends_with_streams_open() -> None:
     done = run(
         """
-        import asyncio, threading, wa
+        import asyncio, os, threading, time, wa
 
-        async def main():
+        kept, waits, called = [], threading.Event(), threading.Event()
+
+        async def open_client():
             server = await wa.TestServer.start()
             client = await wa.connect(wa.Store.memory(), test_server=server)
-            asyncio.create_task(wait(client.events()))
+            kept.append((server, client))
+            return client
+
+        # A loop in a thread of its own: it took the first event, and waits for the next.
+        async def wait():
+            stream = (await open_client()).events()
+            kept.append(stream)
+            await stream.ready()
+            stream.drain(1000)
+            waiting = asyncio.ensure_future(stream.ready())
             await asyncio.sleep(0)
+            kept.append(waiting)
+            waits.set()
+            await waiting
 
-        async def wait(stream):
-            while await stream.ready():
-                stream.drain(1)
+        # A listener, which is at its first event when the interpreter ends.
+        async def listen():
+            kept.append(wa.listen(await open_client(), hear))
 
-        asyncio.run(main())
-        # A second loop, in a thread that nobody waits for.
-        threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
-        asyncio.run(main())
+        def hear(event):
+            called.set()
+            time.sleep(0.2)
+
+        threading.Thread(target=lambda: asyncio.run(wait()), daemon=True).start()
+        waits.wait()
+        asyncio.run(listen())
+        called.wait()
+        assert not any(one.done() for one in kept if isinstance(one, asyncio.Task))
+        threads = [open(f"/proc/self/task/{id}/comm").read().strip() for id in os.listdir("/proc/self/task")]
+        assert "wa-listener" in threads, threads
         print("done")
         """
     )
