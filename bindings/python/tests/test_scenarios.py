@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,18 @@ async def test_pair_by_passkey(server: wa.TestServer) -> None:
         assert len(bob.linked_devices()) == 1
 
 
+async def test_a_store_may_be_awaited_by_connect(server: wa.TestServer, store_path: Path) -> None:
+    async with wa.connect(wa.Store.sqlite(str(store_path)), test_server=server) as client:
+        device = await pair(client, server.phone("anna"))
+    # It was that file.
+    async with wa.connect(store_path, test_server=server) as client:
+        async with timeout(PATIENCE):
+            async for event in wa.events(client):
+                if isinstance(event, wa.Event.CONNECTED):
+                    break
+    assert server.phone("anna").linked_devices() == [device]
+
+
 async def test_text_both_ways(server: wa.TestServer, link: Link) -> None:
     client, bob = await link("anna"), server.phone("bob")
     sent = await client.send(bob.address(), wa.Message.text("hello bob"))
@@ -108,15 +122,29 @@ async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
     def pieces() -> list[bytes]:
         return [content[at : at + 100_000] for at in range(0, len(content), 100_000)]
 
+    async def pieces_later() -> AsyncIterator[bytes]:
+        for piece in pieces():
+            await asyncio.sleep(0)
+            yield piece
+
     files = [
         await anna.upload_file(str(path), wa.MediaKind.DOCUMENT),
         await anna.upload_bytes(content, wa.MediaKind.DOCUMENT),
         await wa.upload(anna, pieces(), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, pieces_later(), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, path, wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, str(path), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, content, wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, bytearray(content), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, memoryview(content).cast("I"), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, BytesIO(content), wa.MediaKind.DOCUMENT),
     ]
+    with path.open("rb") as opened:
+        files.append(await wa.upload(anna, opened, wa.MediaKind.DOCUMENT))
     for file in files:
         options = wa.DocumentOptions(file_name="out.bin", mimetype="application/octet-stream", caption="a file")
         await anna.send(bob_address, wa.Message.document(file, options))
-    for number in range(3):
+    for number in range(len(files)):
         message = await next_message(bob)
         assert isinstance(message.content, wa.Content.DOCUMENT)
         assert (message.text, message.content.file_name) == ("a file", "out.bin")
@@ -128,6 +156,9 @@ async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
             assert await bob.download_bytes(file, 1 << 21) == content
             with pytest.raises(wa.errors.InvalidError):
                 await bob.download_bytes(file, 1000)
+        elif number == 2:
+            await wa.download_to(bob, file, tmp_path / "in-too.bin")
+            assert (tmp_path / "in-too.bin").read_bytes() == content
         else:
             assert b"".join([piece async for piece in wa.download(bob, file)]) == content
 
@@ -457,6 +488,8 @@ async def test_manager_media(server: wa.TestServer, link: Link, tmp_path: Path) 
         assert isinstance(received.content, wa.Content.DOCUMENT) and received.content.file_name == "out.bin"
         await account.download_file(received, str(tmp_path / "in.bin"))
         assert (tmp_path / "in.bin").read_bytes() == content
+        await wa.download_to(account, received, tmp_path / "in-too.bin")
+        assert (tmp_path / "in-too.bin").read_bytes() == content
         assert await account.download_bytes(received, 1 << 21) == content
         with pytest.raises(wa.errors.InvalidError) as large:
             await account.download_bytes(received, 1000)
@@ -475,6 +508,7 @@ async def test_manager_media(server: wa.TestServer, link: Link, tmp_path: Path) 
             await account.upload_file(str(path), wa.MediaKind.DOCUMENT),
             await account.upload_bytes(content, wa.MediaKind.DOCUMENT),
             await wa.upload(account, pieces, wa.MediaKind.DOCUMENT),
+            await wa.upload(account, path, wa.MediaKind.DOCUMENT),
         ]
         for file in files:
             assert await bob.download_bytes(file, 1 << 21) == content

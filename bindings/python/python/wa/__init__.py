@@ -54,10 +54,12 @@ from ._native.wa import (
     DocumentOptions,
     Event,
     EventSelection,
+    EventStream,
     Group,
     GroupMember,
     GroupSetting,
     HistoryPart,
+    HistoryStream,
     ImageOptions,
     InboundMessage,
     JoinOutcome,
@@ -68,6 +70,7 @@ from ._native.wa import (
     ListenerFailure,
     LogLevel,
     ManagerEvent,
+    ManagerEvents,
     ManagerHealth,
     ManagerOptions,
     ManagerUpdate,
@@ -86,6 +89,7 @@ from ._native.wa import (
     NextStep,
     NumberStatus,
     OccasionOptions,
+    OptionCount,
     OptionVotes,
     PairingTicket,
     PairingUpdate,
@@ -132,7 +136,7 @@ from ._native.wa import (
 from .errors import WaError
 from .listening import listen
 from .logs import forward_logs
-from .media import download, upload
+from .media import download, download_to, upload
 from .opening import connect, open_manager
 from .streams import events, history, manager_events, updates
 
@@ -164,10 +168,12 @@ __all__ = [
     "DocumentOptions",
     "Event",
     "EventSelection",
+    "EventStream",
     "Group",
     "GroupMember",
     "GroupSetting",
     "HistoryPart",
+    "HistoryStream",
     "ImageOptions",
     "InboundMessage",
     "JoinOutcome",
@@ -178,6 +184,7 @@ __all__ = [
     "ListenerFailure",
     "LogLevel",
     "ManagerEvent",
+    "ManagerEvents",
     "ManagerHealth",
     "ManagerOptions",
     "ManagerUpdate",
@@ -196,6 +203,7 @@ __all__ = [
     "NextStep",
     "NumberStatus",
     "OccasionOptions",
+    "OptionCount",
     "OptionVotes",
     "PairRequest",
     "PairingTicket",
@@ -238,6 +246,7 @@ __all__ = [
     "configure",
     "connect",
     "download",
+    "download_to",
     "errors",
     "events",
     "forward_logs",
