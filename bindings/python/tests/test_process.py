@@ -41,6 +41,39 @@ def test_shutdown_ends_everything() -> None:
     assert (done.returncode, done.stdout) == (0, "closed shutdown\n"), done.stderr
 
 
+def test_a_cancelled_exit_is_in_order() -> None:
+    done = run(
+        """
+        import asyncio, wa
+
+        kept = []
+
+        async def use(leaves):
+            server = await wa.TestServer.start()
+            async with wa.connect(wa.Store.memory(), test_server=server) as client:
+                kept.append(client)
+                leaves.set()
+
+        async def main():
+            leaves = asyncio.Event()
+            task = asyncio.create_task(use(leaves))
+            await leaves.wait()
+            # It is at the exit now, and is not let off it.
+            for _ in range(3):
+                assert not task.done()
+                task.cancel()
+                await asyncio.sleep(0)
+            await task
+
+        try:
+            asyncio.run(main())
+        except asyncio.CancelledError:
+            print("cancelled", kept[0].status())
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "cancelled Status.CLOSED\n"), done.stderr
+
+
 def test_a_process_that_ends_with_streams_open() -> None:
     done = run(
         """
