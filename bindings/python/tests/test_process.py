@@ -6,11 +6,12 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
 
-def run(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=300
-    )
+
+def run(program: str, first: str = "") -> subprocess.CompletedProcess[str]:
+    program = f"{first}\n{textwrap.dedent(program)}"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
 
 
 def test_shutdown_ends_everything() -> None:
@@ -74,7 +75,10 @@ def test_a_cancelled_exit_is_in_order() -> None:
     assert (done.returncode, done.stdout) == (0, "cancelled Status.CLOSED\n"), done.stderr
 
 
-def test_a_process_that_ends_with_streams_open() -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_process_that_ends_with_streams_open(loop: str) -> None:
+    pytest.importorskip(loop)
+    first = "import uvloop; uvloop.install()" if loop == "uvloop" else ""
     done = run(
         """
         import asyncio, os, threading, time, wa
@@ -115,18 +119,25 @@ def test_a_process_that_ends_with_streams_open() -> None:
         threads = [open(f"/proc/self/task/{id}/comm").read().strip() for id in os.listdir("/proc/self/task")]
         assert "wa-listener" in threads, threads
         print("done")
-        """
+        """,
+        first,
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
 FOOTPRINT = """
-    import asyncio, async_timeout, gc, os, resource, wa
+    import asyncio, async_timeout, datetime, gc, os, resource, tempfile, wa
+
+    def descriptors():
+        return len(os.listdir("/proc/self/fd"))
+
+    def threads():
+        return len(os.listdir("/proc/self/task"))
 
     def footprint():
         gc.collect()
         usage = wa.runtime_usage()
-        return usage.calls, usage.tasks, len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+        return usage.calls, usage.tasks, descriptors(), threads()
 
     def memory():
         with open("/proc/self/statm") as statm:
@@ -154,17 +165,20 @@ def test_created_and_dropped_10000_times() -> None:
         server, over_tls = await wa.TestServer.start(), await wa.TestServer.start_on_sockets()
 
         async def cycle(count):
+            open_files = 0
             for number in range(count):
                 # Some have a socket, too.
                 client = await wa.connect(wa.Store.memory(), test_server=server if number % 20 else over_tls)
                 # Some are dropped while they connect, some once they are connected.
                 if number % 10 == 0:
                     await next_qr(client)
+                    open_files = max(open_files, descriptors())
+            return open_files
 
         # What is kept once is there by then.
         await cycle(500)
         before, resident = footprint(), memory()
-        await cycle(10_000)
+        assert await cycle(10_000) > before[2], "no socket was seen"
         await returns_to(before, resident)
         print("done")
 
@@ -209,6 +223,87 @@ def test_cancelled_10000_times() -> None:
         await returns_to(before, resident)
         await client.send(bob.address(), wa.Message.text("still here"))
         assert (await bob.next_message()).text == "still here"
+        print("done")
+
+    asyncio.run(main())
+    """
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_what_is_broken_off_leaves_nothing_behind() -> None:
+    """Calls and connections on sockets, listeners, managers, and files that are read and written."""
+    done = run(
+        FOOTPRINT
+        + """
+    async def main():
+        server = await wa.TestServer.start_on_sockets()
+        anna, bob = server.phone("anna"), server.phone("bob")
+        bare = descriptors()
+        client = await wa.connect(wa.Store.memory(), test_server=server)
+        await anna.scan(await next_qr(client))
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.CONNECTED):
+                break
+        assert descriptors() > bare, "no socket was seen"
+        file = await wa.upload(client, bytes(1 << 20), wa.MediaKind.DOCUMENT)
+        seen = {"thread of a listener": 0, "files of a manager": 0}
+
+        async def breaks_off():
+            calls = [asyncio.create_task(client.check_numbers([bob.number()])) for _ in range(3)]
+            other = await wa.connect(wa.Store.memory(), test_server=server)
+            calls.append(asyncio.create_task(next_qr(other)))
+            await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+        async def listens(number):
+            before = threads()
+            other = await wa.connect(wa.Store.memory(), test_server=server)
+            loop, heard = asyncio.get_running_loop(), asyncio.Event()
+            subscription = wa.listen(other, lambda event: loop.call_soon_threadsafe(heard.set))
+            await heard.wait()
+            seen["thread of a listener"] += threads() > before
+            if number % 2:
+                subscription.stop()
+
+        async def manages(number):
+            before = descriptors()
+            with tempfile.TemporaryDirectory() as folder:
+                opening = wa.open_manager(folder, database=f"{folder}/manager.db", test_server=server)
+                if number % 2:
+                    async with opening as manager:
+                        await manager.create()
+                        seen["files of a manager"] += descriptors() > before
+                else:
+                    manager = await opening
+                    await (await manager.create()).pair(wa.PairRequest())
+                    await manager.shutdown(datetime.timedelta(seconds=10))
+
+        async def moves(number):
+            async for piece in wa.download(client, file):
+                break
+            reader, writer = client.download(file), client.upload(wa.MediaKind.DOCUMENT)
+            writer.write(bytes(1 << 19))
+            if number % 2:
+                await reader.ready()
+                reader.cancel()
+                writer.cancel()
+
+        async def cycle(count):
+            for number in range(count):
+                await breaks_off()
+                await listens(number)
+                await moves(number)
+                if number % 5 == 0:
+                    await manages(number // 5)
+
+        await cycle(30)
+        before, resident = footprint(), memory()
+        await cycle(200)
+        await returns_to(before, resident)
+        assert all(seen.values()), seen
         print("done")
 
     asyncio.run(main())
