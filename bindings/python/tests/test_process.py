@@ -77,7 +77,6 @@ def test_a_cancelled_exit_is_in_order() -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_process_that_ends_with_streams_open(loop: str) -> None:
-    pytest.importorskip(loop)
     first = "import uvloop; uvloop.install()" if loop == "uvloop" else ""
     done = run(
         """
