@@ -6,11 +6,12 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
 
-def run(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=300
-    )
+
+def run(program: str, first: str = "") -> subprocess.CompletedProcess[str]:
+    program = f"{first}\n{textwrap.dedent(program)}"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
 
 
 def test_shutdown_ends_everything() -> None:
@@ -41,38 +42,101 @@ def test_shutdown_ends_everything() -> None:
     assert (done.returncode, done.stdout) == (0, "closed shutdown\n"), done.stderr
 
 
-def test_a_process_that_ends_with_streams_open() -> None:
+def test_a_cancelled_exit_is_in_order() -> None:
     done = run(
         """
-        import asyncio, threading, wa
+        import asyncio, wa
+
+        kept = []
+
+        async def use(leaves):
+            server = await wa.TestServer.start()
+            async with wa.connect(wa.Store.memory(), test_server=server) as client:
+                kept.append(client)
+                leaves.set()
 
         async def main():
+            leaves = asyncio.Event()
+            task = asyncio.create_task(use(leaves))
+            await leaves.wait()
+            # It is at the exit now, and is not let off it.
+            for _ in range(3):
+                assert not task.done()
+                task.cancel()
+                await asyncio.sleep(0)
+            await task
+
+        try:
+            asyncio.run(main())
+        except asyncio.CancelledError:
+            print("cancelled", kept[0].status())
+        """
+    )
+    assert (done.returncode, done.stdout) == (0, "cancelled Status.CLOSED\n"), done.stderr
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_process_that_ends_with_streams_open(loop: str) -> None:
+    first = "import uvloop; uvloop.install()" if loop == "uvloop" else ""
+    done = run(
+        """
+        import asyncio, os, threading, time, wa
+
+        kept, waits, called = [], threading.Event(), threading.Event()
+
+        async def open_client():
             server = await wa.TestServer.start()
             client = await wa.connect(wa.Store.memory(), test_server=server)
-            asyncio.create_task(wait(client.events()))
+            kept.append((server, client))
+            return client
+
+        # A loop in a thread of its own: it took the first event, and waits for the next.
+        async def wait():
+            stream = (await open_client()).events()
+            kept.append(stream)
+            await stream.ready()
+            stream.drain(1000)
+            waiting = asyncio.ensure_future(stream.ready())
             await asyncio.sleep(0)
+            kept.append(waiting)
+            waits.set()
+            await waiting
 
-        async def wait(stream):
-            while await stream.ready():
-                stream.drain(1)
+        # A listener, which is at its first event when the interpreter ends.
+        async def listen():
+            kept.append(wa.listen(await open_client(), hear))
 
-        asyncio.run(main())
-        # A second loop, in a thread that nobody waits for.
-        threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
-        asyncio.run(main())
+        def hear(event):
+            called.set()
+            time.sleep(0.2)
+
+        threading.Thread(target=lambda: asyncio.run(wait()), daemon=True).start()
+        waits.wait()
+        asyncio.run(listen())
+        called.wait()
+        assert not any(one.done() for one in kept if isinstance(one, asyncio.Task))
+        threads = [open(f"/proc/self/task/{id}/comm").read().strip() for id in os.listdir("/proc/self/task")]
+        assert "wa-listener" in threads, threads
         print("done")
-        """
+        """,
+        first,
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
 FOOTPRINT = """
-    import asyncio, async_timeout, gc, os, resource, wa
+    import asyncio, async_timeout, datetime, gc, os, resource, tempfile, wa
+
+    def descriptors():
+        return len(os.listdir("/proc/self/fd"))
+
+    def threads():
+        return len(os.listdir("/proc/self/task"))
 
     def footprint():
         gc.collect()
         usage = wa.runtime_usage()
-        return usage.calls, usage.tasks, len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+        return usage.calls, usage.tasks, descriptors(), threads()
 
     def memory():
         with open("/proc/self/statm") as statm:
@@ -100,17 +164,20 @@ def test_created_and_dropped_10000_times() -> None:
         server, over_tls = await wa.TestServer.start(), await wa.TestServer.start_on_sockets()
 
         async def cycle(count):
+            open_files = 0
             for number in range(count):
                 # Some have a socket, too.
                 client = await wa.connect(wa.Store.memory(), test_server=server if number % 20 else over_tls)
                 # Some are dropped while they connect, some once they are connected.
                 if number % 10 == 0:
                     await next_qr(client)
+                    open_files = max(open_files, descriptors())
+            return open_files
 
         # What is kept once is there by then.
         await cycle(500)
         before, resident = footprint(), memory()
-        await cycle(10_000)
+        assert await cycle(10_000) > before[2], "no socket was seen"
         await returns_to(before, resident)
         print("done")
 
@@ -163,26 +230,105 @@ def test_cancelled_10000_times() -> None:
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
+def test_what_is_broken_off_leaves_nothing_behind() -> None:
+    """Calls and connections on sockets, listeners, managers, and files that are read and written."""
+    done = run(
+        FOOTPRINT
+        + """
+    async def main():
+        server = await wa.TestServer.start_on_sockets()
+        anna, bob = server.phone("anna"), server.phone("bob")
+        bare = descriptors()
+        client = await wa.connect(wa.Store.memory(), test_server=server)
+        await anna.scan(await next_qr(client))
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.CONNECTED):
+                break
+        assert descriptors() > bare, "no socket was seen"
+        file = await wa.upload(client, bytes(1 << 20), wa.MediaKind.DOCUMENT)
+        seen = {"thread of a listener": 0, "files of a manager": 0}
+
+        async def breaks_off():
+            calls = [asyncio.create_task(client.check_numbers([bob.number()])) for _ in range(3)]
+            other = await wa.connect(wa.Store.memory(), test_server=server)
+            calls.append(asyncio.create_task(next_qr(other)))
+            await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+        async def listens(number):
+            before = threads()
+            other = await wa.connect(wa.Store.memory(), test_server=server)
+            loop, heard = asyncio.get_running_loop(), asyncio.Event()
+            subscription = wa.listen(other, lambda event: loop.call_soon_threadsafe(heard.set))
+            await heard.wait()
+            seen["thread of a listener"] += threads() > before
+            if number % 2:
+                subscription.stop()
+
+        async def manages(number):
+            before = descriptors()
+            with tempfile.TemporaryDirectory() as folder:
+                opening = wa.open_manager(folder, database=f"{folder}/manager.db", test_server=server)
+                if number % 2:
+                    async with opening as manager:
+                        await manager.create()
+                        seen["files of a manager"] += descriptors() > before
+                else:
+                    manager = await opening
+                    await (await manager.create()).pair(wa.PairRequest())
+                    await manager.shutdown(datetime.timedelta(seconds=10))
+
+        async def moves(number):
+            async for piece in wa.download(client, file):
+                break
+            reader, writer = client.download(file), client.upload(wa.MediaKind.DOCUMENT)
+            writer.write(bytes(1 << 19))
+            if number % 2:
+                await reader.ready()
+                reader.cancel()
+                writer.cancel()
+
+        async def cycle(count):
+            for number in range(count):
+                await breaks_off()
+                await listens(number)
+                await moves(number)
+                if number % 5 == 0:
+                    await manages(number // 5)
+
+        await cycle(30)
+        before, resident = footprint(), memory()
+        await cycle(200)
+        await returns_to(before, resident)
+        assert all(seen.values()), seen
+        print("done")
+
+    asyncio.run(main())
+    """
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
 def test_a_process_that_ends_while_it_is_called() -> None:
     done = run(
         """
         import asyncio, logging, time, wa
-        from wa import EventListener
 
         logging.basicConfig(level=logging.DEBUG, filename="/dev/null")
         wa.forward_logs(logging.DEBUG)
 
-        class Slow(EventListener):
-            def on_event(self, event):
-                started.set()
-                time.sleep(0.2)
+        def slow(event):
+            started.set()
+            time.sleep(0.2)
 
         async def main():
             server = await wa.TestServer.start()
             client = await wa.connect(wa.Store.memory(), test_server=server)
             loop = asyncio.get_running_loop()
             started.set = lambda: loop.call_soon_threadsafe(begun.set)
-            listening = client.listen(Slow())
+            listening = wa.listen(client, slow)
             await begun.wait()
             kept.append((server, client, listening))
 

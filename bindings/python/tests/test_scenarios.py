@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wa
@@ -79,6 +83,18 @@ async def test_pair_by_passkey(server: wa.TestServer) -> None:
         assert len(bob.linked_devices()) == 1
 
 
+async def test_a_store_may_be_awaited_by_connect(server: wa.TestServer, store_path: Path) -> None:
+    async with wa.connect(wa.Store.sqlite(str(store_path)), test_server=server) as client:
+        device = await pair(client, server.phone("anna"))
+    # It was that file.
+    async with wa.connect(store_path, test_server=server) as client:
+        async with timeout(PATIENCE):
+            async for event in wa.events(client):
+                if isinstance(event, wa.Event.CONNECTED):
+                    break
+    assert server.phone("anna").linked_devices() == [device]
+
+
 async def test_text_both_ways(server: wa.TestServer, link: Link) -> None:
     client, bob = await link("anna"), server.phone("bob")
     sent = await client.send(bob.address(), wa.Message.text("hello bob"))
@@ -106,15 +122,29 @@ async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
     def pieces() -> list[bytes]:
         return [content[at : at + 100_000] for at in range(0, len(content), 100_000)]
 
+    async def pieces_later() -> AsyncIterator[bytes]:
+        for piece in pieces():
+            await asyncio.sleep(0)
+            yield piece
+
     files = [
         await anna.upload_file(str(path), wa.MediaKind.DOCUMENT),
         await anna.upload_bytes(content, wa.MediaKind.DOCUMENT),
         await wa.upload(anna, pieces(), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, pieces_later(), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, path, wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, str(path), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, content, wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, bytearray(content), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, memoryview(content).cast("I"), wa.MediaKind.DOCUMENT),
+        await wa.upload(anna, BytesIO(content), wa.MediaKind.DOCUMENT),
     ]
+    with path.open("rb") as opened:
+        files.append(await wa.upload(anna, opened, wa.MediaKind.DOCUMENT))
     for file in files:
         options = wa.DocumentOptions(file_name="out.bin", mimetype="application/octet-stream", caption="a file")
         await anna.send(bob_address, wa.Message.document(file, options))
-    for number in range(3):
+    for number in range(len(files)):
         message = await next_message(bob)
         assert isinstance(message.content, wa.Content.DOCUMENT)
         assert (message.text, message.content.file_name) == ("a file", "out.bin")
@@ -126,6 +156,9 @@ async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
             assert await bob.download_bytes(file, 1 << 21) == content
             with pytest.raises(wa.errors.InvalidError):
                 await bob.download_bytes(file, 1000)
+        elif number == 2:
+            await wa.download_to(bob, file, tmp_path / "in-too.bin")
+            assert (tmp_path / "in-too.bin").read_bytes() == content
         else:
             assert b"".join([piece async for piece in wa.download(bob, file)]) == content
 
@@ -455,6 +488,8 @@ async def test_manager_media(server: wa.TestServer, link: Link, tmp_path: Path) 
         assert isinstance(received.content, wa.Content.DOCUMENT) and received.content.file_name == "out.bin"
         await account.download_file(received, str(tmp_path / "in.bin"))
         assert (tmp_path / "in.bin").read_bytes() == content
+        await wa.download_to(account, received, tmp_path / "in-too.bin")
+        assert (tmp_path / "in-too.bin").read_bytes() == content
         assert await account.download_bytes(received, 1 << 21) == content
         with pytest.raises(wa.errors.InvalidError) as large:
             await account.download_bytes(received, 1000)
@@ -473,6 +508,7 @@ async def test_manager_media(server: wa.TestServer, link: Link, tmp_path: Path) 
             await account.upload_file(str(path), wa.MediaKind.DOCUMENT),
             await account.upload_bytes(content, wa.MediaKind.DOCUMENT),
             await wa.upload(account, pieces, wa.MediaKind.DOCUMENT),
+            await wa.upload(account, path, wa.MediaKind.DOCUMENT),
         ]
         for file in files:
             assert await bob.download_bytes(file, 1 << 21) == content
@@ -515,50 +551,85 @@ async def test_a_listener_that_throws(server: wa.TestServer) -> None:
     anna, bob = server.phone("anna"), server.phone("bob")
     heard: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
+    # Also what is no `Exception`.
+    thrown = {"one": ValueError("not this one"), "two": SystemExit(2), "three": asyncio.CancelledError()}
 
-    class Listener(wa.EventListener):
-        def on_event(self, event: wa.Event) -> None:
-            if isinstance(event, wa.Event.MESSAGE):
-                text = event.message.text or ""
-                if text == "one":
-                    raise ValueError("not this one")
-                loop.call_soon_threadsafe(heard.put_nowait, text)
+    def hear(event: wa.Event) -> None:
+        if isinstance(event, wa.Event.MESSAGE):
+            text = event.message.text or ""
+            if text in thrown:
+                raise thrown[text]
+            loop.call_soon_threadsafe(heard.put_nowait, text)
 
     store = wa.Store.memory()
     async with wa.connect(store, test_server=server) as client:
         await pair(client, anna)
-        subscription = client.listen(Listener())
-        for text in ("one", "two"):
+        subscription = wa.listen(client, hear)
+        for text in (*thrown, "four"):
             await bob.send_text(anna.address(), text)
         async with timeout(PATIENCE):
-            assert await heard.get() == "two"
-            assert await subscription.failed()
+            assert await heard.get() == "four"
         failures = subscription.failures()
-        assert len(failures) == 1 and "not this one" in failures[0].reason
-        assert failures[0].number is not None
+        reasons = ["ValueError: not this one", "SystemExit: 2", "asyncio.exceptions.CancelledError"]
+        assert [failure.reason for failure in failures] == reasons
         await client.send(bob.address(), wa.Message.text("still here"))
         # What comes after it waits for who takes it.
         subscription.stop()
         async with timeout(PATIENCE):
             assert not await subscription.failed(), "what it was at is confirmed"
-        await bob.send_text(anna.address(), "three")
+        await bob.send_text(anna.address(), "five")
         stream = client.events()
         async with timeout(PATIENCE):
             async for event in wa.events(client):
                 if isinstance(event, wa.Event.MESSAGE):
-                    assert event.message.text == "three"
+                    assert event.message.text == "five"
                     stream.confirm(event.message.number)
                     break
     # What it threw over comes again after a restart, and nothing else.
     async with wa.connect(store, test_server=server) as client:
-        again = await next_message(client)
-        assert (again.text, again.number) == ("one", failures[0].number)
-        await bob.send_text(anna.address(), "four")
+        await bob.send_text(anna.address(), "six")
+        again: list[tuple[str | None, int | None]] = []
         async with timeout(PATIENCE):
             async for event in wa.events(client):
-                if isinstance(event, wa.Event.MESSAGE) and event.message.number != again.number:
-                    assert event.message.text == "four"
-                    break
+                if isinstance(event, wa.Event.MESSAGE):
+                    if event.message.text == "six":
+                        break
+                    again.append((event.message.text, event.message.number))
+        assert again == list(zip(thrown, [failure.number for failure in failures], strict=True))
+
+
+async def test_a_listener_is_not_awaited(link: Link, server: wa.TestServer) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+
+    async def hear(event: wa.Event) -> None:
+        pass
+
+    class Hears:
+        async def __call__(self, event: wa.Event) -> None:
+            pass
+
+    listeners: list[Any] = [hear, partial(hear), Hears(), Hears().__call__]
+    for listener in listeners:
+        with pytest.raises(TypeError, match="async for"):
+            wa.listen(client, listener)
+    # What is seen only when it is called is told as a failure.
+    kept = []
+
+    def returns(event: wa.Event) -> Any:
+        kept.append(hear(event))
+        return kept[-1]
+
+    subscription = wa.listen(client, returns)
+    await bob.send_text(server.phone("anna").address(), "hello")
+    async with timeout(PATIENCE):
+        assert await subscription.failed()
+    assert subscription.failures()[0].reason == "TypeError: what a listener returned is not awaited"
+    subscription.stop()
+    async with timeout(PATIENCE):
+        while await subscription.failed():
+            subscription.failures()
+    for coroutine in kept:
+        coroutine.close()
 
 
 async def test_logs_arrive(server: wa.TestServer, caplog: pytest.LogCaptureFixture) -> None:

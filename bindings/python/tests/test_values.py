@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import wa
+from wa._native import wa as native
 
 
 def test_values_show_their_fields_and_no_secrets() -> None:
@@ -22,3 +23,10 @@ def test_values_compare_with_anything_and_hash() -> None:
     assert {key: 1}[wa.MessageKey(chat="c", id="X", from_me=True)] == 1
     assert wa.Event.PASSKEY_CODE(code="c", is_asked=True) == wa.Event.PASSKEY_CODE(code="c", is_asked=True)
     assert wa.Event.PASSKEY_CODE(code="c", is_asked=True) != wa.Event.PASSKEY_CODE(code="d", is_asked=True)
+
+
+def test_all_that_calls_take_and_give_has_a_name() -> None:
+    # What a host has no use for: what the package puts something else in the place of.
+    own = {"CallbackError", "EventListener", "EventListenerImpl", "LogSink", "LogSinkImpl", "init_logging"}
+    own |= {"InternalError", "LogRecord"} | {name for name in native.__all__ if name.endswith("Protocol")}
+    assert set(native.__all__) - set(wa.__all__) == own

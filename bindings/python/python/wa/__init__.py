@@ -53,12 +53,13 @@ from ._native.wa import (
     CreatedGroup,
     DocumentOptions,
     Event,
-    EventListener,
     EventSelection,
+    EventStream,
     Group,
     GroupMember,
     GroupSetting,
     HistoryPart,
+    HistoryStream,
     ImageOptions,
     InboundMessage,
     JoinOutcome,
@@ -69,6 +70,7 @@ from ._native.wa import (
     ListenerFailure,
     LogLevel,
     ManagerEvent,
+    ManagerEvents,
     ManagerHealth,
     ManagerOptions,
     ManagerUpdate,
@@ -87,6 +89,7 @@ from ._native.wa import (
     NextStep,
     NumberStatus,
     OccasionOptions,
+    OptionCount,
     OptionVotes,
     PairingTicket,
     PairingUpdate,
@@ -131,8 +134,9 @@ from ._native.wa import (
     verify_webhook,
 )
 from .errors import WaError
+from .listening import listen
 from .logs import forward_logs
-from .media import download, upload
+from .media import download, download_to, upload
 from .opening import connect, open_manager
 from .streams import events, history, manager_events, updates
 
@@ -163,12 +167,13 @@ __all__ = [
     "CreatedGroup",
     "DocumentOptions",
     "Event",
-    "EventListener",
     "EventSelection",
+    "EventStream",
     "Group",
     "GroupMember",
     "GroupSetting",
     "HistoryPart",
+    "HistoryStream",
     "ImageOptions",
     "InboundMessage",
     "JoinOutcome",
@@ -179,6 +184,7 @@ __all__ = [
     "ListenerFailure",
     "LogLevel",
     "ManagerEvent",
+    "ManagerEvents",
     "ManagerHealth",
     "ManagerOptions",
     "ManagerUpdate",
@@ -197,6 +203,7 @@ __all__ = [
     "NextStep",
     "NumberStatus",
     "OccasionOptions",
+    "OptionCount",
     "OptionVotes",
     "PairRequest",
     "PairingTicket",
@@ -239,10 +246,12 @@ __all__ = [
     "configure",
     "connect",
     "download",
+    "download_to",
     "errors",
     "events",
     "forward_logs",
     "history",
+    "listen",
     "manager_events",
     "message_of_event",
     "open_manager",

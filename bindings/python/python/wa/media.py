@@ -1,9 +1,11 @@
-"""Files in pieces, so that none is held whole."""
+"""Files by path and in pieces, so that none is held whole."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import Any, overload
+from os import PathLike, fspath
+from typing import Any, BinaryIO, overload
 
 from ._native.wa import Account, Attachment, Client, InboundMessage, MediaKind, MediaWriter
 
@@ -11,27 +13,42 @@ WINDOW = 1 << 19
 
 
 async def upload(
-    client: Client | Account, pieces: Iterable[bytes] | AsyncIterable[bytes], kind: MediaKind
+    client: Client | Account,
+    file: str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Iterable[bytes] | AsyncIterable[bytes],
+    kind: MediaKind,
 ) -> Attachment:
-    """Uploads a file that comes in pieces of any size."""
+    """Uploads a file: of this path, these bytes, one that was opened in binary mode, or one that comes in pieces of any size."""
+    if isinstance(file, (str, PathLike)):
+        return await client.upload_file(fspath(file), kind)
     writer = client.upload(kind)
     try:
-        if isinstance(pieces, AsyncIterable):
-            async for piece in pieces:
-                await _write(writer, piece)
-        else:
-            for piece in pieces:
-                await _write(writer, piece)
+        async for piece in _pieces(file):
+            await _write(writer, piece)
         return await writer.finish()
     finally:
         writer.cancel()
 
 
-async def _write(writer: MediaWriter, piece: bytes) -> None:
-    at = 0
-    while at < len(piece):
+async def _pieces(file: Any) -> AsyncIterator[Any]:
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        yield file
+    elif isinstance(file, AsyncIterable):
+        async for piece in file:
+            yield piece
+    elif hasattr(file, "read"):
+        # A file's own pieces are lines.
+        while piece := await asyncio.to_thread(file.read, WINDOW):
+            yield piece
+    else:
+        for piece in file:
+            yield piece
+
+
+async def _write(writer: MediaWriter, piece: Any) -> None:
+    view, at = memoryview(piece).cast("B"), 0
+    while at < len(view):
         # Of a large piece, no more is copied than there may be room for.
-        taken = writer.write(piece[at : at + WINDOW])
+        taken = writer.write(bytes(view[at : at + WINDOW]))
         at += taken
         if not taken:
             await writer.ready()
@@ -50,3 +67,12 @@ async def download(client: Any, file: Any) -> AsyncIterator[bytes]:
                 yield piece
     finally:
         reader.cancel()
+
+
+@overload
+async def download_to(client: Client, file: Attachment, path: str | PathLike[str]) -> None: ...
+@overload
+async def download_to(client: Account, file: InboundMessage, path: str | PathLike[str]) -> None: ...
+async def download_to(client: Any, file: Any, path: str | PathLike[str]) -> None:
+    """Downloads a file to this path; for an account of a manager, that of a message."""
+    await client.download_file(file, fspath(path))

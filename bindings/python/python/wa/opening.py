@@ -32,13 +32,22 @@ class Opening(Generic[T]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._opened is not None:
-            # In order, also when the task is cancelled meanwhile.
-            await asyncio.shield(self._end(self._opened))
+        if self._opened is None:
+            return
+        ending = asyncio.ensure_future(self._end(self._opened))
+        cancelled: asyncio.CancelledError | None = None
+        # In order, also when the task is cancelled meanwhile: then the end is waited for all the same.
+        while not ending.done():
+            try:
+                await asyncio.shield(ending)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
 
 def connect(
-    store: Store | str | PathLike[str],
+    store: Store | Awaitable[Store] | str | PathLike[str],
     *,
     device_name: str | None = None,
     push_name: str | None = None,
@@ -47,7 +56,10 @@ def connect(
     holds_for_new_identities: bool = False,
     reads_history: bool = False,
 ) -> Opening[Client]:
-    """One account, kept in this store or SQLite file. It connects by itself, and comes back by itself."""
+    """One account, kept in this store or SQLite file. It connects by itself, and comes back by itself.
+
+    The store may be one that is still to be awaited: ``wa.connect(wa.Store.sqlite(path))``.
+    """
     options = ClientOptions(
         device_name=device_name,
         push_name=push_name,
@@ -58,7 +70,10 @@ def connect(
     )
 
     async def open() -> Client:
-        opened = store if isinstance(store, Store) else await Store.sqlite(fspath(store))
+        if isinstance(store, (str, PathLike)):
+            opened = await Store.sqlite(fspath(store))
+        else:
+            opened = store if isinstance(store, Store) else await store
         return await Client.connect(opened, options)
 
     return Opening(open, Client.shutdown)
