@@ -349,16 +349,31 @@ def test_a_fork_is_refused() -> None:
         import asyncio, os, sys, wa
 
         async def start():
-            return await wa.TestServer.start()
+            server = await wa.TestServer.start()
+            client = await wa.connect(wa.Store.memory(), test_server=server)
+            return server, client, client.upload(wa.MediaKind.IMAGE)
 
-        asyncio.run(start())
+        async def use(client, writer):
+            events = client.events()
+            events.drain(1000)
+            assert not await events.ready()
+            for call in wa.TestServer.start, writer.finish:
+                try:
+                    await call()
+                except wa.errors.ClosedError as error:
+                    assert error.code == "forked"
+                else:
+                    assert False, call
+
+        server, client, writer = asyncio.run(start())
         child = os.fork()
         if child == 0:
             try:
-                asyncio.run(start())
-            except wa.errors.ClosedError as error:
-                os._exit(7 if error.code == "forked" else 8)
-            os._exit(9)
+                asyncio.run(asyncio.wait_for(use(client, writer), 30))
+            except BaseException as error:
+                print(repr(error), file=sys.stderr, flush=True)
+                os._exit(9)
+            os._exit(7)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         """
     )

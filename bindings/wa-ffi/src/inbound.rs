@@ -63,7 +63,7 @@ struct Told {
 }
 
 impl InboundMessage {
-    /// None when the event tells of something else.
+    /// Nothing when the event tells of something else.
     pub(crate) fn of(data: &serde_json::Value) -> Option<Self> {
         let (core, told) = (core::InboundMessage::deserialize(data).ok()?, Told::deserialize(data).ok()?);
         let message = core.message().ok().flatten();

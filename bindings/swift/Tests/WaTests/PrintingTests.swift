@@ -38,7 +38,7 @@ final class PrintingTests: XCTestCase {
         XCTAssertEqual("\([Event.connected])", "[Event.connected]")
         XCTAssertEqual("\(Event.passkeyFailed(reason: "why"))", #"passkeyFailed(reason: "why")"#)
         XCTAssertEqual(
-            "\(Event.reuploaded(chat: "a", id: "b"))", #"reuploaded(chat: "a", id: "b")"#)
+            "\(Event.reuploaded(chat: "a", id: "b", place: "p"))", #"reuploaded(chat: "a", id: "b", place: ...)"#)
         XCTAssertEqual("\(PairingUpdate.accepted)", "accepted")
         XCTAssertEqual(
             "\(PairingUpdate.codeRefused(code: "rate", retryAfter: nil))", #"codeRefused(code: "rate", retryAfter: nil)"#)
