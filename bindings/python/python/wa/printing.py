@@ -8,13 +8,14 @@ from typing import Any
 
 from ._native import wa as native
 
-# What links a phone to an account is not for logs.
+# What links a phone to an account, or opens a file, is not for logs.
 SECRETS = {
     "PAIRING_QR": {"text"},
     "PAIRING_CODE": {"code"},
     "PASSKEY_CHALLENGE": {"options"},
     "PASSKEY_CODE": {"code"},
     "PASSKEY_CONFIRM": {"code"},
+    "REUPLOADED": {"place"},
     "QR": {"text"},
     "CODE": {"code"},
     "PasskeySignature": {"credential_id", "assertion"},
