@@ -119,7 +119,9 @@ impl Attachment {
 
     /// The same file at its new place, as `Event.Reuploaded` tells it.
     pub fn moved(&self, place: Secret) -> Arc<Self> {
-        Self::new(core::Attachment { direct_path: Some(place.0), url: None, ..self.0.clone() })
+        let mut file = self.0.clone();
+        (file.direct_path, file.url) = (Some(place.0), None);
+        Self::new(file)
     }
 }
 
