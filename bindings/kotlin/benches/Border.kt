@@ -1,8 +1,8 @@
 /*
  * What the way into the library costs from Kotlin: calls, events, and a large file. All on the test server, in this process. Prints,
- * and fails when something does not work, or when a file is held whole: so that the heap does not count as one, it is given
- * whole at the start, with -Xms256m -Xmx256m -XX:+AlwaysPreTouch. Looks into /proc, and so is for Linux. The JVM's warming up is in the
- * figures.
+ * and fails when something does not work, or when a file is held whole: the heap is smaller than the file, and is given whole at the
+ * start, with -Xms48m -Xmx48m -XX:+AlwaysPreTouch, so that what the process holds beside it is not Java's. Looks into /proc, and so is
+ * for Linux. The JVM's warming up is in the figures.
  *
  *     java -cp … BorderKt            # as it is meant
  *     java -cp … BorderKt --quick    # that it works; `check` does this
@@ -11,24 +11,30 @@
 import io.github.wa.*
 import java.io.File
 import java.nio.file.Path
+import kotlin.contracts.ExperimentalContracts
+import kotlin.contracts.InvocationKind
+import kotlin.contracts.contract
 import kotlin.io.path.createTempDirectory
 import kotlin.io.path.inputStream
 import kotlin.io.path.outputStream
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.DurationUnit
 import kotlin.time.measureTime
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 
 private const val PIECE = 1 shl 16
 
-/** MiB that a download may hold at once, however large the file is. */
+/** MiB that an upload or a download may hold at once, however large the file is, beside what the test server holds. */
 private const val MEMORY = 32.0
 
 fun main(arguments: Array<String>) = runBlocking {
-    val bench = if ("--quick" in arguments) Border(calls = 200, events = 100, megabytes = 4) else Border(20_000, 900, 100)
+    val bench = if ("--quick" in arguments) Border(calls = 200, events = 100, megabytes = 64) else Border(20_000, 900, 100)
     TestServer.start().use { server ->
         Client.connect(Store.memory(), ClientOptions(testServer = server)).use { client ->
             bench.link(client, server.phone("anna"))
@@ -58,9 +64,7 @@ private class Border(val calls: Int, val events: Int, val megabytes: Int) {
     }
 
     suspend fun events(server: TestServer, client: Client) {
-        val (sender, receiver) = server.phone("bob") to server.phone("anna")
-        var last = ""
-        repeat(events) { last = sender.sendText(receiver.address(), "event $it") }
+        var last = send(server, client)
         var (taken, spent, lastTaken) = Triple(0, Duration.ZERO, "")
         client.eventStream().use { stream ->
             while (taken < events) {
@@ -77,6 +81,29 @@ private class Border(val calls: Int, val events: Int, val megabytes: Int) {
         check(lastTaken == last) { "the last message is another one" }
         lineEach("an event with a message, taken", spent / events)
         line("events with messages, taken", 1.seconds / (spent / events), "/s")
+
+        // As programs hear of them: one after the other, and each is confirmed.
+        last = send(server, client)
+        taken = 0
+        spent = measureTime {
+            client.events().first { event ->
+                if (event is Event.Message) taken++
+                event is Event.Message && event.message.id == last
+            }
+        }
+        check(taken == events) { "$taken events came" }
+        lineEach("an event with a message, collected", spent / events)
+        line("events with messages, collected", 1.seconds / (spent / events), "/s")
+    }
+
+    /** Sends messages, and waits until all of them wait here. Returns the id of the last one. */
+    private suspend fun send(server: TestServer, client: Client): String {
+        val (sender, receiver) = server.phone("bob") to server.phone("anna")
+        val ids = sender.sendTexts(receiver.address(), List(events) { "event $it" })
+        client.eventStream().use { stream ->
+            withTimeout(60.seconds) { while (stream.waiting() < events.toULong()) delay(10.milliseconds) }
+        }
+        return ids.last()
     }
 
     suspend fun media(client: Client, folder: Path) {
@@ -92,20 +119,26 @@ private class Border(val calls: Int, val events: Int, val megabytes: Int) {
             }
         }
 
-        var held = resident()
         val file: Attachment
-        lineWhole("$megabytes MB up, by path", measureTime { file = client.upload(outgoing, MediaKind.DOCUMENT) })
-        lineWhole("$megabytes MB up, in pieces", measureTime { client.upload(pieces, MediaKind.DOCUMENT) })
-        line("memory that the two left, server and all", resident() - held, "MiB")
-        // The server has what it will have: what is held more from now on is the download's.
-        held = resident()
-        forgetPeak()
-        lineWhole("$megabytes MB down, by path", measureTime { client.download(file, folder.resolve("in.bin")) })
+        // The test server keeps what it has.
+        moves("$megabytes MB up, by path", megabytes) { file = client.upload(outgoing, MediaKind.DOCUMENT) }
+        moves("$megabytes MB up, in pieces", megabytes) { client.upload(pieces, MediaKind.DOCUMENT) }
+        // And makes a copy of what it gives.
+        moves("$megabytes MB down, by path", megabytes) { client.download(file, folder.resolve("in.bin")) }
         var length = 0
-        lineWhole("$megabytes MB down, in pieces", measureTime { client.download(file).collect { length += it.size } })
+        moves("$megabytes MB down, in pieces", megabytes) { client.download(file).collect { length += it.size } }
         check(length == megabytes shl 20) { "$length bytes came" }
-        val more = peak() - held
-        line("memory while it came down, at most", more, "MiB")
+    }
+
+    /** Moves a file, of which the test server holds so many MiB at most. */
+    @OptIn(ExperimentalContracts::class)
+    private inline fun moves(what: String, heldByServer: Int, move: () -> Unit) {
+        contract { callsInPlace(move, InvocationKind.EXACTLY_ONCE) }
+        val held = resident()
+        forgetPeak()
+        line(what, measureTime(move).toDouble(DurationUnit.SECONDS), "s")
+        val more = peak() - held - heldByServer
+        line("memory meanwhile, the server's not counted", more, "MiB")
         check(more < MEMORY) { "a file is held whole" }
     }
 }
@@ -113,8 +146,6 @@ private class Border(val calls: Int, val events: Int, val megabytes: Int) {
 private fun line(what: String, number: Double, unit: String) = println("%-44s %10.2f %s".format(null, what, number, unit))
 
 private fun lineEach(what: String, took: Duration) = line(what, took.toDouble(DurationUnit.MICROSECONDS), "us")
-
-private fun lineWhole(what: String, took: Duration) = line(what, took.toDouble(DurationUnit.SECONDS), "s")
 
 /** What the process holds, MiB. */
 private fun resident(): Double = status("VmRSS:")

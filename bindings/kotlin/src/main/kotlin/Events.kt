@@ -48,9 +48,9 @@ public val Event.number: ULong?
     }
 
 /**
- * Has [listener] hear what happens to the account, from one thread of the library, instead of collecting [events]. What it throws is
- * told by [Subscription.failed] and [Subscription.failures], and the durable event that it threw over comes again after a restart;
- * the next event comes in any case.
+ * Has [listener] hear what happens to the account, from one thread of the library, instead of collecting [events]. What it throws, an
+ * [Error] too, is told by [Subscription.failed] and [Subscription.failures], and the durable event that it threw over comes again after
+ * a restart; the next event comes in any case.
  *
  * Hold what is returned, and close it to end the listening; then events wait for the next listener, or for who collects them. There is
  * one listener at a time: another one is a [WaException.Conflict].

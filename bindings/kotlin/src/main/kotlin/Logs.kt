@@ -4,8 +4,8 @@ import org.slf4j.LoggerFactory
 import org.slf4j.event.Level
 
 /**
- * Sends the library's log records of this level and above to SLF4J, to the loggers below `wa`: what `wa_core::driver` says goes to
- * `wa.core.driver`. Once for the process: later calls return false and change nothing.
+ * Sends the library's log records of this level and above to SLF4J, to the loggers below `wa`, such as `wa.core.driver`. Once for the
+ * process: later calls return false and change nothing.
  */
 public fun forwardLogs(level: LogLevel = LogLevel.INFO): Boolean {
     keepThreadsAttached()

@@ -3,7 +3,10 @@ package io.github.wa.tests
 import io.github.wa.*
 import java.io.File
 import java.lang.management.ManagementFactory
+import java.nio.ByteBuffer
 import java.nio.file.Path
+import kotlin.io.path.name
+import kotlin.io.path.readSymbolicLink
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 import kotlinx.coroutines.CoroutineStart
@@ -21,51 +24,101 @@ class LeaksTest {
 
     /**
      * Clients, as they hold the most: tasks, a connection, keys. Each is connected and shows its QR code when it is dropped. Every
-     * hundredth is not closed but left to the garbage collector. Connections to a test server in the same process have no sockets:
-     * for the sake of descriptors, every hundredth has its keys in a file.
+     * hundredth is not closed but left to the garbage collector; every twentieth has a socket, and every hundredth has its keys in a
+     * file.
      */
     @Test
     fun createdAndDropped10000Times() = onTestServer(patience = PATIENCE * 5) {
-        suspend fun create(number: Int) {
-            val store = if (number % 100 == 1) Store.sqlite("$folder/$number.db") else Store.memory()
-            val client = store.use { Client.connect(it, options) }
-            client.events().first { it is Event.PairingQr }
-            if (number % 100 != 0) client.close()
-        }
+        TestServer.startOnSockets().use { onSockets ->
+            val sockets = Held.sockets()
 
-        suspend fun create(numbers: IntRange) = coroutineScope {
-            numbers.chunked(100).forEach { some -> some.map { launch { create(it) } }.joinAll() }
+            suspend fun create(number: Int) {
+                val hasSocket = number % 20 == 0
+                val options = if (hasSocket) ClientOptions(testServer = onSockets) else options
+                val store = if (number % 100 == 1) Store.sqlite("$folder/$number.db") else Store.memory()
+                val client = store.use { Client.connect(it, options) }
+                client.events().first { it is Event.PairingQr }
+                // Its own, and the server's.
+                if (hasSocket) assertTrue(Held.sockets() >= sockets + 2)
+                if (number % 100 != 0) client.close()
+            }
+
+            suspend fun create(numbers: IntRange) = coroutineScope {
+                numbers.chunked(100).forEach { some -> some.map { launch { create(it) } }.joinAll() }
+            }
+            val start = runtimeUsage()
+            create(0..<2_000)
+            val before = Held.whenBackAt(start)
+            create(2_000..<10_000)
+            Held.whenBackAt(start)
+            before.whenBack()
         }
-        val start = runtimeUsage()
-        create(0..<2_000)
-        val before = Held.whenBackAt(start)
-        create(2_000..<10_000)
-        Held.whenBackAt(start)
-        before.whenBack()
     }
 
-    /** Waits for a login that does not come. */
     @Test
-    fun cancelled10000Times() = onTestServer {
-        val client = Store.memory().use { Client.connect(it, options) }
-        client.events().first { it is Event.PairingQr }
+    fun cancelled10000Times() = onTestServer(patience = PATIENCE * 5) {
+        TestServer.startOnSockets().use { onSockets ->
+            val number = phone("bob").number()
+            val linked = Store.memory().use { Client.connect(it, ClientOptions(testServer = onSockets)) }
+            pair(linked, onSockets.phone("anna"))
+            val unlinked = Store.memory().use { Client.connect(it, options) }
+            unlinked.events().first { it is Event.PairingQr }
+            val start = runtimeUsage()
+
+            fun begin(times: Int, call: suspend () -> Unit) = List(times) { async(start = CoroutineStart.UNDISPATCHED) { call() } }
+
+            suspend fun cancel(times: Int) = repeat(times / 100) {
+                // Half of them wait for a login that does not come, the others for the service, which may have answered by then.
+                val waiting = begin(50) { unlinked.ready() }
+                val asking = begin(40) { linked.checkNumbers(listOf(number)) } +
+                    begin(10) { linked.upload(ByteArray(1000), MediaKind.DOCUMENT) }
+                assertTrue(runtimeUsage().calls >= start.calls + 50u)
+                (waiting + asking).forEach { it.cancel() }
+                (waiting + asking).joinAll()
+                assertTrue(waiting.all { it.isCancelled })
+                until { runtimeUsage().calls == start.calls }
+            }
+            cancel(2_000)
+            val before = Held.whenBackAt(start)
+            cancel(8_000)
+            Held.whenBackAt(start)
+            before.whenBack()
+            val cancelled = runtimeUsage().cancelledCalls - start.cancelledCalls
+            println("$cancelled calls were cancelled under way")
+            assertTrue(cancelled > 5_000u)
+            assertEquals(listOf(number), linked.checkNumbers(listOf(number)).map { it.number })
+            unlinked.close()
+            linked.close()
+        }
+    }
+
+    /** What is opened beside clients. Every tenth is left to the garbage collector, but for listeners, of which there is one at a time. */
+    @Test
+    fun openedAndDropped500Times() = onTestServer(patience = PATIENCE * 5) {
+        val client = link("anna")
+        val file = client.upload(ByteArray(1_000_000), MediaKind.DOCUMENT)
         val start = runtimeUsage()
 
-        suspend fun cancel(times: Int) = repeat(times / 100) {
-            val waiting = List(100) { async(start = CoroutineStart.UNDISPATCHED) { client.ready() } }
-            assertEquals(start.calls + 100u, runtimeUsage().calls)
-            waiting.forEach { it.cancel() }
-            waiting.joinAll()
-            assertTrue(waiting.all { it.isCancelled })
-            until { runtimeUsage().calls == start.calls }
+        suspend fun open(numbers: IntRange) {
+            for (number in numbers) {
+                client.listen {}.close()
+                val reader = client.beginDownload(file)
+                assertTrue(reader.ready())
+                val writer = client.beginUpload(MediaKind.DOCUMENT)
+                writer.write(ByteBuffer.allocateDirect(1000))
+                val options = ManagerOptions(folder = "$folder", database = "$folder/$number.db", testServer = server)
+                val manager = ClientManager.open(options)
+                val account = manager.create()
+                val ticket = account.pair(PairRequest())
+                assertTrue(ticket.ready())
+                if (number % 10 != 0) listOf(reader, writer, ticket, account, manager).forEach { it.close() }
+            }
         }
-        cancel(2_000)
+        open(0..<100)
         val before = Held.whenBackAt(start)
-        cancel(8_000)
+        open(100..<500)
         Held.whenBackAt(start)
         before.whenBack()
-        assertEquals(start.cancelledCalls + 10_000u, runtimeUsage().cancelledCalls)
-        client.close()
     }
 }
 
@@ -102,6 +155,12 @@ private class Held(val descriptors: Int, val threads: Int, val resident: Long, v
                 now.calls <= start.calls && now.tasks <= start.tasks
             }
             return now()
+        }
+
+        /** How many sockets the process has. */
+        fun sockets(): Int = File("/proc/self/fd").listFiles().orEmpty().count { descriptor ->
+            // One that is closed meanwhile is none.
+            runCatching { descriptor.toPath().readSymbolicLink().name.startsWith("socket:") }.getOrDefault(false)
         }
 
         private fun now(): Held {
