@@ -101,7 +101,7 @@ final class LeakTests: TestServerCase {
             let manager = try await ClientManager.open(
                 options: ManagerOptions(folder: place.path, database: database, testServer: server))
             let events = try manager.events()
-            try await manager.create()
+            _ = try await manager.create()
             let created = try await soon { await events.first { _ in true } }
             XCTAssertNotNil(created)
         }
