@@ -31,9 +31,8 @@ struct Processes {
 
     /// Prints what is first on standard error.
     static func logsToStandardError() async throws {
-        let errors = Pipe()
         dup2(errors.fileHandleForWriting.fileDescriptor, STDERR_FILENO)
-        forwardLogs(level: .debug)
+        forwardLogs()
         let server = try await TestServer.start()
         let phone = try server.phone(name: "anna")
         try await withClient(.memory(), ClientOptions(testServer: server)) { client in
@@ -60,5 +59,7 @@ struct Processes {
         print("done")
     }
 
+    /// What is written to it once nobody reads any more would end the process.
+    static let errors = Pipe()
     nonisolated(unsafe) static var kept: [Subscription] = []
 }

@@ -186,7 +186,7 @@ final class CallTests: TestServerCase {
     func testBatchStart() async throws {
         try await withManager(manager()) { manager in
             let account = try await linkedAccount(manager, server.phone(name: "anna"), "anna")
-            try await manager.create(spec: AccountSpec(name: "unlinked"))
+            _ = try await manager.create(spec: AccountSpec(name: "unlinked"))
             try await account.stop()
             XCTAssertEqual(manager.health().connected, 0)
             let started = try await manager.batchStart(accounts: ["anna", "unlinked", "nobody"])
@@ -218,5 +218,39 @@ final class CallTests: TestServerCase {
             throw StreamEnded()
         }
         try await client.rejectCall(call: call)
+    }
+
+    func testChatsAndContacts() async throws {
+        let (client, bob) = (try await link("anna"), try server.phone(name: "bob").lid())
+        try await client.pinChat(chat: bob, isPinned: true)
+        try await client.muteChat(chat: bob)
+        let set = try await client.chatSettings(chat: bob)
+        XCTAssertTrue(set.isPinned && set.isMuted)
+        try await client.unmuteChat(chat: bob)
+        let heard = try await client.chatSettings(chat: bob)
+        XCTAssertFalse(heard.isMuted)
+        try await client.putContact(contact: Contact(address: bob, fullName: "Bob"))
+        let contact = try await client.contact(address: bob)
+        XCTAssertEqual(contact?.fullName, "Bob")
+        try await client.removeContact(address: bob)
+        let removed = try await client.contact(address: bob)
+        XCTAssertNil(removed)
+    }
+
+    func testAConnectionComesAndGoes() async throws {
+        try await withClient(.memory(), onTheServer) { client in
+            let device = try await pair(client, server.phone(name: "anna"))
+            try await client.disconnect()
+            try await server.waitOffline(device: device)
+            XCTAssertFalse(try server.isOnline(device: device))
+            try await client.reconnect()
+            try await soon {
+                for await case .connected in client.events() { return }
+                throw StreamEnded()
+            }
+            try await server.waitOnline(device: device)
+            try await client.logout()
+            XCTAssertEqual(try server.phone(name: "anna").linkedDevices(), [])
+        }
     }
 }
