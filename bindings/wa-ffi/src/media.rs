@@ -1,6 +1,7 @@
 //! Media files: by path, in pieces, as bytes.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -261,8 +262,10 @@ impl Account {
 pub struct MediaWriter(Mutex<Writing>);
 
 struct Writing {
-    pieces: Option<mpsc::Sender<Vec<u8>>>,
+    /// First, so that who lets go of it ends the upload, and not the file.
     upload: Option<Task<Result<core::Attachment, WaError>>>,
+    pieces: Option<mpsc::Sender<Vec<u8>>>,
+    is_whole: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for MediaWriter {
@@ -277,9 +280,10 @@ impl MediaWriter {
         F: Future<Output = Result<core::Attachment, WaError>> + Send + 'static,
     {
         let (pieces, source) = mpsc::channel(PIECES);
-        let source = MediaSource::reader(Source { pieces: source, piece: Vec::new(), at: 0 });
-        let upload = Task::spawn(upload(source))?;
-        let state = Writing { pieces: Some(pieces), upload: Some(upload) };
+        let is_whole = Arc::new(AtomicBool::new(false));
+        let source = Source { pieces: source, piece: Vec::new(), at: 0, is_whole: Arc::clone(&is_whole) };
+        let upload = Task::spawn(upload(MediaSource::reader(source)))?;
+        let state = Writing { upload: Some(upload), pieces: Some(pieces), is_whole };
         Ok(Arc::new(Self(Mutex::new(state))))
     }
 
@@ -319,6 +323,7 @@ impl MediaWriter {
     pub async fn finish(&self) -> Result<Arc<Attachment>, WaError> {
         runtime::handle()?;
         let upload = self.with(|writing| {
+            writing.is_whole.store(true, Ordering::Release);
             writing.pieces = None;
             writing.upload.take()
         });
@@ -346,6 +351,8 @@ struct Source {
     pieces: mpsc::Receiver<Vec<u8>>,
     piece: Vec<u8>,
     at: usize,
+    /// The end of the pieces is the end of the file; else nobody wants it any more.
+    is_whole: Arc<AtomicBool>,
 }
 
 impl AsyncRead for Source {
@@ -357,7 +364,8 @@ impl AsyncRead for Source {
         while self.at == self.piece.len() {
             match std::task::ready!(self.pieces.poll_recv(context)) {
                 Some(piece) => (self.piece, self.at) = (piece, 0),
-                None => return Poll::Ready(Ok(())),
+                None if self.is_whole.load(Ordering::Acquire) => return Poll::Ready(Ok(())),
+                None => return Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into())),
             }
         }
         let left = self.piece.get(self.at..).unwrap_or_default();
@@ -455,5 +463,28 @@ impl MediaReader {
         self.inner.pieces.stop();
         // Its connection ends with it.
         self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half a file is not uploaded as if it was all.
+    #[tokio::test]
+    async fn a_file_that_is_let_go_of_has_no_end() {
+        for finishes in [true, false] {
+            let (pieces, source) = mpsc::channel(PIECES);
+            let is_whole = Arc::new(AtomicBool::new(false));
+            let mut source =
+                Source { pieces: source, piece: Vec::new(), at: 0, is_whole: Arc::clone(&is_whole) };
+            pieces.send(vec![7]).await.unwrap();
+            is_whole.store(finishes, Ordering::Release);
+            drop(pieces);
+            let mut file = Vec::new();
+            let read = source.read_to_end(&mut file).await.map_err(|error| error.kind());
+            assert_eq!(file, [7]);
+            assert_eq!(read, if finishes { Ok(1) } else { Err(std::io::ErrorKind::UnexpectedEof) });
+        }
     }
 }

@@ -93,7 +93,6 @@ final class LeakTests: TestServerCase {
             }
             let writer = try client.upload(kind: .document)
             XCTAssertGreaterThan(try writer.write(bytes: Data(count: 1 << 16)), 0)
-            writer.cancel()
 
             let place = folder.appendingPathComponent("\(number)")
             let database = number % 10 == 0 ? place.appendingPathComponent("manager.db").path : nil
