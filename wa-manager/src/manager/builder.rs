@@ -14,7 +14,7 @@ use wa_core::client::version::VersionError;
 use wa_core::crypto::{Random as _, SystemRandom};
 use wa_core::noise::client_payload::ClientVersion;
 
-use super::housekeeping::keep_house;
+use super::housekeeping::{Owed, keep_house};
 use super::shared::{Configure, Egress, Shared, TenantZone};
 use super::version::Source;
 use super::{
@@ -306,6 +306,7 @@ impl ManagerBuilder {
         if let Some(name) = self.sinks.twice() {
             return Err(ManagerError::SameName { name: name.to_owned() });
         }
+        let unopened = Arc::clone(&self.store);
         self.store = Arc::new(Sealed::new(self.store, self.vault.take()));
         self.pairing_store.check().await.map_err(ManagerError::PairingStore)?;
         let began = self.clock.boot();
@@ -369,9 +370,9 @@ impl ManagerBuilder {
         // Even where it takes long to remove: nobody is to get these places.
         inner.shared.settle_leftovers().await?;
         let (told, is_swept) = oneshot::channel();
-        let delivered_to = (endpoints, inner.webhooks.clone());
+        let owed = Owed { sinks: endpoints, webhooks: inner.webhooks.clone(), unopened };
         let (shared, stop) = (Arc::clone(&inner.shared), inner.stop_hub.clone());
-        let house = keep_house(shared, delivered_to, self.keep_events, told, stop);
+        let house = keep_house(shared, owed, self.keep_events, told, stop);
         inner.hub_task.spawn(house);
         if timeout(SWEEP, is_swept).await.is_err() {
             tracing::error!("what deleted accounts left takes long to remove: it goes on");

@@ -11,7 +11,7 @@ use wa_types::UnixMillis;
 use super::Shared;
 use crate::media::{MediaHome, remove_abandoned};
 use crate::sink::Endpoint;
-use crate::store::{Change, Changes, ManagerStoreError};
+use crate::store::{Change, Changes, ManagerStore, ManagerStoreError};
 use crate::webhook::Webhooks;
 
 /// How often it is looked at.
@@ -20,10 +20,18 @@ const EVERY: Duration = Duration::from_secs(60 * 60);
 /// Events that are not handed on yet are kept, and those of the last days: webhooks are tried for one.
 const LEAST: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
+/// Whom events are owed to.
+pub(super) struct Owed {
+    pub(super) sinks: Vec<Endpoint>,
+    pub(super) webhooks: Webhooks,
+    /// The store beneath the vault: what is old is forgotten whether that is there or not.
+    pub(super) unopened: Arc<dyn ManagerStore>,
+}
+
 /// Forgets from time to time, until it is told to stop. Tells when what accounts left was looked at for the first time.
 pub(super) async fn keep_house(
     shared: Arc<Shared>,
-    (sinks, webhooks): (Vec<Endpoint>, Webhooks),
+    owed: Owed,
     keep: Duration,
     is_swept: oneshot::Sender<()>,
     stop: CancellationToken,
@@ -31,7 +39,7 @@ pub(super) async fn keep_house(
     let mut is_swept = Some(is_swept);
     loop {
         let forgotten = async {
-            if let Err(error) = forget(&shared, &sinks, &webhooks, keep.max(LEAST)).await {
+            if let Err(error) = forget(&shared, &owed, keep.max(LEAST)).await {
                 tracing::warn!(%error, "what is old could not be removed");
             }
             if let Err(error) = sweep_media(&shared).await {
@@ -64,22 +72,32 @@ fn sweep_homes(homes: &[MediaHome], now: UnixMillis) -> io::Result<()> {
     removed.fold(Ok(()), Result::and)
 }
 
-async fn forget(
-    shared: &Shared,
-    sinks: &[Endpoint],
-    webhooks: &Webhooks,
-    keep: Duration,
-) -> Result<(), ManagerStoreError> {
+async fn forget(shared: &Shared, owed: &Owed, keep: Duration) -> Result<(), ManagerStoreError> {
     let now = shared.clock.wall();
-    let cut = UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
-    let seq = shared.store.last_seq_before(cut).await?.min(shared.hub.published());
     let mut changes = Changes::new();
-    if seq > 0 {
-        for endpoint in sinks.iter().chain(&webhooks.endpoints().await?) {
-            endpoint.keep_untaken(&*shared.store, seq, now).await?;
-        }
+    changes.push(Change::TrimExpired { now: now.0 });
+    let old = keep_untaken(shared, owed, keep, now).await;
+    if let Ok(seq @ 1..) = old {
         changes.push(Change::TrimEvents { seq });
     }
-    changes.push(Change::TrimExpired { now: now.0 });
-    shared.store.commit(changes).await.map(drop)
+    shared.store.commit(changes).await?;
+    old.map(drop)
+}
+
+/// Up to which event all may be forgotten: what nobody took of them is kept as dead letters.
+async fn keep_untaken(
+    shared: &Shared,
+    owed: &Owed,
+    keep: Duration,
+    now: UnixMillis,
+) -> Result<u64, ManagerStoreError> {
+    let cut = UnixMillis(now.0.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX)));
+    let seq = shared.store.last_seq_before(cut).await?.min(shared.hub.published());
+    if seq > 0 {
+        let webhooks = owed.webhooks.endpoints(&*owed.unopened).await?;
+        for endpoint in owed.sinks.iter().chain(&webhooks) {
+            endpoint.keep_untaken(&*shared.store, seq, now).await?;
+        }
+    }
+    Ok(seq)
 }

@@ -160,7 +160,7 @@ impl Gate {
             Ok(reservation) => reservation,
             Err(limit) => return Ok(Err(limit)),
         };
-        if claim.recipient.addresses.is_empty() {
+        if reservation.person().is_none() {
             reservation.chat = Some(claim.recipient.to.to_string());
         }
         let lane = reservation.lane;
@@ -257,19 +257,27 @@ impl Gate {
                 return Err(SendError::Unknown { message_id: id.clone() });
             }
             // The client knows it by its id, or never got it.
-            ReservationState::Reserved => Some(Decision::Send(Box::new(Reserved {
-                id: id.clone(),
-                to: request.to.to_chat(),
-                message: request.message.clone(),
-                lane: reservation.lane,
-                is_again: true,
-                deadline: request.deadline,
-            }))),
+            ReservationState::Reserved => {
+                // What was counted as light may never have left: no message leaves in its place.
+                if reservation.lane == Lane::Light
+                    && self.look(recipient, &request.message.content()).await?.deed != Deed::Light
+                {
+                    return Err(SendError::InvalidRecipient);
+                }
+                Some(Decision::Send(Box::new(Reserved {
+                    id: id.clone(),
+                    to: request.to.to_chat(),
+                    message: request.message.clone(),
+                    lane: reservation.lane,
+                    is_again: true,
+                    deadline: request.deadline,
+                })))
+            }
             ReservationState::Released => None,
         })
     }
 
-    /// Whether what waits for this address waits for somebody else than this.
+    /// Whether what waits, or was counted, for this address is for somebody else than this.
     async fn waits_for_another(&self, to: &Jid, recipient: &Recipient) -> Result<bool, ManagerStoreError> {
         let (of, other) = (Addresses::of([to]), &recipient.addresses);
         if of.is_empty() || other.is_empty() {
@@ -296,7 +304,11 @@ impl Gate {
     ) -> Result<bool, ManagerStoreError> {
         let (store, account) = (&self.store, &self.owner.account);
         if let Some(chat) = &reservation.chat {
-            return Ok(*chat != recipient.to.to_string());
+            let Ok(chat) = chat.parse::<Jid>() else { return Ok(true) };
+            let is_own = |jid: &Jid| self.own.iter().any(|own| own.is_same_user(jid));
+            return Ok(
+                is_own(&chat) != is_own(&recipient.to) || self.waits_for_another(&chat, recipient).await?
+            );
         }
         let Some(person) = reservation.person() else {
             return Ok(

@@ -38,7 +38,8 @@ pub enum SendError {
         /// The server's code.
         server_code: u16,
     },
-    /// Nothing can be sent to this address, or nobody has it; or the id or the key is that of a message to somebody else.
+    /// Nothing can be sent to this address, or nobody has it; or the id or the key is that of a message to somebody else,
+    /// or of a reaction, an edit, a deletion or a vote where a message is to be sent.
     #[error("nothing can be sent to this address")]
     InvalidRecipient,
     /// Nobody knows whether it left: it stays counted. Send again with the same id or key only.

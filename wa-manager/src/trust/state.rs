@@ -224,7 +224,8 @@ pub struct Reservation {
     pub(super) count: u32,
     /// Who it is for.
     pub(super) person: Option<u64>,
-    /// Where it goes, where that is nobody's own chat: a group, status. None of what was stored by earlier versions.
+    /// Where it goes, where it is counted for no person: to a group, to status, to ourselves, and all that is light. None of
+    /// what was stored by earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<String>,
     /// Whether a group is made.

@@ -47,9 +47,13 @@ impl Webhooks {
         WebhooksBuilder::new(store, hub, clock)
     }
 
-    /// All that events are owed to, whoever's they are: what is disabled has them only as long as they are kept.
-    pub(crate) async fn endpoints(&self) -> Result<Vec<Endpoint>, ManagerStoreError> {
-        let mut records = self.shared.store.webhooks().await?;
+    /// All that events are owed to, whoever's they are: what is disabled has them only as long as they are kept. `store` may
+    /// be the one that knows no secrets: none is needed for this.
+    pub(crate) async fn endpoints(
+        &self,
+        store: &dyn ManagerStore,
+    ) -> Result<Vec<Endpoint>, ManagerStoreError> {
+        let mut records = store.webhooks().await?;
         records.retain(|record| record.state != WebhookState::Disabled);
         let endpoint = |record: WebhookRecord| Endpoint {
             name: record.id.to_string(),

@@ -7,11 +7,16 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use wa_manager::event::EventKind;
-use wa_manager::store::{ManagerStore as _, SqliteManagerStore};
+use wa_manager::sink::DeliveryPolicy;
+use wa_manager::store::{
+    Change, Changes, DeadLetterQuery, IdempotencyRecord, ManagerStore as _, SqliteManagerStore,
+};
 use wa_manager::vault::{KeyVault, SecretVault, SessionKey, VaultError};
 use wa_manager::webhook::{Reach, WebhookError, WebhookPatch, WebhookSecret, WebhookSpec, WebhookState};
 use wa_manager::{ClientManager, ManagerBuilder, TenantId, Unlink};
+use wa_types::UnixMillis;
 
+use crate::paused::Paused;
 use crate::receiver::Receiver;
 use crate::scene::{Scene, builder_on, link_to, next, soon};
 
@@ -112,6 +117,43 @@ async fn a_vault_that_is_away_at_the_start_keeps_no_account_from_its_end() {
     soon("a delivery", receiver.wait_for(1)).await;
     let known = scene.manager.webhooks().list(&tenant).await.unwrap();
     assert_eq!(known.iter().map(|hook| &hook.id).collect::<Vec<_>>(), [&of_all.id]);
+}
+
+/// Nobody needs a secret for that; what was not taken is kept as dead letters all the same.
+#[tokio::test(start_paused = true)]
+async fn what_is_old_is_forgotten_while_a_vault_is_away() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let policy =
+        DeliveryPolicy { failures_in_a_row: 1, probe_every: HOUR * 10_000, ..DeliveryPolicy::default() };
+    let (tenant, opens) = (TenantId::default(), Arc::new(AtomicUsize::new(usize::MAX)));
+    let far: Arc<dyn SecretVault> = Arc::new(Far { keys: KeyVault::new(key(1)), opens: Arc::clone(&opens) });
+    let paused = Paused::with(|builder, _| {
+        let builder = builder.keep_events(HOUR * 48).vault(far);
+        builder.webhooks(move |webhooks| webhooks.policy(policy))
+    });
+    let paused = paused.await;
+    let spec = WebhookSpec::new("https://nowhere.invalid/", WebhookSecret::parse(SECRET).unwrap());
+    let hook = paused.scene.manager.webhooks().create(tenant.clone(), spec).await.unwrap();
+    opens.store(0, Ordering::SeqCst);
+    paused.scene.create("anna").await;
+    let mut changes = Changes::new();
+    changes.push(Change::PutIdempotency(Box::new(IdempotencyRecord {
+        tenant: tenant.clone(),
+        key: "send/1".to_owned(),
+        outcome: "A".to_owned(),
+        until: UnixMillis(1),
+    })));
+    paused.store.commit(changes).await.unwrap();
+    let last = paused.store.last_seq().await.unwrap();
+    for _ in 0..60 {
+        tokio::time::sleep(HOUR).await;
+    }
+    assert!(paused.scene.manager.webhooks().list(&tenant).await.is_err(), "the vault is away");
+    assert!(paused.store.first_seq().await.unwrap() > last, "events are forgotten");
+    assert_eq!(paused.store.idempotency(&tenant, "send/1").await.unwrap(), None);
+    let all = DeadLetterQuery { limit: 99, ..DeadLetterQuery::default() };
+    let letters = paused.store.dead_letters(hook.id.as_str(), all).await.unwrap();
+    assert!(letters.iter().any(|letter| letter.event.kind == EventKind::AccountCreated), "{letters:?}");
 }
 
 /// Answers when it is told to.

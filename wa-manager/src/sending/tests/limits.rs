@@ -32,6 +32,8 @@ on_each! {
     a_key_leads_to_the_first_message,
     a_key_of_a_message_to_somebody_leads_to_nobody_else,
     a_key_or_an_id_of_a_message_to_a_group_leads_to_no_other_chat,
+    a_key_or_an_id_of_a_reaction_or_a_note_to_ourselves_leads_to_nobody_else,
+    a_text_does_not_leave_in_the_place_of_a_reaction,
     what_was_counted_for_a_group_before_chats_were_kept_is_not_compared,
     a_refused_stranger_is_left_alone_until_they_write,
     three_refusals_close_first_contacts,
@@ -221,6 +223,76 @@ async fn a_key_or_an_id_of_a_message_to_a_group_leads_to_no_other_chat(mut scene
             }
         }
     }
+}
+
+fn reaction_to(chat: &str) -> SendRequest {
+    let chat: Jid = chat.parse().unwrap();
+    SendRequest::new(chat.clone(), Message::reaction(MessageKey::own(&chat, MessageId::new("A")), "+"))
+}
+
+async fn a_key_or_an_id_of_a_reaction_or_a_note_to_ourselves_leads_to_nobody_else(mut scene: Scene) {
+    let to = |chat: &str| SendRequest::new(chat.parse().unwrap(), Message::text("hello"));
+    let (own, own_lid): (Jid, Jid) = (pn("99"), "9@lid".parse().unwrap());
+    let (first, first_lid): (Jid, Jid) = (pn("1"), "7@lid".parse().unwrap());
+    scene.gate.set_own([own.clone(), own_lid.clone()]);
+    scene.deliver("1", "one").await;
+    scene.pass(HOUR);
+    scene.deliver("2", "two").await;
+    for (pn, lid, of) in
+        [(first, first_lid, &reaction_to as &dyn Fn(&str) -> SendRequest), (own.clone(), own_lid, &to)]
+    {
+        scene.pass(HOUR);
+        let key = pn.to_string();
+        let Ok(Decision::Send(sent)) = scene.ask(&of(&key).idempotency_key(&key)).await else { panic!() };
+        assert_eq!(sent.lane, Lane::Light);
+        for is_settled in [false, true] {
+            if is_settled {
+                scene.gate.settle(&sent.id, Fate::Sent { at: None, chat: None }).await.unwrap();
+            }
+            // Somebody who is known, somebody who is not, and a group.
+            for other in ["2@s.whatsapp.net", "3@s.whatsapp.net", "5-1@g.us"] {
+                for request in [of(other), to(other), reaction_to(other)] {
+                    for request in [request.clone().idempotency_key(&key), request.id(sent.id.clone())] {
+                        let asked = scene.ask(&request).await;
+                        assert!(matches!(asked, Err(SendError::InvalidRecipient)), "{key} {other} {asked:?}");
+                    }
+                }
+            }
+            // The same person, under either address.
+            for to in [&pn, &lid] {
+                let recipient = Recipient::with_addresses(to, Some(&pn), Some(&lid));
+                let request = of(&to.to_string()).idempotency_key(&key);
+                match scene.gate.ask(&request, &recipient).await {
+                    Ok(Decision::Send(again)) => assert_eq!((&again.id, is_settled), (&sent.id, false)),
+                    Ok(Decision::Done(receipt)) => assert_eq!((&receipt.id, is_settled), (&sent.id, true)),
+                    asked => panic!("{to} {asked:?}"),
+                }
+            }
+        }
+    }
+    // Whose LID this is nobody knows, but it is not ours.
+    let asked = scene.ask(&to("8@lid").idempotency_key(own.to_string())).await;
+    assert!(matches!(asked, Err(SendError::InvalidRecipient)), "{asked:?}");
+    assert_eq!(scene.sent_today(), 2);
+}
+
+async fn a_text_does_not_leave_in_the_place_of_a_reaction(mut scene: Scene) {
+    scene.deliver("1", "one").await;
+    scene.pass(HOUR);
+    let reaction = reaction_to("1@s.whatsapp.net").idempotency_key("k");
+    let Ok(Decision::Send(sent)) = scene.ask(&reaction).await else { panic!() };
+    let text = || text_to("1", "two");
+    for request in [text().idempotency_key("k"), text().id(sent.id.clone())] {
+        let asked = scene.ask(&request).await;
+        assert!(matches!(asked, Err(SendError::InvalidRecipient)), "{asked:?}");
+    }
+    let Ok(Decision::Send(again)) = scene.ask(&reaction).await else { panic!() };
+    assert_eq!((&again.id, again.is_again), (&sent.id, true));
+    // Where nothing leaves any more, the key leads to what was sent first, whatever it says now.
+    scene.gate.settle(&sent.id, Fate::Sent { at: None, chat: None }).await.unwrap();
+    let Ok(Decision::Done(receipt)) = scene.ask(&text().idempotency_key("k")).await else { panic!() };
+    assert_eq!(receipt.id, sent.id);
+    assert_eq!(scene.sent_today(), 1);
 }
 
 async fn what_was_counted_for_a_group_before_chats_were_kept_is_not_compared(mut scene: Scene) {
