@@ -49,32 +49,38 @@ pub trait KeyStores: Send + Sync + Debug {
 }
 
 /// An SQLite file for each account, in directories that are made as they are needed.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct SqliteKeyStores;
+#[derive(Debug, Clone, Default)]
+pub struct SqliteKeyStores {
+    at_work: Paths,
+}
+
+/// The stores on which somebody is at work.
+type Paths = Arc<Mutex<BTreeSet<PathBuf>>>;
 
 impl SqliteKeyStores {
     /// Such stores.
     #[must_use]
-    pub const fn new() -> Self {
-        Self
+    pub fn new() -> Self {
+        Self::default()
     }
 }
 
 impl KeyStores for SqliteKeyStores {
     fn open<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Arc<dyn Store>> {
         Box::pin(async move {
-            // It is claimed by whoever opens it, for longer than this.
-            drop(AtWork::begin(path)?);
-            let directory = path.parent().map(Path::to_path_buf);
-            blocking(move || directory.map_or(Ok(()), std::fs::create_dir_all).map_err(io)).await?;
-            let store = wa_store::SqliteStore::builder(path).open().await?;
-            Ok(Arc::new(store) as Arc<dyn Store>)
+            let at_work = AtWork::begin(&self.at_work, path)?;
+            // Goes on when nobody waits for it any more, and closes what nobody takes before others may have it.
+            let opening = tokio::spawn(async move {
+                let store = opened(&at_work.path).await;
+                (store, at_work)
+            });
+            let (store, _at_work) = opening.await.map_err(|_| StoreError::Interrupted)?;
+            store
         })
     }
 
     fn read<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, Zeroizing<Vec<u8>>> {
-        Box::pin(at_work(path, move |path| {
+        Box::pin(at_work(&self.at_work, path, move |path| {
             let failed = |error: rusqlite::Error| io(std::io::Error::other(error));
             // What is only in the log goes into the file.
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -90,7 +96,7 @@ impl KeyStores for SqliteKeyStores {
     }
 
     fn write<'a>(&'a self, path: &'a Path, store: Zeroizing<Vec<u8>>) -> KeyStoreFuture<'a, ()> {
-        Box::pin(at_work(path, move |path| {
+        Box::pin(at_work(&self.at_work, path, move |path| {
             let directory = path.parent().unwrap_or(Path::new("."));
             std::fs::create_dir_all(directory).map_err(io)?;
             let mut file = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
@@ -107,7 +113,7 @@ impl KeyStores for SqliteKeyStores {
     }
 
     fn remove<'a>(&'a self, path: &'a Path) -> KeyStoreFuture<'a, ()> {
-        Box::pin(at_work(path, move |path| {
+        Box::pin(at_work(&self.at_work, path, move |path| {
             // The file itself goes first: what is left of it without it is nothing.
             for ending in ["", "-wal", "-shm", "-journal"] {
                 match std::fs::remove_file(with_ending(path, ending)) {
@@ -121,30 +127,43 @@ impl KeyStores for SqliteKeyStores {
 }
 
 /// A store that is read, written or removed by a thread, which goes on when nobody waits for it any more.
-struct AtWork(PathBuf);
-
-static AT_WORK: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+struct AtWork {
+    path: PathBuf,
+    paths: Paths,
+}
 
 impl AtWork {
-    fn begin(path: &Path) -> Result<Self, StoreError> {
-        let is_first = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf());
-        if is_first { Ok(Self(path.to_path_buf())) } else { Err(StoreError::Locked) }
+    fn begin(paths: &Paths, path: &Path) -> Result<Self, StoreError> {
+        let is_first = paths.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf());
+        if !is_first {
+            return Err(StoreError::Locked);
+        }
+        Ok(Self { path: path.to_path_buf(), paths: Arc::clone(paths) })
     }
 }
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
     }
 }
 
 /// Does this with the store at `path`, which nobody else has until it is done.
 async fn at_work<T: Send + 'static>(
+    paths: &Paths,
     path: &Path,
     work: impl FnOnce(&Path) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let at_work = AtWork::begin(path)?;
-    blocking(move || work(&at_work.0)).await
+    let at_work = AtWork::begin(paths, path)?;
+    blocking(move || work(&at_work.path)).await
+}
+
+/// The store at `path`, open.
+async fn opened(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    let directory = path.parent().map(Path::to_path_buf);
+    blocking(move || directory.map_or(Ok(()), std::fs::create_dir_all).map_err(io)).await?;
+    let store = wa_store::SqliteStore::builder(path).open().await?;
+    Ok(Arc::new(store))
 }
 
 /// `path` with `ending` behind its name.
@@ -166,6 +185,8 @@ fn io(source: std::io::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -192,7 +213,7 @@ mod tests {
         let path = directory.path().join("keys.db");
         let stores = SqliteKeyStores::new();
         let (go_on, may) = std::sync::mpsc::channel::<()>();
-        let late = at_work(&path, move |path| {
+        let late = at_work(&stores.at_work, &path, move |path| {
             may.recv().unwrap();
             std::fs::write(path, "late").map_err(io)
         });
@@ -206,6 +227,22 @@ mod tests {
             assert!(matches!(error, StoreError::Locked), "{error:?}");
             tokio::task::yield_now().await;
         }
+        stores.open(&path).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_has_a_store_that_is_still_being_opened_for_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.db");
+        let stores = SqliteKeyStores::new();
+        assert!(stores.open(&path).now_or_never().is_none());
+        assert!(matches!(stores.open(&path).await, Err(StoreError::Locked)));
+        assert!(matches!(stores.write(&path, Zeroizing::default()).await, Err(StoreError::Locked)));
+        while let Err(error) = stores.remove(&path).await {
+            assert!(matches!(error, StoreError::Locked), "{error:?}");
+            tokio::task::yield_now().await;
+        }
+        assert!(!path.exists());
         stores.open(&path).await.unwrap();
     }
 }

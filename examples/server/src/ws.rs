@@ -314,6 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                             if from < seq {
                                 // What was told already is told again.
                                 self.told.values_mut().for_each(|told| told.seq = 0);
+                                self.usage.clear();
                             }
                             // What is yet to come is not passed over, whatever a client remembers of another database.
                             seq = seq.min(from);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use wa_core::client::ClientBuilder;
 use wa_core::crypto::{Random as _, SystemRandom};
+use wa_core::noise::client_payload::ClientVersion;
 
 use super::{ClockOffset, ManagerError, Numbers, Places, Quotas, Release, Versions};
 use crate::account::actor::ConnectionPolicy;
@@ -99,6 +100,11 @@ impl Shared {
             phone: record.phone.as_ref(),
         };
         Ok(self.locator.resolve(&key)?)
+    }
+
+    /// What an account presents as that connects now; nothing for the release that this library was built with.
+    pub(crate) async fn version(&self) -> Option<ClientVersion> {
+        self.versions.current(self.clock.boot(), self.release.is_refused()).await
     }
 
     /// Settles where the account's keys are, if all is known that this takes.

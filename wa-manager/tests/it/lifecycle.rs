@@ -259,6 +259,10 @@ async fn an_account_whose_keys_are_in_use_is_tried_again() {
     let reason = shown.reason.unwrap();
     assert_eq!((reason.kind, reason.retry_at.is_some()), (ReasonKind::StoreLocked, true));
     slow.is_locked.store(false, Ordering::SeqCst);
+    // It waits twice as long now.
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    settled(&anna).await;
+    assert_eq!(anna.status(), AccountStatus::Error);
     tokio::time::sleep(Duration::from_secs(61)).await;
     stands(&anna, AccountStatus::Ready).await;
 }
@@ -270,12 +274,14 @@ async fn no_attempt_begins_before_the_keys_of_the_last_one_are_gone() {
     let keys = Arc::clone(&slow) as Arc<dyn KeyStores>;
     let paused = Paused::with(|builder, _| builder.key_stores(keys)).await;
     let anna = paused.scene.create("anna").await;
-    for trouble in [&slow.stays, &slow.fails_to_go] {
+    let troubles = [(&slow.stays, ReasonKind::StoreLocked), (&slow.fails_to_go, ReasonKind::StoreFailed)];
+    for (trouble, kind) in troubles {
         trouble.store(true, Ordering::SeqCst);
         let refused = soon("an answer", anna.pair(PairRequest::qr())).await.unwrap_err();
         let ManagerError::Pair(error) = refused else { panic!("{refused:?}") };
-        assert_eq!(error, PairError::Closed { kind: ReasonKind::StoreLocked, code: None });
-        assert!(ReasonKind::StoreLocked.is_retryable() && error.retry_after().is_some());
+        assert_eq!(error, PairError::Closed { kind, code: None });
+        // What is in use is free again by itself.
+        assert_eq!(error.retry_after().is_some(), kind == ReasonKind::StoreLocked);
         trouble.store(false, Ordering::SeqCst);
     }
     link_to(&paused.scene, &anna, "anna").await;

@@ -28,6 +28,9 @@ use crate::store::ManagerStoreError;
 /// How long the store of an account's keys may take.
 pub(super) const KEYS: Duration = Duration::from_secs(10);
 
+/// A store that stays in use is tried again no more seldom.
+const SELDOM: Duration = Duration::from_secs(60 * 60);
+
 /// The client of a running account.
 pub(super) struct Running {
     pub(super) client: Client,
@@ -160,6 +163,8 @@ impl Actor {
                 self.resume_probation().await;
                 Ok(())
             }
+            // The manager ends, and where it stands then is written next.
+            Err(_) if self.stop.is_cancelled() => Ok(()),
             Err(reason) => {
                 self.restart_at = reason.retry_at.map(|at| self.boot_time(at));
                 self.stand(Standing::because(AccountStatus::Error, reason)).await
@@ -167,13 +172,15 @@ impl Actor {
         }
     }
 
-    /// The store is in use, and nobody can say for how long: the account is not deaf meanwhile.
-    fn locked(&self, why: &str) -> Reason {
-        Reason::new(ReasonKind::StoreLocked).detail(why).retry_at(self.shared.clock.wall().after(AGAIN))
+    /// The store is in use, and nobody can say for how long: the account is not deaf meanwhile, and waits longer each time.
+    fn locked(&mut self, why: &str) -> Reason {
+        let at = self.shared.clock.wall().after(self.locked_wait);
+        self.locked_wait = (self.locked_wait * 2).min(SELDOM);
+        Reason::new(ReasonKind::StoreLocked).detail(why).retry_at(at)
     }
 
     /// Why the store does not do. One that is in use is tried again by itself.
-    fn unopened(&self, error: &StoreError) -> Reason {
+    fn unopened(&mut self, error: &StoreError) -> Reason {
         match error {
             StoreError::Locked => self.locked(&error.to_string()),
             error => of_store(error),
@@ -189,6 +196,10 @@ impl Actor {
         let path =
             self.path().map_err(|error| Reason::new(ReasonKind::StoreFailed).detail(error.to_string()))?;
         let is_linked = self.record.jid.is_some() || self.record.accepted.is_some();
+        // Not while the store is open, and no end of the manager waits for it.
+        let Some(version) = self.stop.run_until_cancelled(self.shared.version()).await else {
+            return Err(Reason::new(ReasonKind::Network).detail("the manager ends"));
+        };
         let opening = async {
             let store = self.shared.keys.open(&path).await?;
             if is_linked {
@@ -196,13 +207,13 @@ impl Actor {
             }
             Ok::<_, StoreError>(store)
         };
-        let store = match timeout(KEYS, opening).await {
+        let opened = timeout(KEYS, opening).await;
+        let store = match opened {
             Ok(opened) => opened.map_err(|error| self.unopened(&error))?,
             Err(_) => return Err(self.locked("it takes long to open")),
         };
         let mut builder = Client::builder(store).alias(self.id().as_str()).confirm_by_hand();
-        let (now, is_refused) = (self.shared.clock.boot(), self.shared.release.is_refused());
-        if let Some(version) = self.shared.versions.current(now, is_refused).await {
+        if let Some(version) = version {
             builder = builder.version(version);
         }
         let mut selection = Selection::default();
@@ -228,6 +239,7 @@ impl Actor {
             Ok(Err(error)) => return Err(Reason::new(ReasonKind::Internal).detail(error.to_string())),
             Err(_) => return Err(self.locked("it takes long to read")),
         };
+        self.locked_wait = AGAIN;
         let connection = Connection::new(self.shared.connection, reconnect, self.shared.clock.boot());
         behind(&self.left).client = Some(client.clone());
         let past = client.history().reader();
@@ -295,26 +307,27 @@ impl Actor {
     }
 
     /// Removes the account's keys, which are worthless, unless a client has them still. What cannot be removed now is found
-    /// worthless at the next start. Whether there are none any more: a removal that is late would take the next ones, too.
-    pub(super) async fn remove_keys(&mut self) -> bool {
+    /// worthless at the next start. Why there are some still: a removal that is late would take the next ones, too.
+    pub(super) async fn remove_keys(&mut self) -> Option<ReasonKind> {
         if !self.is_closed().await {
-            return false;
+            return Some(ReasonKind::StoreLocked);
         }
         let path = match self.path() {
             Ok(path) => path,
             // They have no place, or another account has it.
             Err(error) => {
                 tracing::warn!(account = %self.record.id, %error, "the account has no keys to be removed");
-                return true;
+                return None;
             }
         };
-        let removed = match timeout(KEYS, self.shared.keys.remove(&path)).await {
-            Ok(removed) => removed.map_err(ManagerError::from),
-            Err(late) => Err(ManagerStoreError::io(late).into()),
-        };
-        if let Err(error) = &removed {
-            tracing::warn!(account = %self.record.id, %error, "the keys could not be removed");
-        }
-        removed.is_ok()
+        let removed = timeout(KEYS, self.shared.keys.remove(&path)).await;
+        // Somebody is at work on what is not removed in time.
+        let error = removed.unwrap_or(Err(StoreError::Locked)).err()?;
+        tracing::warn!(account = %self.record.id, %error, "the keys could not be removed");
+        Some(if matches!(error, StoreError::Locked) {
+            ReasonKind::StoreLocked
+        } else {
+            ReasonKind::StoreFailed
+        })
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wa_core::{Client, Events};
+use wa_store::StoreError;
 
 use super::client::KEYS;
 use super::{Command, CommandOutcome, End, Reply, Unlink};
@@ -87,7 +88,7 @@ impl Unread<'_> {
             match command {
                 None => return Some(End::Shutdown),
                 Some(Command::Restore(reply)) => {
-                    let is_wanted = is_restored(&self.snapshot.borrow());
+                    let is_wanted = is_restored(&self.snapshot.borrow()) && *wish != Some(Wish::Stop);
                     if is_wanted {
                         wish.get_or_insert(Wish::Restore);
                     }
@@ -95,7 +96,9 @@ impl Unread<'_> {
                 }
                 Some(Command::Stop(reply)) => {
                     *wish = Some(Wish::Stop);
-                    let _gone = reply.send(self.halt().await);
+                    // The host's store may be what crashes.
+                    let halted = AssertUnwindSafe(self.halt()).catch_unwind().await;
+                    let _gone = reply.send(halted.unwrap_or(Err(ManagerError::Crashed)));
                 }
                 Some(Command::Delete(how, reply)) => {
                     if self.obey_delete(how, reply).await {
@@ -129,7 +132,15 @@ impl Unread<'_> {
     }
 
     /// Stores where the account stands, if its row can be read; its row is left as it is otherwise.
-    pub(super) async fn tell(&self) -> Result<(), ManagerStoreError> {
+    pub(super) async fn tell(&self) {
+        match AssertUnwindSafe(self.store_standing()).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(account = %self.id, %error, "the manager's store failed"),
+            Err(_panic) => tracing::error!(account = %self.id, "the manager's store crashed"),
+        }
+    }
+
+    async fn store_standing(&self) -> Result<(), ManagerStoreError> {
         let Some(record) = self.record().await? else { return Ok(()) };
         let mut changes = self.shared.fenced(&record);
         if let Ok(Some(mut row)) = self.shared.store.account(self.id).await {
@@ -174,7 +185,7 @@ impl Unread<'_> {
         if let Some(place) = place
             && (record.jid.is_some() || record.accepted.is_some())
         {
-            let told = match self.connect(&record, place).await {
+            let told = match self.connect(&record, place, &mut is_closed).await {
                 Ok((client, events)) => {
                     let told = unlink(&client, events).await;
                     is_closed = timeout(self.shared.connection.stop, client.shutdown()).await.is_ok();
@@ -203,8 +214,13 @@ impl Unread<'_> {
         Ok(())
     }
 
-    /// Connects for nothing but an end of the link.
-    async fn connect(&self, record: &AccountRecord, place: &Path) -> Result<(Client, Events), ManagerError> {
+    /// Connects for nothing but an end of the link. Where it does not: whether nothing of ours may have the keys open.
+    async fn connect(
+        &self,
+        record: &AccountRecord,
+        place: &Path,
+        is_closed: &mut bool,
+    ) -> Result<(Client, Events), ManagerError> {
         if record.exported {
             // Whoever has the session now unlinks it.
             return Err(ManagerError::Exported);
@@ -213,11 +229,20 @@ impl Unread<'_> {
         let _admission = self.shared.release.admit(clock.boot()).map_err(|at| {
             ManagerError::ClientOutdated { until: clock.wall().after(at.saturating_sub(clock.boot())) }
         })?;
+        let version = self.shared.version().await;
         let opened = timeout(KEYS, self.shared.keys.open(place)).await;
+        // The client that a crash left may be the one that has them.
+        *is_closed = !matches!(opened, Err(_) | Ok(Err(StoreError::Locked)));
         let store = opened.map_err(|_| not_unlinked("its keys take long to open"))??;
-        let builder = Client::builder(store).alias(self.id.as_str()).confirm_by_hand();
+        let mut builder = Client::builder(store).alias(self.id.as_str()).confirm_by_hand();
+        if let Some(version) = version {
+            builder = builder.version(version);
+        }
         let builder = (self.shared.configure)(builder, record);
-        builder.connect().await.map_err(|error| not_unlinked(error.to_string()))
+        let connected = timeout(KEYS, builder.connect()).await;
+        *is_closed = connected.is_ok();
+        let connected = connected.map_err(|_| not_unlinked("its keys take long to read"))?;
+        connected.map_err(|error| not_unlinked(error.to_string()))
     }
 }
 
@@ -242,9 +267,7 @@ impl<'a> Damaged<'a> {
         tracing::error!(account = %self.unread.id, what = self.what, "what is stored of the account is damaged");
         ending.note(&End::Damaged(self.what.clone()));
         self.unread.show();
-        if let Err(error) = self.unread.tell().await {
-            tracing::error!(account = %self.unread.id, %error, "the manager's store failed");
-        }
+        self.unread.tell().await;
         while let Some(Some(command)) = stop.run_until_cancelled(mailbox.recv()).await {
             match command {
                 Command::Delete(how, reply) => {

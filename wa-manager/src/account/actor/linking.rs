@@ -154,19 +154,24 @@ impl Actor {
             Err(ManagerStoreError::FenceLost { .. }) => return Err(self.lose(End::FenceLost)),
             Err(error) => return Ok(Err(error.into())),
         }
-        let admission = match self.admit() {
-            Ok(admission) => admission,
-            Err(outdated) => return Ok(Err(closed(outdated).into())),
-        };
         self.end_client().await;
         // The keys of an earlier attempt are not used again.
-        let is_free = self.is_closed().await && (self.remove_keys().await || self.moves_for(phone.as_ref()));
-        if !is_free {
-            return Ok(Err(PairError::Closed { kind: ReasonKind::StoreLocked, code: None }.into()));
+        let in_the_way = if self.is_closed().await {
+            let left = self.remove_keys().await;
+            left.filter(|_| !self.moves_for(phone.as_ref()))
+        } else {
+            Some(ReasonKind::StoreLocked)
+        };
+        if let Some(kind) = in_the_way {
+            return Ok(Err(PairError::Closed { kind, code: None }.into()));
         }
         if let Err(error) = self.settle_anew(phone).await? {
             return Ok(Err(error));
         }
+        let admission = match self.admit() {
+            Ok(admission) => admission,
+            Err(outdated) => return Ok(Err(closed(outdated).into())),
+        };
         self.is_guarded = is_guarded;
         let (ticket, side) = PairingTicket::new(id, method, attempt.ends_at());
         self.linking =
@@ -566,6 +571,8 @@ impl Actor {
     async fn connect_to_link(&mut self, admission: Admission) -> Result<(), Lost> {
         match self.connect(admission).await {
             Ok(running) => self.running = Some(running),
+            // The manager ends, and calls the attempt off.
+            Err(_) if self.stop.is_cancelled() => {}
             Err(reason) => {
                 let error = PairError::Closed { kind: reason.kind, code: reason.code };
                 let now = self.shared.clock.wall();

@@ -131,6 +131,8 @@ pub(crate) struct Actor {
     tally: Tally,
     /// When the client is started again by itself.
     restart_at: Option<Duration>,
+    /// How long it waits the next time that its store is in use.
+    locked_wait: Duration,
     gate: Gate,
     /// Where the gate believes that the account stands.
     gate_stands: AccountStatus,
@@ -192,6 +194,7 @@ impl Actor {
             flaps,
             tally: Tally::default(),
             restart_at: None,
+            locked_wait: AGAIN,
             gate,
             gate_stands: AccountStatus::Idle,
             waiting: Waiting::default(),
@@ -245,7 +248,8 @@ impl Actor {
         mailbox: &mut mpsc::Receiver<Command>,
     ) -> Result<End, Lost> {
         self.after_gate();
-        Box::pin(self.begin(begin)).await?;
+        let is_stopped = matches!(wanted, Some(Command::Stop(_)));
+        Box::pin(self.begin(begin, is_stopped)).await?;
         if let Some(command) = wanted {
             if let Some(end) = Box::pin(self.obey(command)).await? {
                 return Ok(end);
@@ -297,7 +301,8 @@ impl Actor {
         }
     }
 
-    async fn begin(&mut self, begin: Begin) -> Result<(), Lost> {
+    /// What `is_stopped` connects not even for a moment.
+    async fn begin(&mut self, begin: Begin, is_stopped: bool) -> Result<(), Lost> {
         // An actor before this one may have claimed another.
         self.note_number();
         self.heed_row().await?;
@@ -351,7 +356,7 @@ impl Actor {
                 Ok(())
             }
             // Whoever restores the manager starts it, where that was to be seen.
-            Begin::Fresh if !is_found => Ok(()),
+            Begin::Fresh if !is_found || is_stopped => Ok(()),
             _ if self.record.accepted.is_some() => self.resume_accepted().await,
             _ if self.record.desired == DesiredState::Running && self.record.jid.is_some() => {
                 self.open().await

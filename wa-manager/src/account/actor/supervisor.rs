@@ -83,9 +83,7 @@ pub(crate) async fn supervise(
                 tracing::error!(account = %id, is_too_often, "reading the account crashed");
                 let end = if is_too_often || matches!(begin, Begin::Quarantined(_)) {
                     let unread = unread(Reason::new(ReasonKind::Quarantined).detail(what.clone()));
-                    if let Err(error) = unread.tell().await {
-                        tracing::error!(account = %id, %error, "the manager's store failed");
-                    }
+                    unread.tell().await;
                     unread.show();
                     begin = Begin::Quarantined(what);
                     unread.refuse(mailbox, &stop, SELDOM, &mut wish).await
