@@ -70,6 +70,10 @@ impl KeyStores for SqliteKeyStores {
         Box::pin(async move {
             let at_work = AtWork::begin(&self.at_work, path)?;
             // Goes on when nobody waits for it any more, and closes what nobody takes before others may have it.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "its owner may be gone: the thread below it goes on all the same"
+            )]
             let opening = tokio::spawn(async move {
                 let store = opened(&at_work.path).await;
                 (store, at_work)
