@@ -120,7 +120,10 @@ async fn run(options: Options) -> Outcome<()> {
     builder = builder.defaults(defaults.clone());
     builder = match (&sandbox, &options.backend) {
         (Some(sandbox), _) => builder.client(sandbox.client()),
-        (None, Backend::TestServer(file)) => builder.client(test_server::client(file)?),
+        (None, Backend::TestServer(file)) => {
+            let client = test_server::client(file);
+            builder.client(client.map_err(|error| format!("--test-server {}: {error}", file.display()))?)
+        }
         (None, _) => builder.version_source(fetch_current),
     };
     let reach = Reach { private: options.allows_private_webhooks, ..Reach::default() };

@@ -5,7 +5,7 @@
 //! | `server`, `receiver` | the program, and how it is asked; whoever gets its webhooks |
 //! | `sessions`, `batches`, `pairing`, `messages`, `errands`, `webhooks` | what can be asked and told |
 //! | `keys`, `doors`, `nodes` | who may do what, at every operation of the document; the process as one of many |
-//! | `bad_input` | what is refused, and how |
+//! | `bad_input`, `files` | what is refused, and how; files that options name |
 //! | `idempotency` | the same request twice |
 //! | `socket` | what happens, as it happens |
 //! | `document`, `figures` | the OpenAPI document; what a scrape shows |
@@ -20,6 +20,7 @@ mod document;
 mod doors;
 mod errands;
 mod figures;
+mod files;
 mod idempotency;
 mod keys;
 mod kills;
