@@ -113,6 +113,8 @@ pub(crate) fn handle() -> Result<Handle, WaError> {
 pub(crate) async fn run<T: Send + 'static>(
     work: impl Future<Output = Result<T, WaError>> + Send + 'static,
 ) -> Result<T, WaError> {
+    // Boxed: tokio's part is then compiled once for each type of answer, not for each call.
+    let work: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(work);
     match Task::spawn(work)?.await {
         Ok(done) => done,
         Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),

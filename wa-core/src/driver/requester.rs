@@ -8,12 +8,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::clock;
-use super::session::{Command, Outgoing};
+use super::session::{Build, Command, Outgoing};
 use crate::connection::{REQUEST_LIMIT, RequestError};
 use crate::error::CallError;
 use crate::stanza::iq::IqRequest;
 use crate::stanza::{Reader, StanzaError};
-use crate::wire::Node;
+use crate::wire::{Document, Node};
 
 /// What the questions of an account see of its connection.
 #[derive(Debug, Clone)]
@@ -50,9 +50,20 @@ impl Requester {
         request: R,
         limit: Duration,
     ) -> Result<R::Reply, RequestError> {
-        let (request, deadline) = (Arc::new(request), now() + limit);
-        let lost = match put(&self.commands, &request, deadline).await {
-            Err(lost @ (RequestError::ConnectionLost | RequestError::NotConnected)) if R::IDEMPOTENT => lost,
+        let build: Build = Arc::new(move |id| request.to_node(id));
+        let document = self.answer(build, R::IDEMPOTENT, now() + limit).await?;
+        R::read(Reader::new(document.root())).map_err(|error: StanzaError| RequestError::Malformed(error))
+    }
+
+    /// The same for every kind of request: compiled once.
+    async fn answer(
+        &self,
+        build: Build,
+        is_idempotent: bool,
+        deadline: Instant,
+    ) -> Result<Document<'static>, RequestError> {
+        let lost = match put(&self.commands, &build, deadline).await {
+            Err(lost @ (RequestError::ConnectionLost | RequestError::NotConnected)) if is_idempotent => lost,
             answer => return answer,
         };
         let mut line = self.line.clone();
@@ -66,7 +77,7 @@ impl Requester {
             Ok(Err(_)) | Err(_) => return Err(lost),
         };
         match next {
-            Line::Up(commands) => match put(&commands, &request, deadline).await {
+            Line::Up(commands) => match put(&commands, &build, deadline).await {
                 // Not this time; the first time it may have been.
                 Err(RequestError::NotConnected) => Err(lost),
                 answer => answer,
@@ -118,22 +129,20 @@ impl Asker {
 }
 
 /// Asks on one connection.
-async fn put<R: IqRequest + Send + Sync + 'static>(
+async fn put(
     commands: &mpsc::Sender<Command>,
-    request: &Arc<R>,
+    build: &Build,
     deadline: Instant,
-) -> Result<R::Reply, RequestError> {
+) -> Result<Document<'static>, RequestError> {
     let (reply, answer) = oneshot::channel();
-    let request = Arc::clone(request);
-    let build = Box::new(move |id: &str| request.to_node(id));
+    let build = Arc::clone(build);
     let limit = deadline.saturating_duration_since(now());
     let asked = async {
         let command = Command::Request { build, limit, reply };
         commands.send(command).await.map_err(|_| RequestError::NotConnected)?;
         answer.await.map_err(|_| RequestError::ConnectionLost)?
     };
-    let document = timeout_at(deadline, asked).await.map_err(|_| RequestError::Timeout)??;
-    R::read(Reader::new(document.root())).map_err(|error: StanzaError| RequestError::Malformed(error))
+    timeout_at(deadline, asked).await.map_err(|_| RequestError::Timeout)?
 }
 
 fn now() -> Instant {

@@ -44,11 +44,14 @@ pub(super) enum Command {
     Write(Vec<Outgoing>),
     /// A request.
     Request {
-        build: Box<dyn FnOnce(&str) -> Node + Send>,
+        build: Build,
         limit: Duration,
         reply: oneshot::Sender<Result<Document<'static>, RequestError>>,
     },
 }
+
+/// The stanza of a request with this id.
+pub(super) type Build = Arc<dyn Fn(&str) -> Node + Send + Sync>;
 
 /// A stanza on its way out.
 pub(super) enum Outgoing {
@@ -277,7 +280,7 @@ impl Session<'_> {
                     self.write(now, stanza);
                 }
             }
-            Command::Request { build, limit, reply } => match self.connection.request(now, build, limit) {
+            Command::Request { build, limit, reply } => match self.connection.request(now, |id| build(id), limit) {
                 Ok(id) => {
                     self.waiting.insert(id, Waiting::Request(reply));
                 }

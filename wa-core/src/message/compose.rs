@@ -212,10 +212,10 @@ impl Message {
 
     /// As one of the pictures and films of an album, whose message this is: `MessageKey::from(&sent)` of it.
     #[must_use]
-    pub fn in_album(mut self, album: impl Into<MessageKey>) -> Self {
-        let context = self.decoded.message_context_info.take().unwrap_or_default();
+    pub fn in_album(self, album: impl Into<MessageKey>) -> Self {
+        let context = self.decoded.message_context_info.as_deref().cloned().unwrap_or_default();
         let message_association = Some(Box::new(in_album(&album.into())));
-        let context = e2e::MessageContextInfo { message_association, ..*context };
+        let context = e2e::MessageContextInfo { message_association, ..context };
         self.with_nested(&[beside::CONTEXT], context.encode_to_vec())
     }
 

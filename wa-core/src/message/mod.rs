@@ -27,6 +27,8 @@ pub use key::MessageKey;
 pub use poll::{OptionHash, OptionVotes, Tally};
 pub use wrapper::Wrapper;
 
+use std::sync::Arc;
+
 use prost::Message as _;
 use wa_proto::e2e::protocol_message::Type;
 use wa_proto::web::WebMessageInfo;
@@ -49,9 +51,9 @@ mod beside {
 ///
 /// It keeps the bytes as they came beside their decoded form, so that kinds and fields which this version does not
 /// know reach the application whole. `Debug` shows the kind and the length, never the content.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Message {
-    decoded: Box<e2e::Message>,
+    decoded: Arc<e2e::Message>,
     bytes: Vec<u8>,
     /// What its sealed part says, once that is opened; or what is to be sealed.
     opened: Option<Vec<u8>>,
@@ -60,7 +62,7 @@ pub struct Message {
 impl Message {
     pub(crate) fn from_proto(decoded: e2e::Message) -> Self {
         let bytes = decoded.encode_to_vec();
-        Self { decoded: Box::new(decoded), bytes, opened: None }
+        Self { decoded: Arc::new(decoded), bytes, opened: None }
     }
 
     /// A message from its encoded protobuf, for kinds that there is no builder for.
@@ -73,11 +75,11 @@ impl Message {
 
     /// Reads an encoded message, and keeps the bytes.
     pub(crate) fn decode(bytes: Vec<u8>) -> Result<Self, prost::DecodeError> {
-        let decoded = Box::new(e2e::Message::decode(bytes.as_slice())?);
+        let decoded = Arc::new(e2e::Message::decode(bytes.as_slice())?);
         Ok(Self { decoded, bytes, opened: None })
     }
 
-    pub(crate) const fn proto(&self) -> &e2e::Message {
+    pub(crate) fn proto(&self) -> &e2e::Message {
         &self.decoded
     }
 
@@ -247,6 +249,13 @@ pub(crate) fn of_web_info(bytes: &[u8]) -> Option<(common::MessageKey, Message)>
     const MESSAGE: u32 = 2;
     let info = WebMessageInfo::decode(bytes).ok()?;
     Some((info.key, Message::decode(raw::field(bytes, MESSAGE)?.to_vec()).ok()?))
+}
+
+/// What is decoded follows from the bytes.
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.opened == other.opened
+    }
 }
 
 impl std::fmt::Debug for Message {

@@ -77,8 +77,8 @@ impl Message {
         let reaction = self.unwrapped().reaction_message.as_ref()?;
         let target = reaction.key.clone()?;
         let plain = e2e::ReactionMessage { key: None, ..(**reaction).clone() }.encode_to_vec();
-        let mut sealed = Self::to_be_sealed(SealedKind::Reaction, target, plain);
-        sealed.decoded.message_context_info.clone_from(&self.proto().message_context_info);
-        Some(sealed)
+        let mut message = secret::carry(SealedKind::Reaction, target, None, None);
+        message.message_context_info.clone_from(&self.proto().message_context_info);
+        Some(Self { opened: Some(plain), ..Self::from_proto(message) })
     }
 }
