@@ -87,12 +87,14 @@ impl InboundMessage {
     }
 
     pub(crate) fn to_core(&self) -> Result<core::InboundMessage, WaError> {
+        let message = self.message.as_ref().map(|message| &message.0);
         Ok(core::InboundMessage {
             id: types::message_id(&self.id)?,
             chat: types::jid(&self.chat)?,
             sender: types::jid(&self.sender)?,
             from_me: self.from_me,
-            raw: self.message.as_ref().map(|message| STANDARD.encode(message.0.encoded())),
+            raw: message.map(|message| STANDARD.encode(message.encoded())),
+            opened: message.and_then(|message| message.opened()).map(|opened| STANDARD.encode(opened)),
         })
     }
 }

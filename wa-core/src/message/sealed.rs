@@ -24,9 +24,17 @@ impl Message {
         secret::part(self.unwrapped())
     }
 
-    /// What its sealed part says, once it is opened.
-    pub(crate) fn opened(&self) -> Option<&[u8]> {
+    /// What its sealed part says, once it is opened: the encoded protobuf of a vote, a comment and the like. Not in
+    /// [`encoded`](Self::encoded); whoever keeps a received message keeps both.
+    #[must_use]
+    pub fn opened(&self) -> Option<&[u8]> {
         self.opened.as_deref()
+    }
+
+    /// A received message as it was kept, with what [`opened`](Self::opened) told of it.
+    #[must_use]
+    pub fn with_opened(self, opened: Vec<u8>) -> Self {
+        Self { opened: Some(opened), ..self }
     }
 
     pub(crate) fn set_opened(&mut self, plain: Vec<u8>) {

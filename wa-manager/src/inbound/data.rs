@@ -14,8 +14,8 @@ use crate::event::EventKind;
 use crate::sending::text_of;
 use crate::store::ChatKind;
 
-/// An encoded message of more bytes than this is left out of its event: `rawSize` says how many there are, and what the
-/// event says of kind and text is what there is of it.
+/// An encoded message of more bytes than this, with what was sealed in it, is left out of its event: `rawSize` says how
+/// many there are, and what the event says of kind and text is what there is of it.
 pub const MAX_RAW: usize = 256 * 1024;
 
 /// A text of more bytes than this is cut: `isTextCut` says so.
@@ -104,10 +104,12 @@ fn of_message(message: &Message, content: &Content, mut set: impl FnMut(&str, Va
     if let Content::Reaction(reaction) = content {
         set("reaction", json!(reaction.emoji));
     }
-    let raw = message.encoded();
-    set("rawSize", json!(raw.len()));
-    if raw.len() <= MAX_RAW {
+    let (raw, opened) = (message.encoded(), message.opened());
+    let size = raw.len() + opened.map_or(0, <[u8]>::len);
+    set("rawSize", json!(size));
+    if size <= MAX_RAW {
         set("raw", json!(STANDARD.encode(raw)));
+        set("opened", json!(opened.map(|opened| STANDARD.encode(opened))));
     }
 }
 

@@ -34,6 +34,9 @@ pub struct InboundMessage {
     /// The encoded message, in base64. Large ones have none: see [`MAX_RAW`](super::MAX_RAW).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+    /// What was sealed in it and is opened, in base64: of a vote, a comment, an answer to an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<String>,
 }
 
 /// This is no message that came, or not one that we can read.
@@ -59,8 +62,12 @@ impl InboundMessage {
     /// [`NotAMessage`]: what was kept is no message.
     pub fn message(&self) -> Result<Option<Message>, NotAMessage> {
         let Some(raw) = &self.raw else { return Ok(None) };
-        let bytes = STANDARD.decode(raw).map_err(|_| NotAMessage)?;
-        Message::from_encoded(bytes).map(Some).map_err(|_| NotAMessage)
+        let decode = |text| STANDARD.decode(text).map_err(|_| NotAMessage);
+        let message = Message::from_encoded(decode(raw)?).map_err(|_| NotAMessage)?;
+        Ok(Some(match &self.opened {
+            Some(opened) => message.with_opened(decode(opened)?),
+            None => message,
+        }))
     }
 
     /// Names it, from our account's side.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use wa_core::Message;
 use wa_core::event::Typing;
 use wa_core::media::MediaKind;
-use wa_core::message::content::Image;
+use wa_core::message::content::{Image, Poll};
+use wa_core::message::{Content, OptionHash};
 use wa_manager::account::{AccountSettings, ErrandError, SendOutcome, StorageMode};
 use wa_manager::event::EventKind;
 use wa_manager::inbound::InboundMessage;
@@ -65,6 +66,21 @@ async fn a_message_is_answered_and_read_by_what_its_event_says() {
     let refused = anna.set_typing(&asked.chat, Typing::Paused).await.unwrap_err();
     assert!(matches!(refused, ErrandError::NotReady { status: AccountStatus::Idle }), "{refused:?}");
     assert!(matches!(anna.mark_read(&[asked]).await, Err(ErrandError::NotReady { .. })));
+}
+
+/// What was sealed in a message is in its event, opened.
+#[tokio::test]
+async fn a_vote_is_read_by_what_its_event_says() {
+    let scene = linked(&["anna"]).await;
+    let (anna, berta) = (ready(&scene, "anna").await, scene.phone("berta"));
+    let own = scene.phone("anna").pn().clone();
+    let asked = received(&scene, &anna, async || drop(berta.send_text(&own, "lunch?").await.unwrap())).await;
+    soon("the poll", anna.reply(&asked, Poll::new("What?", ["tea", "coffee"]).into())).await.unwrap();
+    let poll = soon("the poll", berta.message()).await;
+    let voted =
+        received(&scene, &anna, async || drop(berta.vote(&poll, &["coffee"], i64::MAX).await.unwrap())).await;
+    let Content::PollVote(vote) = voted.message().unwrap().unwrap().content() else { panic!("no vote") };
+    assert_eq!(vote.selected, [OptionHash::of("coffee")]);
 }
 
 async fn picture(scene: &Scene, account: &Account, bytes: &[u8]) -> InboundMessage {
