@@ -9,11 +9,15 @@ use wa_core::ClientBuilder;
 use wa_core::pairing::PairingCode;
 use wa_core::transport::Connector;
 use wa_core::transport::websocket::WebSocketConnector;
-use wa_test_server::{GroupMode, PasskeyLink, PasskeyLinkError, Past, Phone, PhoneMessage as Received};
+use wa_test_server::{
+    Act, Faults, Filter, GroupMode, MediaFault, PasskeyLink, PasskeyLinkError, Past, Phone,
+    PhoneMessage as Received,
+};
 use wa_types::Jid;
 
 use crate::content::Content;
 use crate::error::WaError;
+use crate::media::Attachment;
 use crate::message::{Message, MessageKey};
 use crate::runtime::{self, Task};
 use crate::types;
@@ -55,6 +59,19 @@ impl TestServer {
             false => {
                 Err(WaError::not_found("no_account", format!("no account here has the address {device}")))
             }
+        }
+    }
+
+    /// What is to go wrong for one device: what is counted would else be used up by others, phones among them.
+    fn faults(&self, device: &str) -> Result<Faults, WaError> {
+        Ok(self.server.faults_of(&self.device(device)?))
+    }
+
+    /// The same, for one that logs in: phones do not.
+    fn faults_of_client(&self, device: &str) -> Result<Faults, WaError> {
+        match types::jid(device)?.device() {
+            0 => Err(WaError::invalid("no_client", format!("{device} is a phone, which does not log in"))),
+            _ => self.faults(device),
         }
     }
 }
@@ -131,40 +148,60 @@ impl TestServer {
         patiently(async move { self.server.wait_offline(&device).await }).await
     }
 
-    /// The next so many messages that clients send are not acknowledged.
-    pub fn drop_acks(&self, count: u32) {
-        self.server.faults().drop_ack(count);
+    /// The next so many messages that this device sends arrive, and it is not told so. Its `send` goes on waiting, as it is
+    /// promised: it returns as soon as the device is connected anew (`disconnect` it, once the message is there), or else
+    /// after 70 seconds. The message arrives once.
+    pub fn drop_acks(&self, device: String, count: u32) -> Result<(), WaError> {
+        self.faults(&device)?.drop_ack(count);
+        Ok(())
     }
 
-    /// Every ack comes this late; at once without it.
+    /// Every ack comes this late, to all devices; at once without it.
     #[uniffi::method(default(delay = None))]
     pub fn delay_acks(&self, delay: Option<Duration>) {
         self.server.faults().delay_acks(delay);
     }
 
-    /// The next message that a client sends is refused with this code.
-    pub fn refuse_next(&self, code: u16) {
-        self.server.faults().nack_next(code);
+    /// The next message that this device sends is refused with this code. The library sends it once more after 408, 429 and
+    /// 500 or higher; the other codes are final.
+    pub fn refuse_next(&self, device: String, code: u16) -> Result<(), WaError> {
+        self.faults(&device)?.script(Filter::from_client().tag("message").of_chats(), Act::Nack(code), 1);
+        Ok(())
     }
 
-    /// The next so many deliveries cannot be decrypted as they come.
-    pub fn garble_next(&self, count: u32) {
-        self.server.faults().garble_next(count);
+    /// The next so many messages to this device cannot be decrypted as they come: it asks their senders for them again.
+    pub fn garble_next(&self, device: String, count: u32) -> Result<(), WaError> {
+        self.faults(&device)?.script(messages(), Act::Garble, count);
+        Ok(())
     }
 
-    /// The next so many connections are refused.
+    /// The next so many messages to this device come twice.
+    pub fn duplicate_next(&self, device: String, count: u32) -> Result<(), WaError> {
+        self.faults(&device)?.script(messages(), Act::Duplicate, count);
+        Ok(())
+    }
+
+    /// The next so many messages to this device each come after what is sent to it next.
+    pub fn reorder_next(&self, device: String, count: u32) -> Result<(), WaError> {
+        self.faults(&device)?.script(messages(), Act::After(1), count);
+        Ok(())
+    }
+
+    /// The next so many connections are refused, whosever they are.
     pub fn refuse_connections(&self, count: u32) {
         self.server.faults().refuse_connections(count);
     }
 
-    /// The next logins are refused with this code, so many times.
-    pub fn refuse_logins(&self, code: u16, count: u32) {
-        self.server.faults().refuse_login(code, count);
+    /// The next so many logins of this device are refused with this code. `disconnect` makes it log in anew.
+    pub fn refuse_logins(&self, device: String, code: u16, count: u32) -> Result<(), WaError> {
+        self.faults_of_client(&device)?.refuse_login(code, count);
+        Ok(())
     }
 
-    /// The next login is answered with a ban for so long.
-    pub fn ban(&self, code: u16, duration: Duration) {
-        self.server.faults().ban(code, duration, 1);
+    /// The next login of this device is answered with a ban for so long. `disconnect` makes it log in anew.
+    pub fn ban(&self, device: String, code: u16, duration: Duration) -> Result<(), WaError> {
+        self.faults_of_client(&device)?.ban(code, duration, 1);
+        Ok(())
     }
 
     /// The next request for a pairing code is refused with this code.
@@ -172,10 +209,33 @@ impl TestServer {
         self.server.refuse_pairing_code(code, None);
     }
 
-    /// Ends all that was to go wrong.
+    /// The next so many requests to the media hosts are answered with this HTTP status, uploads and downloads. To the library
+    /// 404 and 410 say that there is no such file; after 429 and 500 or higher it asks six times before it gives up.
+    pub fn refuse_media(&self, status: u16, count: u32) {
+        self.server.media().fail(MediaFault::Status(status), count);
+    }
+
+    /// The next so many downloads give a file that was changed. The library tries again once.
+    pub fn tamper_downloads(&self, count: u32) {
+        self.server.media().fail(MediaFault::WrongBody, count);
+    }
+
+    /// The media hosts have this file no more, as they delete what is old. The phone that got or sent it has it still, and
+    /// uploads it again when it is asked to. False when they did not have it.
+    pub fn lose_file(&self, file: Arc<Attachment>) -> bool {
+        file.0.direct_path.as_deref().is_some_and(|path| self.server.media().expire(path))
+    }
+
+    /// Ends all that was to go wrong. What is lost stays lost.
     pub fn clear_faults(&self) {
         self.server.faults().clear();
+        self.server.media().clear_faults();
     }
+}
+
+/// Messages to a device that somebody wrote.
+fn messages() -> Filter {
+    Filter::deliveries().tag("message").of_chats()
 }
 
 /// A simulated phone: the first device of an account.
@@ -325,6 +385,14 @@ impl TestPhone {
     /// The next message of anybody, copies of its own linked devices included; nothing if none is there.
     pub fn try_next_message(&self) -> Result<Option<PhoneMessage>, WaError> {
         self.0.try_next_message().map(|received| received_on_phone(&received)).transpose()
+    }
+
+    /// Its user has read this message, and its sender is told.
+    pub fn read(&self, id: String) -> Result<(), WaError> {
+        match self.0.read_id(&types::message_id(&id)?) {
+            true => Ok(()),
+            false => Err(WaError::not_found("no_message", "no such message came to this phone")),
+        }
     }
 
     /// Waits until a message that it sent was read.

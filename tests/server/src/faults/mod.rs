@@ -200,9 +200,13 @@ impl Faults {
         self.change(|plan| plan.split = on);
     }
 
-    /// Ends every fault of this scope.
+    /// Ends every fault of this scope; for everyone, also refusals of pairing codes. Media hosts have their own.
     pub fn clear(&self) {
-        self.hub.state().faults.clear(self.scope);
+        let mut state = self.hub.state();
+        state.faults.clear(self.scope);
+        if self.scope == Scope::Everyone {
+            state.pairings.refusals.clear();
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Plan)) {

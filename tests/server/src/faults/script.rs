@@ -18,6 +18,7 @@ pub struct Filter {
     kind: Option<Cow<'static, str>>,
     id: Option<String>,
     deliveries: bool,
+    chats: bool,
 }
 
 impl Filter {
@@ -57,6 +58,12 @@ impl Filter {
         Self { kind: Some(kind.into()), ..self }
     }
 
+    /// None of those between an account's own devices, about keys and the past.
+    #[must_use]
+    pub fn of_chats(self) -> Self {
+        Self { chats: true, ..self }
+    }
+
     /// Only stanzas of this id.
     #[must_use]
     pub fn id(self, id: &MessageId) -> Self {
@@ -70,6 +77,7 @@ impl Filter {
             && self.kind.as_deref().is_none_or(|wanted| kind().as_deref() == Some(wanted))
             && self.id.as_deref().is_none_or(|wanted| node.attr_text("id").as_deref() == Some(wanted))
             && (!self.deliveries || is_delivery(node))
+            && (!self.chats || node.attr_text("category").as_deref() != Some("peer"))
     }
 }
 
@@ -281,11 +289,15 @@ mod tests {
     fn a_filter_says_what_it_is_about() {
         let ack = Node::new("ack").attr("class", "message").attr("id", "A");
         let retry = Node::new("receipt").attr("type", "retry").attr("id", "A");
+        let peer = Node::new("message").attr("category", "peer");
+        assert!(Filter::deliveries().matches(Direction::ToClient, &peer));
+        assert!(!Filter::deliveries().of_chats().matches(Direction::ToClient, &peer));
         let id = MessageId::new("A");
         let cases = [
             (Filter::default(), true, true),
             (Filter::message_acks(), true, false),
             (Filter::deliveries(), false, true),
+            (Filter::deliveries().of_chats(), false, true),
             (Filter::to_client().kind("retry"), false, true),
             (Filter::to_client().tag("ack").kind("receipt"), false, false),
             (Filter::from_client(), false, false),

@@ -55,6 +55,17 @@ impl KnownMessages {
         WebMessageInfo::decode(known.info.as_slice()).ok()?.message.map(|message| *message)
     }
 
+    /// Where a message of somebody else stands, and who wrote it, where the chat does not say so.
+    pub(super) fn place(&self, id: &str) -> Option<(Jid, Option<Jid>)> {
+        let known = self.by_id.get(id)?.first()?;
+        let info = WebMessageInfo::decode(known.info.as_slice()).ok()?;
+        if info.key.from_me == Some(true) {
+            return None;
+        }
+        let author = info.participant.and_then(|author| author.parse().ok());
+        Some((known.chat.clone(), author))
+    }
+
     pub(super) fn remember(&mut self, message: &PhoneMessage, memory: usize) {
         let in_group = message.chat.is_group() || message.chat.is_broadcast();
         let author = (in_group && !message.from_me).then(|| message.sender.to_user().to_string());

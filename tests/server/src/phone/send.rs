@@ -132,10 +132,24 @@ impl Phone {
     /// Marks a message as read, and tells its sender.
     pub fn read(&self, message: &super::PhoneMessage) {
         let is_many = message.chat.is_group() || message.chat.is_broadcast();
+        self.tell_read(&message.id, &message.chat, is_many.then_some(&message.sender));
+    }
+
+    /// [`Self::read`], by the message's id. `false` when nobody else sent this phone such a message.
+    #[must_use]
+    pub fn read_id(&self, id: &MessageId) -> bool {
+        let place = self.lock().known.place(id.as_str());
+        place.is_some_and(|(chat, author)| {
+            self.tell_read(id, &chat, author.as_ref());
+            true
+        })
+    }
+
+    fn tell_read(&self, id: &MessageId, chat: &Jid, author: Option<&Jid>) {
         let receipt = Node::new("receipt")
-            .attr("id", &message.id)
-            .attr("to", message.chat.to_user())
-            .attr_opt("participant", is_many.then_some(&message.sender))
+            .attr("id", id)
+            .attr("to", chat.to_user())
+            .attr_opt("participant", author)
             .attr("type", "read")
             .attr("t", self.hub.state().now_seconds());
         self.transmit(&receipt);
