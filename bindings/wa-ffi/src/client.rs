@@ -1,6 +1,7 @@
 //! One account.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,13 +16,18 @@ use wa_core::pairing::PairingCode;
 
 use crate::error::WaError;
 use crate::event::{CloseReason, Event, SendState};
+use crate::history::HistoryStream;
 use crate::listener::Listening;
 use crate::message::{Message, MessageKey};
-use crate::queue::{CAPACITY, Queue};
+use crate::pairing::passkey_answer;
+use crate::queue::{CAPACITY, Filling, Queue};
 use crate::runtime::{self, Task};
 use crate::store::Store;
 use crate::testing::TestServer;
 use crate::types::{self, Secret};
+
+/// The number of the next account that has no other name in the log.
+static COUNT: AtomicU64 = AtomicU64::new(1);
 
 /// How a client connects. All of it may be left out.
 #[derive(Debug, Clone, Default, uniffi::Record)]
@@ -32,6 +38,9 @@ pub struct ClientOptions {
     /// What this account calls itself to others. The phone's choice unless it is said.
     #[uniffi(default = None)]
     pub push_name: Option<String>,
+    /// What log records call the account; its number among those of the process unless it is said. Nobody else sees it.
+    #[uniffi(default = None)]
+    pub alias: Option<String>,
     /// This test server instead of the real service.
     #[uniffi(default = None)]
     pub test_server: Option<Arc<TestServer>>,
@@ -113,11 +122,13 @@ pub enum Status {
 /// One account: a device that is linked to a phone, or is to be.
 ///
 /// It connects by itself, comes back by itself, and keeps what it must in its store. It ends when it is shut down, or
-/// when nobody holds it any more.
+/// when nobody holds it any more, nor its streams, nor a subscription of a listener.
 #[derive(uniffi::Object)]
 pub struct Client {
-    core: Mutex<Option<wa_core::Client>>,
+    core: Held,
     events: Arc<EventStream>,
+    /// For who wants to read it.
+    pub(crate) history: Option<Arc<HistoryStream>>,
     passkeys: Arc<Passkeys>,
     /// It talks to the real service.
     is_live: bool,
@@ -129,13 +140,13 @@ impl std::fmt::Debug for Client {
     }
 }
 
-impl Client {
-    fn lock(&self) -> MutexGuard<'_, Option<wa_core::Client>> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The account, until it is shut down. Whatever tells of it holds it, too: a host that only listens may have let go of
+/// the client.
+pub(crate) type Held = Arc<Mutex<Option<wa_core::Client>>>;
 
+impl Client {
     pub(crate) fn core(&self) -> Result<wa_core::Client, WaError> {
-        self.lock().clone().ok_or_else(WaError::shut_down)
+        lock(&self.core).clone().ok_or_else(WaError::shut_down)
     }
 
     /// Runs a call of the client on the runtime.
@@ -171,6 +182,8 @@ impl Client {
                     }
                 }
             }
+            let number = || COUNT.fetch_add(1, Ordering::Relaxed).to_string();
+            builder = builder.alias(options.alias.unwrap_or_else(number));
             if let Some(name) = options.device_name {
                 builder = builder.device_name(name);
             }
@@ -187,10 +200,12 @@ impl Client {
                 builder = builder.identity_policy(IdentityPolicy::Hold);
             }
             let (core, events) = builder.connect().await?;
-            let events = EventStream::new(events, Arc::clone(&passkeys))?;
+            let history = core.history().reader();
+            let core = Arc::new(Mutex::new(Some(core)));
             Ok(Arc::new(Self {
-                core: Mutex::new(Some(core)),
-                events,
+                events: EventStream::new(events, Arc::clone(&passkeys), Arc::clone(&core))?,
+                history: history.map(|reader| HistoryStream::new(reader, Arc::clone(&core))),
+                core,
                 passkeys,
                 is_live: options.test_server.is_none(),
             }))
@@ -246,11 +261,7 @@ impl Client {
         credential_id: Option<Vec<u8>>,
         assertion: Option<String>,
     ) -> Result<(), WaError> {
-        let answer = match (credential_id, assertion) {
-            (Some(id), Some(json)) => Ok(PasskeyAssertion::new(id, json)),
-            _ => Err(AuthenticatorError::Declined),
-        };
-        self.passkeys.respond(answer)
+        self.passkeys.respond(passkey_answer(credential_id, assertion))
     }
 
     /// Answers the event `PasskeyCode`: whether the phone shows the same code.
@@ -376,7 +387,7 @@ impl Client {
     /// Ends the client in order: what was received is stored, the connection is closed, the events end. Calling it again
     /// does nothing.
     pub async fn shutdown(&self) -> Result<(), WaError> {
-        let Some(core) = self.lock().take() else { return Ok(()) };
+        let Some(core) = lock(&self.core).take() else { return Ok(()) };
         let events = Arc::clone(&self.events);
         runtime::run(async move {
             events.flush().await;
@@ -418,6 +429,7 @@ pub struct EventStream {
     confirms: mpsc::UnboundedSender<Confirm>,
     /// Ends with the stream.
     _pump: Task<()>,
+    _account: Held,
 }
 
 impl std::fmt::Debug for EventStream {
@@ -432,51 +444,61 @@ enum Confirm {
     Flush(oneshot::Sender<()>),
 }
 
-struct EndOnDrop(Arc<Queue<Event>>);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        self.0.end();
+impl Confirm {
+    async fn tell(self, events: &wa_core::Events) {
+        match self {
+            Self::Number(number) => events.confirm(number).await,
+            Self::Flush(done) => drop(done.send(())),
+        }
     }
 }
 
 impl EventStream {
-    fn new(mut events: wa_core::Events, passkeys: Arc<Passkeys>) -> Result<Arc<Self>, WaError> {
+    fn new(
+        mut events: wa_core::Events,
+        passkeys: Arc<Passkeys>,
+        account: Held,
+    ) -> Result<Arc<Self>, WaError> {
         let queue = Arc::new(Queue::new(CAPACITY));
         let told = Arc::new(Mutex::new(BTreeMap::new()));
-        let (confirms, mut confirmed) = mpsc::unbounded_channel();
-        let (filled, numbers) = (EndOnDrop(Arc::clone(&queue)), Arc::clone(&told));
+        let (confirms, mut confirmed) = mpsc::unbounded_channel::<Confirm>();
+        let (filled, numbers) = (Filling(Arc::clone(&queue)), Arc::clone(&told));
         let pump = Task::spawn(async move {
             let mut has_room = false;
             loop {
                 tokio::select! {
-                    // Confirmations first: none is lost when the stream is stopped.
+                    // Confirmations first: what was confirmed before the account ended does not come again.
                     biased;
-                    Some(confirm) = confirmed.recv() => match confirm {
-                        Confirm::Number(number) => events.confirm(number).await,
-                        Confirm::Flush(done) => drop(done.send(())),
-                    },
-                    is_open = filled.0.room(), if !has_room => {
+                    Some(confirm) = confirmed.recv() => confirm.tell(&events).await,
+                    is_open = filled.room(), if !has_room => {
                         if !is_open {
-                            return;
+                            break;
                         }
                         has_room = true;
                     }
-                    question = passkeys.question() => filled.0.put(question),
+                    question = passkeys.question() => filled.put(question),
                     event = events.next(), if has_room => {
                         let Some(event) = event else { return };
                         if let Some(number) = event.inbox_number() {
                             lock(&numbers).insert(number.get(), number);
                         }
                         if let Some(event) = Event::of(event) {
-                            filled.0.put(event);
+                            filled.put(event);
                             has_room = false;
                         }
                     }
                 }
             }
+            // It was stopped: nobody hears of what comes now, and what was taken before may still be confirmed.
+            loop {
+                tokio::select! {
+                    Some(confirm) = confirmed.recv() => confirm.tell(&events).await,
+                    event = events.next() => if event.is_none() { return },
+                }
+            }
         })?;
-        Ok(Arc::new(Self { queue, told, listening: Mutex::default(), confirms, _pump: pump }))
+        let listening = Mutex::default();
+        Ok(Arc::new(Self { queue, told, listening, confirms, _pump: pump, _account: account }))
     }
 
     /// Waits until what was confirmed is with the account.
@@ -516,11 +538,6 @@ impl EventStream {
         if let Some(number) = lock(&self.told).remove(&number) {
             let _ = self.confirms.send(Confirm::Number(number));
         }
-    }
-
-    /// The number of a durable event; nothing for the others.
-    pub fn number_of(&self, event: Event) -> Option<u64> {
-        event.number()
     }
 
     /// Ends the stream: `ready` answers false. What was not confirmed comes again after a restart.

@@ -33,7 +33,10 @@ pub enum Event {
     },
     /// The code to type is no longer good.
     PairingCodeVoid {
-        /// Why.
+        /// Why, for programs: `expired`, `not_confirmed` (mostly a wrong code), `too_many_answers`, `refreshed` (a new one
+        /// comes by itself if the library made this one), `refresh_by_user`, `connection_lost`, `refused`, `not_renewed`.
+        code: String,
+        /// Why, for logs.
         reason: String,
     },
     /// The phone wants a passkey to vouch for the link: answer with `respond_passkey`.
@@ -51,7 +54,10 @@ pub enum Event {
     },
     /// The link by passkey did not come about. QR codes and codes to type go on.
     PasskeyFailed {
-        /// Why.
+        /// Why, for programs: `declined`, `authenticator`, `request`, `phone`, `timeout`, `connection_lost`;
+        /// `no_authenticator` when nobody answers for passkeys here.
+        code: String,
+        /// Why, for logs.
         reason: String,
     },
     /// The phone linked this device. `Connected` follows.
@@ -65,7 +71,11 @@ pub enum Event {
     },
     /// A phone's answer does not hold. Nothing of it was kept, and the code on show still links.
     PairingFailed {
-        /// What does not hold.
+        /// What does not hold, for programs: `size`, `malformed`, `hmac` (it was not made from our code), `no_account_key`,
+        /// `account_signature`; `vetoed` when this account is not wanted here, `unconfirmed` for an earlier link that never
+        /// came about.
+        code: String,
+        /// What does not hold, for logs.
         reason: String,
     },
     /// Logged in: messages can be sent. After every login.
@@ -115,7 +125,10 @@ pub enum Event {
         key: MessageKey,
         /// When the service took it.
         timestamp: SystemTime,
-        /// Why it could not be read.
+        /// Why it could not be read, for programs: `unreadable`, `device_identity`, `not_for_this_device`,
+        /// `missing_secret`, `no_content`, `foreign_copy`.
+        code: String,
+        /// Why it could not be read, for logs.
         reason: String,
     },
     /// A message could not be read and never will be.
@@ -269,7 +282,10 @@ pub enum Event {
     StateBroken {
         /// Which part: see `StateSynced`.
         collection: String,
-        /// What is wrong with it.
+        /// What is wrong with it, for programs: `missing_keys`, `version_gap`, `value_mac`, `index_mac`, `patch_mac`,
+        /// `snapshot_mac`, `file_tampered`, `file_gone`, `duplicate_index`, `too_short`, `exit_code`, `malformed`.
+        code: String,
+        /// What is wrong with it, for logs.
         reason: String,
     },
     /// A part of it waits for keys, which our phone was asked for. Everything else goes on.
@@ -488,7 +504,8 @@ pub enum NextStep {
 
 impl Event {
     /// The number to confirm, for durable events.
-    pub(crate) fn number(&self) -> Option<u64> {
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
         match self {
             Self::Message { message } | Self::Opened { message } | Self::OwnDevice { message } => {
                 Some(message.number)

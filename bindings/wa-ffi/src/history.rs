@@ -8,10 +8,11 @@ use tokio::sync::Notify;
 use wa_core::client::{Anchor, HistoryReader};
 use wa_core::history::{EndOfHistory, HistoryItem, HistoryMute};
 
-use crate::client::Client;
+use crate::client::{Client, Held};
 use crate::content::Content;
 use crate::error::WaError;
 use crate::message::{Message, MessageKey};
+use crate::runtime;
 use crate::types;
 
 /// A message of the past.
@@ -97,6 +98,7 @@ pub struct HistoryStream {
     part: Mutex<Option<HistoryPart>>,
     is_stopped: AtomicBool,
     stopped: Notify,
+    _account: Held,
 }
 
 impl std::fmt::Debug for HistoryStream {
@@ -106,6 +108,16 @@ impl std::fmt::Debug for HistoryStream {
 }
 
 impl HistoryStream {
+    pub(crate) fn new(reader: HistoryReader, account: Held) -> Arc<Self> {
+        Arc::new(Self {
+            reader: tokio::sync::Mutex::new(reader),
+            part: Mutex::new(None),
+            is_stopped: AtomicBool::new(false),
+            stopped: Notify::new(),
+            _account: account,
+        })
+    }
+
     fn part(&self) -> std::sync::MutexGuard<'_, Option<HistoryPart>> {
         self.part.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,7 +139,8 @@ impl HistoryStream {
     /// loses nothing.
     pub async fn ready(&self) -> bool {
         let stopped = self.stopped.notified();
-        if self.is_stopped.load(Ordering::Acquire) {
+        // In a process that was forked nothing comes: what reads it stayed in the parent.
+        if self.is_stopped.load(Ordering::Acquire) || runtime::handle().is_err() {
             return false;
         }
         tokio::select! {
@@ -151,17 +164,11 @@ impl HistoryStream {
 
 #[uniffi::export]
 impl Client {
-    /// The past that the phone sends. There is one stream of it, for a client that was connected with `reads_history`:
-    /// nothing for all others, and for who asks again.
+    /// The past that the phone sends, for a client that was connected with `reads_history`; nothing for all others. There
+    /// is one such stream: who asks again goes on with it.
     pub fn history(&self) -> Result<Option<Arc<HistoryStream>>, WaError> {
-        Ok(self.core()?.history().reader().map(|reader| {
-            Arc::new(HistoryStream {
-                reader: tokio::sync::Mutex::new(reader),
-                part: Mutex::new(None),
-                is_stopped: AtomicBool::new(false),
-                stopped: Notify::new(),
-            })
-        }))
+        self.core()?;
+        Ok(self.history.clone())
     }
 
     /// Asks our phone for messages of a chat that are older than this one, newest first, and waits so long for its

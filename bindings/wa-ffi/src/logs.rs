@@ -8,9 +8,12 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::span::{Attributes, Id};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::callbacks;
 use crate::listener::CallbackError;
@@ -52,6 +55,8 @@ pub struct LogRecord {
     pub level: LogLevel,
     /// Which part of the library speaks, such as `wa_core::driver`.
     pub target: String,
+    /// The account that it is about, where it is about one: an account's id in a manager, a client's `alias`.
+    pub account: Option<String>,
     /// What it says.
     pub text: String,
     /// When.
@@ -67,37 +72,79 @@ pub trait LogSink: Send + Sync {
     fn log(&self, record: LogRecord) -> Result<(), CallbackError>;
 }
 
+/// What the spans of an account call it: kept beside such a span.
+struct Account(String);
+
+impl Visit for Account {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        // A manager has an id for it, a client its alias.
+        if matches!(field.name(), "id" | "alias") {
+            self.0 = format!("{value:?}");
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
 struct ToSink {
     level: LogLevel,
     records: SyncSender<LogRecord>,
     dropped: AtomicU64,
 }
 
-impl<S: Subscriber> Layer<S> for ToSink {
+impl ToSink {
+    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        let level = LogLevel::of(*metadata.level());
+        let is_ours = metadata.target().starts_with("wa_");
+        if metadata.is_span() {
+            // These say whose connection and task it is, whatever is told of them.
+            return is_ours && level >= LogLevel::Info;
+        }
+        // Others speak up only when something is wrong.
+        level >= self.level && (is_ours || level >= LogLevel::Warn)
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ToSink {
     /// What nobody is told costs nothing.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.wants(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.wants(metadata)
+    }
+
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(match self.level {
             LogLevel::Trace => LevelFilter::TRACE,
             LogLevel::Debug => LevelFilter::DEBUG,
-            LogLevel::Info => LevelFilter::INFO,
-            LogLevel::Warn => LevelFilter::WARN,
-            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Info | LogLevel::Warn | LogLevel::Error => LevelFilter::INFO,
         })
     }
 
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id).filter(|span| span.name() == "account") else { return };
+        let mut account = Account(String::new());
+        attributes.record(&mut account);
+        span.extensions_mut().insert(account);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        let level = LogLevel::of(*metadata.level());
-        let is_ours = metadata.target().starts_with("wa_");
-        // Others speak up only when something is wrong.
-        if level < self.level || (!is_ours && level < LogLevel::Warn) {
-            return;
-        }
         let mut text = Text(String::new());
         event.record(&mut text);
+        let account = context
+            .event_scope(event)
+            .into_iter()
+            .flatten()
+            .find_map(|span| span.extensions().get().map(|account: &Account| account.0.clone()));
         let record = LogRecord {
-            level,
+            level: LogLevel::of(*metadata.level()),
             target: metadata.target().to_owned(),
+            account,
             text: text.0,
             at: SystemTime::now(),
             dropped: self.dropped.swap(0, Ordering::Relaxed),
@@ -144,4 +191,44 @@ pub fn init_logging(level: LogLevel, sink: Arc<dyn LogSink>) -> bool {
         callbacks::let_go(sink);
     };
     std::thread::Builder::new().name("wa-log".to_owned()).spawn(hand_on).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The spans that tell it are less grave than what is said in them.
+    #[test]
+    fn a_record_says_its_account_at_every_level() {
+        for level in [LogLevel::Trace, LogLevel::Info, LogLevel::Warn, LogLevel::Error] {
+            let (records, told) = sync_channel(CAPACITY);
+            let layer = ToSink { level, records, dropped: AtomicU64::new(0) };
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::info_span!("account", id = %"7").in_scope(|| {
+                    tracing::info_span!("connection").in_scope(|| tracing::error!("of a manager's"));
+                });
+                tracing::info_span!("account", alias = Some("desk")).in_scope(|| {
+                    tracing::error!("of a client");
+                });
+                tracing::error!("of nobody");
+            });
+            let all: Vec<_> = told.try_iter().filter(|record| record.level == LogLevel::Error).collect();
+            let said: Vec<_> =
+                all.iter().map(|record| (record.account.as_deref(), record.text.as_str())).collect();
+            let wanted = [(Some("7"), "of a manager's"), (Some("desk"), "of a client"), (None, "of nobody")];
+            assert_eq!(said, wanted, "{level:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_less_grave_than_asked_for_is_not_told() {
+        let (records, told) = sync_channel(CAPACITY);
+        let layer = ToSink { level: LogLevel::Warn, records, dropped: AtomicU64::new(0) };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::info!("a milestone");
+            tracing::warn!(target: "others", "odd");
+            tracing::info!(target: "others", "usual");
+        });
+        assert_eq!(told.try_iter().map(|record| record.text).collect::<Vec<_>>(), ["odd"]);
+    }
 }

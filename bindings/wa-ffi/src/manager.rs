@@ -15,7 +15,7 @@ use crate::account::{Account, AccountSnapshot};
 use crate::error::WaError;
 use crate::inbound::InboundMessage;
 use crate::pairing::{PairRequest, PairingTicket};
-use crate::queue::{CAPACITY, Queue};
+use crate::queue::{CAPACITY, Filling, Queue};
 use crate::runtime::{self, Task};
 use crate::settings::AccountSettings;
 use crate::testing::TestServer;
@@ -490,26 +490,18 @@ impl std::fmt::Debug for ManagerEvents {
     }
 }
 
-struct EndOnDrop(Arc<Queue<ManagerUpdate>>);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
 impl ManagerEvents {
     fn new(mut events: wa_manager::hub::EventStream) -> Result<Arc<Self>, WaError> {
         let queue = Arc::new(Queue::new(CAPACITY));
-        let filled = EndOnDrop(Arc::clone(&queue));
+        let filled = Filling(Arc::clone(&queue));
         let pump = Task::spawn(async move {
-            while filled.0.room().await {
-                filled.0.put(match events.next().await {
+            while filled.room().await {
+                filled.put(match events.next().await {
                     Ok(record) => ManagerUpdate::Event { event: ManagerEvent::of(&record) },
                     Err(StreamError::Lagged { resume_cursor }) => ManagerUpdate::Lagged { resume_cursor },
                     Err(StreamError::Closed) => return,
                     // Whether it goes on after that is not known.
-                    Err(_) => return filled.0.put(ManagerUpdate::Unknown),
+                    Err(_) => return filled.put(ManagerUpdate::Unknown),
                 });
             }
         })?;

@@ -103,7 +103,7 @@ pub struct VideoOptions {
     /// What it is; `video/mp4` unless it is said.
     #[uniffi(default = None)]
     pub mimetype: Option<String>,
-    /// How it is shown; a plain film unless it is said. The file must have been uploaded as the same.
+    /// How it is shown; as what it was uploaded unless it is said. The file must have been uploaded as the same.
     #[uniffi(default = None)]
     pub kind: Option<VideoKind>,
     /// How long it plays.
@@ -126,13 +126,14 @@ pub struct VideoOptions {
 /// What a sound is sent with. All of it may be left out.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct AudioOptions {
-    /// What it is; `audio/ogg; codecs=opus` unless it is said.
+    /// What it is; unless it is said `audio/ogg; codecs=opus` for a file that was uploaded as a voice note, and else
+    /// `audio/mp4`.
     #[uniffi(default = None)]
     pub mimetype: Option<String>,
     /// How long it plays.
     #[uniffi(default = None)]
     pub duration: Option<Duration>,
-    /// It is a voice note. The file must have been uploaded as one.
+    /// It is a voice note, as every file is that was uploaded as one. No other file is to be.
     #[uniffi(default = false)]
     pub voice_note: bool,
     /// How loud it is over its time: 64 values of 0 to 100. Voice notes show it.
@@ -294,7 +295,7 @@ impl Message {
         if let Some(options) = options {
             audio.mimetype = options.mimetype.unwrap_or(audio.mimetype);
             audio.duration = options.duration;
-            audio.is_voice_note = options.voice_note;
+            audio.is_voice_note |= options.voice_note;
             audio.waveform = options.waveform;
             audio.is_view_once = options.view_once;
         }

@@ -8,7 +8,7 @@ use wa_core::client::{AuthenticatorError, PasskeyAssertion};
 use wa_manager::pairing::{self, Lang, PairError, Shown};
 
 use crate::error::WaError;
-use crate::queue::{CAPACITY, Queue};
+use crate::queue::{CAPACITY, Filling, Queue};
 use crate::runtime::{self, Task};
 use crate::types::{self, Secret};
 
@@ -184,26 +184,18 @@ impl std::fmt::Debug for PairingTicket {
     }
 }
 
-struct EndOnDrop(Arc<Queue<PairingUpdate>>);
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
 impl PairingTicket {
     pub(crate) fn new(mut ticket: pairing::PairingTicket) -> Result<Arc<Self>, WaError> {
         let (id, expires_at) = (ticket.id().to_string(), types::time_ms(ticket.expires_at()));
         let queue = Arc::new(Queue::new(CAPACITY));
-        let filled = EndOnDrop(Arc::clone(&queue));
+        let filled = Filling(Arc::clone(&queue));
         let (calls, mut called) = mpsc::unbounded_channel();
         let pump = Task::spawn(async move {
             loop {
                 tokio::select! {
                     Some(call) = called.recv() => answer(&ticket, call).await,
                     update = ticket.next() => match update {
-                        Some(update) => filled.0.put(PairingUpdate::of(update)),
+                        Some(update) => filled.put(PairingUpdate::of(update)),
                         None => return,
                     },
                 }
@@ -222,6 +214,15 @@ impl PairingTicket {
         let _ = self.calls.send(call(answer));
         Ok(answered.await.unwrap_or(Err(PairError::NotPairing))?)
     }
+}
+
+/// Without an id and an assertion, the user declined.
+pub(crate) fn passkey_answer(
+    credential_id: Option<Vec<u8>>,
+    assertion: Option<String>,
+) -> Result<PasskeyAssertion, AuthenticatorError> {
+    let (id, json) = credential_id.zip(assertion).ok_or(AuthenticatorError::Declined)?;
+    Ok(PasskeyAssertion::new(id, json))
 }
 
 async fn answer(ticket: &pairing::PairingTicket, call: TicketCall) {
@@ -274,10 +275,7 @@ impl PairingTicket {
         credential_id: Option<Vec<u8>>,
         assertion: Option<String>,
     ) -> Result<(), WaError> {
-        let answer = match (credential_id, assertion) {
-            (Some(id), Some(json)) => Ok(PasskeyAssertion::new(id, json)),
-            _ => Err(AuthenticatorError::Declined),
-        };
+        let answer = passkey_answer(credential_id, assertion);
         self.ask(|to| TicketCall::Respond(answer, to)).await
     }
 

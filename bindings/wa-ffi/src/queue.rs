@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::process;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -125,10 +125,26 @@ impl<T> Queue<T> {
     }
 }
 
+/// For whoever fills a queue: whatever ends that, who waits hears of the end.
+#[derive(Debug)]
+pub(crate) struct Filling<T>(pub(crate) Arc<Queue<T>>);
+
+impl<T> std::ops::Deref for Filling<T> {
+    type Target = Queue<T>;
+
+    fn deref(&self) -> &Queue<T> {
+        &self.0
+    }
+}
+
+impl<T> Drop for Filling<T> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test]

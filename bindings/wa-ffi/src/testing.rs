@@ -56,9 +56,7 @@ impl TestServer {
         let jid = types::jid(device)?;
         match self.server.knows(&jid) {
             true => Ok(jid),
-            false => {
-                Err(WaError::not_found("no_account", format!("no account here has the address {device}")))
-            }
+            false => Err(WaError::not_found("no_account", "no account here has this address")),
         }
     }
 

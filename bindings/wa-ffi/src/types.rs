@@ -20,7 +20,7 @@ impl std::fmt::Debug for Secret {
 }
 
 pub(crate) fn jid(text: &str) -> Result<Jid, WaError> {
-    text.parse().map_err(|error| WaError::invalid("invalid_address", format!("{text:?}: {error}")))
+    text.parse().map_err(|error| WaError::invalid("invalid_address", error))
 }
 
 pub(crate) fn jids(texts: &[String]) -> Result<Vec<Jid>, WaError> {
@@ -60,7 +60,8 @@ pub(crate) fn seconds(at: SystemTime) -> UnixSeconds {
 }
 
 /// `AcceptedElsewhere` as `accepted_elsewhere`: names of variants as hosts read them in texts.
-pub(crate) fn snake(name: &str) -> String {
+#[must_use]
+pub fn snake(name: &str) -> String {
     let mut snake = String::new();
     for letter in name.chars() {
         if letter.is_ascii_uppercase() && !snake.is_empty() {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -10,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use wa_ffi::event::Event;
 use wa_ffi::pairing::PairingUpdate;
 use wa_ffi::testing::PasskeySignature;
-use wa_ffi::types::Secret;
+use wa_ffi::types::{Secret, snake};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -95,6 +96,21 @@ fn variants(source: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
+/// Whether a source names this variant, and not only one that begins with it.
+fn names(source: &str, variant: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    source.match_indices(variant).any(|(at, _)| {
+        let (before, after) = (&source[..at], &source[at + variant.len()..]);
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    })
+}
+
+#[test]
+fn a_variant_is_not_named_by_a_longer_one() {
+    assert!(names("P::Code(code) => 1", "P::Code"));
+    assert!(!names("P::CodeExpired | OtherP::Code => 1", "P::Code"));
+}
+
 /// Each kind that the library below knows is named where it is converted: none arrives as unknown.
 #[test]
 fn no_kind_that_is_known_arrives_as_unknown() {
@@ -107,6 +123,7 @@ fn no_kind_that_is_known_arrives_as_unknown() {
         ("wa-core/src/event/history.rs", "HistoryUpdate", "event/conversion.rs", "H", &[]),
         ("wa-core/src/event/app_state.rs", "AppStateEvent", "event/conversion.rs", "A", &[]),
         ("wa-core/src/event/newsletter.rs", "NewsletterEvent", "event/conversion.rs", "N", &[]),
+        ("wa-core/src/e2e/decrypt.rs", "DecryptError", "event/conversion.rs", "D", &[]),
         ("wa-core/src/event/media.rs", "MediaEvent", "event/conversion.rs", "MediaEvent", &[]),
         ("wa-core/src/connection/close.rs", "CloseReason", "event/conversion.rs", "R", &[]),
         ("wa-core/src/connection/close.rs", "NextStep", "event/conversion.rs", "N", &[]),
@@ -126,27 +143,77 @@ fn no_kind_that_is_known_arrives_as_unknown() {
         ("wa-manager/src/hub.rs", "StreamError", "manager.rs", "StreamError", &[]),
         ("wa-manager/src/pairing/update.rs", "PairingUpdate", "pairing.rs", "P", &[]),
         ("wa-manager/src/trust/admission.rs", "Admission", "limits.rs", "Admission", &[]),
+        // What else the phone tells of the past has no form here.
+        (
+            "wa-core/src/history/batch.rs",
+            "HistoryItem",
+            "history.rs",
+            "HistoryItem",
+            &["PastMembers", "Call", "Username", "Ephemeral"],
+        ),
+        // Settings that no call sets.
+        (
+            "wa-core/src/stanza/group_setting.rs",
+            "GroupSetting",
+            "groups.rs",
+            "CoreSetting",
+            &[
+                "Expiration",
+                "Link",
+                "ShareHistory",
+                "History",
+                "NoFrequentForwards",
+                "AdminReports",
+                "MembersCreateGroups",
+            ],
+        ),
+        // Errors. What is not named has a code for all that is odd.
+        ("wa-core/src/connection/mod.rs", "RequestError", "error.rs", "RequestError", &["Malformed"]),
+        ("wa-core/src/error.rs", "CallError", "error.rs", "CallError", &[]),
+        ("wa-core/src/error.rs", "GroupError", "error.rs", "GroupError", &[]),
+        ("wa-core/src/error.rs", "ReconnectError", "error.rs", "ReconnectError", &[]),
+        ("wa-core/src/error.rs", "PairCodeError", "error.rs", "PairCodeError", &[]),
+        // By what is to be done.
+        (
+            "wa-core/src/error.rs",
+            "SendError",
+            "error.rs",
+            "SendError",
+            &["SchemaRefused", "StaleAddressing", "Damaged"],
+        ),
+        (
+            "wa-core/src/error/media.rs",
+            "MediaError",
+            "error.rs",
+            "MediaError",
+            &["Refused", "Unavailable", "Network", "Malformed", "Hosts", "Reupload", "PhoneSilent", "Call"],
+        ),
+        (
+            "wa-core/src/error/history.rs",
+            "HistoryRequestError",
+            "error.rs",
+            "HistoryRequestError",
+            &["Chunk"],
+        ),
+        ("wa-core/src/client/users.rs", "PictureError", "error.rs", "PictureError", &[]),
+        ("wa-manager/src/pairing/error.rs", "PairError", "error.rs", "PairError", &[]),
+        // Sinks are none that these languages can give.
+        ("wa-manager/src/manager/error.rs", "ManagerError", "error.rs", "ManagerError", &["SameName"]),
+        ("wa-manager/src/sending/error.rs", "SendError", "error.rs", "E", &[]),
+        ("wa-manager/src/sending/control.rs", "ControlError", "error.rs", "ControlError", &[]),
+        ("wa-manager/src/account/errands.rs", "ErrandError", "error.rs", "ErrandError", &[]),
+        ("wa-manager/src/media/fetch.rs", "DownloadError", "error.rs", "DownloadError", &[]),
+        ("wa-manager/src/account/actor/numbers.rs", "CheckError", "error.rs", "CheckError", &[]),
+        ("wa-manager/src/account/actor/past.rs", "HistoryError", "error.rs", "HistoryError", &[]),
     ];
     for (source, name, converted, prefix, rest) in cases {
         let conversion = read(&format!("bindings/wa-ffi/src/{converted}"));
         let known = variants(&read(source), name);
         assert!(!known.is_empty(), "{source}: {name}");
         for variant in known.iter().filter(|variant| !rest.contains(&variant.as_str())) {
-            assert!(conversion.contains(&format!("{prefix}::{variant}")), "{converted}: {name}::{variant}");
+            assert!(names(&conversion, &format!("{prefix}::{variant}")), "{converted}: {name}::{variant}");
         }
     }
-}
-
-/// `AcceptedElsewhere` as `accepted_elsewhere`: how the surface makes words of variants.
-fn snake(name: &str) -> String {
-    let mut snake = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
 }
 
 /// Hosts compare words that are made of the names of variants: these are all that there are. A variant that is renamed
@@ -179,6 +246,27 @@ fn words_stay_as_they_are() {
         ("wa-core/src/event/newsletter.rs", "NewsletterEvent", "posts joined left muted changed"),
         // `Event.Call`; the last one is the service's own word
         ("wa-core/src/stanza/call.rs", "CallSignal", "offer notice pre_accept accept reject terminate other"),
+        // `Event.PairingCodeVoid`
+        (
+            "wa-core/src/event/pairing.rs",
+            "CodeVoid",
+            "expired not_confirmed too_many_answers refreshed refresh_by_user connection_lost refused not_renewed",
+        ),
+        // `Event.PasskeyFailed`
+        (
+            "wa-core/src/event/pairing.rs",
+            "PasskeyFailure",
+            "declined authenticator request phone timeout connection_lost",
+        ),
+        // `Event.PairingFailed`
+        ("wa-core/src/pairing/adv.rs", "LinkError", "size malformed hmac no_account_key account_signature"),
+        // `Event.StateBroken`
+        (
+            "wa-core/src/app_state/error.rs",
+            "AppStateError",
+            "missing_keys version_gap value_mac index_mac patch_mac snapshot_mac file_tampered file_gone \
+             duplicate_index too_short exit_code malformed",
+        ),
         // `Event.MessageLost`
         (
             "wa-core/src/event.rs",
@@ -230,8 +318,77 @@ fn words_stay_as_they_are() {
         .collect();
     let count = |file| made.iter().filter(|one| one.as_str() == file).count();
     let files = ["account.rs", "content.rs", "event/conversion.rs", "groups.rs", "history.rs"];
-    assert_eq!(files.map(count), [2, 1, 9, 1, 1], "a word more or less: {made:?}");
+    assert_eq!(files.map(count), [2, 1, 13, 1, 1], "a word more or less: {made:?}");
     assert_eq!(made.len(), files.into_iter().map(count).sum::<usize>(), "{made:?}");
+}
+
+/// The codes of errors, by variant, as the README lists them.
+fn codes_that_are_listed() -> BTreeMap<String, BTreeSet<String>> {
+    let readme = read("bindings/README.md");
+    let table = readme.split("| Error | Codes |").nth(1).expect("no table of codes");
+    let mut listed = BTreeMap::new();
+    for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let codes = cells[2].split('`').skip(1).step_by(2).map(str::to_owned);
+        listed.insert(cells[1].trim_matches('`').to_owned(), codes.collect());
+    }
+    listed
+}
+
+/// Hosts compare the codes of errors. They are those that the README lists: one that is renamed, here or in the manager,
+/// would change what hosts were told.
+#[test]
+fn codes_stay_as_they_are() {
+    let listed = codes_that_are_listed();
+    let error = read("bindings/wa-ffi/src/error.rs");
+    let declared = error.split("makers! {\n").nth(1).unwrap().split('}').next().unwrap();
+    let makers = declared.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once(" = "));
+    let makers: Vec<_> = makers.collect();
+    assert_eq!(
+        listed.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        makers.iter().map(|(_, variant)| *variant).collect()
+    );
+
+    // The test server's own are not for bots.
+    let own = lines().into_iter().filter(|(place, _)| !place.starts_with("testing.rs"));
+    let source: String = own.map(|(_, line)| line).collect();
+    let mut made: BTreeSet<String> = BTreeSet::new();
+    for (maker, variant) in makers {
+        for begin in [format!("::{maker}(\""), format!("::{maker}(&format!(\"")] {
+            for rest in source.split(&begin).skip(1) {
+                let code = rest.split(['"', '{']).next().unwrap();
+                // With the service's number.
+                let code = if code.ends_with('_') { format!("{code}…") } else { code.to_owned() };
+                assert!(listed[variant].contains(&code), "{variant} has no code {code}");
+                made.insert(code);
+            }
+        }
+    }
+    // What the manager says is made from its names.
+    let files = [
+        "manager/error.rs",
+        "pairing/error.rs",
+        "sending/error.rs",
+        "account/errands.rs",
+        "account/actor/past.rs",
+        "media/fetch.rs",
+    ];
+    // The errors that are in these have codes of their own; the last one is of what these languages cannot give.
+    let inner = ["client", "media", "media_gone", "same_name"];
+    let files = files.map(|file| format!("wa-manager/src/{file}"));
+    for file in files.into_iter().chain(["bindings/wa-ffi/src/webhooks.rs".to_owned()]) {
+        let source = read(&file);
+        let begin = if file.ends_with("webhooks.rs") { "let code = match" } else { "fn code(&self)" };
+        let names = source.split(begin).nth(1).unwrap().split("\n    }\n").next().unwrap();
+        for name in names.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\",")) {
+            let is_listed = listed.values().any(|codes| codes.contains(name));
+            assert!(is_listed || inner.contains(&name), "{file}: {name}");
+            made.insert(name.to_owned());
+        }
+    }
+    for code in listed.values().flatten() {
+        assert!(made.contains(code), "nothing makes {code} any more");
+    }
 }
 
 #[test]

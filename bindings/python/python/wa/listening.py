@@ -17,7 +17,8 @@ def listen(client: Client, function: Callable[[Event], None]) -> Subscription:
     restart, and ``failures()`` of what is returned tells of it; the next event comes in any case. A coroutine function is a
     ``TypeError``: nobody would await it.
 
-    Hold what is returned: with it the listening ends, and events wait for the next listener, or for a loop. There is one
+    Hold what is returned: with it the listening ends, and events wait for the next listener, or for a loop. It keeps the
+    account, too, whoever holds the client; and a function that holds it itself keeps it until ``stop()``. There is one
     listener at a time: another one is a :class:`~wa.errors.ConflictError`.
     """
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):

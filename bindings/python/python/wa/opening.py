@@ -51,6 +51,7 @@ def connect(
     *,
     device_name: str | None = None,
     push_name: str | None = None,
+    alias: str | None = None,
     test_server: TestServer | None = None,
     answers_passkeys: bool = False,
     holds_for_new_identities: bool = False,
@@ -63,6 +64,7 @@ def connect(
     options = ClientOptions(
         device_name=device_name,
         push_name=push_name,
+        alias=alias,
         test_server=test_server,
         answers_passkeys=answers_passkeys,
         holds_for_new_identities=holds_for_new_identities,

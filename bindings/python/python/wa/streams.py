@@ -59,7 +59,8 @@ def number_of(event: Event) -> int | None:
 async def history(client: Client) -> AsyncIterator[HistoryPart]:
     """The past that the phone sends after linking, for a client that was connected with ``reads_history``.
 
-    A part counts as taken when the next one is asked for. There is one reader: asking again ends at once.
+    A part counts as taken when the next one is asked for. After a ``break``, or a time-out, the next loop goes on where
+    it was; what was not taken comes again after a restart.
     """
     stream = client.history()
     while stream is not None and await stream.ready():

@@ -10,12 +10,12 @@
 /// ```
 ///
 /// The phone sends the newest messages at once, and again with all the others; and a part counts as taken when the next one
-/// is asked for, so that after a crash, or a `break`, the last one comes again with the next start. So know messages by their
-/// keys. Events come meanwhile: take them in a task of their own.
+/// is asked for, so that after a crash the last one comes again with the next start. So know messages by their keys. Events
+/// come meanwhile: take them in a task of their own.
 ///
-/// `client.history()` gives the one stream of a client, and nothing to whoever asks again: hold it. The loop does not end
-/// by itself, for a phone may send more at any time. It ends with the client, after `stop()`, or when its task is cancelled,
-/// which loses nothing: a later loop goes on.
+/// A client has one such stream. The loop does not end by itself, for a phone may send more at any time. It ends with the
+/// client, after `stop()`, or when its task is cancelled, which loses nothing: a later loop goes on, and so it does after a
+/// `break`.
 extension HistoryStream: AsyncSequence {
     public typealias Element = HistoryPart
 

@@ -11,7 +11,10 @@ extension Client {
     /// A durable event counts as dealt with when the closure returns. When it throws, the event comes again after a restart,
     /// and `failures()` of the subscription tells of it; the next event comes in any case.
     ///
-    /// - Note: A closure that holds the client keeps it alive as long as the subscription is held.
+    /// The account goes on as long as the subscription is held, whoever holds the client.
+    ///
+    /// - Note: A closure that holds its own subscription, mostly by an object that has both, keeps it until `stop()`, or until
+    ///   the client is shut down.
     public func listen(_ hear: @escaping @Sendable (Event) throws -> Void) throws -> Subscription {
         try listen(listener: Listener(hear: hear))
     }

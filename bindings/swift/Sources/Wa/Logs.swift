@@ -5,8 +5,8 @@ import os
 #endif
 
 /// Sends the library's log records of this level and above to the system's log, in the subsystem `wa` with the part of the
-/// library as category; where there is none, as on Linux, to standard error. Once for the process: later calls return false
-/// and change nothing.
+/// library as category; where there is none, as on Linux, to standard error. Those that are about an account begin with it.
+/// Once for the process: later calls return false and change nothing.
 @discardableResult
 public func forwardLogs(level: LogLevel = .info) -> Bool {
     forwardLogs(level: level, to: write)
@@ -31,6 +31,11 @@ private final class Sink: LogSink {
     }
 }
 
+extension LogRecord {
+    /// What it says, after whose account that is about.
+    fileprivate var line: String { (account.map { "[\($0)] " } ?? "") + text }
+}
+
 #if canImport(os)
 @Sendable private func write(_ record: LogRecord) {
     let type: OSLogType =
@@ -45,11 +50,11 @@ private final class Sink: LogSink {
         os_log("%llu records were dropped before the next one", log: log, type: .default, record.dropped)
     }
     // Records hold no messages, keys and codes.
-    os_log("%{public}@", log: log, type: type, record.text)
+    os_log("%{public}@", log: log, type: type, record.line)
 }
 #else
 @Sendable private func write(_ record: LogRecord) {
-    var text = "\(record.at.formatted) \(record.level) \(record.target): \(record.text)\n"
+    var text = "\(record.at.formatted) \(record.level) \(record.target): \(record.line)\n"
     if record.dropped > 0 {
         text = "\(record.dropped) records were dropped before the next one\n" + text
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wa_core::app_state::Collection;
 use wa_core::app_state::action::read_index;
+use wa_core::e2e::DecryptError;
 use wa_core::event as core;
 use wa_core::stanza::receipt::ReceiptKind as CoreReceipt;
 use wa_types::UnixMillis;
@@ -124,13 +125,17 @@ impl Event {
             E::PairingCode(shown) => {
                 Self::PairingCode { code: Secret(shown.code.to_string()), expires_in: shown.expires_in }
             }
-            E::PairingCodeVoid { reason } => Self::PairingCodeVoid { reason: reason.to_string() },
+            E::PairingCodeVoid { reason } => {
+                Self::PairingCodeVoid { code: types::word(&reason), reason: reason.to_string() }
+            }
             E::Paired(paired) => Self::Paired {
                 jid: paired.jid.to_string(),
                 lid: types::text(paired.lid.as_ref()),
                 business_name: paired.business_name,
             },
-            E::PairingFailed { error } => Self::PairingFailed { reason: error.to_string() },
+            E::PairingFailed { error } => {
+                Self::PairingFailed { code: types::word(&error), reason: error.to_string() }
+            }
             E::Connected => Self::Connected,
             E::Disconnected { reason, retry_in } => {
                 Self::Disconnected { reason: CloseReason::of(&reason), retry_in }
@@ -185,11 +190,18 @@ fn receipt_kind(kind: &CoreReceipt) -> ReceiptKind {
 fn of_others(event: core::Event) -> Event {
     use core::Event as E;
     match event {
-        E::PairingVetoed(_) => Event::PairingFailed { reason: "this account is not wanted here".to_owned() },
-        E::LinkUnconfirmed => Event::PairingFailed { reason: "an earlier link never came about".to_owned() },
+        E::PairingVetoed(_) => Event::PairingFailed {
+            code: "vetoed".to_owned(),
+            reason: "this account is not wanted here".to_owned(),
+        },
+        E::LinkUnconfirmed => Event::PairingFailed {
+            code: "unconfirmed".to_owned(),
+            reason: "an earlier link never came about".to_owned(),
+        },
         E::Undecryptable(unread) => Event::Undecryptable {
             key: key(&unread.chat, &unread.sender, false, &unread.id),
             timestamp: types::time(unread.timestamp),
+            code: why_unread(&unread.error).to_owned(),
             reason: unread.error.to_string(),
         },
         E::MessageLost(lost) => Event::MessageLost {
@@ -242,6 +254,20 @@ fn of_others(event: core::Event) -> Event {
     }
 }
 
+/// In the words that `MessageLost` has for it.
+fn why_unread(error: &DecryptError) -> &'static str {
+    use DecryptError as D;
+    match error {
+        D::Signal(_) => "unreadable",
+        D::DeviceIdentity(_) => "device_identity",
+        D::Unavailable(_) => "not_for_this_device",
+        D::MissingSecret => "missing_secret",
+        D::NoContent => "no_content",
+        D::ForeignCopy => "foreign_copy",
+        _ => "other",
+    }
+}
+
 fn key(chat: &wa_types::Jid, sender: &wa_types::Jid, from_me: bool, id: &wa_types::MessageId) -> MessageKey {
     MessageKey {
         chat: chat.to_string(),
@@ -257,8 +283,13 @@ fn passkey(progress: core::PasskeyProgress) -> Option<Event> {
     Some(match progress {
         P::Asked | P::Code { is_handed_off: false, .. } => return None,
         P::Code { code, .. } => Event::PasskeyCode { code: Secret(code.to_string()), is_asked: false },
-        P::Failed(failure) => Event::PasskeyFailed { reason: failure.to_string() },
-        P::NoAuthenticator => Event::PasskeyFailed { reason: "nobody answers for passkeys here".to_owned() },
+        P::Failed(failure) => {
+            Event::PasskeyFailed { code: types::word(&failure), reason: failure.to_string() }
+        }
+        P::NoAuthenticator => Event::PasskeyFailed {
+            code: "no_authenticator".to_owned(),
+            reason: "nobody answers for passkeys here".to_owned(),
+        },
         other => Event::Unknown { number: None, kind: "passkey".to_owned(), debug: format!("{other:?}") },
     })
 }
@@ -330,9 +361,11 @@ fn state(change: core::AppStateEvent) -> Event {
             let (_, draft) = action.to_draft(UnixMillis(0));
             Event::StateRefused { index: read_index(&draft.index), code }
         }
-        A::Broken { collection, error } => {
-            Event::StateBroken { collection: of(collection), reason: error.to_string() }
-        }
+        A::Broken { collection, error } => Event::StateBroken {
+            collection: of(collection),
+            code: types::word(&error),
+            reason: error.to_string(),
+        },
         A::KeysMissing { collection } => Event::StateKeysMissing { collection: of(collection) },
         other => Event::Unknown { number: None, kind: "app_state".to_owned(), debug: format!("{other:?}") },
     }
@@ -385,8 +418,9 @@ mod tests {
         assert!(matches!(synced, Some(Event::StateSynced { collection }) if collection == "regular"));
         let collection = Collection::RegularLow;
         let broken = state(core::AppStateEvent::Broken { collection, error: AppStateError::ValueMac });
-        let Some(Event::StateBroken { collection, reason }) = broken else { panic!("{broken:?}") };
-        assert_eq!((collection.as_str(), reason.contains("MAC")), ("regular_low", true));
+        let Some(Event::StateBroken { collection, code, reason }) = broken else { panic!("{broken:?}") };
+        assert_eq!((collection.as_str(), code.as_str()), ("regular_low", "value_mac"));
+        assert!(reason.contains("MAC"));
         let missing = state(core::AppStateEvent::KeysMissing { collection: Collection::CriticalBlock });
         assert!(
             matches!(missing, Some(Event::StateKeysMissing { collection }) if collection == "critical_block")

@@ -4,5 +4,7 @@
 
 mod accounts;
 mod client;
+mod files;
 mod process;
+mod streams;
 mod support;

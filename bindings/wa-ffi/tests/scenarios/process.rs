@@ -164,7 +164,8 @@ impl Footprint {
     async fn returns_to(before: Self) {
         let mut now = Self::take();
         let back = patiently(async {
-            while now.usage > before.usage
+            while now.usage.0 > before.usage.0
+                || now.usage.1 > before.usage.1
                 || now.descriptors > before.descriptors
                 || now.threads > before.threads
             {

@@ -39,7 +39,7 @@ pub(crate) async fn event<T>(client: &Client, wanted: impl Fn(Event) -> Option<T
     patiently(async {
         while events.ready().await {
             for event in events.drain(1) {
-                let number = events.number_of(event.clone());
+                let number = event.number();
                 number.into_iter().for_each(|number| events.confirm(number));
                 if let Some(found) = wanted(event) {
                     return found;

@@ -52,8 +52,9 @@ public val Event.number: ULong?
  * [Error] too, is told by [Subscription.failed] and [Subscription.failures], and the durable event that it threw over comes again after
  * a restart; the next event comes in any case.
  *
- * Hold what is returned, and close it to end the listening; then events wait for the next listener, or for who collects them. There is
- * one listener at a time: another one is a [WaException.Conflict].
+ * Hold what is returned, and close it to end the listening; then events wait for the next listener, or for who collects them. It keeps
+ * the account, too, whoever holds the client; and a listener that holds it itself keeps it until [Subscription.stop]. There is one
+ * listener at a time: another one is a [WaException.Conflict].
  */
 public fun Client.listen(listener: (Event) -> Unit): Subscription {
     keepThreadsAttached()
@@ -66,8 +67,7 @@ public fun Client.listen(listener: (Event) -> Unit): Subscription {
 
 /**
  * The past that the phone sends after linking, for a client that was connected with [ClientOptions.readsHistory]. A part counts as
- * taken when the next one is asked for; one at which the collecting ends comes again after a restart. There is one reader: collecting
- * again ends at once.
+ * taken when the next one is asked for. Collecting again goes on where it ended; what was not taken comes again after a restart.
  */
 public fun Client.history(): Flow<HistoryPart> = flow {
     keepThreadsAttached()

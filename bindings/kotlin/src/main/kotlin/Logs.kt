@@ -4,8 +4,8 @@ import org.slf4j.LoggerFactory
 import org.slf4j.event.Level
 
 /**
- * Sends the library's log records of this level and above to SLF4J, to the loggers below `wa`, such as `wa.core.driver`. Once for the
- * process: later calls return false and change nothing.
+ * Sends the library's log records of this level and above to SLF4J, to the loggers below `wa`, such as `wa.core.driver`; those that are
+ * about an account begin with it. Once for the process: later calls return false and change nothing.
  */
 public fun forwardLogs(level: LogLevel = LogLevel.INFO): Boolean {
     keepThreadsAttached()
@@ -23,6 +23,6 @@ private object ToSlf4j : LogSink {
             LogLevel.WARN -> Level.WARN
             LogLevel.ERROR -> Level.ERROR
         }
-        logger.atLevel(level).log(record.text)
+        logger.atLevel(level).log(record.account?.let { "[$it] ${record.text}" } ?: record.text)
     }
 }
