@@ -4,9 +4,27 @@ import XCTest
 
 /// How chats stand, who is known, and what an account shows of itself.
 final class ChatTests: TestServerCase {
-    func testChatsAreSetUp() async throws {
+    func testContactsAndChats() async throws {
         let client = try await link("anna")
         let (bob, carla) = (try server.phone(name: "bob").address(), try server.phone(name: "carla").address())
+
+        let contact = Contact(address: bob, fullName: "Bob B.", firstName: "Bob", username: "bob.b")
+        try await client.putContact(contact: contact)
+        let contacts = try await client.contacts()
+        XCTAssertEqual(contacts, [contact])
+        let found = try await client.contact(address: bob)
+        XCTAssertEqual(found, contact)
+        let renamed = Contact(address: bob, fullName: "Robert B.", firstName: "Bob", username: "bob.b")
+        try await client.putContact(contact: renamed)
+        let after = try await client.contacts()
+        XCTAssertEqual(after, [renamed])
+        try await client.putContact(contact: Contact(address: carla, fullName: "Carla"))
+        let both = try await client.contacts()
+        XCTAssertEqual(Set(both.map(\.fullName)), ["Robert B.", "Carla"])
+        try await client.removeContact(address: carla)
+        let removed = try await client.contact(address: carla)
+        XCTAssertNil(removed)
+
         let tomorrow = Date(timeIntervalSince1970: (Date().timeIntervalSince1970 + 86400).rounded())
         func isSo(
             isArchived: Bool = false, isPinned: Bool = false, isMuted: Bool = false, mutedUntil: Date? = nil,
@@ -38,6 +56,21 @@ final class ChatTests: TestServerCase {
         try await client.lockChat(chat: bob, isLocked: false)
         try await isSo()
 
+        let anna = try server.phone(name: "anna")
+        try await server.phone(name: "bob").sendText(to: anna.address(), text: "hello")
+        let received = try await nextMessage(client)
+        try await client.star(message: received.key, isStarred: true)
+        let starred = try await client.starred()
+        XCTAssertEqual(starred.map(\.id), [received.id])
+        XCTAssertEqual(starred.map(\.fromMe), [false])
+        try await client.star(message: starred[0], isStarred: false)
+        let left = try await client.starred()
+        XCTAssertEqual(left, [])
+    }
+
+    func testFavoritesAndHiddenStatuses() async throws {
+        let client = try await link("anna")
+        let (bob, carla) = (try server.phone(name: "bob").address(), try server.phone(name: "carla").address())
         try await client.setFavorites(chats: [carla, bob])
         let favorites = try await client.favorites()
         XCTAssertEqual(favorites, [carla, bob])
@@ -49,18 +82,11 @@ final class ChatTests: TestServerCase {
         XCTAssertFalse(isStillHidden)
     }
 
-    func testMessagesAreStarredAndRemoved() async throws {
+    func testMessagesAndChatsAreRemoved() async throws {
         let client = try await link("anna")
         let (anna, bob) = (try server.phone(name: "anna"), try server.phone(name: "bob"))
         try await bob.sendText(to: anna.address(), text: "hello")
         let received = try await nextMessage(client)
-        try await client.star(message: received.key, isStarred: true)
-        let starred = try await client.starred()
-        XCTAssertEqual(starred.map(\.id), [received.id])
-        XCTAssertEqual(starred.map(\.fromMe), [false])
-        try await client.star(message: starred[0], isStarred: false)
-        let left = try await client.starred()
-        XCTAssertEqual(left, [])
 
         func isTold(_ kind: String) async throws {
             try await soon {
@@ -75,20 +101,6 @@ final class ChatTests: TestServerCase {
         try await isTold("clearChat")
         try await client.deleteChat(chat: bob.address(), newest: newest, withMedia: true)
         try await isTold("deleteChat")
-    }
-
-    func testContactsAreListed() async throws {
-        let client = try await link("anna")
-        let bob = try server.phone(name: "bob").address()
-        let contact = Contact(address: bob, fullName: "Bob B.", firstName: "Bob", username: "bob.b")
-        try await client.putContact(contact: contact)
-        let contacts = try await client.contacts()
-        XCTAssertEqual(contacts, [contact])
-        let found = try await client.contact(address: bob)
-        XCTAssertEqual(found, contact)
-        try await client.removeContact(address: bob)
-        let left = try await client.contacts()
-        XCTAssertEqual(left, [])
     }
 
     func testWhatAnAccountShowsIsSeen() async throws {

@@ -19,9 +19,23 @@ import org.junit.jupiter.api.Test
 /** How chats stand, who is known, and what an account shows of itself. */
 class ChatsTest {
     @Test
-    fun chatsAreSetUp() = onTestServer {
+    fun contactsAndChats() = onTestServer {
         val client = link("anna")
         val (bob, carla) = phone("bob").address() to phone("carla").address()
+
+        val contact = Contact(address = bob, fullName = "Bob B.", firstName = "Bob", username = "bob.b")
+        client.putContact(contact)
+        assertEquals(listOf(contact), client.contacts())
+        assertEquals(contact, client.contact(bob))
+        val renamed = contact.copy(fullName = "Robert B.")
+        client.putContact(renamed)
+        assertEquals(listOf(renamed), client.contacts())
+        val other = Contact(address = carla, fullName = "Carla")
+        client.putContact(other)
+        assertEquals(setOf(renamed, other), client.contacts().toSet())
+        client.removeContact(carla)
+        assertNull(client.contact(carla))
+
         val tomorrow = Instant.now().truncatedTo(ChronoUnit.SECONDS) + Duration.ofDays(1)
 
         suspend fun isSo(expected: ChatSettings) = assertEquals(expected, client.chatSettings(bob))
@@ -46,6 +60,19 @@ class ChatsTest {
         client.lockChat(bob, false)
         isSo(plain)
 
+        phone("bob").sendText(phone("anna").address(), "hello")
+        val received = nextMessage(client)
+        client.star(received.key, true)
+        val starred = client.starred().single()
+        assertEquals(received.id to false, starred.id to starred.fromMe)
+        client.star(starred, false)
+        assertEquals(listOf(), client.starred())
+    }
+
+    @Test
+    fun favoritesAndHiddenStatuses() = onTestServer {
+        val client = link("anna")
+        val (bob, carla) = phone("bob").address() to phone("carla").address()
         client.setFavorites(listOf(carla, bob))
         assertEquals(listOf(carla, bob), client.favorites())
         client.muteStatus(bob, true)
@@ -55,15 +82,10 @@ class ChatsTest {
     }
 
     @Test
-    fun messagesAreStarredAndRemoved() = onTestServer {
+    fun messagesAndChatsAreRemoved() = onTestServer {
         val (client, bob) = link("anna") to phone("bob")
         bob.sendText(phone("anna").address(), "hello")
         val received = nextMessage(client)
-        client.star(received.key, true)
-        val starred = client.starred().single()
-        assertEquals(received.id to false, starred.id to starred.fromMe)
-        client.star(starred, false)
-        assertEquals(listOf(), client.starred())
 
         suspend fun isTold(kind: String) = withTimeout(PATIENCE) { client.events().first { it is Event.State && it.index.first() == kind } }
         client.deleteForMe(received.key, received.timestamp)
@@ -76,16 +98,8 @@ class ChatsTest {
     }
 
     @Test
-    fun usersAreKnownBlockedAndHeard() = onTestServer {
+    fun usersAreBlockedAndTheirCallsRejected() = onTestServer {
         val (client, bob) = link("anna") to phone("bob")
-        val contact = Contact(address = bob.address(), fullName = "Bob B.", firstName = "Bob", username = "bob.b")
-        client.putContact(contact)
-        assertEquals(listOf(contact), client.contacts())
-        assertEquals(contact, client.contact(bob.address()))
-        client.removeContact(bob.address())
-        assertNull(client.contact(bob.address()))
-        assertEquals(listOf(), client.contacts())
-
         client.block(bob.lid())
         assertEquals(listOf(bob.lid()), client.blocked())
         client.unblock(bob.lid())
@@ -95,9 +109,6 @@ class ChatsTest {
         val call = client.next<Event.Call>()
         assertEquals(Triple("CALL1", "offer", true), Triple(call.id, call.what, call.video))
         client.rejectCall(call.call)
-        bob.typing(phone("anna").lid(), true)
-        val typing = client.next<Event.Typing>()
-        assertEquals(bob.lid() to TypingState.COMPOSING, typing.user to typing.state)
     }
 
     @Test
