@@ -1,7 +1,7 @@
 import Foundation
 import Wa
 
-/// Ten accounts in one process, linked two at a time to phones of the test server; each writes to the next.
+/// Ten accounts in one process, linked two at a time to phones of the test server. Each writes to the next, which answers.
 ///
 ///     swift run ManyAccounts
 @main
@@ -24,7 +24,13 @@ struct ManyAccounts {
                 let account = try manager.account(account: phone.name())
                 try await account.send(.text("hello \(next.name())"), to: next.address(), options: patient)
             }
-            try await read(count, in: manager)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await answer(manager, after: 0, filesIn: folder) }
+                group.addTask { try await read(count, in: manager) }
+                // The answering has no end.
+                try await group.next()
+                group.cancelAll()
+            }
             for account in try await manager.accounts() {
                 print(account.name, account.status, "\(account.trust.sentToday) sent today")
             }
@@ -60,13 +66,12 @@ struct ManyAccounts {
         try await account.reached(status: .ready)
     }
 
-    /// A program that goes on keeps the `seq` of the last event that it dealt with, and begins after it when it starts again.
+    /// Reads so many answers.
     static func read(_ count: Int, in manager: ClientManager) async throws {
         var left = count
         for await case .event(let event) in try manager.events(after: 0, kinds: ["message.received"]) {
-            guard let message = event.message, let id = event.account else { continue }
+            guard let message = event.message, message.quoted != nil else { continue }
             print(message.text ?? "")
-            try await manager.account(account: id).markRead(messages: [message])
             left -= 1
             if left == 0 { return }
         }

@@ -15,11 +15,13 @@ struct Processes {
 
     /// Prints what a call says after the shutdown.
     static func shutdownEndsEverything() async throws {
+        precondition(configure(threads: 1))
         let server = try await TestServer.start()
         let client = try await Client.connect(store: .memory(), options: ClientOptions(testServer: server))
         let streams = Task {
             for await _ in client.events() {}
         }
+        precondition(!configure(threads: 2), "it runs already")
         shutdown(timeout: 5)
         await streams.value
         do {

@@ -2,10 +2,11 @@ import Foundation
 import Wa
 import XCTest
 
-/// Calls that no scenario makes, each with what comes of it.
+/// Who is there, who is in a group, what waits to be sent, and how an account of a manager is set up.
 final class CallTests: TestServerCase {
-    func testWhoIsThereIsTold() async throws {
-        let (client, other, bob) = (try await link("anna"), try await link("bob"), try server.phone(name: "bob"))
+    func testPresenceAndTyping() async throws {
+        let (client, other) = (try await link("anna"), try await link("bob"))
+        let (anna, bob) = (try server.phone(name: "anna"), try server.phone(name: "bob"))
         func presence() async throws -> (user: String, isAvailable: Bool, lastSeen: Date?) {
             try await soon {
                 for await case .presence(_, let user, let isAvailable, let lastSeen) in client.events() {
@@ -13,6 +14,14 @@ final class CallTests: TestServerCase {
                 }
                 throw StreamEnded()
             }
+        }
+        func typing(_ client: Client, _ user: String, _ state: TypingState, line: UInt = #line) async throws {
+            let heard = try await soon {
+                for await case .typing(_, let user, let state) in client.events() { return (user: user, state: state) }
+                throw StreamEnded()
+            }
+            XCTAssertEqual(heard.user, user, line: line)
+            XCTAssertEqual(heard.state, state, line: line)
         }
         try await client.watchPresence(user: bob.lid())
         let atFirst = try await presence()
@@ -26,10 +35,28 @@ final class CallTests: TestServerCase {
         XCTAssertFalse(gone.isAvailable)
         XCTAssertNotNil(gone.lastSeen)
 
-        // Nobody watches any more: the message comes, and nothing before it.
+        try bob.typing(to: anna.lid(), isTyping: true)
+        try await typing(client, bob.lid(), .composing)
+        try bob.typing(to: anna.lid(), isTyping: false)
+        try await typing(client, bob.lid(), .paused)
+        for state in [TypingState.composing, .recording, .paused] {
+            try await client.setTyping(chat: bob.lid(), state: state)
+            try await typing(other, anna.lid(), state)
+        }
+        let unknown = try await failure { try await client.setTyping(chat: bob.lid(), state: .unknown) }
+        XCTAssertEqual(unknown.code, "invalid_typing")
+        try await withManager(manager()) { manager in
+            let carla = try server.phone(name: "carla")
+            let account = try await linkedAccount(manager, carla, "carla")
+            try await account.setTyping(chat: bob.lid(), state: .recording)
+            try await typing(other, carla.lid(), .recording)
+        }
+
+        // Nobody watches any more: the message comes, and nothing before it. The answer to a question says that the service knows.
         try await client.unwatchPresence(user: bob.lid())
+        _ = try await client.checkNumbers(numbers: [bob.number()])
         try await other.setAvailable(isAvailable: true)
-        try await other.send(.text("I am here"), to: server.phone(name: "anna").address())
+        try await other.send(.text("I am here"), to: anna.address())
         let next = try await soon { () -> String? in
             for await event in client.events() {
                 switch event {
@@ -43,34 +70,28 @@ final class CallTests: TestServerCase {
         XCTAssertEqual(next, "I am here")
     }
 
-    func testWhoWritesIsTold() async throws {
-        let (client, anna, bob) = (try await link("anna"), try server.phone(name: "anna"), try server.phone(name: "bob"))
-        func typing(_ client: Client) async throws -> (user: String, state: TypingState) {
-            try await soon {
-                for await case .typing(_, let user, let state) in client.events() { return (user, state) }
-                throw StreamEnded()
-            }
+    func testQueuedMessagesAreTakenBack() async throws {
+        let (client, bob) = (try await link("anna"), try server.phone(name: "bob"))
+        try await client.disconnect()
+        let first = try await client.enqueue(chat: bob.address(), message: .text("one"))
+        let options = SendOptions(id: try client.newMessageId())
+        let second = try await client.enqueue(chat: bob.address(), message: .text("two"), options: options)
+        XCTAssertEqual(second, options.id)
+        for id in [first, second] {
+            let state = try await client.sentState(id: id)
+            guard case .queued = state else { return XCTFail("\(String(describing: state))") }
         }
-        try bob.typing(to: anna.lid(), isTyping: true)
-        let heard = try await typing(client)
-        XCTAssertEqual(heard.user, bob.lid())
-        XCTAssertEqual(heard.state, .composing)
-
-        let other = try await link("bob")
-        for state in [TypingState.composing, .recording, .paused] {
-            try await client.setTyping(chat: bob.lid(), state: state)
-            let heard = try await typing(other)
-            XCTAssertEqual(heard.user, anna.lid())
-            XCTAssertEqual(heard.state, state)
-        }
-        try await withManager(manager()) { manager in
-            let carla = try server.phone(name: "carla")
-            let account = try await linkedAccount(manager, carla, "carla")
-            try await account.setTyping(chat: bob.lid(), state: .recording)
-            let heard = try await typing(other)
-            XCTAssertEqual(heard.user, carla.lid())
-            XCTAssertEqual(heard.state, .recording)
-        }
+        let cancellation = try await client.cancelSend(id: first)
+        XCTAssertEqual(cancellation, .cancelled)
+        try await client.reconnect()
+        let received = try await bob.nextMessage()
+        XCTAssertEqual(received.id, second)
+        XCTAssertEqual(received.text, "two")
+        let late = try await client.cancelSend(id: second)
+        XCTAssertEqual(late, .tooLate)
+        try await client.send(.text("three"), to: bob.address())
+        let next = try await bob.nextMessage()
+        XCTAssertEqual(next.text, "three")
     }
 
     func testMembersOfAGroup() async throws {
@@ -126,74 +147,79 @@ final class CallTests: TestServerCase {
     }
 
     func testSettingsOfAnAccount() async throws {
-        try await withManager(manager()) { manager in
-            let settings = AccountSettings(autoStart: true, timeZone: "Asia/Jakarta")
-            let account = try await manager.create(spec: AccountSpec(name: "anna", settings: settings))
-            let before = account.snapshot()
-            let after = try await account.update(
-                displayName: "Anna", settings: SettingsChange(syncLimit: 7, storage: .database), metadata: ["a": "b"])
-            XCTAssertEqual(after.displayName, "Anna")
-            XCTAssertEqual(after.metadata, ["a": "b"])
-            XCTAssertEqual(after.settings.syncLimit, 7)
-            XCTAssertEqual(after.settings.storage, .database)
+        let anna = try server.phone(name: "anna")
+        let changed = try await withManager(manager(database: true)) { manager in
+            let account = try await linkedAccount(manager, anna, "anna")
+            let before = account.snapshot().settings
+            _ = try await account.update(settings: SettingsChange(syncLimit: 7))
+            let version = try await account.update(displayName: "Anna", metadata: ["a": "b"]).version
+            let settings = SettingsChange(storage: .database, strictDailyLimit: true, timeZone: "Asia/Jakarta")
+            let changed = try await account.update(settings: settings, version: version)
             // What was not named stays.
-            XCTAssertTrue(after.settings.autoStart)
-            XCTAssertEqual(after.settings.timeZone, "Asia/Jakarta")
-            let late = try await failure { try await account.update(displayName: "A.", version: before.version) }
-            guard case .Conflict = late else { return XCTFail("\(late)") }
+            let expected = AccountSettings(
+                autoStart: before.autoStart, syncLimit: 7, storage: .database, strictDailyLimit: true, timeZone: "Asia/Jakarta",
+                holdsForNewIdentities: before.holdsForNewIdentities, ignoresStatus: before.ignoresStatus)
+            XCTAssertEqual(changed.settings, expected)
+            XCTAssertEqual(changed.displayName, "Anna")
+            XCTAssertEqual(changed.metadata, ["a": "b"])
+            let late = try await failure { try await account.update(displayName: "A.", version: version) }
+            guard case .Conflict = late else { throw late }
             let wrong = try await failure { try await account.update(settings: SettingsChange(syncLimit: 501)) }
-            guard case .Invalid = wrong else { return XCTFail("\(wrong)") }
             XCTAssertEqual(wrong.code, "invalid_settings")
-            XCTAssertEqual(account.snapshot().displayName, "Anna")
-        }
-    }
 
-    func testTrustAndOutbox() async throws {
-        try await withManager(manager()) { manager in
-            let account = try await linkedAccount(manager, server.phone(name: "anna"), "anna")
-            try await account.setTrustLevel(level: 2, actor: "a test", reason: "known for years")
-            let trust = try await account.trust()
-            XCTAssertEqual(trust.level, 2)
-            try await account.setDailyLimit(limit: 3, actor: "a test")
-            let limited = try await account.trust()
-            XCTAssertEqual(limited.dailyLimit, 3)
-            let tooHigh = try await failure { try await account.setTrustLevel(level: 4, actor: "a test", reason: "a wish") }
-            XCTAssertEqual(tooHigh.code, "too_high")
-            let noLevel = try await failure { try await account.setTrustLevel(level: 6, actor: "a test", reason: "") }
-            XCTAssertEqual(noLevel.code, "invalid_level")
-            try await account.setTrustLevel(level: 1, actor: "a test", reason: "a new number")
+            try await trustAndOutbox(account)
 
-            // One stranger a day at this level: the next one's message waits.
-            let strangers = try (0..<2).map { try server.phone(name: "stranger \($0)").address() }
-            try await mayWrite(account, to: strangers[0])
-            try await account.send(.text("hello"), to: strangers[0])
-            let options = AccountSendOptions(onLimit: .enqueue(deadline: 3 * 86400))
-            let queued = try await account.send(.text("hello"), to: strangers[1], options: options)
-            guard case .queued(let id, position: 0, let earliest) = queued else { return XCTFail("\(queued)") }
-            XCTAssertGreaterThan(earliest, Date())
-            let outbox = try await account.outbox()
-            XCTAssertEqual(outbox.map(\.id), [id])
-            XCTAssertEqual(outbox.map(\.to), [strangers[1]])
-            let isCancelled = try await account.cancelSend(id: id)
-            XCTAssertTrue(isCancelled)
-            let isCancelledAgain = try await account.cancelSend(id: id)
-            XCTAssertFalse(isCancelledAgain)
-            let left = try await account.outbox()
-            XCTAssertEqual(left, [])
-        }
-    }
-
-    func testBatchStart() async throws {
-        try await withManager(manager()) { manager in
-            let account = try await linkedAccount(manager, server.phone(name: "anna"), "anna")
             _ = try await manager.create(spec: AccountSpec(name: "unlinked"))
-            try await account.stop()
+            let stopped = try await manager.batchStop(accounts: ["anna", "nobody"])
+            XCTAssertEqual(stopped.map(\.error), [nil, "not_found"])
+            XCTAssertEqual(account.snapshot().status, .idle)
             XCTAssertEqual(manager.health().connected, 0)
             let started = try await manager.batchStart(accounts: ["anna", "unlinked", "nobody"])
             XCTAssertEqual(started.map(\.error), [nil, "not_linked", "not_found"])
             try await soon { try await account.reached(status: .ready) }
             XCTAssertEqual(manager.health().connected, 1)
+            return changed
         }
+        try await withManager(manager(database: true)) { manager in
+            let account = try manager.account(account: "anna")
+            let snapshot = account.snapshot()
+            XCTAssertEqual(snapshot.settings, changed.settings)
+            XCTAssertEqual(snapshot.displayName, changed.displayName)
+            XCTAssertEqual(snapshot.metadata, changed.metadata)
+            let trust = try await account.trust()
+            XCTAssertEqual(trust.level, 1)
+        }
+    }
+
+    private func trustAndOutbox(_ account: Account) async throws {
+        try await account.setTrustLevel(level: 2, actor: "a test", reason: "known for years")
+        try await account.setDailyLimit(limit: 3, actor: "a test")
+        let trust = try await account.trust()
+        XCTAssertEqual(trust.level, 2)
+        XCTAssertEqual(trust.dailyLimit, 3)
+        let tooHigh = try await failure { try await account.setTrustLevel(level: 4, actor: "a test", reason: "a wish") }
+        XCTAssertEqual(tooHigh.code, "too_high")
+        let noLevel = try await failure { try await account.setTrustLevel(level: 6, actor: "a test", reason: "") }
+        XCTAssertEqual(noLevel.code, "invalid_level")
+        try await account.setTrustLevel(level: 1, actor: "a test", reason: "a new number")
+
+        // One stranger a day at this level: the next one's message waits.
+        let strangers = try (0..<2).map { try server.phone(name: "stranger \($0)").address() }
+        try await mayWrite(account, to: strangers[0])
+        try await account.send(.text("hello"), to: strangers[0])
+        let options = AccountSendOptions(onLimit: .enqueue(deadline: 3 * 86400))
+        let queued = try await account.send(.text("hello"), to: strangers[1], options: options)
+        guard case .queued(let id, position: 0, let earliest) = queued else { return XCTFail("\(queued)") }
+        XCTAssertGreaterThan(earliest, Date())
+        let outbox = try await account.outbox()
+        XCTAssertEqual(outbox.map(\.id), [id])
+        XCTAssertEqual(outbox.map(\.to), [strangers[1]])
+        let isCancelled = try await account.cancelSend(id: id)
+        XCTAssertTrue(isCancelled)
+        let isCancelledAgain = try await account.cancelSend(id: id)
+        XCTAssertFalse(isCancelledAgain)
+        let left = try await account.outbox()
+        XCTAssertEqual(left, [])
     }
 
     func testPeople() async throws {
@@ -218,23 +244,6 @@ final class CallTests: TestServerCase {
             throw StreamEnded()
         }
         try await client.rejectCall(call: call)
-    }
-
-    func testChatsAndContacts() async throws {
-        let (client, bob) = (try await link("anna"), try server.phone(name: "bob").lid())
-        try await client.pinChat(chat: bob, isPinned: true)
-        try await client.muteChat(chat: bob)
-        let set = try await client.chatSettings(chat: bob)
-        XCTAssertTrue(set.isPinned && set.isMuted)
-        try await client.unmuteChat(chat: bob)
-        let heard = try await client.chatSettings(chat: bob)
-        XCTAssertFalse(heard.isMuted)
-        try await client.putContact(contact: Contact(address: bob, fullName: "Bob"))
-        let contact = try await client.contact(address: bob)
-        XCTAssertEqual(contact?.fullName, "Bob")
-        try await client.removeContact(address: bob)
-        let removed = try await client.contact(address: bob)
-        XCTAssertNil(removed)
     }
 
     func testAConnectionComesAndGoes() async throws {

@@ -68,11 +68,11 @@ class LeaksTest {
             fun begin(times: Int, call: suspend () -> Unit) = List(times) { async(start = CoroutineStart.UNDISPATCHED) { call() } }
 
             suspend fun cancel(times: Int) = repeat(times / 100) {
-                // Half of them wait for a login that does not come, the others for the service, which may have answered by then.
-                val waiting = begin(50) { unlinked.ready() }
+                // So many wait for a login that does not come; beside them, others wait for the service, which may have answered by then.
+                val waiting = begin(100) { unlinked.ready() }
                 val asking = begin(40) { linked.checkNumbers(listOf(number)) } +
                     begin(10) { linked.upload(ByteArray(1000), MediaKind.DOCUMENT) }
-                assertTrue(runtimeUsage().calls >= start.calls + 50u)
+                assertTrue(runtimeUsage().calls >= start.calls + 100u)
                 (waiting + asking).forEach { it.cancel() }
                 (waiting + asking).joinAll()
                 assertTrue(waiting.all { it.isCancelled })
@@ -85,7 +85,7 @@ class LeaksTest {
             before.whenBack()
             val cancelled = runtimeUsage().cancelledCalls - start.cancelledCalls
             println("$cancelled calls were cancelled under way")
-            assertTrue(cancelled > 5_000u)
+            assertTrue(cancelled >= 10_000u)
             assertEquals(listOf(number), linked.checkNumbers(listOf(number)).map { it.number })
             unlinked.close()
             linked.close()

@@ -3,45 +3,64 @@ package io.github.wa.tests
 import io.github.wa.*
 import java.nio.file.Path
 import java.time.Duration
-import kotlin.test.assertContains
+import java.time.Instant
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertIs
 import kotlin.test.assertNotEquals
+import kotlin.test.assertNotNull
 import kotlin.test.assertTrue
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 
-/** Who is there, who is in a group, and what an account may do: the calls that no scenario makes. */
+/** Who is there, who is in a group, what waits to be sent, and how an account of a manager is set up. */
 class PeopleTest {
     @TempDir
     lateinit var folder: Path
 
     @Test
-    fun presenceAndTypingAreSeen() = onTestServer {
-        val (anna, bob) = link("anna") to link("bob")
-        val (toAnna, toBob) = phone("anna").address() to phone("bob").address()
-        anna.watchPresence(toBob)
-        assertFalse(anna.next<Event.Presence>().available)
-        bob.setAvailable(true)
-        val here = anna.next<Event.Presence>()
-        assertTrue(here.available)
-        assertContains(bob.ownAddresses(), here.user)
+    fun presenceAndTyping() = onTestServer {
+        val (client, other) = link("anna") to link("bob")
+        val (anna, bob) = phone("anna") to phone("bob")
+        client.watchPresence(bob.lid())
+        val atFirst = client.next<Event.Presence>()
+        assertEquals(bob.lid() to false, atFirst.user to atFirst.available)
+        other.setAvailable(true)
+        assertTrue(client.next<Event.Presence>().available)
+        other.setAvailable(false)
+        val gone = client.next<Event.Presence>()
+        assertFalse(gone.available)
+        assertNotNull(gone.lastSeen)
 
-        bob.setTyping(toAnna, TypingState.RECORDING)
-        val recording = anna.next<Event.Typing>()
-        assertEquals(TypingState.RECORDING, recording.state)
-        assertContains(bob.ownAddresses(), recording.user)
+        for ((isTyping, state) in listOf(true to TypingState.COMPOSING, false to TypingState.PAUSED)) {
+            bob.typing(anna.lid(), isTyping)
+            val heard = client.next<Event.Typing>()
+            assertEquals(bob.lid() to state, heard.user to heard.state)
+        }
+        for (state in listOf(TypingState.COMPOSING, TypingState.RECORDING, TypingState.PAUSED)) {
+            client.setTyping(bob.lid(), state)
+            val heard = other.next<Event.Typing>()
+            assertEquals(anna.lid() to state, heard.user to heard.state)
+        }
+        val unknown = assertFailsWith<WaException.Invalid> { client.setTyping(bob.lid(), TypingState.UNKNOWN) }
+        assertEquals("invalid_typing", unknown.code)
+        ClientManager.open(folder, testServer = server).use { manager ->
+            linkedAccount(manager, phone("carla"), "carla").setTyping(bob.lid(), TypingState.RECORDING)
+            val heard = other.next<Event.Typing>()
+            assertEquals(phone("carla").lid() to TypingState.RECORDING, heard.user to heard.state)
+        }
 
-        // Nobody tells of somebody who is watched no more. The answer to a question says that the service knows.
-        anna.unwatchPresence(toBob)
-        anna.checkNumbers(listOf(phone("bob").number()))
-        bob.setAvailable(false)
-        bob.setTyping(toAnna, TypingState.PAUSED)
-        val next = assertIs<Event.Typing>(anna.events().first { it is Event.Presence || it is Event.Typing })
-        assertEquals(TypingState.PAUSED, next.state)
+        // Nobody tells of somebody who is watched no more: the message comes, and nothing before it. The answer to a question says
+        // that the service knows.
+        client.unwatchPresence(bob.lid())
+        client.checkNumbers(listOf(bob.number()))
+        other.setAvailable(true)
+        other.send(anna.address(), Message.text("I am here"))
+        val next = withTimeout(PATIENCE) { client.events().first { it is Event.Presence || it is Event.Message } }
+        assertEquals("I am here", assertIs<Event.Message>(next).message.text)
     }
 
     @Test
@@ -83,55 +102,78 @@ class PeopleTest {
     }
 
     @Test
-    fun whatIsQueuedCanBeTakenBack() = onTestServer {
-        val (anna, bob) = link("anna") to phone("bob")
-        anna.disconnect()
-        val (first, second) = List(2) { anna.enqueue(bob.address(), Message.text("text $it")) }
-        assertEquals<List<SendState?>>(listOf(SendState.Queued, SendState.Queued), listOf(anna.sentState(first), anna.sentState(second)))
-        assertEquals(Cancellation.CANCELLED, anna.cancelSend(first))
-        anna.reconnect()
-        assertEquals(second, bob.nextMessage().id)
-        assertEquals(Cancellation.TOO_LATE, anna.cancelSend(second))
+    fun queuedMessagesAreTakenBack() = onTestServer {
+        val (client, bob) = link("anna") to phone("bob")
+        client.disconnect()
+        val first = client.enqueue(bob.address(), Message.text("one"))
+        val options = SendOptions(id = client.newMessageId())
+        val second = client.enqueue(bob.address(), Message.text("two"), options)
+        assertEquals(options.id, second)
+        for (id in listOf(first, second)) assertEquals<SendState?>(SendState.Queued, client.sentState(id))
+        assertEquals(Cancellation.CANCELLED, client.cancelSend(first))
+        client.reconnect()
+        val received = bob.nextMessage()
+        assertEquals(second to "two", received.id to received.text)
+        assertEquals(Cancellation.TOO_LATE, client.cancelSend(second))
+        client.send(bob.address(), Message.text("three"))
+        assertEquals("three", bob.nextMessage().text)
     }
 
     @Test
-    fun anAccountIsChanged() = onTestServer {
-        ClientManager.open(folder, testServer = server).use { manager ->
-            val account = manager.create(AccountSpec(name = "anna", settings = AccountSettings(syncLimit = 7u)))
-            val version = account.snapshot().version
-            val settings = SettingsChange(strictDailyLimit = true, timeZone = "Asia/Jakarta")
-            val changed = account.update("Anna", settings, mapOf("color" to "green"), version)
+    fun settingsOfAnAccount() = onTestServer {
+        val database = folder.resolve("manager.db")
+        val changed = ClientManager.open(folder, database, testServer = server).use { manager ->
+            val account = linkedAccount(manager, phone("anna"), "anna")
+            val before = account.snapshot()
+            account.update(settings = SettingsChange(syncLimit = 7u))
+            val version = account.update("Anna", metadata = mapOf("color" to "green")).version
+            val settings = SettingsChange(strictDailyLimit = true, timeZone = "Asia/Jakarta", storage = MediaStorage.DATABASE)
+            val changed = account.update(settings = settings, version = version)
+            // What was not named stays.
             assertEquals("Anna" to mapOf("color" to "green"), changed.displayName to changed.metadata)
-            assertEquals(Triple(true, "Asia/Jakarta", 7.toUShort()), changed.settings.run { Triple(strictDailyLimit, timeZone, syncLimit) })
-            assertEquals(changed, account.snapshot())
+            val expected = before.settings.copy(
+                syncLimit = 7u, strictDailyLimit = true, timeZone = "Asia/Jakarta", storage = MediaStorage.DATABASE,
+            )
+            assertEquals(expected, changed.settings)
             assertFailsWith<WaException.Conflict> { account.update("Bob", version = version) }
+            val wrong = assertFailsWith<WaException.Invalid> { account.update(settings = SettingsChange(syncLimit = 501u)) }
+            assertEquals("invalid_settings", wrong.code)
 
             account.setTrustLevel(2u, "a person", "known for years")
-            assertEquals(2.toUByte(), account.trust().level)
-            val high = assertFailsWith<WaException.Invalid> { account.setTrustLevel(6u, "a person", "the best") }
-            assertEquals("invalid_level", high.code)
-        }
-    }
+            account.setDailyLimit(3u, "a person")
+            assertEquals(2.toUByte() to 3u, account.trust().run { level to dailyLimit })
+            val high = assertFailsWith<WaException.Invalid> { account.setTrustLevel(4u, "a person", "a wish") }
+            assertEquals("too_high", high.code)
+            val none = assertFailsWith<WaException.Invalid> { account.setTrustLevel(6u, "a person", "the best") }
+            assertEquals("invalid_level", none.code)
+            account.setTrustLevel(1u, "a person", "a new number")
 
-    @Test
-    fun whatALimitHoldsUpWaitsInTheOutbox() = onTestServer {
-        ClientManager.open(folder, testServer = server).use { manager ->
-            val account = linkedAccount(manager, phone("anna"), "anna")
+            // One stranger a day at this level: the next one's message waits.
             val strangers = List(2) { phone("stranger $it").address() }
-            // Who is a stranger is known once the phone told of the past.
             until { account.preview(strangers[0]) is Preview.Allowed }
             assertIs<SendResult.Sent>(account.send(strangers[0], Message.text("hello")))
             val later = AccountSendOptions(onLimit = LimitChoice.Enqueue(Duration.ofDays(3)))
             val queued = assertIs<SendResult.Queued>(account.send(strangers[1], Message.text("hello"), later))
+            assertEquals(0uL to true, queued.position to (queued.earliestAt > Instant.now()))
             assertEquals(listOf(queued.id to strangers[1]), account.outbox().map { it.id to it.to })
             assertTrue(account.cancelSend(queued.id))
             assertFalse(account.cancelSend(queued.id))
             assertEquals(listOf(), account.outbox())
 
-            manager.batchStop(listOf("anna"))
-            assertEquals(AccountStatus.IDLE, account.snapshot().status)
-            assertEquals(listOf(null, "not_found"), manager.batchStart(listOf("anna", "nobody")).map { it.error })
+            manager.create(AccountSpec(name = "unlinked"))
+            assertEquals(listOf(null, "not_found"), manager.batchStop(listOf("anna", "nobody")).map { it.error })
+            assertEquals(AccountStatus.IDLE to 0uL, account.snapshot().status to manager.health().connected)
+            val started = manager.batchStart(listOf("anna", "unlinked", "nobody"))
+            assertEquals(listOf(null, "not_linked", "not_found"), started.map { it.error })
             account.reached(AccountStatus.READY)
+            changed
+        }
+        ClientManager.open(folder, database, testServer = server).use { manager ->
+            val account = manager.account("anna")
+            val snapshot = account.snapshot()
+            assertEquals(changed.settings, snapshot.settings)
+            assertEquals(changed.displayName to changed.metadata, snapshot.displayName to snapshot.metadata)
+            assertEquals(1.toUByte(), account.trust().level)
         }
     }
 }

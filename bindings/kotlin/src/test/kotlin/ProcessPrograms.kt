@@ -22,8 +22,10 @@ fun main(arguments: Array<String>) {
 }
 
 private fun shutDown(): Unit = runBlocking {
+    check(configure(1u))
     val client = Client.connect(Store.memory(), ClientOptions(testServer = TestServer.start()))
     val collecting = launch(start = CoroutineStart.UNDISPATCHED) { client.events().collect {} }
+    check(!configure(2u)) { "it runs already" }
     shutdown(Duration.ofSeconds(5))
     withTimeout(30.seconds) { collecting.join() }
     try {

@@ -34,6 +34,7 @@ import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.joinAll
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.withTimeoutOrNull
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
@@ -368,15 +369,28 @@ class ScenariosTest {
         server.delayAcks()
 
         // Whoever stops waiting for an event misses none.
-        for (number in 0..<50) bob.sendText(phone("anna").address(), "event $number")
-        val texts = mutableListOf<String?>()
-        client.eventStream().use { stream ->
-            while (texts.size < 50) {
-                withTimeoutOrNull(1.milliseconds) { stream.ready() } ?: continue
-                stream.drain(7u).filterIsInstance<Event.Message>().mapTo(texts) { it.message.text }
+        val gaveUp = Channel<Unit>(Channel.CONFLATED)
+        val sending = launch {
+            for (number in 0..<50) {
+                gaveUp.receive()
+                bob.sendText(phone("anna").address(), "event $number")
             }
         }
+        val texts = mutableListOf<String?>()
+        var timeOuts = 0
+        client.eventStream().use { stream ->
+            while (texts.size < 50) {
+                if (withTimeoutOrNull(1.milliseconds) { stream.ready() } == null) {
+                    timeOuts += 1
+                    gaveUp.send(Unit)
+                } else {
+                    stream.drain(7u).filterIsInstance<Event.Message>().mapTo(texts) { it.message.text }
+                }
+            }
+        }
+        sending.join()
         assertEquals(List<String?>(50) { "event $it" }, texts)
+        assertTrue(timeOuts >= 50, "$timeOuts")
     }
 
     @Test
