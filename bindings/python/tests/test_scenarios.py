@@ -291,23 +291,52 @@ async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
             await asyncio.sleep(0.01)
     server.delay_acks(None)
 
-    # Whoever stops waiting for an event misses none.
-    for number in range(50):
-        await bob.send_text(server.phone("anna").address(), f"event {number}")
-    texts: list[str] = []
-    stream = client.events()
+    # Whoever stops waiting for an event misses none, and what came meanwhile comes.
+    texts = [f"event {number}" for number in range(50)]
+    heard: list[str | None] = []
+    stream, gave_up = client.events(), asyncio.Event()
     async with timeout(PATIENCE):
-        while len(texts) < 50:
+        writing = asyncio.create_task(write_when(gave_up, bob, server.phone("anna").address(), texts))
+        while len(heard) < len(texts):
             try:
-                async with timeout(0.0005):
-                    await stream.ready()
-            except TimeoutError:
+                await asyncio.wait_for(stream.ready(), 0.0005)
+            except asyncio.TimeoutError:
+                gave_up.set()
                 continue
-            for event in stream.drain(7):
-                if isinstance(event, wa.Event.MESSAGE):
-                    assert event.message.text is not None
-                    texts.append(event.message.text)
-    assert texts == [f"event {number}" for number in range(50)]
+            events = stream.drain(7)
+            heard += [event.message.text for event in events if isinstance(event, wa.Event.MESSAGE)]
+        assert await writing >= len(texts)
+    assert heard == texts
+
+
+async def write_when(gave_up: asyncio.Event, phone: wa.TestPhone, to: str, texts: list[str]) -> int:
+    """Writes each text once its reader gave a wait up. Returns how often it saw that."""
+    times = 0
+    for text in texts:
+        await gave_up.wait()
+        gave_up.clear()
+        times += 1
+        await phone.send_text(to, text)
+    return times
+
+
+async def test_a_loop_that_is_given_up_is_gone_on_with(server: wa.TestServer, link: Link) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+    texts = [f"event {number}" for number in range(20)]
+    heard: list[str | None] = []
+    gave_up = asyncio.Event()
+    async with timeout(PATIENCE):
+        writing = asyncio.create_task(write_when(gave_up, bob, server.phone("anna").address(), texts))
+        while len(heard) < len(texts):
+            try:
+                event = await asyncio.wait_for(anext(aiter(wa.events(client))), 0.0005)
+            except asyncio.TimeoutError:
+                gave_up.set()
+                continue
+            if isinstance(event, wa.Event.MESSAGE):
+                heard.append(event.message.text)
+        await writing
+    assert heard == texts
 
 
 async def test_a_listener_that_throws(server: wa.TestServer) -> None:
