@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import wa
 from async_timeout import timeout
-from conftest import PATIENCE, Link, next_message
+from conftest import PATIENCE, Link, next_message, next_of
 
 
 async def test_a_ticket_goes_on_after_a_break(server: wa.TestServer, tmp_path: Path) -> None:
@@ -175,3 +175,90 @@ async def test_manager_restart(server: wa.TestServer, tmp_path: Path) -> None:
                 if update.event.message is not None:
                     assert update.event.message.text == "still there?"
                     break
+
+
+async def test_settings_of_an_account(server: wa.TestServer, link: Link, tmp_path: Path) -> None:
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        # One by one, and what is not named stays.
+        chosen = wa.AccountSettings(auto_start=True, time_zone="Asia/Jakarta")
+        account = await manager.create(wa.AccountSpec(name="anna", settings=chosen))
+        before = account.snapshot()
+        change = wa.SettingsChange(sync_limit=7, storage=wa.MediaStorage.DATABASE)
+        after = await account.update("Anna", change, {"color": "green"})
+        assert (after.display_name, after.metadata) == ("Anna", {"color": "green"})
+        assert (after.settings.sync_limit, after.settings.storage) == (7, wa.MediaStorage.DATABASE)
+        assert (after.settings.auto_start, after.settings.time_zone) == (True, "Asia/Jakarta")
+        assert account.snapshot() == after
+        after = await account.update(settings=wa.SettingsChange(strict_daily_limit=True, time_zone=""))
+        assert (after.settings.strict_daily_limit, after.settings.time_zone) == (True, None)
+        assert (after.display_name, after.settings.sync_limit) == ("Anna", 7)
+        with pytest.raises(wa.errors.ConflictError):
+            await account.update("A.", version=before.version)
+        with pytest.raises(wa.errors.InvalidError) as wrong:
+            await account.update(settings=wa.SettingsChange(sync_limit=501))
+        assert wrong.value.code == "invalid_settings"
+        assert account.snapshot().display_name == "Anna"
+        assert manager.account_of(after.tenant, "anna").id() == account.id()
+        await manager.delete("anna")
+
+        # Trust: lower at will, higher by one step.
+        account = await linked_account(manager, server.phone("anna"), "anna")
+        await account.set_trust_level(2, "a test", "known for years")
+        await account.set_daily_limit(3, "a test")
+        trust = await account.trust()
+        assert (trust.level, trust.daily_limit, trust.restrictions) == (2, 3, [])
+        for level, code in (4, "too_high"), (6, "invalid_level"):
+            with pytest.raises(wa.WaError) as refused:
+                await account.set_trust_level(level, "a test", "a wish")
+            assert refused.value.code == code
+        await account.set_trust_level(1, "a test", "a new number")
+
+        # One stranger a day at this level: the next one's message waits, and is taken back.
+        strangers = [server.phone(f"stranger {number}").address() for number in range(2)]
+        await may_write(account, strangers[0])
+        assert isinstance(await account.send(strangers[0], wa.Message.text("hello")), wa.SendResult.SENT)
+        later = wa.AccountSendOptions(on_limit=wa.choices.enqueue(timedelta(days=3)))
+        queued = await account.send(strangers[1], wa.Message.text("hello"), later)
+        assert isinstance(queued, wa.SendResult.QUEUED)
+        assert [(one.id, one.to, one.position) for one in await account.outbox()] == [(queued.id, strangers[1], 0)]
+        assert await account.cancel_send(queued.id)
+        assert not await account.cancel_send(queued.id)
+        assert await account.outbox() == []
+        # Once a day what was used is forgiven.
+        await account.reset_usage("a test", "it was a mistake")
+        with pytest.raises(wa.errors.LimitedError) as again:
+            await account.reset_usage("a test", "and another one")
+        assert again.value.code == "already_reset"
+
+        # It shows that it writes, and answers for numbers.
+        bob = await link("bob")
+        await account.set_typing(server.phone("bob").lid(), wa.TypingState.RECORDING)
+        heard = await next_of(bob, wa.Event.TYPING)
+        assert (heard.user, heard.state) == (server.phone("anna").lid(), wa.TypingState.RECORDING)
+        found = await account.check_numbers([server.phone("bob").number(), "19995550000"])
+        assert [one.is_registered for one in found] == [True, False]
+
+        # Batches tell of each account.
+        await manager.create(wa.AccountSpec(name="unlinked"))
+        assert [one.error for one in await manager.stop_all()] == [None, None]
+        assert manager.health().connected == 0
+        started = await manager.batch_start(["anna", "unlinked", "nobody"])
+        assert [one.error for one in started] == [None, "not_linked", "not_found"]
+        async with timeout(PATIENCE):
+            await account.reached(wa.AccountStatus.READY)
+        await account.restart()
+        async with timeout(PATIENCE):
+            await account.reached(wa.AccountStatus.READY)
+        deleted = await manager.batch_delete(["unlinked", "nobody"], False)
+        assert [one.error for one in deleted] == [None, "not_found"]
+        assert [one.name for one in await manager.accounts()] == ["anna"]
+
+        # Every step was numbered and kept.
+        events = await manager.events_since(0, 1000)
+        assert [one.seq for one in events] == sorted({one.seq for one in events})
+        assert events[-1].seq == manager.last_event()
+
+        # It is unlinked, on the phone too.
+        assert len(server.phone("anna").linked_devices()) == 1
+        await account.logout()
+        assert server.phone("anna").linked_devices() == []

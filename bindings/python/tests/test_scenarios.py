@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import wa
 from async_timeout import timeout
-from conftest import PATIENCE, Link, next_message, pair
+from conftest import PATIENCE, Link, next_message, next_of, pair
 
 
 async def test_pair_by_qr(server: wa.TestServer) -> None:
@@ -251,6 +251,52 @@ async def test_a_slow_reader_holds_the_account_up(server: wa.TestServer) -> None
         assert heard == texts
 
 
+async def test_queued_messages_are_taken_back(server: wa.TestServer, link: Link) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+    await client.disconnect()
+    first = await client.enqueue(bob.address(), wa.Message.text("one"))
+    options = wa.SendOptions(id=client.new_message_id())
+    second = await client.enqueue(bob.address(), wa.Message.text("two"), options)
+    assert second == options.id
+    for id in first, second:
+        assert isinstance(await client.sent_state(id), wa.SendState.QUEUED)
+    assert await client.cancel_send(first) == wa.Cancellation.CANCELLED
+    await client.reconnect()
+    received = await bob.next_message()
+    assert (received.id, received.text) == (second, "two")
+    assert await client.cancel_send(second) == wa.Cancellation.TOO_LATE
+    assert bob.try_next_message() is None
+
+
+async def test_a_connection_comes_and_goes(server: wa.TestServer) -> None:
+    anna = server.phone("anna")
+    async with wa.connect(wa.Store.memory(), test_server=server) as client:
+        device = await pair(client, anna)
+        assert server.is_online(device) and client.close_reason() is None
+        await client.disconnect()
+        async with timeout(PATIENCE):
+            await server.wait_offline(device)
+        await client.reconnect()
+        await next_of(client, wa.Event.CONNECTED)
+        async with timeout(PATIENCE):
+            await server.wait_online(device)
+        # Of a lost network it is told, and comes back by itself.
+        assert server.disconnect(device)
+        lost = await next_of(client, wa.Event.DISCONNECTED)
+        assert lost.reason.next_step == wa.NextStep.WAIT
+        await next_of(client, wa.Event.CONNECTED)
+        # Unlinked here, and by the phone.
+        await client.logout()
+        assert anna.linked_devices() == []
+    async with wa.connect(wa.Store.memory(), test_server=server) as client:
+        device = await pair(client, anna)
+        assert anna.remove_device(device)
+        gone = await next_of(client, wa.Event.LOGGED_OUT)
+        assert gone.reason.next_step == wa.NextStep.PAIR_AGAIN
+        with pytest.raises(wa.errors.NotLinkedError):
+            await client.send(server.phone("bob").address(), wa.Message.text("x"))
+
+
 async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -> None:
     client, bob = await link("anna"), server.phone("bob")
     with pytest.raises(wa.errors.InvalidError) as caught:
@@ -299,7 +345,7 @@ async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
         writing = asyncio.create_task(write_when(gave_up, bob, server.phone("anna").address(), texts))
         while len(heard) < len(texts):
             try:
-                await asyncio.wait_for(stream.ready(), 0.0005)
+                await asyncio.wait_for(stream.ready(), 0.002)
             except asyncio.TimeoutError:
                 gave_up.set()
                 continue
@@ -329,7 +375,7 @@ async def test_a_loop_that_is_given_up_is_gone_on_with(server: wa.TestServer, li
         writing = asyncio.create_task(write_when(gave_up, bob, server.phone("anna").address(), texts))
         while len(heard) < len(texts):
             try:
-                event = await asyncio.wait_for(anext(aiter(wa.events(client))), 0.0005)
+                event = await asyncio.wait_for(anext(aiter(wa.events(client))), 0.002)
             except asyncio.TimeoutError:
                 gave_up.set()
                 continue
