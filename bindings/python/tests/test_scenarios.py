@@ -254,18 +254,21 @@ async def test_a_slow_reader_holds_the_account_up(server: wa.TestServer) -> None
 async def test_queued_messages_are_taken_back(server: wa.TestServer, link: Link) -> None:
     client, bob = await link("anna"), server.phone("bob")
     await client.disconnect()
-    first = await client.enqueue(bob.address(), wa.Message.text("one"))
     options = wa.SendOptions(id=client.new_message_id())
-    second = await client.enqueue(bob.address(), wa.Message.text("two"), options)
-    assert second == options.id
-    for id in first, second:
+    first = await client.enqueue(bob.address(), wa.Message.text("one"), options)
+    assert first == options.id
+    second, third = [await client.enqueue(bob.address(), wa.Message.text(text)) for text in ("two", "three")]
+    for id in first, second, third:
         assert isinstance(await client.sent_state(id), wa.SendState.QUEUED)
-    assert await client.cancel_send(first) == wa.Cancellation.CANCELLED
+    assert await client.cancel_send(second) == wa.Cancellation.CANCELLED
+    state = await client.sent_state(second)
+    assert isinstance(state, wa.SendState.FAILED) and state.code == "cancelled"
+    assert await client.cancel_send(client.new_message_id()) == wa.Cancellation.NOT_FOUND
     await client.reconnect()
-    received = await bob.next_message()
-    assert (received.id, received.text) == (second, "two")
-    assert await client.cancel_send(second) == wa.Cancellation.TOO_LATE
-    assert bob.try_next_message() is None
+    received = [await bob.next_message() for _ in range(2)]
+    assert [(one.id, one.text) for one in received] == [(first, "one"), (third, "three")]
+    for id in first, third:
+        assert await client.cancel_send(id) == wa.Cancellation.TOO_LATE
 
 
 async def test_a_connection_comes_and_goes(server: wa.TestServer) -> None:
