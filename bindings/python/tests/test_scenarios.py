@@ -15,6 +15,7 @@ import pytest
 import wa
 from async_timeout import timeout
 from conftest import PATIENCE, Link, next_message, next_of, pair
+from wa.opening import Opening
 
 
 async def test_pair_by_qr(server: wa.TestServer) -> None:
@@ -93,6 +94,37 @@ async def test_a_store_may_be_awaited_by_connect(server: wa.TestServer, store_pa
                 if isinstance(event, wa.Event.CONNECTED):
                     break
     assert server.phone("anna").linked_devices() == [device]
+
+
+async def test_an_end_that_fails_is_told_also_when_it_is_cancelled() -> None:
+    ends = asyncio.Event()
+
+    async def opens() -> int:
+        return 1
+
+    async def end(opened: int) -> None:
+        await ends.wait()
+        raise OSError("it did not end well")
+
+    async def use() -> None:
+        async with Opening(opens, end):
+            pass
+
+    using = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    using.cancel()
+    await asyncio.sleep(0)
+    assert not using.done(), "the end is waited for"
+    ends.set()
+    with pytest.raises(asyncio.CancelledError) as cancelled:
+        await using
+    # Who awaits a task that was cancelled is handed an exception of its own, with the task's as the context.
+    told: BaseException | None = cancelled.value
+    while told is not None and not isinstance(told, OSError):
+        told = told.__context__
+    assert str(told) == "it did not end well"
+    with pytest.raises(OSError, match="it did not end well"):
+        await use()
 
 
 async def test_text_both_ways(server: wa.TestServer, link: Link) -> None:
