@@ -47,6 +47,7 @@ async def on_the_test_server() -> None:
             answer = await anna.next_message()
             print(f"anna: {text}\nbot: {answer.text}")
         bot.cancel()
+        await asyncio.wait([bot])
 
 
 async def live(path: str) -> None:

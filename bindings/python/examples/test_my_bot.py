@@ -31,6 +31,8 @@ async def bot(server: wa.TestServer) -> AsyncIterator[str]:
         running = asyncio.create_task(echo(client))
         yield phone.address()
         running.cancel()
+        with pytest.raises(asyncio.CancelledError):  # A bot that failed says here why.
+            await running
 
 
 async def test_it_answers(server: wa.TestServer, bot: str) -> None:

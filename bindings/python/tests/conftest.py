@@ -12,7 +12,6 @@ import wa
 from async_timeout import timeout
 
 T = TypeVar("T")
-V = TypeVar("V", bound=wa.Event)
 
 PATIENCE = 60
 
@@ -71,9 +70,21 @@ async def pair(client: wa.Client, phone: wa.TestPhone) -> str:
     raise AssertionError("the events ended")
 
 
-async def next_message(client: wa.Client) -> wa.MessageReceived:
+async def next_of(client: wa.Client, kind: type[T]) -> T:
+    """The next event of this kind. Those before it are passed over."""
     async with timeout(PATIENCE):
         async for event in wa.events(client):
-            if isinstance(event, wa.Event.MESSAGE):
-                return event.message
+            if isinstance(event, kind):
+                return event
     raise AssertionError("the events ended")
+
+
+async def next_message(client: wa.Client) -> wa.MessageReceived:
+    return (await next_of(client, wa.Event.MESSAGE)).message
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Waits until it is so: what was changed is known a little later."""
+    async with timeout(PATIENCE):
+        while not await holds():
+            await asyncio.sleep(0.01)

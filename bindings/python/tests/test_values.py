@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 from datetime import timedelta
+from pathlib import Path
+from traceback import format_exception_only
+from typing import Any
 
+import pytest
 import wa
 from wa._native import wa as native
 
@@ -14,6 +21,51 @@ def test_values_show_their_fields_and_no_secrets() -> None:
     code = wa.Event.PAIRING_CODE(code="ABCD-EFGH", expires_in=timedelta(seconds=9))
     assert str(code) == repr(code) == "Event.PAIRING_CODE(code=..., expires_in=datetime.timedelta(seconds=9))"
     assert "secret" not in f"{wa.Event.PAIRING_QR(text='secret', expires_in=timedelta())}"
+
+
+def test_no_value_shows_a_secret() -> None:
+    """Of whatever the library declares as one."""
+    constructors = re.findall(r"def __init__\(self, (.*)\):", inspect.getsource(native))
+    declared = sum(arguments.count(":Secret") for arguments in constructors)
+    hidden = 0
+    kinds: list[Any] = [kind for kind in vars(native).values() if isinstance(kind, type)]
+    kinds += [part for kind in kinds for part in vars(kind).values() if isinstance(part, type)]
+    for kind in kinds:
+        fields = getattr(kind.__init__, "__annotations__", {})
+        if secrets := [name for name, annotation in fields.items() if annotation == "Secret"]:
+            value = kind.__new__(kind)
+            vars(value).update({name: "not for logs" for name in secrets})
+            assert "not for logs" not in f"{value!r}{value}", kind
+            hidden += len(secrets)
+    assert hidden == declared > 0
+    signed = wa.PasskeySignature(credential_id=b"not for logs", assertion="not for logs")
+    assert repr(signed) == "PasskeySignature(credential_id=..., assertion=...)"
+
+
+def test_errors_are_named_as_they_are_described() -> None:
+    described = ast.parse(Path(wa.__file__).with_name("errors.pyi").read_text())
+    classes = {one.name: one for one in described.body if isinstance(one, ast.ClassDef)}
+    assert sorted(classes) == sorted(getattr(wa.errors, "__all__"))
+    kinds = {name: getattr(wa.errors, name) for name in classes}
+    # All that the library has, and with all that is said of them.
+    assert set(kinds.values()) == {wa.WaError, *(kind for kind in vars(wa.WaError).values() if isinstance(kind, type))}
+    methods = [part.name for part in classes["WaError"].body if isinstance(part, ast.FunctionDef)]
+    fields = [part.target.id for part in classes["WaError"].body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)]
+    for name, kind in kinds.items():
+        assert (kind.__module__, kind.__qualname__) == ("wa.errors", name)
+        if kind is not wa.WaError:
+            assert issubclass(kind, wa.WaError)
+            assert all(callable(getattr(kind, method)) for method in methods)
+            assert list(inspect.signature(kind).parameters) == fields
+
+
+def test_an_error_says_what_it_is() -> None:
+    with pytest.raises(wa.errors.InvalidError) as caught:
+        wa.address_of_number("no number")
+    error = caught.value
+    said = format_exception_only(error)[0]
+    assert said == f"wa.errors.InvalidError: {error.detail} ({error.code})\n"
+    assert repr(error) == f"InvalidError({str(error)!r})"
 
 
 def test_values_compare_with_anything_and_hash() -> None:

@@ -17,6 +17,11 @@ CancelledError = WaError.Cancelled
 ClosedError = WaError.Closed
 OtherError = WaError.Other
 
-WaError.__str__ = lambda self: self.message()
-
 __all__ = [name for name in dir() if name.endswith("Error")]
+
+WaError.__str__ = lambda self: self.message()
+# Tracebacks name them as programs do.
+for _name in __all__:
+    _kind = globals()[_name]
+    _kind.__module__, _kind.__name__, _kind.__qualname__ = __name__, _name, _name
+    _kind.__repr__ = lambda self: f"{type(self).__name__}({self.message()!r})"

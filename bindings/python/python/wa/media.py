@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, overload
 from ._native.wa import Account, Attachment, Client, InboundMessage, MediaKind, MediaWriter
 
 WINDOW = 1 << 19
+# What the library moves at once.
+PIECE = 1 << 16
 
 
 async def upload(
@@ -45,13 +47,15 @@ async def _pieces(file: Any) -> AsyncIterator[Any]:
 
 
 async def _write(writer: MediaWriter, piece: Any) -> None:
-    view, at = memoryview(piece).cast("B"), 0
-    while at < len(view):
-        # Of a large piece, no more is copied than there may be room for.
-        taken = writer.write(bytes(view[at : at + WINDOW]))
-        at += taken
-        if not taken:
-            await writer.ready()
+    view = memoryview(piece).cast("B")
+    for at in range(0, len(view), PIECE):
+        # Copied once, however often there is no room for it.
+        part = bytes(view[at : at + PIECE])
+        while part:
+            taken = writer.write(part)
+            part = part[taken:]
+            if not taken:
+                await writer.ready()
 
 
 @overload

@@ -39,11 +39,15 @@ class Opening(Generic[T]):
         # In order, also when the task is cancelled meanwhile: then the end is waited for all the same.
         while not ending.done():
             try:
-                await asyncio.shield(ending)
+                await asyncio.wait([ending])
             except asyncio.CancelledError as error:
                 cancelled = error
-        if cancelled is not None:
-            raise cancelled
+        try:
+            ending.result()
+        finally:
+            # An end that failed shows as its context.
+            if cancelled is not None:
+                raise cancelled
 
 
 def connect(

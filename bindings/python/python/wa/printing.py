@@ -8,25 +8,21 @@ from typing import Any
 
 from ._native import wa as native
 
-# What links a phone to an account, or opens a file, is not for logs.
-SECRETS = {
-    "PAIRING_QR": {"text"},
-    "PAIRING_CODE": {"code"},
-    "PASSKEY_CHALLENGE": {"options"},
-    "PASSKEY_CODE": {"code"},
-    "PASSKEY_CONFIRM": {"code"},
-    "REUPLOADED": {"place"},
-    "QR": {"text"},
-    "CODE": {"code"},
-    "PasskeySignature": {"credential_id", "assertion"},
-}
+# What links a phone to an account, or opens a file, is not for logs. Most of it is a `Secret` by its type.
+OTHER_SECRETS = {"PasskeySignature": {"credential_id", "assertion"}}
+
+
+def _secrets(kind: type[Any]) -> set[str]:
+    """The fields that are not shown. In the generated source, annotations are texts."""
+    fields = getattr(kind, "__init__").__annotations__
+    return {name for name, annotation in fields.items() if annotation == "Secret"} | OTHER_SECRETS.get(kind.__name__, set())
 
 
 def _printed(self: Any) -> str:
-    kind = type(self).__name__
-    hidden = SECRETS.get(kind.rpartition(".")[2], set())
+    kind = type(self)
+    hidden = _secrets(kind)
     fields = (f"{name}={'...' if name in hidden else repr(value)}" for name, value in vars(self).items())
-    return f"{kind}({', '.join(fields)})"
+    return f"{kind.__name__}({', '.join(fields)})"
 
 
 def _equal(self: Any, other: object) -> bool:

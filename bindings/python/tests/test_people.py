@@ -1,0 +1,194 @@
+"""Scenarios of other people, of chats and of groups: the table is in bindings/README.md."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+import wa
+from async_timeout import timeout
+from conftest import PATIENCE, Link, next_message, next_of, until
+
+
+async def test_contacts_and_chats(server: wa.TestServer, link: Link) -> None:
+    client, bob = await link("anna"), server.phone("bob")
+
+    # Contacts.
+    contact = wa.Contact(address=bob.address(), lid=bob.lid(), full_name="Bob", first_name="B.")
+    await client.put_contact(contact)
+    assert await client.contacts() == [contact]
+    assert await client.contact(bob.address()) == contact
+    renamed = wa.Contact(address=bob.address(), lid=bob.lid(), full_name="Robert")
+    await client.put_contact(renamed)
+    assert await client.contacts() == [renamed]
+    assert await client.contact(server.phone("carla").address()) is None
+
+    # A chat.
+    async def settings() -> wa.ChatSettings:
+        return await client.chat_settings(bob.address())
+
+    bare = await settings()
+    assert not (bare.is_archived or bare.is_pinned or bare.is_muted or bare.is_marked_unread or bare.is_locked)
+    await client.archive_chat(bob.address(), True)
+    assert (await settings()).is_archived
+    await client.archive_chat(bob.address(), False)
+    await client.pin_chat(bob.address(), True)
+    assert (await settings()).is_pinned
+    await client.pin_chat(bob.address(), False)
+    until_then = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
+    await client.mute_chat(bob.address(), until_then)
+    muted = await settings()
+    assert muted.is_muted and muted.muted_until == until_then
+    await client.mute_chat(bob.address())
+    muted = await settings()
+    assert muted.is_muted and muted.muted_until is None
+    await client.unmute_chat(bob.address())
+    await client.mark_chat(bob.address(), False)
+    assert (await settings()).is_marked_unread
+    await client.mark_chat(bob.address(), True)
+    await client.lock_chat(bob.address(), True)
+    assert (await settings()).is_locked
+    await client.lock_chat(bob.address(), False)
+    assert await settings() == bare
+
+    # Its messages.
+    await bob.send_text(server.phone("anna").address(), "a star")
+    received = await next_message(client)
+    await client.star(received.key, True)
+    assert [key.id for key in await client.starred()] == [received.id]
+    await client.star(received.key, False)
+    assert await client.starred() == []
+    await client.delete_for_me(received.key, received.timestamp)
+    newest = wa.NewestMessage(key=received.key, at=received.timestamp)
+    await client.clear_chat(bob.address(), newest)
+    await client.delete_chat(bob.address(), newest)
+
+    # What else is kept of people.
+    await client.set_favorites([bob.address()])
+    assert await client.favorites() == [bob.address()]
+    await client.mute_status(bob.address(), True)
+    assert await client.is_status_muted(bob.address())
+    await client.mute_status(bob.address(), False)
+    assert not await client.is_status_muted(bob.address())
+    await client.remove_contact(bob.address())
+    assert await client.contacts() == []
+
+
+async def test_presence_and_typing(server: wa.TestServer, link: Link) -> None:
+    client, other, bob = await link("anna"), await link("bob"), server.phone("bob")
+    anna = server.phone("anna")
+
+    # Who is watched comes and goes.
+    await client.watch_presence(bob.lid())
+    at_first = await next_of(client, wa.Event.PRESENCE)
+    assert (at_first.user, at_first.available) == (bob.lid(), False)
+    await other.set_available(True)
+    assert (await next_of(client, wa.Event.PRESENCE)).available
+    await other.set_available(False)
+    gone = await next_of(client, wa.Event.PRESENCE)
+    assert not gone.available and gone.last_seen is not None and gone.last_seen.tzinfo is not None
+
+    # A phone writes, and stops.
+    for is_typing, state in (True, wa.TypingState.COMPOSING), (False, wa.TypingState.PAUSED):
+        bob.typing(anna.lid(), is_typing)
+        heard = await next_of(client, wa.Event.TYPING)
+        assert (heard.user, heard.state) == (bob.lid(), state)
+
+    # What the account does arrives.
+    for state in wa.TypingState.COMPOSING, wa.TypingState.RECORDING, wa.TypingState.PAUSED:
+        await client.set_typing(bob.lid(), state)
+        heard = await next_of(other, wa.Event.TYPING)
+        assert (heard.user, heard.state) == (anna.lid(), state)
+    with pytest.raises(wa.errors.InvalidError) as unknown:
+        await client.set_typing(bob.lid(), wa.TypingState.UNKNOWN)
+    assert unknown.value.code == "invalid_typing"
+
+    # Nobody is told of who is watched no more: the message comes, and nothing before it.
+    await client.unwatch_presence(bob.lid())
+    await other.set_available(True)
+    await other.send(anna.address(), wa.Message.text("I am here"))
+    async with timeout(PATIENCE):
+        async for event in wa.events(client):
+            assert not isinstance(event, wa.Event.PRESENCE)
+            if isinstance(event, wa.Event.MESSAGE):
+                assert event.message.text == "I am here"
+                break
+
+
+async def test_people_tell_of_themselves(server: wa.TestServer, link: Link) -> None:
+    client, other = await link("anna"), await link("bob")
+    anna, bob = server.phone("anna"), server.phone("bob")
+    numbers = await client.check_numbers([bob.number(), "19995550000"])
+    assert [status.is_registered for status in numbers] == [True, False]
+    assert numbers[0].lid == bob.lid()
+    await other.set_about("gone fishing")
+    picture = b"\xff\xd8" + bytes(range(256)) * 40
+    await other.set_picture(picture)
+    await other.set_push_name("Bob the bot")
+    assert [info.about for info in await client.user_info([bob.lid()])] == ["gone fishing"]
+    assert await client.picture(bob.lid(), 1 << 20) == picture
+    await other.set_picture()
+    assert await client.picture(bob.lid(), 1 << 20) is None
+
+    await client.block(bob.lid())
+    assert await client.blocked() == [bob.lid()]
+    await client.unblock(bob.lid())
+    assert await client.blocked() == []
+
+    bob.call(anna.address(), "CALL1", True)
+    call = await next_of(client, wa.Event.CALL)
+    assert (call.id, call.what, call.video) == ("CALL1", "offer", True)
+    await client.reject_call(call.call)
+
+
+async def test_members_of_a_group_come_and_go(server: wa.TestServer, link: Link) -> None:
+    client, other = await link("anna"), await link("dora")
+    anna, bob, carla, dora = (server.phone(name) for name in ("anna", "bob", "carla", "dora"))
+    group = (await client.create_group("friends", [bob.address()])).group.address
+
+    async def roles(wanted: dict[str, wa.MemberRole]) -> None:
+        async def are_so() -> bool:
+            return {member.address: member.role for member in (await client.group(group)).members} == wanted
+
+        await until(are_so)
+
+    owner, admin, member = wa.MemberRole.OWNER, wa.MemberRole.ADMIN, wa.MemberRole.MEMBER
+    assert [one.refused for one in await client.add_members(group, [carla.address()])] == [None]
+    assert [one.refused is None for one in await client.add_members(group, [carla.address()])] == [False]
+    await roles({anna.lid(): owner, bob.lid(): member, carla.lid(): member})
+    assert [one.refused for one in await client.promote(group, [bob.address()])] == [None]
+    await roles({anna.lid(): owner, bob.lid(): admin, carla.lid(): member})
+    assert [one.refused for one in await client.demote(group, [bob.address()])] == [None]
+    assert [one.refused for one in await client.remove_members(group, [carla.address()])] == [None]
+    await roles({anna.lid(): owner, bob.lid(): member})
+
+    await client.set_group_description(group, "for friends")
+    choices = wa.choices
+    week = timedelta(days=7)
+    for setting in choices.locked(True), choices.disappearing(week), choices.admins_add(True), choices.announcement(True):
+        await client.set_group(group, setting)
+
+    async def is_set() -> bool:
+        now = await client.group(group)
+        settings = (now.is_locked, now.is_announcement, now.disappearing_after)
+        return now.description == "for friends" and settings == (True, True, week)
+
+    await until(is_set)
+    picture = b"\xff\xd8" + bytes(range(256)) * 40
+    await client.set_group_picture(group, picture)
+    assert await client.picture(group, 1 << 20) == picture
+
+    # By a link, and when an admin lets them in.
+    await client.set_group(group, choices.join_approval(True))
+    old = await client.group_invite_link(group)
+    invitation = await client.group_invite_link(group, reset=True)
+    assert old != invitation
+    with pytest.raises(wa.WaError):
+        await other.join_group(old)
+    assert (await other.group_of_link(invitation)).subject == "friends"
+    assert await other.join_group(invitation) == wa.JoinOutcome(group=group, is_waiting=True)
+    asking = [request.user for request in await client.join_requests(group)]
+    assert asking == [dora.lid()]
+    assert [one.refused for one in await client.answer_join_requests(group, asking, True)] == [None]
+    await roles({anna.lid(): owner, bob.lid(): member, dora.lid(): member})
+    assert group in [one.address for one in await other.groups()]
