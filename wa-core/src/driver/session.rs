@@ -43,11 +43,7 @@ pub(super) enum Command {
     /// Stanzas that nobody answers, and messages, in this order.
     Write(Vec<Outgoing>),
     /// A request.
-    Request {
-        build: Build,
-        limit: Duration,
-        reply: oneshot::Sender<Result<Document<'static>, RequestError>>,
-    },
+    Request { build: Build, limit: Duration, reply: oneshot::Sender<Result<Document<'static>, RequestError>> },
 }
 
 /// The stanza of a request with this id.
@@ -280,14 +276,16 @@ impl Session<'_> {
                     self.write(now, stanza);
                 }
             }
-            Command::Request { build, limit, reply } => match self.connection.request(now, |id| build(id), limit) {
-                Ok(id) => {
-                    self.waiting.insert(id, Waiting::Request(reply));
+            Command::Request { build, limit, reply } => {
+                match self.connection.request(now, |id| build(id), limit) {
+                    Ok(id) => {
+                        self.waiting.insert(id, Waiting::Request(reply));
+                    }
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                    }
                 }
-                Err(error) => {
-                    let _ = reply.send(Err(error));
-                }
-            },
+            }
         }
     }
 
