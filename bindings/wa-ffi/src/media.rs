@@ -489,6 +489,34 @@ impl MediaReader {
 mod tests {
     use super::*;
 
+    /// Whoever uploads what comes for ever hears of a failure all the same; and hears it again.
+    #[tokio::test]
+    async fn an_upload_that_failed_takes_no_more() {
+        let upload = |_| async { Err(WaError::unavailable("media_hosts", "no host takes it")) };
+        let writer = MediaWriter::new(upload).unwrap();
+        let (bytes, mut taken) = (vec![7; PIECE], 0);
+        let failed = loop {
+            match writer.write(&bytes) {
+                Ok(0) => match writer.ready().await {
+                    Ok(()) => {}
+                    Err(error) => break error,
+                },
+                Ok(count) => taken += count,
+                Err(error) => break error,
+            }
+            assert!(taken <= (PIECE * PIECES) as u64, "it goes on");
+        };
+        let later = [
+            writer.write(&bytes).unwrap_err(),
+            writer.ready().await.unwrap_err(),
+            writer.finish().await.unwrap_err(),
+        ];
+        for error in later.iter().chain([&failed]) {
+            assert_eq!(error.code(), "media_hosts", "{error}");
+        }
+        writer.cancel();
+    }
+
     /// Half a file is not uploaded as if it was all.
     #[tokio::test]
     async fn a_file_that_is_let_go_of_has_no_end() {
