@@ -419,7 +419,8 @@ fn to_core(options: Option<SendOptions>) -> Result<wa_core::SendOptions, WaError
 /// How many events wait before the stream's queue.
 const BEFORE_QUEUE: usize = 32;
 
-/// What happens to an account: while `ready`, `drain` what there is, and `confirm` what was dealt with.
+/// What happens to an account: while `ready`, `drain` what there is, and `confirm` what was dealt with. The account goes on
+/// as long as somebody holds it.
 #[derive(uniffi::Object)]
 pub struct EventStream {
     queue: Arc<Queue<Event>>,
@@ -540,7 +541,8 @@ impl EventStream {
         }
     }
 
-    /// Ends the stream: `ready` answers false. What was not confirmed comes again after a restart.
+    /// Ends the stream: `ready` answers false. What was taken can still be confirmed; what was not confirmed comes again
+    /// after a restart.
     pub fn stop(&self) {
         self.queue.stop();
     }

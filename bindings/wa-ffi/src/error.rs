@@ -109,7 +109,9 @@ impl WaError {
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::Unknown { .. } | Self::Store { .. } => true,
+            Self::Unavailable { .. } | Self::Unknown { .. } => true,
+            // A file of the host's is its own to mend.
+            Self::Store { code, .. } => code != "local_file",
             Self::Limited { retry_after, until, .. } | Self::Restricted { retry_after, until, .. } => {
                 retry_after.is_some() || until.is_some()
             }

@@ -50,7 +50,8 @@ pub struct ListenerFailure {
     pub at: SystemTime,
 }
 
-/// As long as somebody holds it, a listener hears of events.
+/// As long as somebody holds it, a listener hears of events, and the account goes on, whoever holds the client. A listener
+/// that holds its own subscription keeps it until `stop`, or until the client is shut down.
 #[derive(uniffi::Object)]
 pub struct Subscription {
     failures: Arc<Queue<ListenerFailure>>,

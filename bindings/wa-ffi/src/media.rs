@@ -1,5 +1,6 @@
 //! Media files: by path, in pieces, as bytes.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -257,7 +258,8 @@ impl Account {
     }
 }
 
-/// An upload that is fed in pieces: `write` what there is, and while it takes nothing wait for `ready`; then `finish`.
+/// An upload that is fed in pieces: `write` what there is, and while it takes nothing wait for `ready`; then `finish`. An
+/// upload that fails before that takes nothing more, and `ready` says why.
 #[derive(uniffi::Object)]
 pub struct MediaWriter(Mutex<Writing>);
 
@@ -266,6 +268,26 @@ struct Writing {
     upload: Option<Task<Result<core::Attachment, WaError>>>,
     pieces: Option<mpsc::Sender<Vec<u8>>>,
     is_whole: Arc<AtomicBool>,
+    /// Why it ended before the file did.
+    failed: Option<WaError>,
+}
+
+impl Writing {
+    fn ended(&self) -> WaError {
+        let ended = || WaError::closed("ended", "this upload was finished or cancelled");
+        self.failed.clone().unwrap_or_else(ended)
+    }
+
+    /// Waits for the error of an upload that takes nothing more.
+    fn poll_failure(&mut self, context: &mut Context<'_>) -> Poll<WaError> {
+        if let Some(upload) = &mut self.upload {
+            let ended = std::task::ready!(Pin::new(upload).poll(context));
+            // It cannot be done before the file is.
+            self.failed = Some(ended.ok().and_then(Result::err).unwrap_or_else(WaError::shut_down));
+            (self.upload, self.pieces) = (None, None);
+        }
+        Poll::Ready(self.ended())
+    }
 }
 
 impl std::fmt::Debug for MediaWriter {
@@ -283,7 +305,7 @@ impl MediaWriter {
         let is_whole = Arc::new(AtomicBool::new(false));
         let source = Source { pieces: source, piece: Vec::new(), at: 0, is_whole: Arc::clone(&is_whole) };
         let upload = Task::spawn(upload(MediaSource::reader(source)))?;
-        let state = Writing { upload: Some(upload), pieces: Some(pieces), is_whole };
+        let state = Writing { upload: Some(upload), pieces: Some(pieces), is_whole, failed: None };
         Ok(Arc::new(Self(Mutex::new(state))))
     }
 
@@ -297,26 +319,27 @@ impl MediaWriter {
     /// Takes as much of it as there is room for, and says how many bytes that were; 0 when there is no room now.
     pub fn write(&self, bytes: &[u8]) -> Result<u64, WaError> {
         self.with(|writing| {
-            let pieces = writing.pieces.as_ref().ok_or_else(ended)?;
+            let pieces = writing.pieces.as_ref().ok_or_else(|| writing.ended())?;
             let mut taken = 0;
             for piece in bytes.chunks(PIECE) {
                 match pieces.try_send(piece.to_vec()) {
                     Ok(()) => taken += piece.len() as u64,
-                    // The upload failed: `finish` says why.
-                    Err(mpsc::error::TrySendError::Closed(_)) => return Ok(bytes.len() as u64),
-                    Err(mpsc::error::TrySendError::Full(_)) => break,
+                    // No room, or the upload failed: `ready` says which.
+                    Err(_) => break,
                 }
             }
             Ok(taken)
         })
     }
 
-    /// Waits until there is room.
+    /// Waits until there is room. The error of the upload when it failed.
     pub async fn ready(&self) -> Result<(), WaError> {
         runtime::handle()?;
-        let pieces = self.with(|writing| writing.pieces.clone()).ok_or_else(ended)?;
-        let _room = pieces.reserve().await;
-        Ok(())
+        let pieces = self.with(|writing| writing.pieces.clone().ok_or_else(|| writing.ended()))?;
+        match pieces.reserve().await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(poll_fn(|context| self.with(|writing| writing.poll_failure(context))).await),
+        }
     }
 
     /// Says that this was all of it, and waits for the end of the upload.
@@ -325,9 +348,9 @@ impl MediaWriter {
         let upload = self.with(|writing| {
             writing.is_whole.store(true, Ordering::Release);
             writing.pieces = None;
-            writing.upload.take()
+            writing.upload.take().ok_or_else(|| writing.ended())
         });
-        match upload.ok_or_else(ended)?.await {
+        match upload?.await {
             Ok(uploaded) => Ok(Attachment::new(uploaded?)),
             Err(_) => Err(WaError::shut_down()),
         }
@@ -340,10 +363,6 @@ impl MediaWriter {
             writing.pieces = None;
         });
     }
-}
-
-fn ended() -> WaError {
-    WaError::closed("ended", "this upload was finished or cancelled")
 }
 
 /// The pieces as one file.
@@ -469,6 +488,34 @@ impl MediaReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever uploads what comes for ever hears of a failure all the same; and hears it again.
+    #[tokio::test]
+    async fn an_upload_that_failed_takes_no_more() {
+        let upload = |_| async { Err(WaError::unavailable("media_hosts", "no host takes it")) };
+        let writer = MediaWriter::new(upload).unwrap();
+        let (bytes, mut taken) = (vec![7; PIECE], 0);
+        let failed = loop {
+            match writer.write(&bytes) {
+                Ok(0) => match writer.ready().await {
+                    Ok(()) => {}
+                    Err(error) => break error,
+                },
+                Ok(count) => taken += count,
+                Err(error) => break error,
+            }
+            assert!(taken <= (PIECE * PIECES) as u64, "it goes on");
+        };
+        let later = [
+            writer.write(&bytes).unwrap_err(),
+            writer.ready().await.unwrap_err(),
+            writer.finish().await.unwrap_err(),
+        ];
+        for error in later.iter().chain([&failed]) {
+            assert_eq!(error.code(), "media_hosts", "{error}");
+        }
+        writer.cancel();
+    }
 
     /// Half a file is not uploaded as if it was all.
     #[tokio::test]

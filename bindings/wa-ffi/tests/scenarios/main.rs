@@ -1,4 +1,5 @@
-//! What every language's suite shows, without generated code between: the table is in `bindings/README.md`.
+//! What every language's suite shows, without generated code between: the table is in `bindings/README.md`. And what files and streams do
+//! beside that.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
