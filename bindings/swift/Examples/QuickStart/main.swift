@@ -1,14 +1,19 @@
 import Wa
 
-let store = try await Store.sqlite(path: "account.db")
-try await withClient(store) { client in
-    for await event in client.events() {
+let server = try await TestServer.start() // Without it: the real service, and your phone scans.
+let bot = try server.phone(name: "bot")
+let anna = try server.phone(name: "anna")
+try await withClient(.memory(), ClientOptions(testServer: server)) { client in
+    events: for await event in client.events() {
         switch event {
         case .pairingQr(let text, _):
-            print("scan:", text)
+            try await bot.scan(qr: text)
+        case .connected:
+            try await anna.sendText(to: bot.address(), text: "ping")
         case .message(let message) where !message.fromMe:
-            guard let text = message.text else { break }
-            try await client.send(.text("you said: \(text)"), to: message.chat)
+            try await client.send(.text("pong"), to: message.chat)
+            print("anna reads:", try await anna.nextMessage().text ?? "")
+            break events
         default:
             break
         }
