@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,20 @@ async def test_a_ticket_goes_on_after_a_break(server: wa.TestServer, tmp_path: P
                     if isinstance(update, wa.PairingUpdate.QR):
                         await server.phone("anna").scan(update.text)
                     break
+
+
+async def test_an_account_is_made_and_linked_at_once(server: wa.TestServer, tmp_path: Path) -> None:
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        ticket = await manager.create_and_pair(wa.PairRequest(), wa.AccountSpec(name="anna"))
+        assert ticket.expires_at() > datetime.now(timezone.utc)
+        async with timeout(PATIENCE):
+            async for update in wa.updates(ticket):
+                match update:
+                    case wa.PairingUpdate.QR(text=text):
+                        await server.phone("anna").scan(text)
+                    case wa.PairingUpdate.LINKED():
+                        break
+            await manager.account("anna").reached(wa.AccountStatus.READY)
 
 
 async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: str) -> wa.Account:

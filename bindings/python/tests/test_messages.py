@@ -166,7 +166,7 @@ async def each_of_the_others(
         (
             message.video(files[kinds.VIDEO], film),
             content.VIDEO,
-            {"kind": wa.VideoKind.FILM, "caption": "a film", "duration": timedelta(seconds=9), "width": 40, "height": 30},
+            {"kind": wa.VideoKind.FILM, "caption": "a film", "duration": film.duration, "width": 40, "height": 30},
         ),
         (message.video(files[kinds.GIF]), content.VIDEO, {"kind": wa.VideoKind.GIF}),
         (message.video(files[kinds.ROUND_VIDEO]), content.VIDEO, {"kind": wa.VideoKind.ROUND}),

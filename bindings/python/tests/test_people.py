@@ -165,13 +165,14 @@ async def test_members_of_a_group_come_and_go(server: wa.TestServer, link: Link)
     await client.set_group_description(group, "for friends")
     choices = wa.choices
     week = timedelta(days=7)
-    for setting in choices.locked(True), choices.disappearing(week), choices.admins_add(True), choices.announcement(True):
+    settings = [choices.locked(True), choices.disappearing(week), choices.admins_add(True), choices.announcement(True)]
+    for setting in settings:
         await client.set_group(group, setting)
 
     async def is_set() -> bool:
         now = await client.group(group)
-        settings = (now.is_locked, now.is_announcement, now.disappearing_after)
-        return now.description == "for friends" and settings == (True, True, week)
+        told = (now.description, now.is_locked, now.is_announcement, now.disappearing_after)
+        return told == ("for friends", True, True, week)
 
     await until(is_set)
     picture = b"\xff\xd8" + bytes(range(256)) * 40

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,8 @@ async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
     ]
     with path.open("rb") as opened:
         files.append(await wa.upload(anna, opened, wa.MediaKind.DOCUMENT))
+    assert {file.sha256() for file in files} == {sha256(content).digest()}
+    assert files[0].with_kind(wa.MediaKind.DOCUMENT).kind() == wa.MediaKind.DOCUMENT
     for file in files:
         options = wa.DocumentOptions(file_name="out.bin", mimetype="application/octet-stream", caption="a file")
         await anna.send(bob_address, wa.Message.document(file, options))
@@ -320,6 +323,7 @@ async def test_a_connection_comes_and_goes(server: wa.TestServer) -> None:
         lost = await next_of(client, wa.Event.DISCONNECTED)
         assert lost.reason.next_step == wa.NextStep.WAIT
         await next_of(client, wa.Event.CONNECTED)
+        assert client.server_time() is not None
         # Unlinked here, and by the phone.
         await client.logout()
         assert anna.linked_devices() == []

@@ -15,7 +15,8 @@ OTHER_SECRETS = {"PasskeySignature": {"credential_id", "assertion"}}
 def _secrets(kind: type[Any]) -> set[str]:
     """The fields that are not shown. In the generated source, annotations are texts."""
     fields = getattr(kind, "__init__").__annotations__
-    return {name for name, annotation in fields.items() if annotation == "Secret"} | OTHER_SECRETS.get(kind.__name__, set())
+    declared = {name for name, annotation in fields.items() if annotation == "Secret"}
+    return declared | OTHER_SECRETS.get(kind.__name__, set())
 
 
 def _printed(self: Any) -> str:
