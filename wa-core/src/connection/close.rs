@@ -35,7 +35,7 @@ pub enum CloseReason {
     #[error("the server refused the login: {:?}", .0.reason)]
     Refused(Box<Failure>),
     /// The account is banned for a while.
-    #[error("the account is banned until {until:?}")]
+    #[error("the account is banned until {} seconds after 1970", until.0)]
     Banned {
         /// When the ban ends.
         until: UnixSeconds,

@@ -403,6 +403,7 @@ mod tests {
     use wa_core::app_state::{Action, AppStateError};
     use wa_core::error::ChunkError;
     use wa_core::history::HistoryKind;
+    use wa_types::UnixSeconds;
 
     use super::*;
 
@@ -432,6 +433,15 @@ mod tests {
         let Some(Event::HistoryFailed { kind, reason, detail }) = failed else { panic!("{failed:?}") };
         assert_eq!((kind.as_str(), reason.as_str()), ("push_names", "network"));
         assert!(detail.contains("no route"));
+    }
+
+    #[test]
+    fn a_ban_is_told_without_names_of_types() {
+        let ban =
+            wa_core::connection::CloseReason::Banned { until: UnixSeconds(1_700_000_000), failure: None };
+        let told = CloseReason::of(&ban);
+        assert_eq!((told.code.as_str(), told.next_step), ("banned", NextStep::WaitUntil));
+        assert_eq!(told.detail, "the account is banned until 1700000000 seconds after 1970");
     }
 
     /// Who hears the answer tells the question: see `Passkeys`.

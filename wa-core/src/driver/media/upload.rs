@@ -63,6 +63,7 @@ impl Fetcher {
         settings: &Settings,
     ) -> Result<Attachment, MediaError> {
         let path = kind.upload_path().ok_or(MediaError::NotUploadable)?;
+        self.hosts_are_known().await?;
         let (spool, file) = Spool::encrypted(source, &key, kind).await?;
         let uploaded = self.send(&spool, path, &file.file_enc_sha256, settings).await?;
         Ok(Attachment {
@@ -90,6 +91,7 @@ impl Fetcher {
         settings: &Settings,
     ) -> Result<Attachment, MediaError> {
         let path = kind.newsletter_path().ok_or(MediaError::NotUploadable)?;
+        self.hosts_are_known().await?;
         let (spool, hash) = Spool::plain(source).await?;
         let uploaded = self.send(&spool, path, &hash, settings).await?;
         Ok(Attachment {
@@ -100,6 +102,11 @@ impl Fetcher {
             file_length: Some(spool.length),
             ..Attachment::new(kind)
         })
+    }
+
+    /// Asked before the file is read, which may take long: nothing of it goes anywhere without hosts.
+    async fn hosts_are_known(&self) -> Result<(), MediaError> {
+        self.hosts.for_upload(None).await.map(drop)
     }
 
     async fn send(
