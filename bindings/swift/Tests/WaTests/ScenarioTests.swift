@@ -107,6 +107,14 @@ final class ScenarioTests: TestServerCase {
         case .acked, .delivered: break
         case let state: XCTFail("\(String(describing: state))")
         }
+        try bob.read(id: received.id)
+        let read = try await soon {
+            for await case .receipt(_, let ids, _, .read, _) in client.events() { return ids }
+            throw StreamEnded()
+        }
+        XCTAssertEqual(read, [sent.id])
+        let unknown = try await failure { try bob.read(id: "UNKNOWN") }
+        XCTAssertEqual(unknown.code, "no_message")
 
         let answer = try Message.text("hello anna").replyTo(target: received.key, quoted: received.message)
         try await bob.send(to: server.phone(name: "anna").address(), message: answer)

@@ -35,6 +35,7 @@ import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.withTimeout
 import kotlinx.coroutines.withTimeoutOrNull
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
@@ -114,6 +115,12 @@ class ScenariosTest {
         assertEquals(sent.id to "hello bob", received.id to received.text)
         val state = client.sentState(sent.id)
         assertTrue(state is SendState.Acked || state is SendState.Delivered, "$state")
+        bob.read(received.id)
+        val read = withTimeout(PATIENCE) {
+            client.events().filterIsInstance<Event.Receipt>().first { it.kind == ReceiptKind.Read }
+        }
+        assertEquals(listOf(sent.id), read.ids)
+        assertEquals("no_message", assertFailsWith<WaException.NotFound> { bob.read("UNKNOWN") }.code)
 
         val answer = Message.text("hello anna").replyTo(received.key, received.message)
         bob.send(phone("anna").address(), answer)
