@@ -146,4 +146,25 @@ final class AccountTests: TestServerCase {
             XCTAssertEqual(many.code, "invalid_limit")
         }
     }
+
+    func testVotesForAnAccountAreCounted() async throws {
+        let (anna, other, bob) = (try server.phone(name: "anna"), try await link("bob"), try server.phone(name: "bob").address())
+        try await withManager(manager()) { manager in
+            let account = try await linkedAccount(manager, anna, "anna")
+            try await mayWrite(account, to: bob)
+            let poll = Message.poll(question: "What?", options: ["tea", "coffee"])
+            try await account.send(poll, to: bob)
+            let asked = try await nextMessage(other)
+            try await other.send(.pollVote(poll: asked.key, options: ["coffee"]), to: anna.address())
+            let voted = try await soon {
+                for await case .event(let event) in try manager.events(after: 0) {
+                    if let message = event.message { return message }
+                }
+                throw StreamEnded()
+            }
+            let tally = try PollTally.of(poll: poll, key: MessageKey(chat: bob, id: asked.id, fromMe: true))
+            XCTAssertTrue(try tally.add(voted))
+            XCTAssertEqual(tally.options().map(\.voters.count), [0, 1])
+        }
+    }
 }

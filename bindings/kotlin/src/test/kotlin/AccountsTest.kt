@@ -132,4 +132,22 @@ class AccountsTest {
             assertEquals("invalid_limit", assertFailsWith<WaException.Invalid> { account.syncHistory(501u) }.code)
         }
     }
+
+    @Test
+    fun votesForAnAccountAreCounted() = onTestServer {
+        val (anna, bob) = phone("anna") to link("bob")
+        ClientManager.open(folder, testServer = server).use { manager ->
+            val account = linkedAccount(manager, anna, "anna")
+            until { account.preview(phone("bob").address()) is Preview.Allowed }
+            val poll = Message.poll("What?", listOf("tea", "coffee"))
+            account.send(phone("bob").address(), poll)
+            val asked = nextMessage(bob)
+            bob.send(anna.address(), Message.pollVote(asked.key, listOf("coffee")))
+            val voted = manager.events(after = 0u).filterIsInstance<ManagerUpdate.Event>().map { it.event.message }.first { it != null }
+            PollTally.of(poll, MessageKey(phone("bob").address(), asked.id, true)).use { tally ->
+                assertTrue(tally.addInbound(assertNotNull(voted)))
+                assertEquals(listOf("tea" to 0, "coffee" to 1), tally.options().map { it.name to it.voters.size })
+            }
+        }
+    }
 }
