@@ -21,7 +21,7 @@ final class FaultTests: TestServerCase {
         try server.garbleNext(device: device, count: 1)
         let garbled = try await bob.sendText(to: anna.address(), text: "garbled")
         let told = try await soon {
-            for await case .undecryptable(let key, _, _) in client.events() { return key.id }
+            for await case .undecryptable(let key, _, _, _) in client.events() { return key.id }
             throw StreamEnded()
         }
         XCTAssertEqual(told, garbled)

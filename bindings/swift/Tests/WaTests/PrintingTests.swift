@@ -36,7 +36,7 @@ final class PrintingTests: XCTestCase {
     func testTheRestIsPrinted() {
         XCTAssertEqual("\(Event.connected)", "connected")
         XCTAssertEqual("\([Event.connected])", "[Event.connected]")
-        XCTAssertEqual("\(Event.passkeyFailed(reason: "why"))", #"passkeyFailed(reason: "why")"#)
+        XCTAssertEqual("\(Event.passkeyFailed(code: "a", reason: "b"))", #"passkeyFailed(code: "a", reason: "b")"#)
         XCTAssertEqual(
             "\(Event.reuploaded(chat: "a", id: "b", place: "p"))", #"reuploaded(chat: "a", id: "b", place: ...)"#)
         XCTAssertEqual("\(PairingUpdate.accepted)", "accepted")

@@ -117,7 +117,7 @@ class ScenariosTest {
         assertTrue(state is SendState.Acked || state is SendState.Delivered, "$state")
         bob.read(received.id)
         val read = withTimeout(PATIENCE) {
-            client.events().filterIsInstance<Event.Receipt>().first { it.kind == ReceiptKind.READ }
+            client.events().filterIsInstance<Event.Receipt>().first { it.kind == ReceiptKind.Read }
         }
         assertEquals(listOf(sent.id), read.ids)
         assertEquals("no_message", assertFailsWith<WaException.NotFound> { bob.read("UNKNOWN") }.code)
