@@ -144,6 +144,15 @@ async def test_text_both_ways(server: wa.TestServer, link: Link) -> None:
     assert message.timestamp.tzinfo is not None
     await client.mark_read([message.key])
     await bob.wait_read(message.id)
+    bob.read(sent.id)
+    async with timeout(PATIENCE):
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.RECEIPT) and event.kind == wa.ReceiptKind.READ():
+                assert event.ids == [sent.id]
+                break
+    with pytest.raises(wa.errors.NotFoundError) as unknown:
+        bob.read("NOBODYS")
+    assert unknown.value.code == "no_message"
 
 
 async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
