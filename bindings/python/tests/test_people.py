@@ -11,67 +11,91 @@ from conftest import PATIENCE, Link, next_message, next_of, until
 
 
 async def test_contacts_and_chats(server: wa.TestServer, link: Link) -> None:
-    client, bob = await link("anna"), server.phone("bob")
+    # Two devices of one account.
+    client, other, bob = await link("anna"), await link("anna"), server.phone("bob")
+
+    async def hears_of(kind: str) -> None:
+        async with timeout(PATIENCE):
+            async for event in wa.events(other):
+                if isinstance(event, wa.Event.STATE) and event.index[0] == kind:
+                    return
+        raise AssertionError("the events ended")
+
+    async def stands(**wanted: object) -> None:
+        """How the chat stands on the other device, a little later."""
+
+        async def is_so() -> bool:
+            settings = await other.chat_settings(bob.lid())
+            return {name: getattr(settings, name) for name in wanted} == wanted
+
+        await until(is_so)
 
     # Contacts.
-    contact = wa.Contact(address=bob.address(), lid=bob.lid(), full_name="Bob", first_name="B.")
+    contact = wa.Contact(address=bob.lid(), full_name="Bob", first_name="B.")
     await client.put_contact(contact)
-    assert await client.contacts() == [contact]
-    assert await client.contact(bob.address()) == contact
-    renamed = wa.Contact(address=bob.address(), lid=bob.lid(), full_name="Robert")
+    await hears_of("contact")
+    renamed = wa.Contact(address=bob.lid(), full_name="Robert")
     await client.put_contact(renamed)
-    assert await client.contacts() == [renamed]
-    assert await client.contact(server.phone("carla").address()) is None
+    await hears_of("contact")
+    for device in client, other:
+        assert await device.contacts() == [renamed]
+        assert await device.contact(bob.lid()) == renamed
+        assert await device.contact(server.phone("carla").lid()) is None
 
     # A chat.
-    async def settings() -> wa.ChatSettings:
-        return await client.chat_settings(bob.address())
-
-    bare = await settings()
+    chat = bob.lid()
+    bare = await other.chat_settings(chat)
     assert not (bare.is_archived or bare.is_pinned or bare.is_muted or bare.is_marked_unread or bare.is_locked)
-    await client.archive_chat(bob.address(), True)
-    assert (await settings()).is_archived
-    await client.archive_chat(bob.address(), False)
-    await client.pin_chat(bob.address(), True)
-    assert (await settings()).is_pinned
-    await client.pin_chat(bob.address(), False)
-    until_then = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
-    await client.mute_chat(bob.address(), until_then)
-    muted = await settings()
-    assert muted.is_muted and muted.muted_until == until_then
-    await client.mute_chat(bob.address())
-    muted = await settings()
-    assert muted.is_muted and muted.muted_until is None
-    await client.unmute_chat(bob.address())
-    await client.mark_chat(bob.address(), False)
-    assert (await settings()).is_marked_unread
-    await client.mark_chat(bob.address(), True)
-    await client.lock_chat(bob.address(), True)
-    assert (await settings()).is_locked
-    await client.lock_chat(bob.address(), False)
-    assert await settings() == bare
+    await client.archive_chat(chat, True)
+    await hears_of("archive")
+    await stands(is_archived=True)
+    await client.archive_chat(chat, False)
+    await client.pin_chat(chat, True)
+    await hears_of("pin_v1")
+    await stands(is_archived=False, is_pinned=True)
+    then = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=1)
+    await client.mute_chat(chat, then)
+    await hears_of("mute")
+    await stands(is_muted=True, muted_until=then)
+    await client.mute_chat(chat)
+    await stands(is_muted=True, muted_until=None)
+    await client.mark_chat(chat, False)
+    await hears_of("markChatAsRead")
+    await stands(is_marked_unread=True)
+    await client.lock_chat(chat, True)
+    await stands(is_locked=True)
+    await client.lock_chat(chat, False)
+    await client.pin_chat(chat, False)
+    await client.unmute_chat(chat)
+    await client.mark_chat(chat, True)
+    assert await client.chat_settings(chat) == bare
+    await stands(**vars(bare))
 
     # Its messages.
     await bob.send_text(server.phone("anna").address(), "a star")
     received = await next_message(client)
     await client.star(received.key, True)
-    assert [key.id for key in await client.starred()] == [received.id]
+    await hears_of("star")
+    for device in client, other:
+        assert [key.id for key in await device.starred()] == [received.id]
     await client.star(received.key, False)
-    assert await client.starred() == []
+    await hears_of("star")
+    assert await other.starred() == []
     await client.delete_for_me(received.key, received.timestamp)
     newest = wa.NewestMessage(key=received.key, at=received.timestamp)
-    await client.clear_chat(bob.address(), newest)
-    await client.delete_chat(bob.address(), newest)
+    await client.clear_chat(chat, newest)
+    await client.delete_chat(chat, newest)
 
     # What else is kept of people.
-    await client.set_favorites([bob.address()])
-    assert await client.favorites() == [bob.address()]
-    await client.mute_status(bob.address(), True)
-    assert await client.is_status_muted(bob.address())
-    await client.mute_status(bob.address(), False)
-    assert not await client.is_status_muted(bob.address())
-    await client.remove_contact(bob.address())
-    assert await client.contacts() == []
+    await client.set_favorites([chat])
+    assert await client.favorites() == [chat]
+    await client.mute_status(chat, True)
+    assert await client.is_status_muted(chat)
+    await client.mute_status(chat, False)
+    assert not await client.is_status_muted(chat)
+    await client.remove_contact(chat)
+    await hears_of("contact")
+    assert await client.contacts() == await other.contacts() == []
 
 
 async def test_presence_and_typing(server: wa.TestServer, link: Link) -> None:

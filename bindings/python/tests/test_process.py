@@ -350,13 +350,14 @@ def test_a_fork_is_refused() -> None:
 
         async def start():
             server = await wa.TestServer.start()
-            client = await wa.connect(wa.Store.memory(), test_server=server)
+            client = await wa.connect(wa.Store.memory(), test_server=server, reads_history=True)
             return server, client, client.upload(wa.MediaKind.IMAGE)
 
         async def use(client, writer):
             events = client.events()
             events.drain(1000)
             assert not await events.ready()
+            assert not await client.history().ready()
             for call in wa.TestServer.start, writer.finish:
                 try:
                     await call()

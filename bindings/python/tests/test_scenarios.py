@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -77,8 +78,8 @@ async def test_pair_by_passkey(server: wa.TestServer) -> None:
                         links.append(bob.ask_passkey(text, inline=False))
                     case wa.Event.PASSKEY_CHALLENGE():
                         client.respond_passkey()
-                    case wa.Event.PASSKEY_FAILED(reason=reason):
-                        assert reason == "the user declined"
+                    case wa.Event.PASSKEY_FAILED(code=why):
+                        assert why == "declined"
                         await bob.scan(shown)
                     case wa.Event.CONNECTED():
                         break
@@ -143,6 +144,15 @@ async def test_text_both_ways(server: wa.TestServer, link: Link) -> None:
     assert message.timestamp.tzinfo is not None
     await client.mark_read([message.key])
     await bob.wait_read(message.id)
+    bob.read(sent.id)
+    async with timeout(PATIENCE):
+        async for event in wa.events(client):
+            if isinstance(event, wa.Event.RECEIPT) and event.kind == wa.ReceiptKind.READ():
+                assert event.ids == [sent.id]
+                break
+    with pytest.raises(wa.errors.NotFoundError) as unknown:
+        bob.read("NOBODYS")
+    assert unknown.value.code == "no_message"
 
 
 async def test_media_both_ways(link: Link, tmp_path: Path) -> None:
@@ -240,6 +250,58 @@ async def test_history(server: wa.TestServer) -> None:
         newest = messages[ids[-1]]
         older = await client.older_messages(newest.key, newest.timestamp, 4, timedelta(seconds=30))
         assert [one.key.id for one in older] == ids[7:3:-1]
+
+
+async def test_a_wait_for_the_past_that_is_given_up_loses_nothing(server: wa.TestServer) -> None:
+    anna, bob = server.phone("anna"), server.phone("bob")
+    ids = anna.remember(bob.address(), "Bob", [f"text {number}" for number in range(9)])
+    async with wa.connect(wa.Store.memory(), test_server=server, reads_history=True) as client:
+        # Nothing has come, as nothing is linked.
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(aiter(wa.history(client))), 0.01)
+        await pair(client, anna)
+        read: set[str] = set()
+        async with timeout(PATIENCE):
+            while len(read) < len(ids):
+                # Each part is waited for anew.
+                async for part in wa.history(client):
+                    read |= {one.key.id for one in part.messages if one.content is not None}
+                    break
+        assert sorted(read) == ids
+
+
+async def test_a_stream_and_a_listener_keep_their_account(server: wa.TestServer) -> None:
+    anna, bob = server.phone("anna"), server.phone("bob")
+    heard: asyncio.Queue[str | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def hear(event: wa.Event) -> None:
+        if isinstance(event, wa.Event.MESSAGE):
+            loop.call_soon_threadsafe(heard.put_nowait, event.message.text)
+
+    async def listens() -> tuple[str, wa.Subscription]:
+        client = await wa.connect(wa.Store.memory(), test_server=server)
+        return await pair(client, anna), wa.listen(client, hear)
+
+    async def streams() -> tuple[str, wa.EventStream]:
+        client = await wa.connect(wa.Store.memory(), test_server=server)
+        return await pair(client, bob), client.events()
+
+    device, subscription = await listens()
+    other, stream = await streams()
+    gc.collect()
+    await bob.send_text(anna.address(), "heard")
+    await anna.send_text(bob.address(), "told")
+    async with timeout(PATIENCE):
+        assert await heard.get() == "heard"
+        told: list[str | None] = []
+        while "told" not in told:
+            assert await stream.ready()
+            told += [event.message.text for event in stream.drain(7) if isinstance(event, wa.Event.MESSAGE)]
+        del subscription, stream
+        gc.collect()
+        await server.wait_offline(device)
+        await server.wait_offline(other)
 
 
 async def test_unconfirmed_events_come_again(server: wa.TestServer, store_path: Path) -> None:
@@ -341,7 +403,8 @@ async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -
     with pytest.raises(wa.errors.InvalidError) as caught:
         await client.send("not an address@", wa.Message.text("x"))
     assert caught.value.code == "invalid_address"
-    assert "not an address@" in str(caught.value) and not caught.value.is_retryable()
+    assert "no server part" in str(caught.value) and not caught.value.is_retryable()
+    assert "not an address" not in str(caught.value)
 
     others = server.phone("carla").create_group("others", [bob.address()])
     with pytest.raises(wa.errors.RefusedError) as refused:
@@ -510,15 +573,18 @@ async def test_a_listener_is_not_awaited(link: Link, server: wa.TestServer) -> N
 
 
 async def test_logs_arrive(server: wa.TestServer, caplog: pytest.LogCaptureFixture) -> None:
+    def is_of_the_account(record: logging.LogRecord) -> bool:
+        return record.name.startswith("wa.core") and record.getMessage().startswith("[front desk] ")
+
     caplog.set_level(logging.DEBUG, "wa")
     assert wa.forward_logs(logging.DEBUG)
     assert not wa.forward_logs(logging.DEBUG)
-    async with wa.connect(wa.Store.memory(), test_server=server) as client:
+    async with wa.connect(wa.Store.memory(), test_server=server, alias="front desk") as client:
         await pair(client, server.phone("anna"))
         server.disconnect_all()
         async for event in wa.events(client):
             if isinstance(event, wa.Event.CONNECTED):
                 break
     async with timeout(PATIENCE):
-        while not any(record.name.startswith("wa.core") for record in caplog.records):
+        while not any(is_of_the_account(record) for record in caplog.records):
             await asyncio.sleep(0.01)
