@@ -110,6 +110,8 @@ impl TestServer {
         if self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name) {
             // Devices that it links hear at once that there is no past: who wrote before is then known.
             phone.set_past(Past::new(Vec::new()));
+            // And what one of them changes in chats and contacts, the others have, too.
+            phone.start_app_state();
         }
         Ok(Arc::new(TestPhone(phone)))
     }
