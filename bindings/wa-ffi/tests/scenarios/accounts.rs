@@ -1,6 +1,6 @@
 //! Many accounts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,8 +10,8 @@ use wa_ffi::content::Content;
 use wa_ffi::error::WaError;
 use wa_ffi::event::{Event, ReceiptKind};
 use wa_ffi::inbound::{InboundMessage, message_of_event};
-use wa_ffi::limits::{Preview, SendResult};
-use wa_ffi::manager::{AccountSpec, ManagerEvent};
+use wa_ffi::limits::{AccountSendOptions, LimitChoice, Preview, SendResult};
+use wa_ffi::manager::{AccountSpec, BatchItem, ManagerEvent};
 use wa_ffi::media::{Attachment, MediaKind};
 use wa_ffi::message::{DocumentOptions, Message};
 use wa_ffi::pairing::{PairRequest, PairingUpdate};
@@ -210,11 +210,13 @@ async fn manager_media() {
 }
 
 #[tokio::test]
-async fn settings_change_one_by_one() {
+async fn settings_of_an_account() {
     let server = TestServer::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let manager = manager(&server, folder.path()).await;
-    let account = manager.create(None).await.unwrap();
+    let account = account(&manager, &phone(&server, "anna")).await;
+
+    // One by one.
     let before = account.snapshot();
     let change = SettingsChange { sync_limit: Some(7), ..SettingsChange::default() };
     let after = account.update(None, Some(change), None, None).await.unwrap();
@@ -222,10 +224,14 @@ async fn settings_change_one_by_one() {
     let change = SettingsChange { auto_start: Some(true), ..SettingsChange::default() };
     let old = account.update(None, Some(change.clone()), None, Some(before.version)).await.unwrap_err();
     assert!(matches!(&old, WaError::Conflict { code, .. } if code == "version_conflict"), "{old:?}");
-    let name = Some("Anna".to_owned());
-    let last = account.update(name, Some(change), None, Some(after.version)).await.unwrap();
+    let (name, colour) =
+        (Some("Anna".to_owned()), HashMap::from([("colour".to_owned(), "green".to_owned())]));
+    let last = account.update(name, Some(change), Some(colour.clone()), Some(after.version)).await.unwrap();
     assert_eq!(last.settings, AccountSettings { auto_start: true, ..after.settings });
-    assert_eq!(last.display_name, "Anna");
+    assert_eq!((last.display_name.as_str(), &last.metadata), ("Anna", &colour));
+    let wrong = SettingsChange { sync_limit: Some(501), ..SettingsChange::default() };
+    let wrong = account.update(None, Some(wrong), None, None).await.unwrap_err();
+    assert!(matches!(&wrong, WaError::Invalid { code, .. } if code == "invalid_settings"), "{wrong:?}");
     // Two that are made at once both hold.
     let both = (
         SettingsChange { ignores_groups: Some(true), ..SettingsChange::default() },
@@ -239,6 +245,95 @@ async fn settings_change_one_by_one() {
     let last = if one.version > other.version { one } else { other };
     assert!(last.settings.ignores_groups && last.settings.holds_for_new_identities);
     assert!(last.settings.auto_start && last.settings.sync_limit == 7);
+    assert_eq!(
+        (account.snapshot().settings, account.snapshot().display_name),
+        (last.settings, last.display_name)
+    );
+
+    // Trust: higher by one step, lower at will.
+    let set =
+        async |level: u8| account.set_trust_level(level, "a test".to_owned(), "a reason".to_owned()).await;
+    set(2).await.unwrap();
+    account.set_daily_limit(3, "a test".to_owned()).await.unwrap();
+    let trust = account.trust().await.unwrap();
+    assert_eq!((trust.level, trust.daily_limit, trust.sent_today), (2, 3, 0));
+    for (level, expected) in [(4, "too_high"), (6, "invalid_level")] {
+        let refused = set(level).await.unwrap_err();
+        assert!(matches!(&refused, WaError::Invalid { code, .. } if code == expected), "{refused:?}");
+    }
+    set(1).await.unwrap();
+
+    // One stranger a day at this level: what is for the next one waits, and is taken back.
+    let strangers: Vec<_> =
+        (0..2).map(|number| phone(&server, &format!("stranger {number}")).address()).collect();
+    may_write(&account, &strangers[0]).await;
+    account.send(strangers[0].clone(), text("hello"), None).await.unwrap();
+    let later = AccountSendOptions {
+        on_limit: Some(LimitChoice::Enqueue { deadline: Duration::from_secs(3 * 86_400) }),
+        ..AccountSendOptions::default()
+    };
+    let queued = account.send(strangers[1].clone(), text("hello"), Some(later)).await.unwrap();
+    let SendResult::Queued { id, position: 0, earliest_at } = queued else { panic!("{queued:?}") };
+    assert!(earliest_at > SystemTime::UNIX_EPOCH);
+    let outbox = account.outbox().await.unwrap();
+    assert_eq!(outbox.iter().map(|one| (&one.id, &one.to)).collect::<Vec<_>>(), [(&id, &strangers[1])]);
+    assert!(account.cancel_send(id.clone()).await.unwrap());
+    assert!(!account.cancel_send(id).await.unwrap());
+    assert!(account.outbox().await.unwrap().is_empty());
+    let forgive = async || account.reset_usage("a test".to_owned(), "a reason".to_owned()).await;
+    forgive().await.unwrap();
+    let twice = forgive().await.unwrap_err();
+    assert!(
+        matches!(&twice, WaError::Limited { code, until: Some(_), .. } if code == "already_reset"),
+        "{twice:?}"
+    );
+
+    // Several at once, each with its own answer.
+    let spec = AccountSpec { name: Some("unlinked".to_owned()), ..AccountSpec::default() };
+    manager.create(Some(spec)).await.unwrap();
+    let names = || ["anna", "unlinked", "nobody"].map(str::to_owned).to_vec();
+    let errors = |items: Vec<BatchItem>| items.into_iter().map(|item| item.error).collect::<Vec<_>>();
+    let not_found = Some("not_found".to_owned());
+    assert_eq!(errors(manager.batch_stop(names()).await.unwrap()), [None, None, not_found.clone()]);
+    let not_linked = Some("not_linked".to_owned());
+    assert_eq!(errors(manager.batch_start(names()).await.unwrap()), [None, not_linked, not_found.clone()]);
+    patiently(account.reached(AccountStatus::Ready)).await.unwrap();
+    assert_eq!(errors(manager.batch_delete(names(), false).await.unwrap()), [None, None, not_found]);
+    assert_eq!(manager.health().total, 0);
+    manager.shutdown(Duration::from_secs(10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_account_is_made_and_linked_at_once() {
+    let server = TestServer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (manager, anna) = (manager(&server, folder.path()).await, phone(&server, "anna"));
+    let spec = AccountSpec {
+        tenant: Some("shop".to_owned()),
+        name: Some("anna".to_owned()),
+        ..AccountSpec::default()
+    };
+    let request = PairRequest { phone_number: Some(anna.number()), ..PairRequest::default() };
+    let ticket = manager.create_and_pair(request, Some(spec)).await.unwrap();
+    let code = update(&ticket, |update| match update {
+        PairingUpdate::Code { code, .. } => Some(code.0),
+        _ => None,
+    });
+    let code = code.await;
+    let live = ticket.refresh().await.unwrap_err();
+    assert!(matches!(&live, WaError::Conflict { code, .. } if code == "code_outstanding"), "{live:?}");
+    Arc::clone(&anna).enter_code(code).await.unwrap();
+    assert!(manager.account("anna".to_owned()).is_err(), "it is another tenant's");
+    let account = manager.account_of("shop".to_owned(), "anna".to_owned()).unwrap();
+    patiently(account.reached(AccountStatus::Ready)).await.unwrap();
+    let unknown = account.sync_history(None, Some(vec![phone(&server, "bob").address()])).await.unwrap_err();
+    assert!(matches!(unknown, WaError::NotFound { .. }), "{unknown:?}");
+
+    let told = manager.events_since(0, 1000).await.unwrap();
+    assert!(told.iter().any(|event| event.account == Some(account.id())));
+    let last = told.last().unwrap().seq;
+    assert!(manager.events_since(last, 1000).await.unwrap().iter().all(|event| event.seq > last));
+    assert_eq!(manager.events_since(0, 1).await.unwrap().len(), 1);
     manager.shutdown(Duration::from_secs(10)).await.unwrap();
 }
 

@@ -1,24 +1,21 @@
 //! One account.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
-use wa_ffi::chats::NewestMessage;
-use wa_ffi::client::{Client, ClientOptions, Status};
+use wa_ffi::client::{Cancellation, Client, ClientOptions, Status};
 use wa_ffi::content::Content;
 use wa_ffi::error::WaError;
-use wa_ffi::event::{ChatKind, Event, MessageReceived, SendState};
+use wa_ffi::event::{ChatKind, Event, ReceiptKind, SendState};
 use wa_ffi::listener::{CallbackError, EventListener};
 use wa_ffi::logs::{LogLevel, LogRecord, LogSink, init_logging};
 use wa_ffi::manager::{ClientManager, ManagerOptions};
 use wa_ffi::media::MediaKind;
-use wa_ffi::message::{DocumentOptions, ImageOptions, Message, MessageKey, card_of_number};
-use wa_ffi::people::Contact;
-use wa_ffi::polls::PollTally;
+use wa_ffi::message::{DocumentOptions, Message};
 use wa_ffi::runtime::runtime_usage;
 use wa_ffi::store::Store;
-use wa_ffi::testing::{TestPhone, TestServer};
+use wa_ffi::testing::TestServer;
 
 use crate::support::{challenge, connected, event, link, message, on, pair, patiently, phone, qr, text};
 
@@ -94,6 +91,12 @@ async fn text_both_ways() {
     assert_eq!((received.id, received.text.as_deref()), (sent.id.clone(), Some("hello bob")));
     let state = client.sent_state(sent.id.clone()).await.unwrap();
     assert!(matches!(state, Some(SendState::Acked { .. } | SendState::Delivered)), "{state:?}");
+    bob.read(sent.id.clone()).unwrap();
+    let read = event(&client, |event| match event {
+        Event::Receipt { ids, kind: ReceiptKind::Read, .. } => Some(ids),
+        _ => None,
+    });
+    assert_eq!(read.await, std::slice::from_ref(&sent.id));
 
     let answer = text("hello anna").reply_to(received.key, Some(received.message)).unwrap();
     Arc::clone(&bob).send(phone(&server, "anna").address(), answer).await.unwrap();
@@ -312,15 +315,22 @@ async fn cancelled_calls_end() {
     assert!(runtime_usage().cancelled_calls >= before + 10);
     server.delay_acks(None);
 
-    // Whoever stops waiting for an event misses none.
-    for number in 0..50 {
-        let to = phone(&server, "anna").address();
-        Arc::clone(&bob).send_text(to, format!("event {number}")).await.unwrap();
-    }
-    let (stream, mut texts) = (client.events(), Vec::new());
+    // Whoever stops waiting for an event misses none: each of these is sent once a wait was given up.
+    let (given_up, mut goes_on) = mpsc::unbounded_channel();
+    let to = phone(&server, "anna").address();
+    let sending = tokio::spawn(async move {
+        for number in 0..50 {
+            goes_on.recv().await.unwrap();
+            Arc::clone(&bob).send_text(to.clone(), format!("event {number}")).await.unwrap();
+        }
+    });
+    let (stream, mut texts, mut waits) = (client.events(), Vec::new(), 0);
     patiently(async {
         while texts.len() < 50 {
             if tokio::time::timeout(Duration::from_micros(500), stream.ready()).await.is_err() {
+                waits += 1;
+                // Nobody hears it once all are sent.
+                let _ = given_up.send(());
                 continue;
             }
             for event in stream.drain(7) {
@@ -332,6 +342,8 @@ async fn cancelled_calls_end() {
     })
     .await;
     assert_eq!(texts, (0..50).map(|number| format!("event {number}")).collect::<Vec<_>>());
+    assert!(waits >= 50, "{waits} waits were given up");
+    sending.await.unwrap();
 }
 
 /// Fails over `one`.
@@ -464,156 +476,35 @@ async fn a_slow_reader_holds_the_account_up() {
 }
 
 #[tokio::test]
-async fn messages_of_many_kinds() {
+async fn queued_messages_are_taken_back() {
     let server = TestServer::start().await.unwrap();
     let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
-    let client = link(&server, "anna").await;
-    let send = async |message| {
-        let sent = client.send(bob.address(), message, None).await.unwrap();
-        let received = Arc::clone(&bob).next_message().await.unwrap();
-        assert_eq!(received.id, sent.id);
-        (sent.key, received)
-    };
-
-    // Out.
-    let picture = client.upload_bytes(vec![1; 3000], MediaKind::Image).await.unwrap();
-    let options = ImageOptions {
-        caption: Some("look".to_owned()),
-        width: Some(40),
-        height: Some(30),
-        ..ImageOptions::default()
-    };
-    let (_, got) = send(Message::image(picture, Some(options))).await;
-    let Content::Image { file, caption, width, height, .. } = got.content else { panic!() };
-    assert_eq!((caption.as_deref(), width, height), (Some("look"), Some(40), Some(30)));
-    assert_eq!((file.kind(), file.length()), (MediaKind::Image, Some(3000)));
-
-    let webp = client.upload_bytes(vec![2; 2000], MediaKind::Sticker).await.unwrap();
-    let (_, got) = send(Message::sticker(webp, None)).await;
-    let Content::Sticker { mimetype, animated, .. } = got.content else { panic!() };
-    assert_eq!((mimetype.as_str(), animated), ("image/webp", false));
-
-    let (_, got) = send(Message::location(52.5, 13.25, Some("here".to_owned()), None)).await;
-    let Content::Location { latitude, longitude, name, .. } = got.content else { panic!() };
-    assert_eq!((latitude, longitude, name.as_deref()), (52.5, 13.25, Some("here")));
-
-    let card = card_of_number("Carla".to_owned(), phone(&server, "carla").number()).unwrap();
-    let (_, got) = send(Message::contacts(vec![card.clone()])).await;
-    let Content::Contacts { cards } = got.content else { panic!() };
-    assert_eq!(cards, [card]);
-
-    let (first, _) = send(text("first")).await;
-    let (_, got) = send(Message::edit(first.clone(), text("second")).unwrap()).await;
-    let Content::Edit { target, message: edited } = got.content else { panic!() };
-    assert_eq!(target.id, first.id);
-    assert!(matches!(edited.content(), Content::Text { text, .. } if text == "second"));
-    let (_, got) = send(Message::delete(first.clone()).unwrap()).await;
-    assert!(matches!(got.content, Content::Delete { target } if target.id == first.id));
-
-    // In, and what answers it.
-    Arc::clone(&bob).send_text(anna.address(), "a question".to_owned()).await.unwrap();
-    let asked = message(&client).await;
-    let (_, got) = send(Message::reaction(asked.key.clone(), "👍".to_owned()).unwrap()).await;
-    let Content::Reaction { target, emoji } = got.content else { panic!() };
-    assert_eq!((target.id, emoji.as_deref()), (asked.id.clone(), Some("👍")));
-    let answer = text("an answer").reply_to(asked.key.clone(), Some(asked.message)).unwrap();
-    let (answered, got) = send(answer).await;
-    assert_eq!((got.text.as_deref(), got.quoted.as_ref()), (Some("an answer"), Some(&asked.id)));
-    let heart = Message::reaction(got.key, "❤".to_owned()).unwrap();
-    Arc::clone(&bob).send(anna.address(), heart).await.unwrap();
-    let reaction = message(&client).await;
-    let Content::Reaction { target, emoji } = reaction.content else { panic!() };
-    assert_eq!((target.id, emoji.as_deref()), (answered.id, Some("❤")));
-    Arc::clone(&bob).send(anna.address(), Message::location(1.0, 2.0, None, None)).await.unwrap();
-    assert!(matches!(message(&client).await.content, Content::Location { latitude: 1.0, .. }));
-
-    // A poll, and the votes of two.
-    let other = link(&server, "bob").await;
-    let options = ["tea", "coffee", "water"].map(str::to_owned).to_vec();
-    let (poll, got) = send(Message::poll("What?".to_owned(), options.clone(), None)).await;
-    let Content::Poll { question, options: offered, selectable, .. } = &got.content else { panic!() };
-    assert_eq!((question.as_str(), offered, *selectable), ("What?", &options, 1));
-    let tally = PollTally::of(got.message, poll.clone()).unwrap();
-    let asked = message(&other).await;
-    let vote = Message::poll_vote(asked.key, vec!["coffee".to_owned()]).unwrap();
-    other.send(anna.address(), vote, None).await.unwrap();
-    let voted = message(&client).await;
-    assert!(matches!(&voted.content, Content::PollVote { poll: of, .. } if of.id == poll.id));
-    assert!(tally.add(voted).unwrap());
-    assert!(!tally.add(reaction_of(&client, &bob, &anna, &poll).await).unwrap());
-    tally.cast(anna.lid(), SystemTime::now(), vec!["coffee".to_owned(), "tea".to_owned()]).unwrap();
-    let counts: Vec<_> =
-        tally.options().into_iter().map(|option| (option.name, option.voters.len())).collect();
-    let [tea, coffee, water] = <[String; 3]>::try_from(options).unwrap();
-    assert_eq!(counts, [(tea, 0), (coffee, 2), (water, 0)]);
-    let no_poll = PollTally::of(text("no poll"), poll).unwrap_err();
-    assert!(matches!(&no_poll, WaError::Invalid { code, .. } if code == "no_poll"), "{no_poll:?}");
-}
-
-/// A reaction to the poll, as the client gets it.
-async fn reaction_of(
-    client: &Client,
-    bob: &Arc<TestPhone>,
-    anna: &TestPhone,
-    poll: &MessageKey,
-) -> MessageReceived {
-    let target = MessageKey { chat: anna.address(), from_me: false, ..poll.clone() };
-    let reaction = Message::reaction(target, "🤔".to_owned()).unwrap();
-    Arc::clone(bob).send(anna.address(), reaction).await.unwrap();
-    message(client).await
-}
-
-/// What concerns chats and people is the same on all devices of the account.
-#[tokio::test]
-async fn chats_are_set_up() {
-    let server = TestServer::start().await.unwrap();
-    let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
-    let client = link(&server, "anna").await;
-    let chat = bob.address();
-    bob.send_text(anna.address(), "hello".to_owned()).await.unwrap();
-    let received = message(&client).await;
-    let newest = || Some(NewestMessage { key: received.key.clone(), at: received.timestamp });
-    client.lock_chat(chat.clone(), true).await.unwrap();
-    assert!(client.chat_settings(chat.clone()).await.unwrap().is_locked);
-    client.lock_chat(chat.clone(), false).await.unwrap();
-    assert!(!client.chat_settings(chat.clone()).await.unwrap().is_locked);
-    client.star(received.key.clone(), true).await.unwrap();
-    let starred = client.starred().await.unwrap();
-    assert_eq!(starred.iter().map(|key| (&key.id, key.from_me)).collect::<Vec<_>>(), [(&received.id, false)]);
-    client.star(starred[0].clone(), false).await.unwrap();
-    assert!(client.starred().await.unwrap().is_empty());
-    client.set_favorites(vec![chat.clone()]).await.unwrap();
-    assert_eq!(client.favorites().await.unwrap(), std::slice::from_ref(&chat));
-    assert!(!client.is_status_muted(chat.clone()).await.unwrap());
-    client.mute_status(chat.clone(), true).await.unwrap();
-    assert!(client.is_status_muted(chat.clone()).await.unwrap());
-    client.delete_for_me(received.key.clone(), received.timestamp, false).await.unwrap();
-    client.clear_chat(chat.clone(), newest(), true, false).await.unwrap();
-    client.delete_chat(chat, newest(), true).await.unwrap();
-    let mut told = Vec::new();
-    while told.last().is_none_or(|kind| kind != "deleteChat") {
-        told.push(
-            event(&client, |event| match event {
-                Event::State { mut index, .. } => Some(index.swap_remove(0)),
-                _ => None,
-            })
-            .await,
-        );
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    let device = pair(&client, &anna).await;
+    client.disconnect().await.unwrap();
+    Arc::clone(&server).wait_offline(device.clone()).await.unwrap();
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        ids.push(client.enqueue(bob.address(), text(&number.to_string()), None).await.unwrap());
     }
-    for kind in ["deleteMessageForMe", "clearChat"] {
-        assert!(told.iter().any(|one| one == kind), "{told:?}");
+    for id in &ids {
+        let state = client.sent_state(id.clone()).await.unwrap();
+        assert!(matches!(state, Some(SendState::Queued)), "{state:?}");
     }
+    let cancel = async |id: &str| client.cancel_send(id.to_owned()).await.unwrap();
+    assert_eq!(cancel(&ids[0]).await, Cancellation::Cancelled);
+    let state = client.sent_state(ids[0].clone()).await.unwrap();
+    assert!(matches!(&state, Some(SendState::Failed { code, .. }) if code == "cancelled"), "{state:?}");
+    assert_eq!(cancel(&client.new_message_id().unwrap()).await, Cancellation::NotFound);
 
-    let carla = Contact {
-        address: phone(&server, "carla").address(),
-        lid: None,
-        full_name: Some("Carla".to_owned()),
-        first_name: None,
-        username: Some("carla.x".to_owned()),
-        is_on_phone: false,
-    };
-    client.put_contact(carla.clone()).await.unwrap();
-    assert_eq!(client.contact(carla.address.clone()).await.unwrap(), Some(carla));
+    client.reconnect().await.unwrap();
+    server.wait_online(device).await.unwrap();
+    for number in [1, 2] {
+        let received =
+            Arc::clone(&bob).next_message().await.unwrap_or_else(|error| panic!("{number}: {error}"));
+        assert_eq!((received.id.as_str(), received.text), (ids[number].as_str(), Some(number.to_string())));
+        assert_eq!(cancel(&ids[number]).await, Cancellation::TooLate);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@
 
 mod accounts;
 mod client;
+mod faults;
 mod files;
+mod kinds;
+mod people;
 mod process;
 mod streams;
 mod support;

@@ -80,6 +80,15 @@ pub(crate) async fn message(client: &Client) -> MessageReceived {
     .await
 }
 
+/// The message of this id; what came before it is confirmed, too.
+pub(crate) async fn arrived(client: &Client, id: &str) -> MessageReceived {
+    event(client, |event| match event {
+        Event::Message { message } if message.id == id => Some(message),
+        _ => None,
+    })
+    .await
+}
+
 /// Has the phone scan the client's code, and waits for the login. Returns the device.
 pub(crate) async fn pair(client: &Client, phone: &Arc<TestPhone>) -> String {
     let device = Arc::clone(phone).scan(qr(client).await).await.unwrap();
