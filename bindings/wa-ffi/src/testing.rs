@@ -68,7 +68,7 @@ impl TestServer {
     /// The same, for one that logs in: phones do not.
     fn faults_of_client(&self, device: &str) -> Result<Faults, WaError> {
         match types::jid(device)?.device() {
-            0 => Err(WaError::invalid("no_client", format!("{device} is a phone, which does not log in"))),
+            0 => Err(WaError::invalid("no_client", "a phone does not log in")),
             _ => self.faults(device),
         }
     }
