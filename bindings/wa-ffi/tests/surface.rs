@@ -329,8 +329,9 @@ fn codes_that_are_listed() -> BTreeMap<String, BTreeSet<String>> {
     let mut listed = BTreeMap::new();
     for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
-        let codes = cells[2].split('`').skip(1).step_by(2).map(str::to_owned);
-        listed.insert(cells[1].trim_matches('`').to_owned(), codes.collect());
+        let [_, variant, codes, _] = cells[..] else { panic!("a row of other cells: {row}") };
+        let codes = codes.split('`').skip(1).step_by(2).map(str::to_owned);
+        listed.insert(variant.trim_matches('`').to_owned(), codes.collect());
     }
     listed
 }
