@@ -90,11 +90,13 @@ async def test_faults(server: wa.TestServer, linked: tuple[wa.Client, str]) -> N
     # A ban: until then nothing is tried, whoever asks.
     server.ban(device, 101, timedelta(hours=1))
     assert server.disconnect(device)
-    closed = await next_of(client, wa.Event.CLOSED)
-    assert closed.reason.next_step == wa.NextStep.WAIT_UNTIL and closed.reason.until is not None
+    reason = (await next_of(client, wa.Event.DISCONNECTED)).reason
+    while reason.code != "banned":
+        reason = (await next_of(client, wa.Event.DISCONNECTED)).reason
+    assert reason.next_step == wa.NextStep.WAIT_UNTIL and reason.until is not None
     with pytest.raises(wa.errors.RestrictedError) as banned:
         await client.reconnect()
-    assert (banned.value.code, banned.value.until) == ("banned", closed.reason.until)
+    assert (banned.value.code, banned.value.until) == ("banned", reason.until)
     assert banned.value.retry_after is not None and banned.value.retry_after > timedelta(minutes=30)
 
 
