@@ -142,7 +142,7 @@ async def test_manager_media(server: wa.TestServer, link: Link, tmp_path: Path) 
         await account.mark_read([received])
         async with timeout(PATIENCE):
             async for event in wa.events(bob):
-                if isinstance(event, wa.Event.RECEIPT) and event.kind == wa.ReceiptKind.READ():
+                if isinstance(event, wa.Event.RECEIPT) and isinstance(event.kind, wa.ReceiptKind.READ):
                     assert event.ids == [sent.id]
                     break
 

@@ -147,7 +147,7 @@ async def test_text_both_ways(server: wa.TestServer, link: Link) -> None:
     bob.read(sent.id)
     async with timeout(PATIENCE):
         async for event in wa.events(client):
-            if isinstance(event, wa.Event.RECEIPT) and event.kind == wa.ReceiptKind.READ():
+            if isinstance(event, wa.Event.RECEIPT) and isinstance(event.kind, wa.ReceiptKind.READ):
                 assert event.ids == [sent.id]
                 break
     with pytest.raises(wa.errors.NotFoundError) as unknown:
