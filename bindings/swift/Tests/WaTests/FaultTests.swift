@@ -57,7 +57,6 @@ final class FaultTests: TestServerCase {
         try await eventually { try await anna.nextMessage().id == received.id }
         guard case .image(let file, _, _, _, _, _, _) = received.content else { return XCTFail("\(received.content)") }
         XCTAssertTrue(server.loseFile(file: file))
-        XCTAssertFalse(server.loseFile(file: file))
         let gone = try await failure { try await client.download(file, limit: 5000) }
         guard case .Media = gone else { return XCTFail("\(gone)") }
         XCTAssertEqual(gone.code, "gone")
