@@ -258,7 +258,8 @@ impl PairingTicket {
         self.queue.drain(max)
     }
 
-    /// Asks for a new code.
+    /// Asks for a new code to type, which comes as `Code`. QR codes are replaced by themselves: where no code was asked for,
+    /// nothing happens.
     pub async fn refresh(&self) -> Result<(), WaError> {
         self.ask(TicketCall::Refresh).await
     }

@@ -376,13 +376,14 @@ impl TestPhone {
         Ok(ids.iter().map(ToString::to_string).collect())
     }
 
-    /// Waits for the next message of somebody else. An error after half a minute.
+    /// Waits for the next message of anybody, copies of what its own linked devices sent included. An error after half a
+    /// minute.
     pub async fn next_message(self: Arc<Self>) -> Result<PhoneMessage, WaError> {
         let received = patiently(async move { self.0.message().await }).await?;
         received_on_phone(&received)
     }
 
-    /// The next message of anybody, copies of its own linked devices included; nothing if none is there.
+    /// The same without waiting; nothing if none is there.
     pub fn try_next_message(&self) -> Result<Option<PhoneMessage>, WaError> {
         self.0.try_next_message().map(|received| received_on_phone(&received)).transpose()
     }
