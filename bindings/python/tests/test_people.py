@@ -214,3 +214,16 @@ async def test_members_of_a_group_come_and_go(server: wa.TestServer, link: Link)
     assert [one.refused for one in await client.answer_join_requests(group, asking, True)] == [None]
     await roles({anna.lid(): owner, bob.lid(): member, dora.lid(): member})
     assert group in [one.address for one in await other.groups()]
+
+    # Who lets nobody add them is sent an invitation.
+    dora.refuse_adding()
+    crew = (await client.create_group("crew", [bob.address()])).group.address
+    refused = (await client.add_members(crew, [dora.address()]))[0]
+    assert refused.invitation
+    code, expires = refused.invitation.code, refused.invitation.expires
+    await client.send(dora.address(), wa.Message.group_invite(crew, code, "crew", expires))
+    received = await next_message(other)
+    invite = received.content
+    assert isinstance(invite, wa.Content.GROUP_INVITE) and (invite.group, invite.code, invite.expires) == (crew, code, expires)
+    joined = await other.accept_group_invite(crew, code, expires, received.sender)
+    assert joined == wa.JoinOutcome(group=crew, is_waiting=False)

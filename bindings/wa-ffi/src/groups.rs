@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use wa_core::client::MemberOutcome as CoreOutcome;
+use wa_core::error::MemberRefusal;
 use wa_core::event::GroupSetting as CoreSetting;
+use wa_core::stanza::iq::groups::GroupInvite;
 use wa_store::records::{GroupMember as CoreMember, GroupRole, WhoMay};
 
 use crate::client::Client;
 use crate::error::WaError;
-use crate::types;
+use crate::types::{self, Secret};
 
 /// A group, as the service tells it.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -75,6 +77,17 @@ pub struct MemberOutcome {
     pub refused: Option<String>,
     /// Why, for logs.
     pub detail: Option<String>,
+    /// What they can be sent instead, as `Message.groupInvite`, where they let nobody add them.
+    pub invitation: Option<GroupInvitation>,
+}
+
+/// What lets one user into a group.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct GroupInvitation {
+    /// The code. A secret: do not log it.
+    pub code: Secret,
+    /// When it is worth nothing any more.
+    pub expires: SystemTime,
 }
 
 /// A group that was made.
@@ -192,11 +205,18 @@ fn outcomes(outcomes: Vec<CoreOutcome>) -> Vec<MemberOutcome> {
     outcomes.into_iter().map(of).collect()
 }
 
-fn refusal(member: &wa_types::Jid, refusal: Option<wa_core::error::MemberRefusal>) -> MemberOutcome {
+fn refusal(member: &wa_types::Jid, refusal: Option<MemberRefusal>) -> MemberOutcome {
     MemberOutcome {
         member: member.to_string(),
         refused: refusal.as_ref().map(types::word),
-        detail: refusal.map(|refusal| refusal.to_string()),
+        detail: refusal.as_ref().map(ToString::to_string),
+        invitation: match refusal {
+            Some(MemberRefusal::Privacy { invitation }) => invitation.map(|invitation| GroupInvitation {
+                code: Secret(invitation.code),
+                expires: types::time(invitation.expires),
+            }),
+            _ => None,
+        },
     }
 }
 
@@ -328,6 +348,19 @@ impl Client {
     /// Joins the group that a link leads to.
     pub async fn join_group(&self, link: String) -> Result<JoinOutcome, WaError> {
         joined(self.call(|core| async move { core.groups().join_by_link(&link).await }).await?)
+    }
+
+    /// Joins the group of an invitation: what a message's `Content.GroupInvite` says, and the admin who sent it.
+    pub async fn accept_group_invite(
+        &self,
+        group: String,
+        code: String,
+        expires: SystemTime,
+        admin: String,
+    ) -> Result<JoinOutcome, WaError> {
+        let (group, admin) = (types::jid(&group)?, types::jid(&admin)?.to_chat());
+        let invite = GroupInvite { group, admin, code, expires: types::seconds(expires) };
+        joined(self.call(|core| async move { core.groups().accept_invite(&invite).await }).await?)
     }
 
     /// Who wants to be let in.

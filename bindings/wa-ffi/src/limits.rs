@@ -19,7 +19,7 @@ pub struct Trust {
     pub level: u8,
     /// How many messages a day, answers not counted.
     pub daily_limit: u32,
-    /// How many were sent today, answers counted.
+    /// How many were sent today, answers counted. `reset_usage` forgives them, and they are counted here all the same.
     pub sent_today: u32,
     /// When the day ends.
     pub resets_at: SystemTime,

@@ -339,6 +339,12 @@ impl TestPhone {
         types::texts(&self.0.linked_devices())
     }
 
+    /// Lets nobody add it to groups: who tries is given an invitation to send.
+    pub fn refuse_adding(&self) -> Result<(), WaError> {
+        let refused = |code| WaError::refused("privacy", format!("code {code}"));
+        self.0.set_privacy("groupadd", "none").map_err(refused)
+    }
+
     /// Unlinks a device. False when it is not linked.
     pub fn remove_device(&self, device: String) -> Result<bool, WaError> {
         Ok(self.0.remove_device(&types::jid(&device)?))

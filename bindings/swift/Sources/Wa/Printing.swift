@@ -30,6 +30,12 @@ extension PairingUpdate: CustomStringConvertible, CustomDebugStringConvertible {
     public var debugDescription: String { "PairingUpdate.\(self)" }
 }
 
+/// What lets somebody into a group prints as dots.
+extension GroupInvitation: CustomStringConvertible, CustomDebugStringConvertible {
+    public var description: String { "GroupInvitation(code: ..., expires: \(expires))" }
+    public var debugDescription: String { description }
+}
+
 /// Prints nothing of what it holds.
 extension PasskeySignature: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { "PasskeySignature(...)" }

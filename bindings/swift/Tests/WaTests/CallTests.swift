@@ -144,6 +144,22 @@ final class CallTests: TestServerCase {
         let answered = try await client.answerJoinRequests(group: group, users: requests.map(\.user), letIn: true)
         XCTAssertEqual(answered.map(\.refused), [nil])
         try await eventuallyRoles([anna: .owner, bob.lid(): .member, dora.lid(): .member])
+
+        // Who lets nobody add them is sent an invitation.
+        try dora.refuseAdding()
+        let crew = try await client.createGroup(subject: "crew", members: [bob.address()]).group.address
+        let refused = try await client.addMembers(group: crew, users: [dora.address()])
+        let invitation = try XCTUnwrap(refused.first?.invitation)
+        let invite = try Message.groupInvite(
+            group: crew, code: invitation.code, name: "crew", expires: invitation.expires)
+        try await client.send(invite, to: dora.address())
+        let received = try await nextMessage(other)
+        guard case .groupInvite(crew, invitation.code, "crew", let expires?, _) = received.content else {
+            return XCTFail("\(received.content)")
+        }
+        let joined = try await other.acceptGroupInvite(
+            group: crew, code: invitation.code, expires: expires, admin: received.sender)
+        XCTAssertEqual(joined, JoinOutcome(group: crew, isWaiting: false))
     }
 
     func testSettingsOfAnAccount() async throws {

@@ -25,6 +25,8 @@ final class PrintingTests: XCTestCase {
                 XCTAssertTrue(printed.contains("...") && !printed.contains(secret), printed)
             }
         }
+        let invitation = GroupInvitation(code: secret, expires: at)
+        XCTAssertEqual("\([invitation])", "[GroupInvitation(code: ..., expires: 1970-01-01 00:00:00 +0000)]")
         let signature = PasskeySignature(credentialId: Data([7]), assertion: secret)
         var dumped = ""
         dump(signature, to: &dumped)

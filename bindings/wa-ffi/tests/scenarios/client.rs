@@ -8,6 +8,7 @@ use wa_ffi::client::{Cancellation, Client, ClientOptions, Status};
 use wa_ffi::content::Content;
 use wa_ffi::error::WaError;
 use wa_ffi::event::{ChatKind, Event, ReceiptKind, SendState};
+use wa_ffi::groups::JoinOutcome;
 use wa_ffi::listener::{CallbackError, EventListener};
 use wa_ffi::logs::{LogLevel, LogRecord, LogSink, init_logging};
 use wa_ffi::manager::{ClientManager, ManagerOptions};
@@ -179,7 +180,7 @@ async fn group() {
     client.send(group.clone(), text("hello all"), None).await.unwrap();
     let received = Arc::clone(&bob).next_message().await.unwrap();
     assert_eq!((received.chat.as_str(), received.text.as_deref()), (group.as_str(), Some("hello all")));
-    bob.send_text(group.clone(), "hello anna".to_owned()).await.unwrap();
+    Arc::clone(&bob).send_text(group.clone(), "hello anna".to_owned()).await.unwrap();
     let message = message(&client).await;
     assert_eq!((message.chat.as_str(), message.chat_kind), (group.as_str(), ChatKind::Group));
     assert_eq!(message.text.as_deref(), Some("hello anna"));
@@ -187,6 +188,25 @@ async fn group() {
     assert_eq!(client.group(group.clone()).await.unwrap().subject, "good friends");
     client.leave_group(group.clone()).await.unwrap();
     assert!(client.groups().await.unwrap().iter().all(|one| one.address != group));
+
+    // Who lets nobody add them is sent an invitation.
+    let dora = link(&server, "dora").await;
+    let dora_phone = phone(&server, "dora");
+    dora_phone.refuse_adding().unwrap();
+    let group = client.create_group("crew".to_owned(), vec![bob.address()]).await.unwrap().group.address;
+    let added = client.add_members(group.clone(), vec![dora_phone.address()]).await.unwrap();
+    let invitation = added[0].invitation.clone().unwrap();
+    let (code, name) = (invitation.code.0, "crew".to_owned());
+    let invite = Message::group_invite(group.clone(), code, name, invitation.expires).unwrap();
+    client.send(dora_phone.address(), invite, None).await.unwrap();
+    let received = crate::support::message(&dora).await;
+    let Content::GroupInvite { group: to, code, expires: Some(expires), .. } = received.content else {
+        panic!("{:?}", received.content)
+    };
+    let wrong = dora.accept_group_invite(to.clone(), "x".to_owned(), expires, received.sender.clone()).await;
+    assert!(matches!(wrong, Err(WaError::Refused { .. })), "{wrong:?}");
+    let joined = dora.accept_group_invite(to, code, expires, received.sender).await.unwrap();
+    assert_eq!(joined, JoinOutcome { group, is_waiting: false });
 }
 
 #[tokio::test]

@@ -64,6 +64,7 @@ class PairingTest {
             PairingUpdate.Code(secret, at) to "Code(code=..., expiresAt=1970-01-01T00:00:00Z)",
             PairingUpdate.PasskeyChallenge(secret) to "PasskeyChallenge(options=...)",
             PairingUpdate.PasskeyConfirm(secret, true) to "PasskeyConfirm(code=..., isAsked=true)",
+            GroupInvitation(secret, at) to "GroupInvitation(code=..., expires=1970-01-01T00:00:00Z)",
             PasskeySignature(secret.encodeToByteArray(), secret) to "PasskeySignature(credentialId=..., assertion=...)",
         )
         shown.forEach { (told, text) -> assertEquals(text, "$told") }

@@ -99,6 +99,16 @@ class PeopleTest {
         isDone(anna.answerJoinRequests(group, asking, true))
         until { roles()[phone("dora").lid()] == MemberRole.MEMBER }
         assertTrue(dora.groups().any { it.address == group })
+
+        // Who lets nobody add them is sent an invitation.
+        phone("dora").refuseAdding()
+        val crew = anna.createGroup("crew", listOf(bob.address())).group.address
+        val (code, expires) = assertNotNull(anna.addMembers(crew, listOf(phone("dora").address())).single().invitation)
+        anna.send(phone("dora").address(), Message.groupInvite(crew, code, "crew", expires))
+        val received = nextMessage(dora)
+        val invite = assertIs<Content.GroupInvite>(received.content)
+        assertEquals(Triple(crew, code, expires), Triple(invite.group, invite.code, invite.expires))
+        assertEquals(JoinOutcome(crew, isWaiting = false), dora.acceptGroupInvite(crew, code, expires, received.sender))
     }
 
     @Test
