@@ -12,7 +12,7 @@ use crate::event::TypingState;
 use crate::limits::Trust;
 use crate::pairing::{PairRequest, PairingTicket};
 use crate::people::NumberStatus;
-use crate::runtime;
+use crate::runtime::{self, Running};
 use crate::settings::{AccountSettings, SettingsChange};
 use crate::types;
 
@@ -167,17 +167,14 @@ impl Account {
         self.0.clone()
     }
 
-    pub(crate) async fn call<T, E, F>(
-        &self,
-        call: impl FnOnce(wa_manager::Account) -> F,
-    ) -> Result<T, WaError>
+    pub(crate) fn call<T, E, F>(&self, call: impl FnOnce(wa_manager::Account) -> F) -> Running<T>
     where
         T: Send + 'static,
         WaError: From<E>,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let work = call(self.0.clone());
-        runtime::run(async move { Ok(work.await?) }).await
+        runtime::run(async move { Ok(work.await?) })
     }
 }
 

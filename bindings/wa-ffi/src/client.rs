@@ -21,7 +21,7 @@ use crate::listener::Listening;
 use crate::message::{Message, MessageKey};
 use crate::pairing::passkey_answer;
 use crate::queue::{CAPACITY, Filling, Queue};
-use crate::runtime::{self, Task};
+use crate::runtime::{self, Running, Task};
 use crate::store::Store;
 use crate::testing::TestServer;
 use crate::types::{self, Secret};
@@ -150,14 +150,19 @@ impl Client {
     }
 
     /// Runs a call of the client on the runtime.
-    pub(crate) async fn call<T, E, F>(&self, call: impl FnOnce(wa_core::Client) -> F) -> Result<T, WaError>
+    pub(crate) fn call<T, E, F>(&self, call: impl FnOnce(wa_core::Client) -> F) -> Running<T>
     where
         T: Send + 'static,
         WaError: From<E>,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let work = call(self.core()?);
-        runtime::run(async move { Ok(work.await?) }).await
+        match self.core() {
+            Ok(core) => {
+                let work = call(core);
+                runtime::run(async move { Ok(work.await?) })
+            }
+            Err(error) => Running::failed(error),
+        }
     }
 }
 

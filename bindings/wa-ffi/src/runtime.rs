@@ -5,8 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -109,17 +109,67 @@ pub(crate) fn handle() -> Result<Handle, WaError> {
     }
 }
 
-/// Runs `work` on the runtime. Dropping the future aborts it.
-pub(crate) async fn run<T: Send + 'static>(
+/// Runs `work` on the runtime. Dropping what it returns aborts it.
+pub(crate) fn run<T: Send + 'static>(
     work: impl Future<Output = Result<T, WaError>> + Send + 'static,
-) -> Result<T, WaError> {
-    // Boxed: tokio's part is then compiled once for each type of answer, not for each call.
-    let work: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(work);
-    match Task::spawn(work)?.await {
-        Ok(done) => done,
-        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-        Err(_) => Err(WaError::shut_down()),
+) -> Running<T> {
+    let answer = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&answer);
+    Running::of(answer, Box::pin(async move { keep(&kept, work.await) }))
+}
+
+/// A call that is under way. There are more than a hundred kinds of them: by hand, and with a task that knows no type, what
+/// the compiler makes for each of them is little.
+#[derive(Debug)]
+#[must_use = "it runs only as long as it is held"]
+pub(crate) struct Running<T> {
+    task: Option<Task<()>>,
+    answer: Arc<Mutex<Option<Result<T, WaError>>>>,
+}
+
+impl<T> Running<T> {
+    fn of(
+        answer: Arc<Mutex<Option<Result<T, WaError>>>>,
+        work: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) -> Self {
+        match Task::spawn(work) {
+            Ok(task) => Self { task: Some(task), answer },
+            Err(error) => Self::failed(error),
+        }
     }
+
+    /// One that does not even begin.
+    pub(crate) fn failed(error: WaError) -> Self {
+        Self { task: None, answer: Arc::new(Mutex::new(Some(Err(error)))) }
+    }
+}
+
+impl<T> Future for Running<T> {
+    type Output = Result<T, WaError>;
+
+    #[inline(never)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(poll_ended(&mut self.task, context));
+        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Without an answer, the runtime ended before the task.
+        Poll::Ready(answer.unwrap_or_else(|| Err(WaError::shut_down())))
+    }
+}
+
+/// Panics as the task did.
+fn poll_ended(task: &mut Option<Task<()>>, context: &mut Context<'_>) -> Poll<()> {
+    if let Some(task) = task
+        && let Err(ended) = ready!(Pin::new(task).poll(context))
+        && ended.is_panic()
+    {
+        std::panic::resume_unwind(ended.into_panic());
+    }
+    Poll::Ready(())
+}
+
+#[inline(never)]
+fn keep<T>(answer: &Mutex<Option<T>>, done: T) {
+    *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
 }
 
 /// A task that ends with whoever waits for it.

@@ -19,7 +19,7 @@ use crate::content::Content;
 use crate::error::WaError;
 use crate::media::Attachment;
 use crate::message::{Message, MessageKey};
-use crate::runtime::{self, Task};
+use crate::runtime::{self, Running, Task};
 use crate::types;
 
 /// How long a phone waits for what a test expects; less than the test server's own patience, which ends in a panic.
@@ -515,13 +515,12 @@ impl TestPasskeyLink {
     }
 }
 
-async fn patiently<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, WaError> {
+fn patiently<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Running<T> {
     runtime::run(async move {
         let waited = tokio::time::timeout(PATIENCE, work).await;
         waited
             .map_err(|_| WaError::unavailable("timeout", "what was waited for did not come in half a minute"))
     })
-    .await
 }
 
 fn sent(sent: Result<wa_test_server::Sent, wa_test_server::SendError>) -> Result<String, WaError> {

@@ -189,7 +189,7 @@ impl Actor {
         let others: Vec<Jid> =
             users.iter().filter_map(|user| self.directory.other_address(user).cloned()).collect();
         users.extend(others);
-        users.sort();
+        users.sort_unstable();
         users.dedup();
         Ok(users)
     }

@@ -505,6 +505,12 @@ impl Actor {
         }
     }
 
+    /// Asks something of the account, boxed: what tokio needs for a task is then compiled once.
+    fn fetch(&mut self, question: impl Future<Output = Fetched> + Send + 'static) {
+        let question: Question = Box::pin(question);
+        self.fetches.spawn(question);
+    }
+
     /// Hands stanzas to the connection. When that is gone, its end follows, and messages are sent again on the next one.
     /// A peer that takes nothing holds the account up until it is given up, but it does not hold up the account's end.
     async fn transmit(&self, outgoing: Vec<Outgoing>) {

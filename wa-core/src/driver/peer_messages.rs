@@ -86,7 +86,7 @@ impl Actor {
             return;
         };
         self.phone_line = PhoneLine { is_fetching: true, again_at: None };
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             let request = FetchBundles { devices: vec![address.to_jid()], is_renewal: false };
             Fetched::PhoneKeys { address, result: requester.ask(request, REQUEST_LIMIT).await }
         });

@@ -397,7 +397,7 @@ impl Actor {
             let renewal = Renewal { renewed: Some(now), fetched: Some(now) };
             self.retries.devices.insert(address.clone(), renewal);
         }
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             let request = FetchBundles { devices: vec![address.to_jid()], is_renewal: true };
             Fetched::RenewedKeys { address, result: requester.ask(request, REQUEST_LIMIT).await }
         });

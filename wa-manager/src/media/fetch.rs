@@ -267,7 +267,7 @@ mod tests {
         remove_abandoned(&home, UnixMillis((2 * day + 1) * 1000)).unwrap();
         let left = std::fs::read_dir(&home.directory).unwrap();
         let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        left.sort();
+        left.sort_unstable();
         assert_eq!(left, [".fetch-new", "kept"]);
     }
 }

@@ -110,7 +110,7 @@ impl Queue {
         let firsts = self.items.values().filter(|record| chats.insert(&record.to));
         let mut heads: Vec<&SendRecord> = firsts.filter(|record| !self.flying.contains(&record.id)).collect();
         let turn = |chat: &Jid| self.turns.get(chat).copied().unwrap_or(0);
-        heads.sort_by_key(|record| (rank(record.lane), turn(&record.to), record.number));
+        heads.sort_unstable_by_key(|record| (rank(record.lane), turn(&record.to), record.number));
         heads.into_iter().cloned().collect()
     }
 

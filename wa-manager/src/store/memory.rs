@@ -380,7 +380,7 @@ impl ManagerStore for MemoryManagerStore {
     fn chats(&self, account: &AccountId, limit: usize) -> StoreFuture<'_, Vec<ChatRecord>> {
         self.read_kept(account, |kept| {
             let mut chats: Vec<ChatRecord> = kept.chats.values().cloned().collect();
-            chats.sort_by(|a, b| (b.last_message_at, &a.chat).cmp(&(a.last_message_at, &b.chat)));
+            chats.sort_unstable_by(|a, b| (b.last_message_at, &a.chat).cmp(&(a.last_message_at, &b.chat)));
             chats.truncate(limit);
             chats
         })

@@ -143,7 +143,7 @@ impl Archive for MemoryArchive {
 
     fn chats(&self, after: Option<&ArchivedChat>, limit: usize) -> StoreFuture<'_, Vec<ArchivedChat>> {
         let mut chats: Vec<ArchivedChat> = self.kept().chats.values().cloned().collect();
-        chats.sort_by(|one, other| {
+        chats.sort_unstable_by(|one, other| {
             other.at.cmp(&one.at).then_with(|| one.jid.to_string().cmp(&other.jid.to_string()))
         });
         if let Some(after) = after {
@@ -183,7 +183,7 @@ impl Archive for MemoryArchive {
         let mut found: Vec<ArchivedMessage> =
             kept.messages.values().filter(|_| !wanted.is_empty()).filter(is_hit).cloned().collect();
         drop(kept);
-        found.sort_by(|one, other| (other.at, &other.key.id).cmp(&(one.at, &one.key.id)));
+        found.sort_unstable_by(|one, other| (other.at, &other.key.id).cmp(&(one.at, &one.key.id)));
         found.truncate(limit);
         Box::pin(std::future::ready(Ok(found)))
     }

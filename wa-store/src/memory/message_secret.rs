@@ -24,7 +24,7 @@ impl MessageSecrets {
     pub(super) fn sealed_for(&self, targets: &[MessageId], limit: usize) -> Vec<SealedMessage> {
         let mut found: Vec<&SealedMessage> =
             self.sealed.values().filter(|sealed| targets.contains(&sealed.target)).collect();
-        found.sort_by_key(|sealed| (sealed.received, &sealed.message));
+        found.sort_unstable_by_key(|sealed| (sealed.received, &sealed.message));
         found.into_iter().take(limit).cloned().collect()
     }
 

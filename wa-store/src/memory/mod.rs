@@ -129,7 +129,7 @@ impl RepairReader for MemoryStore {
     fn repairs(&self, limit: usize) -> StoreFuture<'_, Vec<RepairRecord>> {
         self.with(move |state| {
             let mut open: Vec<&RepairRecord> = state.repairs.values().collect();
-            open.sort_by_key(|record| (record.since, &record.message));
+            open.sort_unstable_by_key(|record| (record.since, &record.message));
             Ok(open.into_iter().take(limit).cloned().collect())
         })
     }
@@ -366,7 +366,7 @@ impl State {
         let mut uploaded: Vec<PreKeyId> =
             self.pre_keys.values().filter(|key| key.uploaded).map(|key| key.id).collect();
         // The newest first.
-        uploaded.sort_by_key(|id| (*id >= next, std::cmp::Reverse(*id)));
+        uploaded.sort_unstable_by_key(|id| (*id >= next, std::cmp::Reverse(*id)));
         for id in uploaded.into_iter().skip(keep) {
             self.pre_keys.remove(&id);
         }

@@ -20,7 +20,7 @@ impl MessageSecretReader for SqliteStore {
                        WHERE message_id = ?1 LIMIT ?2";
             let of = |id: &MessageId| {
                 let mut found = all(connection, WHAT, sql, (id.as_str(), limit(SECRETS_PER_ID)), read)?;
-                found.sort_by(|one, other| one.message.cmp(&other.message));
+                found.sort_unstable_by(|one, other| one.message.cmp(&other.message));
                 Ok(found)
             };
             ids.iter().map(of).collect()
@@ -36,7 +36,7 @@ impl MessageSecretReader for SqliteStore {
             for target in &targets {
                 found.extend(all(connection, SEALED, sql, (target.as_str(), limit(count)), read_sealed)?);
             }
-            found.sort_by(|one, other| (one.received, &one.message).cmp(&(other.received, &other.message)));
+            found.sort_unstable_by(|one, other| (one.received, &one.message).cmp(&(other.received, &other.message)));
             found.dedup_by(|one, other| one.message == other.message);
             found.truncate(count);
             Ok(found)

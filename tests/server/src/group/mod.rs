@@ -218,7 +218,7 @@ impl Groups {
     pub(crate) fn within(&self, community: &Jid) -> Vec<&Group> {
         let mut groups: Vec<&Group> =
             self.by_id.values().filter(|group| group.community() == Some(community)).collect();
-        groups.sort_by(|one, other| one.jid.user().cmp(other.jid.user()));
+        groups.sort_unstable_by(|one, other| one.jid.user().cmp(other.jid.user()));
         groups
     }
 
@@ -230,7 +230,7 @@ impl Groups {
     pub(crate) fn of(&self, account: usize) -> Vec<&Group> {
         let mut groups: Vec<&Group> =
             self.by_id.values().filter(|group| group.members.contains_key(&account)).collect();
-        groups.sort_by(|one, other| one.jid.user().cmp(other.jid.user()));
+        groups.sort_unstable_by(|one, other| one.jid.user().cmp(other.jid.user()));
         groups
     }
 

@@ -117,7 +117,7 @@ impl Newsletters {
     /// All channels, oldest first.
     pub(crate) fn all(&self) -> Vec<&Newsletter> {
         let mut all: Vec<&Newsletter> = self.by_id.values().collect();
-        all.sort_by(|one, other| one.jid.user().cmp(other.jid.user()));
+        all.sort_unstable_by(|one, other| one.jid.user().cmp(other.jid.user()));
         all
     }
 

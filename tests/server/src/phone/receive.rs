@@ -266,10 +266,10 @@ fn read_message(stanza: &Stanza<'_>, from_me: bool, mut message: Message) -> Opt
     })
 }
 
-/// Whether nothing but its context is in it.
+/// Whether nothing but its context is in it: all that is set has a length.
 fn is_bare(message: &Message) -> bool {
     let context = message.message_context_info.clone();
-    *message == Message { message_context_info: context, ..Message::default() }
+    message.encoded_len() == Message { message_context_info: context, ..Message::default() }.encoded_len()
 }
 
 fn ack(node: &Node) -> Node {

@@ -316,7 +316,7 @@ impl Actor {
         R::Reply: Send,
     {
         let requester = self.requester().cloned();
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             let asked = async |requester: Requester| requester.ask(request, REQUEST_LIMIT).await;
             let result = match requester {
                 Some(requester) => asked(requester).await,

@@ -322,7 +322,7 @@ impl Actor {
                 is_answer,
                 pending,
             };
-            self.fetches.spawn(work.run());
+            self.fetch(work.run());
         }
     }
 
@@ -444,7 +444,7 @@ impl Actor {
     pub(super) fn delete_blobs(&mut self, blobs: Vec<Attachment>) {
         for blob in blobs {
             let (fetcher, nonce) = (self.fetcher.clone(), self.account.history_nonce.clone());
-            self.fetches.spawn(async move {
+            self.fetch(async move {
                 if let Err(error) = fetcher.delete(&blob, nonce.as_deref()).await {
                     tracing::debug!(%error, "a blob of history stays on the media hosts");
                 }

@@ -75,7 +75,7 @@ impl Actor {
             users.into_iter().filter(|user| self.outbox.lookups.lists.insert(user.clone())).collect();
         let Some(requester) = self.requester().cloned().filter(|_| !users.is_empty()) else { return };
         let sid = format!("wa-{}", clock::unix_millis().0);
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             let result = requester.ask(FetchDevices { sid, users: users.clone() }, REQUEST_LIMIT).await;
             Fetched::Devices { users, result }
         });
@@ -90,7 +90,7 @@ impl Actor {
         let devices = addresses.iter().map(SignalAddress::to_jid).collect();
         // Where there is something archived, the identity may be another one now.
         let is_renewal = addresses.iter().any(|address| self.ratchets.knows(address));
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             let result = requester.ask(FetchBundles { devices, is_renewal }, REQUEST_LIMIT).await;
             Fetched::Bundles { addresses, result }
         });

@@ -153,7 +153,7 @@ impl Actor {
         self.people.blocklist = None;
         let state = self.people.blocklist_state;
         let Some(requester) = self.requester().cloned() else { return };
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             let result = requester.ask(FetchBlocklist, REQUEST_LIMIT).await;
             Fetched::People(Box::new(PeopleAnswer::Blocklist { state, result }))
         });
@@ -168,7 +168,7 @@ impl Actor {
 
     fn fetch_privacy(&mut self) {
         let Some(requester) = self.requester().cloned() else { return };
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             let result = requester.ask(FetchPrivacy, REQUEST_LIMIT).await;
             Fetched::People(Box::new(PeopleAnswer::Privacy(result)))
         });
@@ -191,7 +191,7 @@ impl Actor {
         };
         let state = self.people.blocklist_state;
         let Some(requester) = self.requester().cloned() else { return };
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             let asked = async {
                 let synced = match refresh {
                     Some(refresh) => refresh.await?,

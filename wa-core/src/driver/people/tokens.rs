@@ -143,7 +143,7 @@ impl Actor {
                 let named = self.directory.pn_of(&user).cloned().unwrap_or_else(|| user.clone());
                 let request = IssueTokens { users: vec![named], timestamp };
                 let requester = requester.clone();
-                self.fetches.spawn(async move {
+                self.fetch(async move {
                     let result = requester.ask(request, REQUEST_LIMIT).await;
                     Fetched::People(Box::new(PeopleAnswer::Issued { user, timestamp, result }))
                 });

@@ -353,7 +353,7 @@ impl Actor {
             repair.verdict(&times, now).map(|why| (repair.since, key.clone(), why))
         });
         let mut overdue: Vec<_> = overdue.collect();
-        overdue.sort();
+        overdue.sort_unstable();
         for (_, key, why) in overdue {
             if let Some(repair) = self.repairs.open.remove(&key) {
                 self.lose(key, &repair, why, step);

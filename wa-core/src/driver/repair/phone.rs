@@ -33,7 +33,7 @@ impl Actor {
         if due.is_empty() {
             return Ok(());
         }
-        due.sort_by_key(|(key, repair)| (repair.since, *key));
+        due.sort_unstable_by_key(|(key, repair)| (repair.since, *key));
         due.truncate(BATCH);
         let keys: Vec<MessageKey> = due.iter().map(|(key, _)| (*key).clone()).collect();
         let wire_keys = due.iter().map(|(_, repair)| repair.wire_key()).collect();

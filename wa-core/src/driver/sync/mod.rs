@@ -511,7 +511,7 @@ impl Actor {
         }
         let Some(requester) = self.requester().cloned() else { return };
         let Some((kind, timestamp)) = self.sync.dirty.take() else { return };
-        self.fetches.spawn(async move {
+        self.fetch(async move {
             if let Err(error) = requester.ask(CleanDirty { kind, timestamp }, REQUEST_LIMIT).await {
                 tracing::debug!(%error, "a dirty mark was not cleaned");
             }
