@@ -158,6 +158,28 @@ async def test_media_hosts_that_refuse(server: wa.TestServer, linked: tuple[wa.C
     assert await client.download_bytes(file, 1 << 20) == content
 
 
+async def test_a_phone_uploads_a_file_later(server: wa.TestServer, linked: tuple[wa.Client, str]) -> None:
+    client, _ = linked
+    anna, bob = server.phone("anna"), server.phone("bob")
+    content = bytes(range(256)) * 64
+    file = await client.upload_bytes(content, wa.MediaKind.IMAGE)
+    await bob.send(anna.address(), wa.Message.image(file))
+    message = await next_message(client)
+    assert (await anna.next_message()).id == message.id
+    assert isinstance(message.content, wa.Content.IMAGE)
+    file = message.content.file
+    assert server.lose_file(file)
+    # The phone is off: what it says later comes as an event.
+    anna.go_offline()
+    with pytest.raises(wa.errors.UnavailableError, match="phone"):
+        await client.request_reupload(message.key, file, timedelta(milliseconds=50))
+    anna.go_online()
+    told = await next_of(client, wa.Event.REUPLOADED)
+    assert told.id == message.id
+    assert await client.download_bytes(file.moved(told.place), 1 << 20) == content
+    await cannot_be_had(client, file, wa.errors.MediaError, "gone")
+
+
 async def cannot_be_had(client: wa.Client, file: wa.Attachment, kind: type[wa.WaError], code: str) -> None:
     with pytest.raises(kind) as failed:
         await client.download_bytes(file, 1 << 20)

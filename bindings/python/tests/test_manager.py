@@ -40,6 +40,56 @@ async def test_an_account_is_made_and_linked_at_once(server: wa.TestServer, tmp_
             await manager.account("anna").reached(wa.AccountStatus.READY)
 
 
+async def test_a_ticket_is_called_off(server: wa.TestServer, tmp_path: Path) -> None:
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        account = await manager.create()
+        ticket = await account.pair(wa.PairRequest(phone_number=server.phone("anna").number()))
+        async with timeout(PATIENCE):
+            async for update in wa.updates(ticket):
+                if isinstance(update, wa.PairingUpdate.CODE):
+                    break
+        # No other code as long as this one is good.
+        with pytest.raises(wa.errors.ConflictError) as early:
+            await ticket.refresh()
+        assert early.value.code == "code_outstanding" and early.value.retry_after is not None
+        await ticket.cancel()
+        last: wa.PairingUpdate | None = None
+        async with timeout(PATIENCE):
+            async for update in wa.updates(ticket):
+                last = update
+        assert isinstance(last, wa.PairingUpdate.FAILED) and last.code == "cancelled"
+        with pytest.raises(wa.errors.ConflictError) as late:
+            await ticket.refresh()
+        assert late.value.code == "not_pairing"
+        async with timeout(PATIENCE):
+            await account.reached(wa.AccountStatus.IDLE)
+
+
+async def test_an_account_is_linked_by_passkey(server: wa.TestServer, tmp_path: Path) -> None:
+    anna = server.phone("anna")
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        account = await manager.create()
+        ticket = await account.pair(wa.PairRequest())
+        asked: wa.TestPasskeyLink | None = None
+        device = ""
+        async with timeout(PATIENCE):
+            async for update in wa.updates(ticket):
+                match update:
+                    case wa.PairingUpdate.QR(text=text) if asked is None:
+                        asked = anna.ask_passkey(text)
+                    case wa.PairingUpdate.PASSKEY_CHALLENGE(options=options):
+                        signed = anna.sign_with_passkey(options)
+                        await ticket.respond_passkey(signed.credential_id, signed.assertion)
+                    case wa.PairingUpdate.PASSKEY_CONFIRM(code=code, is_asked=True):
+                        assert asked is not None and await asked.code() == code
+                        await ticket.confirm_passkey(True)
+                        device = await asked.confirm()
+                    case wa.PairingUpdate.LINKED():
+                        break
+            await account.reached(wa.AccountStatus.READY)
+        assert anna.linked_devices() == [device]
+
+
 async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: str) -> wa.Account:
     account = await manager.create(wa.AccountSpec(name=name))
     ticket = await account.pair(wa.PairRequest())
@@ -263,6 +313,9 @@ async def test_settings_of_an_account(server: wa.TestServer, link: Link, tmp_pat
         await account.restart()
         async with timeout(PATIENCE):
             await account.reached(wa.AccountStatus.READY)
+        assert (await account.stop()).changed and (await account.start()).changed
+        async with timeout(PATIENCE):
+            await account.reached(wa.AccountStatus.READY)
         deleted = await manager.batch_delete(["unlinked", "nobody"], False)
         assert [one.error for one in deleted] == [None, "not_found"]
         assert [one.name for one in await manager.accounts()] == ["anna"]
@@ -276,3 +329,52 @@ async def test_settings_of_an_account(server: wa.TestServer, link: Link, tmp_pat
         assert len(server.phone("anna").linked_devices()) == 1
         await account.logout()
         assert server.phone("anna").linked_devices() == []
+        with pytest.raises(wa.errors.NotLinkedError):
+            await account.start()
+
+
+async def test_a_phone_is_asked_for_the_past(server: wa.TestServer, tmp_path: Path) -> None:
+    anna, bob = server.phone("anna"), server.phone("bob")
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        account = await linked_account(manager, anna, "anna")
+        cursor = manager.last_event()
+        await bob.send_text(anna.address(), "hello")
+        async with timeout(PATIENCE):
+            async for _ in wa.manager_events(manager, after=cursor, kinds=["message.received"]):
+                break
+        job = await account.sync_history(7, [bob.address()])
+        end = ""
+        async with timeout(PATIENCE):
+            async for update in wa.manager_events(manager, after=cursor, kinds=["history.progress"]):
+                assert isinstance(update, wa.ManagerUpdate.EVENT)
+                end = update.event.data
+                if job in end and '"state":"running"' not in end:
+                    break
+        assert job in end and '"state":"done"' in end
+        with pytest.raises(wa.errors.NotFoundError) as unknown:
+            await account.sync_history(chats=[server.phone("carla").address()])
+        assert unknown.value.code == "unknown_chat"
+        with pytest.raises(wa.errors.InvalidError) as many:
+            await account.sync_history(501)
+        assert many.value.code == "invalid_limit"
+
+
+async def test_votes_for_an_account_are_counted(server: wa.TestServer, link: Link, tmp_path: Path) -> None:
+    anna, bob, other = server.phone("anna"), server.phone("bob").address(), await link("bob")
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        account = await linked_account(manager, anna, "anna")
+        await may_write(account, bob)
+        poll = wa.Message.poll("What?", ["tea", "coffee"])
+        await account.send(bob, poll)
+        asked = await next_message(other)
+        await other.send(anna.address(), wa.Message.poll_vote(asked.key, ["coffee"]))
+        voted: wa.InboundMessage | None = None
+        async with timeout(PATIENCE):
+            async for update in wa.manager_events(manager, after=0):
+                if isinstance(update, wa.ManagerUpdate.EVENT) and update.event.message is not None:
+                    voted = update.event.message
+                    break
+        assert voted is not None
+        tally = wa.PollTally.of(poll, wa.MessageKey(chat=bob, id=asked.id, from_me=True))
+        assert tally.add_inbound(voted)
+        assert [(one.name, len(one.voters)) for one in tally.options()] == [("tea", 0), ("coffee", 1)]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 import wa
 from async_timeout import timeout
-from conftest import PATIENCE, Link, next_message, next_of, until
+from conftest import PATIENCE, Link, next_message, next_of, pair, until
 
 
 async def test_contacts_and_chats(server: wa.TestServer, link: Link) -> None:
@@ -160,6 +160,19 @@ async def test_people_tell_of_themselves(server: wa.TestServer, link: Link) -> N
     call = await next_of(client, wa.Event.CALL)
     assert (call.id, call.what, call.video) == ("CALL1", "offer", True)
     await client.reject_call(call.call)
+
+
+async def test_a_user_is_trusted(server: wa.TestServer) -> None:
+    bob = server.phone("bob")
+    async with wa.connect(wa.Store.memory(), test_server=server, holds_for_new_identities=True) as client:
+        await pair(client, server.phone("anna"))
+        # Who has the key that they always had is trusted already.
+        await client.trust_identity(bob.address())
+        await client.send(bob.address(), wa.Message.text("hello"))
+        assert (await bob.next_message()).text == "hello"
+        with pytest.raises(wa.errors.InvalidError) as wrong:
+            await client.trust_identity("nobody@")
+        assert wrong.value.code == "invalid_address"
 
 
 async def test_members_of_a_group_come_and_go(server: wa.TestServer, link: Link) -> None:

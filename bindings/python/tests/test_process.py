@@ -20,11 +20,13 @@ def test_shutdown_ends_everything() -> None:
         import asyncio, datetime, wa
 
         async def main():
+            assert wa.configure(1)
             server = await wa.TestServer.start()
             client = await wa.connect(wa.Store.memory(), test_server=server)
             stream = client.events()
             waits = asyncio.create_task(seen(stream))
             await asyncio.sleep(0)
+            assert not wa.configure(2), "it runs already"
             wa.shutdown(datetime.timedelta(seconds=5))
             await asyncio.wait_for(waits, 30)
             try:
@@ -130,6 +132,10 @@ FOOTPRINT = """
     def descriptors():
         return len(os.listdir("/proc/self/fd"))
 
+    def sockets():
+        names = os.listdir("/proc/self/fd")
+        return sum("socket:" in os.path.realpath(f"/proc/self/fd/{name}") for name in names)
+
     def threads():
         return len(os.listdir("/proc/self/task"))
 
@@ -192,13 +198,15 @@ def test_cancelled_10000_times() -> None:
         FOOTPRINT
         + """
     async def main():
-        server = await wa.TestServer.start()
+        server = await wa.TestServer.start_on_sockets()
         anna, bob = server.phone("anna"), server.phone("bob")
+        idle = sockets()
         client = await wa.connect(wa.Store.memory(), test_server=server)
         await anna.scan(await next_qr(client))
         async for event in wa.events(client):
             if isinstance(event, wa.Event.CONNECTED):
                 break
+        assert sockets() > idle, "no socket was seen"
 
         async def cancel(count):
             for _ in range(count // 100):
@@ -222,6 +230,10 @@ def test_cancelled_10000_times() -> None:
         await returns_to(before, resident)
         await client.send(bob.address(), wa.Message.text("still here"))
         assert (await bob.next_message()).text == "still here"
+        await client.shutdown()
+        async with async_timeout.timeout(60):
+            while sockets() > idle:
+                await asyncio.sleep(0.01)
         print("done")
 
     asyncio.run(main())

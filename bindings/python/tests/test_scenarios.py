@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import wa
 from async_timeout import timeout
-from conftest import PATIENCE, Link, next_message, next_of, pair
+from conftest import PATIENCE, Link, next_message, next_of, pair, until
 from wa.opening import Opening
 
 
@@ -304,6 +304,24 @@ async def test_a_stream_and_a_listener_keep_their_account(server: wa.TestServer)
         await server.wait_offline(other)
 
 
+async def test_what_is_stopped_ends(server: wa.TestServer, tmp_path: Path) -> None:
+    async with wa.connect(wa.Store.memory(), test_server=server, reads_history=True) as client:
+        stream, past = client.events(), client.history()
+        assert past is not None
+        async with timeout(PATIENCE):
+            assert await stream.ready() and stream.drain(10)
+            stream.stop()
+            past.stop()
+            assert not await stream.ready() and not await past.ready()
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        events = manager.events(wa.EventSelection(after=0))
+        await manager.create()
+        async with timeout(PATIENCE):
+            assert await events.ready()
+            events.stop()
+            assert not await events.ready()
+
+
 async def test_unconfirmed_events_come_again(server: wa.TestServer, store_path: Path) -> None:
     anna, bob = server.phone("anna"), server.phone("bob")
     async with wa.connect(store_path, test_server=server) as client:
@@ -396,6 +414,26 @@ async def test_a_connection_comes_and_goes(server: wa.TestServer) -> None:
         assert gone.reason.next_step == wa.NextStep.PAIR_AGAIN
         with pytest.raises(wa.errors.NotLinkedError):
             await client.send(server.phone("bob").address(), wa.Message.text("x"))
+        await client.forget()
+        await client.reconnect()
+        assert await pair(client, anna) != device
+
+
+async def test_a_phone_that_was_away_gets_what_it_missed(server: wa.TestServer, link: Link) -> None:
+    client, anna, bob = await link("anna"), server.phone("anna"), server.phone("bob")
+    bob.go_offline()
+    sent = await client.send(bob.address(), wa.Message.text("are you there?"))
+    assert bob.try_next_message() is None
+    bob.go_online()
+    received = await bob.next_message()
+    assert (received.id, received.text) == (sent.id, "are you there?")
+
+    # Our own phone has a copy.
+    async def has_copy() -> bool:
+        copy = anna.try_next_message()
+        return copy is not None and (copy.id, copy.from_me) == (sent.id, True)
+
+    await until(has_copy)
 
 
 async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from traceback import format_exception_only
 from typing import Any
@@ -21,6 +21,12 @@ def test_values_show_their_fields_and_no_secrets() -> None:
     code = wa.Event.PAIRING_CODE(code="ABCD-EFGH", expires_in=timedelta(seconds=9))
     assert str(code) == repr(code) == "Event.PAIRING_CODE(code=..., expires_in=datetime.timedelta(seconds=9))"
     assert "secret" not in f"{wa.Event.PAIRING_QR(text='secret', expires_in=timedelta())}"
+    noon = datetime(2030, 5, 1, 12, tzinfo=timezone.utc)
+    invitation = wa.GroupInvitation(code="secret", expires=noon)
+    assert str(invitation) == repr(invitation) == f"GroupInvitation(code=..., expires={noon!r})"
+    invite = wa.Content.GROUP_INVITE(group="1@g.us", code="secret", name="Crew", expires=None, caption=None)
+    shown = "Content.GROUP_INVITE(group='1@g.us', code=..., name='Crew', expires=None, caption=None)"
+    assert str(invite) == repr(invite) == shown
 
 
 def test_no_value_shows_a_secret() -> None:

@@ -9,7 +9,7 @@ use wa_core::message::{self as core, Content as C};
 
 use crate::media::Attachment;
 use crate::message::{Card, Message, MessageKey};
-use crate::types;
+use crate::types::{self, Secret};
 
 /// What a message says. More kinds may come: what this version has no form for is `Unknown`.
 #[derive(Debug, Clone, uniffi::Enum)]
@@ -263,8 +263,8 @@ pub enum Content {
     GroupInvite {
         /// The group.
         group: String,
-        /// The code that lets in.
-        code: String,
+        /// The code that lets in. A secret: do not log it.
+        code: Secret,
         /// What the group is called.
         name: String,
         /// How long it is good.
@@ -558,7 +558,7 @@ impl Content {
             C::MemberLabel(label) => Self::MemberLabel { label: label.label },
             C::GroupInvite(invite) => Self::GroupInvite {
                 group: invite.group.to_string(),
-                code: invite.code,
+                code: Secret(invite.code),
                 name: invite.name,
                 expires: invite.expires.map(types::time),
                 caption: invite.caption,

@@ -155,6 +155,12 @@ impl WaError {
         Self::closed("shutdown", "it was shut down")
     }
 
+    pub(crate) fn forked() -> Self {
+        let detail =
+            "this process was forked after the library was used; start it with spawn or forkserver instead";
+        Self::closed("forked", detail)
+    }
+
     pub(crate) fn after(mut self, wait: Option<Duration>) -> Self {
         self.set(wait, None);
         self

@@ -77,7 +77,7 @@ pub struct MemberOutcome {
     pub refused: Option<String>,
     /// Why, for logs.
     pub detail: Option<String>,
-    /// What they can be sent instead, as `Message.groupInvite`, where they let nobody add them.
+    /// What they can be sent instead, as a message that is a group invitation, where they let nobody add them.
     pub invitation: Option<GroupInvitation>,
 }
 
@@ -350,7 +350,7 @@ impl Client {
         joined(self.call(|core| async move { core.groups().join_by_link(&link).await }).await?)
     }
 
-    /// Joins the group of an invitation: what a message's `Content.GroupInvite` says, and the admin who sent it.
+    /// Joins the group of an invitation: what a message with one says in its content, and the admin who sent it.
     pub async fn accept_group_invite(
         &self,
         group: String,

@@ -352,7 +352,7 @@ impl MediaWriter {
         });
         match upload?.await {
             Ok(uploaded) => Ok(Attachment::new(uploaded?)),
-            Err(_) => Err(WaError::shut_down()),
+            Err(ended) => Err(runtime::unfinished(ended)),
         }
     }
 
@@ -466,6 +466,10 @@ impl MediaReader {
     pub async fn ready(&self) -> Result<bool, WaError> {
         if self.inner.pieces.ready().await {
             return Ok(true);
+        }
+        // Some of it may wait still: it is not whole here, whatever became of it in the parent.
+        if self.inner.pieces.is_of_the_parent() {
+            return Err(WaError::forked());
         }
         let outcome = self.inner.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone();
         outcome.unwrap_or_else(|| Err(WaError::shut_down())).map(|()| false)

@@ -77,9 +77,14 @@ impl<T> Queue<T> {
         self.length() >= self.capacity
     }
 
+    /// Whether this process was forked since, so that nothing comes.
+    pub(crate) fn is_of_the_parent(&self) -> bool {
+        self.process != process::id()
+    }
+
     /// True as soon as something waits; false when nothing does and nothing will, as in a process that was forked.
     pub(crate) async fn ready(&self) -> bool {
-        if self.process != process::id() {
+        if self.is_of_the_parent() {
             return false;
         }
         loop {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::callbacks;
 use crate::error::WaError;
@@ -73,7 +73,8 @@ pub struct RuntimeUsage {
     pub cancelled_calls: u64,
 }
 
-/// What the library has under way now. All is zero before the first call and after `shutdown`, but for what was cancelled.
+/// What the library has under way now. All is zero before the first call. After `shutdown` there are no tasks; streams that are
+/// still held count as calls.
 #[uniffi::export]
 pub fn runtime_usage() -> RuntimeUsage {
     let tasks = match &*state() {
@@ -101,10 +102,7 @@ pub(crate) fn handle() -> Result<Handle, WaError> {
     }
     match &*state {
         State::Running { runtime, process } if *process == process::id() => Ok(runtime.handle().clone()),
-        State::Running { .. } => Err(WaError::closed(
-            "forked",
-            "this process was forked after the library was used; start it with spawn or forkserver instead",
-        )),
+        State::Running { .. } => Err(WaError::forked()),
         _ => Err(WaError::shut_down()),
     }
 }
@@ -149,22 +147,22 @@ impl<T> Future for Running<T> {
 
     #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(poll_ended(&mut self.task, context));
+        if let Some(task) = &mut self.task
+            && let Err(ended) = ready!(Pin::new(task).poll(context))
+        {
+            return Poll::Ready(Err(unfinished(ended)));
+        }
         let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Without an answer, the runtime ended before the task.
         Poll::Ready(answer.unwrap_or_else(|| Err(WaError::shut_down())))
     }
 }
 
-/// Panics as the task did.
-fn poll_ended(task: &mut Option<Task<()>>, context: &mut Context<'_>) -> Poll<()> {
-    if let Some(task) = task
-        && let Err(ended) = ready!(Pin::new(task).poll(context))
-        && ended.is_panic()
-    {
+/// Why a task did not come to its end: the runtime ended. Panics as the task did, if it did.
+pub(crate) fn unfinished(ended: JoinError) -> WaError {
+    if ended.is_panic() {
         std::panic::resume_unwind(ended.into_panic());
     }
-    Poll::Ready(())
+    WaError::shut_down()
 }
 
 #[inline(never)]
@@ -185,7 +183,7 @@ impl<T: Send + 'static> Task<T> {
 }
 
 impl<T> Future for Task<T> {
-    type Output = Result<T, tokio::task::JoinError>;
+    type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(context)
@@ -199,5 +197,16 @@ impl<T> Drop for Task<T> {
             CANCELLED.fetch_add(1, Ordering::Relaxed);
             self.0.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_its_callers() {
+        let ended = tokio::spawn(run::<()>(async { panic!("a bug") })).await.unwrap_err();
+        assert_eq!(ended.into_panic().downcast_ref(), Some(&"a bug"));
     }
 }

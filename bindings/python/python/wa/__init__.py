@@ -18,6 +18,9 @@
 
 Everything that waits is a coroutine of the running event loop, and cancelling it ends the work. Errors are
 :class:`WaError`; their classes say what to do (:mod:`wa.errors`).
+
+Descriptions name variants as Rust does: ``PairingQr`` is ``Event.PAIRING_QR``, and the error ``Unavailable`` is
+``wa.errors.UnavailableError``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """How values of the library print, compare and hash. The generated classes show no fields, and all of them when they are
-told to: also those that link a phone."""
+told to: also secrets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ._native import wa as native
 
-# What links a phone to an account, or opens a file, is not for logs. Most of it is a `Secret` by its type.
+# What links a phone to an account, lets into a group, or opens a file, is not for logs. Most of it is a `Secret` by its type.
 OTHER_SECRETS = {"PasskeySignature": {"credential_id", "assertion"}}
 
 

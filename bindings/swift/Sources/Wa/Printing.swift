@@ -30,6 +30,20 @@ extension PairingUpdate: CustomStringConvertible, CustomDebugStringConvertible {
     public var debugDescription: String { "PairingUpdate.\(self)" }
 }
 
+/// Prints its case and fields. What lets somebody into a group prints as dots.
+extension Content: CustomStringConvertible, CustomDebugStringConvertible {
+    public var description: String {
+        switch self {
+        case .phoneNumberRequest: return "phoneNumberRequest"
+        case .phoneNumberShared: return "phoneNumberShared"
+        case .empty: return "empty"
+        default: return printed(self, without: ["groupInvite": "code"])
+        }
+    }
+
+    public var debugDescription: String { "Content.\(self)" }
+}
+
 /// What lets somebody into a group prints as dots.
 extension GroupInvitation: CustomStringConvertible, CustomDebugStringConvertible {
     public var description: String { "GroupInvitation(code: ..., expires: \(expires))" }

@@ -37,7 +37,7 @@ struct Processes {
         forwardLogs()
         let server = try await TestServer.start()
         let phone = try server.phone(name: "anna")
-        try await withClient(.memory(), ClientOptions(testServer: server)) { client in
+        try await withClient(.memory(), ClientOptions(alias: "front desk", testServer: server)) { client in
             for await event in client.events() {
                 if case .pairingQr(let text, _) = event { try await phone.scan(qr: text) }
                 if case .connected = event { break }
@@ -52,11 +52,17 @@ struct Processes {
         forwardLogs(level: .trace) { _ in }
         for _ in 0..<3 {
             let client = try await Client.connect(store: .memory(), options: ClientOptions(testServer: server))
+            let (begun, tell) = AsyncStream.makeStream(of: String.self)
             Task {
-                for await _ in client.events() {}
+                for await _ in client.events() { tell.yield("loop") }
             }
             let heard = try await Client.connect(store: .memory(), options: ClientOptions(testServer: server))
-            kept.append(try heard.listen { _ in })
+            kept.append(try heard.listen { _ in tell.yield("listener") })
+            var atWork: Set<String> = []
+            for await one in begun {
+                atWork.insert(one)
+                if atWork.count == 2 { break }
+            }
         }
         print("done")
     }

@@ -77,6 +77,38 @@ final class AccountTests: TestServerCase {
         }
     }
 
+    func testAnAccountIsLinkedByPasskey() async throws {
+        let anna = try server.phone(name: "anna")
+        try await withManager(manager()) { manager in
+            let account = try await manager.create()
+            let ticket = try await account.pair(request: PairRequest())
+            let device = try await soon {
+                var (asked, device): (TestPasskeyLink?, String) = (nil, "")
+                for await update in ticket {
+                    switch update {
+                    case .qr(let text, _) where asked == nil:
+                        asked = try anna.askPasskey(qr: text)
+                    case .passkeyChallenge(let options):
+                        let signed = try anna.signWithPasskey(options: options)
+                        try await ticket.respondPasskey(credentialId: signed.credentialId, assertion: signed.assertion)
+                    case .passkeyConfirm(let code, isAsked: true):
+                        let onPhone = try await asked?.code()
+                        XCTAssertEqual(onPhone, code)
+                        try await ticket.confirmPasskey(isSame: true)
+                        device = try await asked?.confirm() ?? ""
+                    case .linked:
+                        return device
+                    default:
+                        break
+                    }
+                }
+                throw StreamEnded()
+            }
+            try await soon { try await account.reached(status: .ready) }
+            XCTAssertEqual(anna.linkedDevices(), [device])
+        }
+    }
+
     func testAnAccountIsStartedAnewAndUnlinked() async throws {
         let (anna, bob) = (try server.phone(name: "anna"), try server.phone(name: "bob"))
         try await withManager(manager()) { manager in

@@ -73,25 +73,34 @@ final class CallTests: TestServerCase {
     func testQueuedMessagesAreTakenBack() async throws {
         let (client, bob) = (try await link("anna"), try server.phone(name: "bob"))
         try await client.disconnect()
-        let first = try await client.enqueue(chat: bob.address(), message: .text("one"))
         let options = SendOptions(id: try client.newMessageId())
-        let second = try await client.enqueue(chat: bob.address(), message: .text("two"), options: options)
-        XCTAssertEqual(second, options.id)
-        for id in [first, second] {
+        let first = try await client.enqueue(chat: bob.address(), message: .text("one"), options: options)
+        XCTAssertEqual(first, options.id)
+        let second = try await client.enqueue(chat: bob.address(), message: .text("two"))
+        let third = try await client.enqueue(chat: bob.address(), message: .text("three"))
+        for id in [first, second, third] {
             let state = try await client.sentState(id: id)
             guard case .queued = state else { return XCTFail("\(String(describing: state))") }
         }
-        let cancellation = try await client.cancelSend(id: first)
+        let cancellation = try await client.cancelSend(id: second)
         XCTAssertEqual(cancellation, .cancelled)
+        let state = try await client.sentState(id: second)
+        guard case .failed("cancelled", _) = state else { return XCTFail("\(String(describing: state))") }
+        let unknown = try await client.cancelSend(id: client.newMessageId())
+        XCTAssertEqual(unknown, .notFound)
         try await client.reconnect()
-        let received = try await bob.nextMessage()
-        XCTAssertEqual(received.id, second)
-        XCTAssertEqual(received.text, "two")
-        let late = try await client.cancelSend(id: second)
-        XCTAssertEqual(late, .tooLate)
-        try await client.send(.text("three"), to: bob.address())
+        for (id, text) in [(first, "one"), (third, "three")] {
+            let received = try await bob.nextMessage()
+            XCTAssertEqual(received.id, id)
+            XCTAssertEqual(received.text, text)
+        }
+        for id in [first, third] {
+            let late = try await client.cancelSend(id: id)
+            XCTAssertEqual(late, .tooLate)
+        }
+        try await client.send(.text("four"), to: bob.address())
         let next = try await bob.nextMessage()
-        XCTAssertEqual(next.text, "three")
+        XCTAssertEqual(next.text, "four")
     }
 
     func testMembersOfAGroup() async throws {

@@ -4,25 +4,40 @@ import XCTest
 
 /// How chats stand, who is known, and what an account shows of itself.
 final class ChatTests: TestServerCase {
+    /// What one device of an account does there, another has, too.
     func testContactsAndChats() async throws {
-        let client = try await link("anna")
+        let (client, other) = (try await link("anna"), try await link("anna"))
         let (bob, carla) = (try server.phone(name: "bob").address(), try server.phone(name: "carla").address())
+        /// Looks anew with each change of what the devices share that the other one hears of.
+        func isSoThere(_ holds: @escaping @Sendable () async throws -> Bool) async throws {
+            try await soon {
+                if try await holds() { return }
+                for await case .state in other.events() {
+                    if try await holds() { return }
+                }
+                throw StreamEnded()
+            }
+        }
 
+        func areKnown(_ expected: Set<Contact>, line: UInt = #line) async throws {
+            let here = try await client.contacts()
+            XCTAssertEqual(Set(here), expected, line: line)
+            try await isSoThere { try await Set(other.contacts()) == expected }
+        }
         let contact = Contact(address: bob, fullName: "Bob B.", firstName: "Bob", username: "bob.b")
         try await client.putContact(contact: contact)
-        let contacts = try await client.contacts()
-        XCTAssertEqual(contacts, [contact])
-        let found = try await client.contact(address: bob)
+        try await areKnown([contact])
+        let found = try await other.contact(address: bob)
         XCTAssertEqual(found, contact)
         let renamed = Contact(address: bob, fullName: "Robert B.", firstName: "Bob", username: "bob.b")
         try await client.putContact(contact: renamed)
-        let after = try await client.contacts()
-        XCTAssertEqual(after, [renamed])
-        try await client.putContact(contact: Contact(address: carla, fullName: "Carla"))
-        let both = try await client.contacts()
-        XCTAssertEqual(Set(both.map(\.fullName)), ["Robert B.", "Carla"])
+        try await areKnown([renamed])
+        let second = Contact(address: carla, fullName: "Carla")
+        try await client.putContact(contact: second)
+        try await areKnown([renamed, second])
         try await client.removeContact(address: carla)
-        let removed = try await client.contact(address: carla)
+        try await areKnown([renamed])
+        let removed = try await other.contact(address: carla)
         XCTAssertNil(removed)
 
         let tomorrow = Date(timeIntervalSince1970: (Date().timeIntervalSince1970 + 86400).rounded())
@@ -35,6 +50,7 @@ final class ChatTests: TestServerCase {
                 isMarkedUnread: isMarkedUnread, isLocked: isLocked)
             let here = try await client.chatSettings(chat: bob)
             XCTAssertEqual(here, expected, line: line)
+            try await isSoThere { try await other.chatSettings(chat: bob) == expected }
         }
         try await isSo()
         try await client.archiveChat(chat: bob, isArchived: true)
@@ -56,16 +72,20 @@ final class ChatTests: TestServerCase {
         try await client.lockChat(chat: bob, isLocked: false)
         try await isSo()
 
+        func areStarred(_ expected: [String], line: UInt = #line) async throws {
+            let here = try await client.starred()
+            XCTAssertEqual(here.map(\.id), expected, line: line)
+            try await isSoThere { try await other.starred().map(\.id) == expected }
+        }
         let anna = try server.phone(name: "anna")
         try await server.phone(name: "bob").sendText(to: anna.address(), text: "hello")
         let received = try await nextMessage(client)
         try await client.star(message: received.key, isStarred: true)
+        try await areStarred([received.id])
         let starred = try await client.starred()
-        XCTAssertEqual(starred.map(\.id), [received.id])
         XCTAssertEqual(starred.map(\.fromMe), [false])
         try await client.star(message: starred[0], isStarred: false)
-        let left = try await client.starred()
-        XCTAssertEqual(left, [])
+        try await areStarred([])
     }
 
     func testFavoritesAndHiddenStatuses() async throws {

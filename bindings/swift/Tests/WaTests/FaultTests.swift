@@ -6,7 +6,7 @@ import XCTest
 final class FaultTests: TestServerCase {
     /// Each is told as what it is, and what can be mended is.
     func testFaults() async throws {
-        let (client, other) = (try await link("anna"), try await link("bob"))
+        let client = try await link("anna")
         let (server, anna, bob) = (server!, try server.phone(name: "anna"), try server.phone(name: "bob"))
         let device = anna.linkedDevices()[0]
 
@@ -28,6 +28,8 @@ final class FaultTests: TestServerCase {
         let again = try await nextMessage(client)
         XCTAssertEqual(again.id, garbled)
         XCTAssertEqual(again.text, "garbled")
+
+        try await messagesComeTwiceOrLate(client, anna, bob)
 
         // Sent once, and acknowledged when it is connected anew.
         try server.dropAcks(device: device, count: 1)
@@ -51,6 +53,7 @@ final class FaultTests: TestServerCase {
         XCTAssertEqual(login.last?.nextStep, .wait)
 
         // The phone still has the file.
+        let other = try await link("bob")
         let content = Data(repeating: 1, count: 3000)
         try await other.send(.image(file: other.upload(content, kind: .image)), to: anna.address())
         let received = try await nextMessage(client)
@@ -77,6 +80,21 @@ final class FaultTests: TestServerCase {
         XCTAssertEqual(early.code, "banned")
         XCTAssertEqual(early.until, banned?.until)
         XCTAssertNotNil(early.retryAfter)
+    }
+
+    private func messagesComeTwiceOrLate(_ client: Client, _ anna: TestPhone, _ bob: TestPhone) async throws {
+        let device = anna.linkedDevices()[0]
+        func come(_ texts: [String], as expected: [String], line: UInt = #line) async throws {
+            for text in texts { try await bob.sendText(to: anna.address(), text: text) }
+            for text in expected {
+                let received = try await nextMessage(client)
+                XCTAssertEqual(received.text, text, line: line)
+            }
+        }
+        try server.duplicateNext(device: device, count: 1)
+        try await come(["twice", "once"], as: ["twice", "once"])
+        try server.reorderNext(device: device, count: 1)
+        try await come(["one", "two"], as: ["two", "one"])
     }
 
     func testFaultsAreEnded() async throws {
@@ -110,22 +128,6 @@ final class FaultTests: TestServerCase {
             let code = try await client.pairWithCode(phoneNumber: number)
             XCTAssertEqual(code.filter { $0.isLetter || $0.isNumber }.count, 8)
         }
-    }
-
-    func testMessagesComeTwiceOrLate() async throws {
-        let (client, anna, bob) = (try await link("anna"), try server.phone(name: "anna"), try server.phone(name: "bob"))
-        let device = anna.linkedDevices()[0]
-        func come(_ texts: [String], as expected: [String], line: UInt = #line) async throws {
-            for text in texts { try await bob.sendText(to: anna.address(), text: text) }
-            for text in expected {
-                let received = try await nextMessage(client)
-                XCTAssertEqual(received.text, text, line: line)
-            }
-        }
-        try server.duplicateNext(device: device, count: 1)
-        try await come(["twice", "once"], as: ["twice", "once"])
-        try server.reorderNext(device: device, count: 1)
-        try await come(["one", "two"], as: ["two", "one"])
     }
 
     func testMediaHostsFail() async throws {

@@ -27,6 +27,10 @@ final class PrintingTests: XCTestCase {
         }
         let invitation = GroupInvitation(code: secret, expires: at)
         XCTAssertEqual("\([invitation])", "[GroupInvitation(code: ..., expires: 1970-01-01 00:00:00 +0000)]")
+        let invite = Content.groupInvite(group: "1@g.us", code: secret, name: "Crew", expires: nil, caption: nil)
+        let shown = #"groupInvite(group: "1@g.us", code: ..., name: "Crew", expires: nil, caption: nil)"#
+        XCTAssertEqual("\(invite)", shown)
+        XCTAssertEqual("\([invite])", "[Content.\(shown)]")
         let signature = PasskeySignature(credentialId: Data([7]), assertion: secret)
         var dumped = ""
         dump(signature, to: &dumped)
@@ -41,6 +45,11 @@ final class PrintingTests: XCTestCase {
         XCTAssertEqual("\(Event.passkeyFailed(code: "a", reason: "b"))", #"passkeyFailed(code: "a", reason: "b")"#)
         XCTAssertEqual(
             "\(Event.reuploaded(chat: "a", id: "b", place: "p"))", #"reuploaded(chat: "a", id: "b", place: ...)"#)
+        XCTAssertEqual("\(Content.empty)", "empty")
+        let bare: [Content] = [.phoneNumberRequest, .phoneNumberShared]
+        XCTAssertEqual("\(bare)", "[Content.phoneNumberRequest, Content.phoneNumberShared]")
+        XCTAssertEqual("\(Content.text(text: "a", link: nil))", #"text(text: "a", link: nil)"#)
+        XCTAssertEqual("\(Content.memberLabel(label: "a"))", #"memberLabel(label: "a")"#)
         XCTAssertEqual("\(PairingUpdate.accepted)", "accepted")
         XCTAssertEqual(
             "\(PairingUpdate.codeRefused(code: "rate", retryAfter: nil))", #"codeRefused(code: "rate", retryAfter: nil)"#)

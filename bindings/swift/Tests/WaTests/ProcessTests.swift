@@ -22,7 +22,7 @@ final class ProcessTests: XCTestCase {
     func testLogsAreOnStandardError() throws {
         let ended = try run("logs")
         XCTAssertEqual(ended.code, 0)
-        let line = #"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ info wa_core\S*: \S"#
+        let line = #"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ info wa_core\S*: \[front desk\] \S"#
         XCTAssertNotNil(ended.text.range(of: line, options: .regularExpression), ended.text)
     }
     #endif

@@ -205,7 +205,7 @@ async fn group() {
     };
     let wrong = dora.accept_group_invite(to.clone(), "x".to_owned(), expires, received.sender.clone()).await;
     assert!(matches!(wrong, Err(WaError::Refused { .. })), "{wrong:?}");
-    let joined = dora.accept_group_invite(to, code, expires, received.sender).await.unwrap();
+    let joined = dora.accept_group_invite(to, code.0, expires, received.sender).await.unwrap();
     assert_eq!(joined, JoinOutcome { group, is_waiting: false });
 }
 

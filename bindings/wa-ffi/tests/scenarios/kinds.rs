@@ -308,7 +308,7 @@ fn by_themselves(known: &Known) -> Vec<Case> {
             let Content::GroupInvite { group, code, name, expires, .. } = &received.content else {
                 return false;
             };
-            (group.as_str(), code.as_str(), name.as_str()) == ("5@g.us", "CODE", "Crew")
+            (group.as_str(), code.0.as_str(), name.as_str()) == ("5@g.us", "CODE", "Crew")
                 && *expires == Some(time(1_900_000_000))
         }),
         (

@@ -50,10 +50,15 @@ async fn shutdown_ends_everything() {
         }
     });
     qr(&client).await;
+    let mut login = Box::pin(client.ready());
+    assert!(is_pending(login.as_mut()).await);
     tokio::task::spawn_blocking(|| shutdown(Duration::from_secs(5))).await.unwrap();
     patiently(waits).await.unwrap();
-    let closed = client.ready().await.unwrap_err();
-    assert!(matches!(&closed, WaError::Closed { code, .. } if code == "shutdown"), "{closed:?}");
+    // Who waits already, and who comes later.
+    for ended in [patiently(login).await, client.ready().await] {
+        let closed = ended.unwrap_err();
+        assert!(matches!(&closed, WaError::Closed { code, .. } if code == "shutdown"), "{closed:?}");
+    }
     assert_eq!(runtime_usage().tasks, 0);
 }
 
@@ -143,6 +148,15 @@ fn sockets() -> usize {
     named.filter(|name| name.to_string_lossy().starts_with("socket:")).count()
 }
 
+async fn sockets_return_to(before: usize) {
+    patiently(async {
+        while sockets() > before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
 /// What a process has open and holds.
 #[derive(Debug, Clone, Copy)]
 struct Footprint {
@@ -223,12 +237,7 @@ async fn created_and_dropped_10000_times() {
     let before = Footprint::take();
     assert!(cycle(10_000).await > idle, "nobody had a socket");
     Footprint::returns_to(before).await;
-    patiently(async {
-        while sockets() > idle {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    sockets_return_to(idle).await;
 }
 
 /// Begins a call, and says whether it waits now.
@@ -241,7 +250,7 @@ async fn cancelled_10000_times() {
     if let Some(done) = process("cancelled_10000_times") {
         return passed(&done);
     }
-    let server = TestServer::start().await.unwrap();
+    let server = TestServer::start_on_sockets().await.unwrap();
     let (client, bob) = (link(&server, "anna").await, phone(&server, "bob"));
     let unlinked = Client::connect(Store::memory(), on(&server)).await.unwrap();
     // So many wait for what never comes: a login, and a message. As many beside them wait for the service, which may have
@@ -265,10 +274,12 @@ async fn cancelled_10000_times() {
     };
     cancel(1000).await;
     let cancelled = runtime_usage().cancelled_calls;
-    let before = Footprint::take();
+    let (before, open) = (Footprint::take(), sockets());
+    assert!(open > 0);
     cancel(10_000).await;
     assert!(runtime_usage().cancelled_calls >= cancelled + 10_000);
     Footprint::returns_to(before).await;
+    sockets_return_to(open).await;
     client.send(bob.address(), text("still here"), None).await.unwrap();
     assert_eq!(Arc::clone(&bob).next_message().await.unwrap().text.as_deref(), Some("still here"));
 }

@@ -20,25 +20,28 @@ import org.junit.jupiter.api.Test
 class ChatsTest {
     @Test
     fun contactsAndChats() = onTestServer {
-        val client = link("anna")
-        val (bob, carla) = phone("bob").address() to phone("carla").address()
+        // Two devices of one account.
+        val (client, other) = link("anna") to link("anna")
+        val (bob, carla) = phone("bob").lid() to phone("carla").lid()
 
+        suspend fun areKept(vararg expected: Contact) = until { other.contacts().toSet() == expected.toSet() }
         val contact = Contact(address = bob, fullName = "Bob B.", firstName = "Bob", username = "bob.b")
         client.putContact(contact)
-        assertEquals(listOf(contact), client.contacts())
-        assertEquals(contact, client.contact(bob))
+        areKept(contact)
         val renamed = contact.copy(fullName = "Robert B.")
         client.putContact(renamed)
-        assertEquals(listOf(renamed), client.contacts())
-        val other = Contact(address = carla, fullName = "Carla")
-        client.putContact(other)
-        assertEquals(setOf(renamed, other), client.contacts().toSet())
+        areKept(renamed)
+        val another = Contact(address = carla, fullName = "Carla")
+        client.putContact(another)
+        areKept(renamed, another)
+        for (device in listOf(client, other)) assertEquals(renamed, device.contact(bob))
         client.removeContact(carla)
-        assertNull(client.contact(carla))
+        areKept(renamed)
+        for (device in listOf(client, other)) assertNull(device.contact(carla))
 
         val tomorrow = Instant.now().truncatedTo(ChronoUnit.SECONDS) + Duration.ofDays(1)
 
-        suspend fun isSo(expected: ChatSettings) = assertEquals(expected, client.chatSettings(bob))
+        suspend fun isSo(expected: ChatSettings) = until { other.chatSettings(bob) == expected }
         val plain = ChatSettings(isArchived = false, isPinned = false, isMuted = false, mutedUntil = null, isMarkedUnread = false, isLocked = false)
         isSo(plain)
         client.archiveChat(bob, true)
@@ -59,14 +62,14 @@ class ChatsTest {
         isSo(plain.copy(isLocked = true))
         client.lockChat(bob, false)
         isSo(plain)
+        assertEquals(plain, client.chatSettings(bob))
 
         phone("bob").sendText(phone("anna").address(), "hello")
         val received = nextMessage(client)
         client.star(received.key, true)
-        val starred = client.starred().single()
-        assertEquals(received.id to false, starred.id to starred.fromMe)
-        client.star(starred, false)
-        assertEquals(listOf(), client.starred())
+        until { other.starred().map { it.id to it.fromMe } == listOf(received.id to false) }
+        client.star(client.starred().single(), false)
+        until { other.starred().isEmpty() }
     }
 
     @Test

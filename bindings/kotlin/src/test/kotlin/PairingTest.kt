@@ -53,18 +53,21 @@ class PairingTest {
     }
 
     @Test
-    fun whatLinksADeviceIsNotPrinted() {
+    fun whatIsSecretIsNotPrinted() {
         val (secret, soon, at) = Triple("SECRET", Duration.ofSeconds(20), Instant.EPOCH)
         val shown = mapOf(
             Event.PairingQr(secret, soon) to "PairingQr(text=..., expiresIn=PT20S)",
             Event.PairingCode(secret, soon) to "PairingCode(code=..., expiresIn=PT20S)",
             Event.PasskeyChallenge(secret) to "PasskeyChallenge(options=...)",
             Event.PasskeyCode(secret, true) to "PasskeyCode(code=..., isAsked=true)",
+            Event.Reuploaded("chat", "ID", secret) to "Reuploaded(chat=chat, id=ID, place=...)",
             PairingUpdate.Qr(secret, at) to "Qr(text=..., expiresAt=1970-01-01T00:00:00Z)",
             PairingUpdate.Code(secret, at) to "Code(code=..., expiresAt=1970-01-01T00:00:00Z)",
             PairingUpdate.PasskeyChallenge(secret) to "PasskeyChallenge(options=...)",
             PairingUpdate.PasskeyConfirm(secret, true) to "PasskeyConfirm(code=..., isAsked=true)",
             GroupInvitation(secret, at) to "GroupInvitation(code=..., expires=1970-01-01T00:00:00Z)",
+            Content.GroupInvite("group", secret, "Crew", at, null) to
+                "GroupInvite(group=group, code=..., name=Crew, expires=1970-01-01T00:00:00Z, caption=null)",
             PasskeySignature(secret.encodeToByteArray(), secret) to "PasskeySignature(credentialId=..., assertion=...)",
         )
         shown.forEach { (told, text) -> assertEquals(text, "$told") }

@@ -115,18 +115,21 @@ class PeopleTest {
     fun queuedMessagesAreTakenBack() = onTestServer {
         val (client, bob) = link("anna") to phone("bob")
         client.disconnect()
-        val first = client.enqueue(bob.address(), Message.text("one"))
         val options = SendOptions(id = client.newMessageId())
-        val second = client.enqueue(bob.address(), Message.text("two"), options)
-        assertEquals(options.id, second)
-        for (id in listOf(first, second)) assertEquals<SendState?>(SendState.Queued, client.sentState(id))
-        assertEquals(Cancellation.CANCELLED, client.cancelSend(first))
+        val first = client.enqueue(bob.address(), Message.text("one"), options)
+        assertEquals(options.id, first)
+        val (second, third) = listOf("two", "three").map { client.enqueue(bob.address(), Message.text(it)) }
+        for (id in listOf(first, second, third)) assertEquals<SendState?>(SendState.Queued, client.sentState(id))
+        assertEquals(Cancellation.CANCELLED, client.cancelSend(second))
+        assertEquals("cancelled", assertIs<SendState.Failed>(client.sentState(second)).code)
+        assertEquals(Cancellation.NOT_FOUND, client.cancelSend(client.newMessageId()))
         client.reconnect()
-        val received = bob.nextMessage()
-        assertEquals(second to "two", received.id to received.text)
-        assertEquals(Cancellation.TOO_LATE, client.cancelSend(second))
-        client.send(bob.address(), Message.text("three"))
-        assertEquals("three", bob.nextMessage().text)
+        val received = List(2) { bob.nextMessage() }
+        assertEquals(listOf(first, third), received.map { it.id })
+        assertEquals(listOf<String?>("one", "three"), received.map { it.text })
+        for (id in listOf(first, third)) assertEquals(Cancellation.TOO_LATE, client.cancelSend(id))
+        client.send(bob.address(), Message.text("four"))
+        assertEquals("four", bob.nextMessage().text)
     }
 
     @Test
