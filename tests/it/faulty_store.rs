@@ -1,8 +1,9 @@
 //! A store that fails on demand.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::oneshot;
 use wa_store::{
     Account, AccountReader, AppStateChange, AppStateEntry, AppStateReader, Changes, ChatKey, ChatKeyReader,
     DeviceList, DeviceListReader, Group, GroupReader, HeldReader, IdentityReader, InboxEntry, InboxReader,
@@ -32,17 +33,31 @@ pub struct FaultyStore {
     /// So many reads of the inbox still succeed.
     readable: AtomicU64,
     hook: Option<Arc<dyn CommitHook>>,
+    /// Who holds the next read of the shared state.
+    hold: Mutex<Option<Hold>>,
+}
+
+#[derive(Debug)]
+struct Hold {
+    is_held: oneshot::Sender<()>,
+    release: oneshot::Receiver<()>,
 }
 
 impl FaultyStore {
     /// A store on top of this one; it works until told otherwise.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, is_full: AtomicBool::new(false), readable: AtomicU64::new(u64::MAX), hook: None }
+        Self {
+            inner,
+            is_full: AtomicBool::new(false),
+            readable: AtomicU64::new(u64::MAX),
+            hook: None,
+            hold: Mutex::default(),
+        }
     }
 
     /// A store on top of this one, whose commits the hook sees.
     pub fn with_hook(inner: Arc<dyn Store>, hook: Arc<dyn CommitHook>) -> Self {
-        Self { inner, is_full: AtomicBool::new(false), readable: AtomicU64::new(u64::MAX), hook: Some(hook) }
+        Self { hook: Some(hook), ..Self::new(inner) }
     }
 
     /// Whether commits fail.
@@ -53,6 +68,23 @@ impl FaultyStore {
     /// The inbox can be read so often from now on, and then not any more.
     pub fn set_readable(&self, times: u64) {
         self.readable.store(times, Ordering::SeqCst);
+    }
+
+    /// The next read of what is said under an index, or of what waits to be uploaded, has its answer and gives it only
+    /// when the sender is gone; the receiver tells that it waits.
+    pub fn hold_app_state(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let (is_held, held) = oneshot::channel();
+        let (sender, release) = oneshot::channel();
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(Hold { is_held, release });
+        (held, sender)
+    }
+
+    async fn wait_released(&self) {
+        let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Hold { is_held, release }) = hold {
+            let _ = is_held.send(());
+            let _ = release.await;
+        }
     }
 
     fn read(&self) -> Result<(), StoreError> {
@@ -258,7 +290,12 @@ impl AppStateReader for FaultyStore {
     }
 
     fn app_state_by_index(&self, indexes: &[Vec<u8>]) -> StoreFuture<'_, Vec<Vec<AppStateEntry>>> {
-        self.inner.app_state_by_index(indexes)
+        let indexes = indexes.to_vec();
+        Box::pin(async move {
+            let entries = self.inner.app_state_by_index(&indexes).await;
+            self.wait_released().await;
+            entries
+        })
     }
 
     fn app_state_page(
@@ -271,6 +308,10 @@ impl AppStateReader for FaultyStore {
     }
 
     fn app_state_changes(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<AppStateChange>> {
-        self.inner.app_state_changes(after, limit)
+        Box::pin(async move {
+            let changes = self.inner.app_state_changes(after, limit).await;
+            self.wait_released().await;
+            changes
+        })
     }
 }

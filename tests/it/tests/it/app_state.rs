@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use wa_core::Event;
 use wa_core::app_state::action::{Action, ChatAction, ContactAction, SettingAction};
 use wa_core::app_state::{AppStateError, Collection};
@@ -418,4 +419,43 @@ async fn a_crash_between_the_servers_word_and_the_store_writes_nothing_twice() {
     heard(&mut alice).await;
     assert_eq!(phone.app_state_version(Collection::RegularLow), 1);
     assert!(inner.app_state_changes(0, 10).await.unwrap().is_empty());
+}
+
+/// Tells of each commit that says that a change was uploaded.
+#[derive(Debug, Default)]
+struct Uploaded(Notify);
+
+impl CommitHook for Uploaded {
+    fn before(&self, _changes: &Changes) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn after(&self, changes: &Changes) {
+        if changes.iter().any(|change| matches!(change, Change::DeleteAppStateChange { .. })) {
+            self.0.notify_one();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_uploaded_while_it_is_read_is_read() {
+    let (server, phone) = scene().await;
+    let uploaded = Arc::new(Uploaded::default());
+    let hook: Arc<dyn CommitHook> = Arc::clone(&uploaded) as _;
+    let store = Arc::new(FaultyStore::with_hook(Arc::new(MemoryStore::new()), hook));
+    let mut alice = Companion::link_with(&server, &phone, Arc::clone(&store) as _).await;
+    phone.set_app_state(&[contact(1)]);
+    heard(&mut alice).await;
+    alice.client.chats().pin(&chat()).await.unwrap();
+    uploaded.0.notified().await;
+    alice.client.disconnect().await;
+    alice.client.chats().unpin(&chat()).await.unwrap();
+    let (held, release) = store.hold_app_state();
+    let client = alice.client.clone();
+    let reading = tokio::spawn(async move { client.app_state().get(&["pin_v1", &chat().to_string()]).await });
+    held.await.unwrap();
+    alice.client.reconnect().await.unwrap();
+    uploaded.0.notified().await;
+    drop(release);
+    assert_eq!(reading.await.unwrap().unwrap(), Some(pin(false)));
 }
