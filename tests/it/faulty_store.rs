@@ -39,6 +39,7 @@ pub struct FaultyStore {
 
 #[derive(Debug)]
 struct Hold {
+    after: usize,
     is_held: oneshot::Sender<()>,
     release: oneshot::Receiver<()>,
 }
@@ -70,18 +71,28 @@ impl FaultyStore {
         self.readable.store(times, Ordering::SeqCst);
     }
 
-    /// The next read of what is said under an index, or of what waits to be uploaded, has its answer and gives it only
-    /// when the sender is gone; the receiver tells that it waits.
-    pub fn hold_app_state(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+    /// The read after so many others of what is said under an index, page by page, or of what waits to be uploaded has its
+    /// answer and gives it only when the sender is gone; the receiver tells that it waits.
+    pub fn hold_app_state(&self, after: usize) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
         let (is_held, held) = oneshot::channel();
         let (sender, release) = oneshot::channel();
-        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(Hold { is_held, release });
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(Hold { after, is_held, release });
         (held, sender)
     }
 
     async fn wait_released(&self) {
-        let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Hold { is_held, release }) = hold {
+        let hold = {
+            let mut hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *hold {
+                Some(Hold { after: 0, .. }) => hold.take(),
+                Some(hold) => {
+                    hold.after -= 1;
+                    None
+                }
+                None => None,
+            }
+        };
+        if let Some(Hold { is_held, release, .. }) = hold {
             let _ = is_held.send(());
             let _ = release.await;
         }
@@ -304,7 +315,12 @@ impl AppStateReader for FaultyStore {
         after: Option<&AppStateEntry>,
         limit: usize,
     ) -> StoreFuture<'_, Vec<AppStateEntry>> {
-        self.inner.app_state_page(prefix, after, limit)
+        let (prefix, after) = (prefix.to_vec(), after.cloned());
+        Box::pin(async move {
+            let page = self.inner.app_state_page(&prefix, after.as_ref(), limit).await;
+            self.wait_released().await;
+            page
+        })
     }
 
     fn app_state_changes(&self, after: u64, limit: usize) -> StoreFuture<'_, Vec<AppStateChange>> {

@@ -124,10 +124,23 @@ impl AppState<'_> {
 
     /// What is said under the given elements about a chat, by either of its addresses; the latest word counts.
     pub(super) async fn about(&self, name: &str, addresses: &[Jid]) -> Result<Option<Action>, CallError> {
-        let indexes: Vec<Vec<u8>> =
-            addresses.iter().map(|address| index_of(&[name, &address.to_string()])).collect();
-        let said = self.read(&indexes).await?.into_iter().flatten();
-        Ok(said.max_by_key(Said::time).map(|said| said.action()))
+        Ok(self.about_each(&[name], addresses).await?.pop().flatten())
+    }
+
+    /// The same under each of these names, all at one moment: some are written together.
+    pub(super) async fn about_each(
+        &self,
+        names: &[&str],
+        addresses: &[Jid],
+    ) -> Result<Vec<Option<Action>>, CallError> {
+        let mut indexes = Vec::with_capacity(names.len() * addresses.len());
+        for name in names {
+            indexes.extend(addresses.iter().map(|address| index_of(&[name, &address.to_string()])));
+        }
+        let said = self.read(&indexes).await?;
+        let latest =
+            |said: &[Option<Said>]| said.iter().flatten().max_by_key(|said| said.time()).map(Said::action);
+        Ok(said.chunks(addresses.len()).map(latest).collect())
     }
 
     /// Under which of its addresses a chat is written about: the one that is in use.

@@ -110,8 +110,9 @@ impl Chats<'_> {
     pub async fn settings(&self, chat: &Jid) -> Result<ChatSettings, CallError> {
         let addresses = self.state.addresses(chat).await?;
         let mut settings = ChatSettings::default();
-        for name in ["archive", "pin_v1", "mute", "markChatAsRead", "lock"] {
-            match self.state.about(name, &addresses).await? {
+        let names = ["archive", "pin_v1", "mute", "markChatAsRead", "lock"];
+        for said in self.state.about_each(&names, &addresses).await? {
+            match said {
                 Some(Action::Chat(ChatAction::Archive { archived, .. })) => settings.is_archived = archived,
                 Some(Action::Chat(ChatAction::Pin { pinned, .. })) => settings.is_pinned = pinned,
                 Some(Action::Chat(ChatAction::Mute { muted: true, until, .. })) => {

@@ -1,5 +1,7 @@
 //! The account's address book, as all its devices have it. Protocol: app state, "Action semantics".
 
+use std::collections::HashSet;
+
 use wa_types::Jid;
 
 use super::Client;
@@ -143,14 +145,18 @@ impl Contacts<'_> {
         Ok(page.iter().filter_map(|said| Contact::of(said.action())).collect())
     }
 
-    /// All contacts, by address.
+    /// All contacts, by address: those with a phone number first. Who is there by number and by LID is there once.
     ///
     /// # Errors
     /// [`CallError::Store`].
     pub async fn all(&self) -> Result<Vec<Contact>, CallError> {
-        let mut all = self.state.all("contact").await?;
-        all.extend(self.state.all("lid_contact").await?);
-        Ok(all.into_iter().filter_map(Contact::of).collect())
+        // In this order: who is given a number meanwhile is in both, not in neither.
+        let by_lid = self.state.all("lid_contact").await?.into_iter().filter_map(Contact::of);
+        let by_number = self.state.all("contact").await?.into_iter().filter_map(Contact::of);
+        let mut all: Vec<Contact> = by_number.collect();
+        let numbered: HashSet<Jid> = all.iter().filter_map(|contact| contact.lid.clone()).collect();
+        all.extend(by_lid.filter(|contact| !numbered.contains(&contact.jid)));
+        Ok(all)
     }
 
     /// Adds a contact, or changes the one of this address.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use wa_core::Event;
-use wa_core::app_state::action::{Action, ChatAction, ContactAction, SettingAction};
+use wa_core::app_state::action::{Action, ChatAction, ContactAction, MessageRange, SettingAction};
 use wa_core::app_state::{AppStateError, Collection};
 use wa_core::client::Mute;
 use wa_core::event::{AppStateEvent, ChangeOrigin, StateChanged};
@@ -450,7 +450,7 @@ async fn what_is_uploaded_while_it_is_read_is_read() {
     uploaded.0.notified().await;
     alice.client.disconnect().await;
     alice.client.chats().unpin(&chat()).await.unwrap();
-    let (held, release) = store.hold_app_state();
+    let (held, release) = store.hold_app_state(0);
     let client = alice.client.clone();
     let reading = tokio::spawn(async move { client.app_state().get(&["pin_v1", &chat().to_string()]).await });
     held.await.unwrap();
@@ -458,4 +458,61 @@ async fn what_is_uploaded_while_it_is_read_is_read() {
     uploaded.0.notified().await;
     drop(release);
     assert_eq!(reading.await.unwrap().unwrap(), Some(pin(false)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_together_is_read_together() {
+    let (server, phone) = scene().await;
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let mut alice = Companion::link_with(&server, &phone, Arc::clone(&store) as _).await;
+    phone.set_app_state(&[contact(1)]);
+    heard(&mut alice).await;
+    // Not connected: nobody else reads.
+    alice.client.disconnect().await;
+    alice.client.chats().pin(&chat()).await.unwrap();
+    let (held, release) = store.hold_app_state(0);
+    let client = alice.client.clone();
+    let reading = tokio::spawn(async move { client.chats().settings(&chat()).await });
+    held.await.unwrap();
+    alice.client.chats().archive(&chat(), MessageRange::default()).await.unwrap();
+    drop(release);
+    let read = reading.await.unwrap().unwrap();
+    assert!(read.is_pinned != read.is_archived, "{read:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contact_that_gets_a_number_while_all_are_read_is_among_them() {
+    let (server, phone) = scene().await;
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let mut alice = Companion::link_with(&server, &phone, Arc::clone(&store) as _).await;
+    let (lid, full_name) = (Jid::lid("98765000001"), Some("Bob".to_owned()));
+    let (first_name, username) = (None, None);
+    let by_lid = Action::Contact(ContactAction::LidContact {
+        lid: lid.clone(),
+        full_name: full_name.clone(),
+        first_name,
+        username,
+    });
+    phone.set_app_state(std::slice::from_ref(&by_lid));
+    heard(&mut alice).await;
+    // The first list was read whole.
+    let (held, release) = store.hold_app_state(1);
+    let client = alice.client.clone();
+    let reading = tokio::spawn(async move { client.contacts().all().await });
+    held.await.unwrap();
+    phone.set_app_state(&[Action::Contact(ContactAction::Contact {
+        pn: chat(),
+        full_name,
+        first_name: None,
+        lid: Some(lid),
+        on_phone: None,
+        pn_too: None,
+        username: None,
+    })]);
+    heard(&mut alice).await;
+    phone.remove_app_state(&[by_lid]);
+    heard(&mut alice).await;
+    drop(release);
+    let all: Vec<Jid> = reading.await.unwrap().unwrap().into_iter().map(|contact| contact.jid).collect();
+    assert_eq!(all, [chat()]);
 }
