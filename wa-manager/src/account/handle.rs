@@ -191,7 +191,11 @@ impl Account {
         let (reply, answer) = oneshot::channel();
         let call: GateCall = Box::new(move |gate| {
             Box::pin(async move {
-                let _gone = reply.send(call(gate).await);
+                let done = call(gate).await;
+                let answer: Box<dyn FnOnce() + Send> = Box::new(|| {
+                    let _gone = reply.send(done);
+                });
+                answer
             })
         });
         if self.entry.commands.send(Command::Gate(call)).await.is_err() {

@@ -104,6 +104,8 @@ struct Lane {
     read: u64,
     /// The last one that is known of.
     latest: u64,
+    /// There is something new behind what is being read: it is read again.
+    is_stale: bool,
     /// How often the first of `events` was tried, and when that began.
     tries: u32,
     since: Duration,
@@ -187,6 +189,7 @@ impl Lanes {
             events: VecDeque::new(),
             read: before,
             latest: before,
+            is_stale: false,
             tries: 0,
             since: now,
         });
@@ -235,9 +238,10 @@ impl Lanes {
     pub(super) fn replay(&mut self, now: Duration) {
         match self.lanes.get_mut(&Key::Replay) {
             // From the beginning, once those that are held are done with.
-            Some(lane) => (lane.read, lane.latest) = (0, u64::MAX),
+            Some(lane) => (lane.read, lane.latest, lane.is_stale) = (0, u64::MAX, true),
             None => {
-                let lane = Lane { events: VecDeque::new(), read: 0, latest: u64::MAX, tries: 0, since: now };
+                let events = VecDeque::new();
+                let lane = Lane { events, read: 0, latest: u64::MAX, is_stale: false, tries: 0, since: now };
                 self.lanes.insert(Key::Replay, lane);
                 self.enqueue(Key::Replay, now);
             }
@@ -259,7 +263,10 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(&key) else { return Poll::Wait(Some(now)) };
         self.under_way += 1;
         Poll::Work(match lane.events.front() {
-            None => Work::Read { key, after: lane.read, up_to: lane.latest },
+            None => {
+                lane.is_stale = false;
+                Work::Read { key, after: lane.read, up_to: lane.latest }
+            }
             Some(event) => {
                 if lane.tries == 0 {
                     lane.since = now;
@@ -279,6 +286,11 @@ impl Lanes {
             self.enqueue(key.clone(), now + READ_AGAIN);
             return;
         };
+        if mem::take(&mut lane.is_stale) {
+            self.end_of_one();
+            self.enqueue(key.clone(), now);
+            return;
+        }
         if *key == Key::Replay && events.is_empty() {
             lane.latest = lane.read;
         }
@@ -329,7 +341,7 @@ impl Lanes {
                         // The others are read again when their turn comes.
                         self.held -= lane.events.len() - 1;
                         lane.events.truncate(1);
-                        lane.read = event.seq;
+                        lane.read = lane.read.min(event.seq);
                         self.enqueue(key.clone(), now + wait);
                         return Some(Settled { event, fate: Fate::Waits, turn });
                     }

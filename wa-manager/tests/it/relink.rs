@@ -1,8 +1,11 @@
 //! An account that is linked again: to the same number, or to another one.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use wa_manager::event::EventKind;
+use wa_manager::media::{MediaFuture, MediaHome, MediaKey, MediaStore, StoredMedia};
 use wa_manager::sending::Actor;
 use wa_manager::store::{ManagerStore, MemoryManagerStore};
 use wa_manager::trust::TrustLevel;
@@ -53,6 +56,53 @@ async fn another_number_begins_anew() {
     let changed = events.iter().rev().find(|event| event.kind == EventKind::TrustChanged).unwrap();
     assert_eq!((changed.data["from"].as_u64(), changed.data["to"].as_u64()), (Some(0), Some(1)));
     assert_eq!(changed.data["cause"], "another_number");
+}
+
+/// Says when files are to be forgotten, and takes its time.
+#[derive(Debug, Default)]
+struct Slow {
+    is_asked: Notify,
+    goes_on: Notify,
+}
+
+impl MediaStore for Slow {
+    fn put<'a>(&'a self, _key: &'a MediaKey, _path: &'a Path) -> MediaFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn get<'a>(&'a self, _key: &'a MediaKey) -> MediaFuture<'a, Option<StoredMedia>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn delete_all<'a>(&'a self, _home: &'a MediaHome) -> MediaFuture<'a, ()> {
+        Box::pin(async {
+            self.is_asked.notify_one();
+            self.goes_on.notified().await;
+            Ok(())
+        })
+    }
+}
+
+/// Nobody sees the new number with what the one before was trusted.
+#[tokio::test]
+async fn another_number_is_shown_with_its_own_limits() {
+    let (server, directory) = (TestServer::start().await, tempfile::TempDir::new().unwrap());
+    let files = Arc::new(Slow::default());
+    let store = Arc::new(MemoryManagerStore::new());
+    let builder = builder_on(store, &server, &directory).media_store(Arc::clone(&files) as _);
+    let scene = Scene { server, directory, manager: builder.build().await.unwrap() };
+    let anna = used_and_logged_out(&scene).await;
+    let linking = link_to(&scene, &anna, "clara");
+    let seen = async {
+        files.is_asked.notified().await;
+        let shown = anna.snapshot();
+        files.goes_on.notify_one();
+        shown
+    };
+    let (shown, ()) = tokio::join!(soon("the files to be forgotten", seen), linking);
+    assert_eq!(shown.phone_number.as_deref(), Some(scene.phone("clara").pn().user()));
+    assert_eq!(shown.trust.trust_level, 1);
+    stands(&anna, AccountStatus::Ready).await;
 }
 
 #[tokio::test]

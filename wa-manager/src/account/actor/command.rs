@@ -22,9 +22,12 @@ use crate::trust::Admission;
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
 
-/// Something that is done with an account's limits, in its task.
-pub(crate) type GateCall =
-    Box<dyn for<'g> FnOnce(&'g mut Gate) -> Pin<Box<dyn Future<Output = ()> + Send + 'g>> + Send>;
+/// Something that is done with an account's limits, in its task. What it gives answers whoever asked, once the account
+/// shows what was done.
+pub(crate) type GateCall = Box<
+    dyn for<'g> FnOnce(&'g mut Gate) -> Pin<Box<dyn Future<Output = Box<dyn FnOnce() + Send>> + Send + 'g>>
+        + Send,
+>;
 
 /// What an account is told to do.
 pub(crate) enum Command {

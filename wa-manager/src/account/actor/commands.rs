@@ -102,8 +102,9 @@ impl Actor {
                 let _gone = reply.send(self.preview(&to).await);
             }
             Command::Gate(call) => {
-                call(&mut self.gate).await;
+                let answer = call(&mut self.gate).await;
                 self.after_gate();
+                answer();
                 self.empty_outbox().await?;
             }
             Command::Update(patch, reply) => {

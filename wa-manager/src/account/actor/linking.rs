@@ -449,7 +449,11 @@ impl Actor {
         for change in put_away.into_iter().flatten() {
             changes.push(change);
         }
-        self.write(changes).await?;
+        if is_another {
+            self.write_with_limits(changes).await?;
+        } else {
+            self.write(changes).await?;
+        }
         let is_told = |step: &Step| {
             matches!(step, Step::Accepted(_) | Step::Unconfirmed | Step::Linked(_) | Step::Done(_))
         };
@@ -465,7 +469,6 @@ impl Actor {
         if is_another {
             self.answer_delayed();
             self.remove_media().await;
-            persist!(self, self.gate.reread());
         }
         Ok(())
     }

@@ -537,20 +537,37 @@ impl Actor {
         Ok(())
     }
 
+    /// The same for what changes the stored limits, too: the account is shown with those that hold from now on.
+    async fn write_with_limits(&mut self, changes: Changes) -> Result<(), Lost> {
+        while let Err(error) = self.put(changes.clone()).await {
+            self.wait_for_store(error).await?;
+        }
+        persist!(self, self.gate.reread());
+        self.shared.hub.notify();
+        Ok(())
+    }
+
     /// Writes once, and tells it.
     async fn commit(&mut self, changes: Changes) -> Result<(), ManagerStoreError> {
-        let row = changes.account(&self.record.id).cloned();
-        let events = self.shared.store.commit(changes).await?;
-        if let Some(row) = row {
-            let seq = events.last().map_or(self.record.seq, |event| event.account_seq);
-            self.record = AccountRecord { seq, ..row };
-            self.publish();
-        } else if let Some(event) = events.last() {
-            self.record.seq = event.account_seq;
+        if self.put(changes).await? {
             self.publish();
         }
         self.shared.hub.notify();
         Ok(())
+    }
+
+    /// Writes once. Whether the account is another than it is shown.
+    async fn put(&mut self, changes: Changes) -> Result<bool, ManagerStoreError> {
+        let row = changes.account(&self.record.id).cloned();
+        let events = self.shared.store.commit(changes).await?;
+        let is_another = row.is_some() || !events.is_empty();
+        if let Some(row) = row {
+            self.record = AccountRecord { seq: self.record.seq, ..row };
+        }
+        if let Some(event) = events.last() {
+            self.record.seq = event.account_seq;
+        }
+        Ok(is_another)
     }
 
     /// Shows the account as it is.

@@ -258,12 +258,11 @@ impl Actor {
         for change in put_away {
             changes.push(change);
         }
-        self.write(changes).await?;
+        self.write_with_limits(changes).await?;
         if is_another {
             self.answer_delayed();
             self.remove_media().await;
         }
-        persist!(self, self.gate.reread());
         self.heed_row().await?;
         Ok(Ok(()))
     }

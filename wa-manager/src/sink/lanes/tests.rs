@@ -278,6 +278,28 @@ fn dead_letters_are_read_until_there_are_none() {
     assert_eq!(lanes.lanes.len(), 0);
 }
 
+#[test]
+fn letters_that_are_marked_while_another_is_tried_again_or_read_are_read() {
+    let mut lanes = lanes(false);
+    let read = || Poll::Work(Work::Read { key: Key::Replay, after: 0, up_to: u64::MAX });
+    lanes.replay(SECOND);
+    assert_eq!(lanes.poll(SECOND), read());
+    lanes.fill(&Key::Replay, Some((vec![event(7, 1)], 7)), SECOND);
+    assert_eq!(next(&mut lanes, SECOND), (Key::Replay, 7, 1));
+    lanes.replay(SECOND);
+    lanes.settle(&Key::Replay, failed(), SECOND, WALL, EXACT);
+    let Poll::Wait(Some(due)) = lanes.poll(SECOND) else { panic!("it is not tried again") };
+    assert_eq!(next(&mut lanes, due), (Key::Replay, 7, 2));
+    lanes.settle(&Key::Replay, Outcome::Taken, due, WALL, EXACT);
+    assert_eq!(lanes.poll(due), read());
+    // Nothing was there when this read began, and only then something was marked.
+    lanes.replay(due);
+    lanes.fill(&Key::Replay, Some((vec![], 0)), due);
+    assert_eq!(lanes.poll(due), read());
+    lanes.fill(&Key::Replay, Some((vec![event(5, 1)], 5)), due);
+    assert_eq!(next(&mut lanes, due), (Key::Replay, 5, 1));
+}
+
 /// What an endpoint answers, by chance.
 fn answer() -> impl Strategy<Value = u8> {
     prop_oneof![6 => Just(0u8), 3 => Just(1), 1 => Just(2)]
