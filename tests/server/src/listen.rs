@@ -1,8 +1,9 @@
-//! Real sockets: HTTP, plain or TLS, with the WebSocket and the admin calls on one port.
+//! Real sockets: HTTP, plain or TLS, with the WebSocket on a port, and the admin calls for who wants them.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +25,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use wa_core::noise::TrustRoot;
 
+use crate::connection;
 use crate::hub::Hub;
 use crate::socket::{Reader, Writer};
-use crate::{admin, connection};
 
 /// Where a server listens.
 #[derive(Debug, Clone)]
@@ -34,8 +35,8 @@ use crate::{admin, connection};
 pub struct Endpoint {
     /// The address of the WebSocket: `ws://…/ws/chat` or `wss://…/ws/chat`.
     pub url: String,
-    /// The address of the admin calls, without a path.
-    pub admin_url: String,
+    /// The address of the admin calls, without a path; `None` where there are none.
+    pub admin_url: Option<String>,
     /// What clients must trust.
     pub root: TrustRoot,
     /// The TLS certificate, self-signed for `localhost` and the address; `None` without TLS.
@@ -44,8 +45,18 @@ pub struct Endpoint {
     pub address: SocketAddr,
 }
 
+/// Answers the admin calls: of the hub, by method, path, query and body. Programs that have none of them have none of its code.
+pub(crate) type Admin = for<'a> fn(&'a Arc<Hub>, &'a Method, &'a str, &'a str, &'a [u8]) -> AdminFuture<'a>;
+pub(crate) type AdminFuture<'a> =
+    Pin<Box<dyn Future<Output = Option<(StatusCode, serde_json::Value)>> + Send + 'a>>;
+
 /// Binds and serves until the server is shut down.
-pub(crate) async fn listen(hub: Arc<Hub>, address: &str, tls: bool) -> io::Result<Endpoint> {
+pub(crate) async fn listen(
+    hub: Arc<Hub>,
+    address: &str,
+    tls: bool,
+    admin: Option<Admin>,
+) -> io::Result<Endpoint> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let (acceptor, certificate) = if tls {
@@ -57,16 +68,21 @@ pub(crate) async fn listen(hub: Arc<Hub>, address: &str, tls: bool) -> io::Resul
     let (ws, http) = if tls { ("wss", "https") } else { ("ws", "http") };
     let endpoint = Endpoint {
         url: format!("{ws}://{address}/ws/chat"),
-        admin_url: format!("{http}://{address}"),
+        admin_url: admin.map(|_| format!("{http}://{address}")),
         root: hub.authority.trust_root(),
         tls_certificate: certificate,
         address,
     };
-    tokio::spawn(accept_all(hub, listener, acceptor));
+    tokio::spawn(accept_all(hub, listener, acceptor, admin));
     Ok(endpoint)
 }
 
-async fn accept_all(hub: Arc<Hub>, listener: TcpListener, acceptor: Option<TlsAcceptor>) {
+async fn accept_all(
+    hub: Arc<Hub>,
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    admin: Option<Admin>,
+) {
     loop {
         let stream = tokio::select! {
             () = hub.shutdown.cancelled() => return,
@@ -84,9 +100,9 @@ async fn accept_all(hub: Arc<Hub>, listener: TcpListener, acceptor: Option<TlsAc
         let (hub, acceptor) = (Arc::clone(&hub), acceptor.clone());
         tokio::spawn(async move {
             match acceptor {
-                None => serve_http(hub, stream).await,
+                None => serve_http(hub, stream, admin).await,
                 Some(acceptor) => match acceptor.accept(stream).await {
-                    Ok(stream) => serve_http(hub, stream).await,
+                    Ok(stream) => serve_http(hub, stream, admin).await,
                     Err(error) => tracing::debug!(%error, "no TLS"),
                 },
             }
@@ -94,11 +110,15 @@ async fn accept_all(hub: Arc<Hub>, listener: TcpListener, acceptor: Option<TlsAc
     }
 }
 
-async fn serve_http(hub: Arc<Hub>, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+async fn serve_http(
+    hub: Arc<Hub>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    admin: Option<Admin>,
+) {
     let shutdown = hub.shutdown.clone();
     let service = service_fn(move |request| {
         let hub = Arc::clone(&hub);
-        async move { Ok::<_, Infallible>(answer(hub, request).await) }
+        async move { Ok::<_, Infallible>(answer(hub, request, admin).await) }
     });
     let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::select! {
@@ -111,7 +131,7 @@ async fn serve_http(hub: Arc<Hub>, stream: impl AsyncRead + AsyncWrite + Send + 
 
 type Answer = Response<Full<Bytes>>;
 
-async fn answer(hub: Arc<Hub>, mut request: Request<Incoming>) -> Answer {
+async fn answer(hub: Arc<Hub>, mut request: Request<Incoming>, admin: Option<Admin>) -> Answer {
     let path = request.uri().path().to_owned();
     match (request.method(), path.as_str()) {
         (&Method::GET, "/ws/chat") => upgrade(hub, &mut request),
@@ -120,12 +140,13 @@ async fn answer(hub: Arc<Hub>, mut request: Request<Incoming>) -> Answer {
             text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
         }
         (_, path) if path.starts_with("/admin/") => {
+            let Some(admin) = admin else { return text(StatusCode::NOT_FOUND, "not found") };
             let (method, query) = (request.method().clone(), request.uri().query().map(str::to_owned));
             let Ok(body) = Limited::new(request.into_body(), MAX_BODY).collect().await else {
                 return text(StatusCode::PAYLOAD_TOO_LARGE, "body too large");
             };
             let query = query.unwrap_or_default();
-            match admin::answer(&hub, &method, path, &query, &body.to_bytes()).await {
+            match admin(&hub, &method, path, &query, &body.to_bytes()).await {
                 Some((status, body)) => json(status, body),
                 None => text(StatusCode::NOT_FOUND, "not found"),
             }

@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
     let server = TestServer::with(options.config).await;
-    let endpoint = match server.listen(&options.listen, options.tls).await {
+    let endpoint = match server.listen_with_admin(&options.listen, options.tls).await {
         Ok(endpoint) => endpoint,
         Err(error) => {
             report(&format!("cannot listen on {}: {error}", options.listen));
@@ -97,7 +97,7 @@ fn describe(endpoint: &Endpoint, media: &MediaEndpoint, as_json: bool) -> String
     let lines = format!(
         "url       {}\nroot key  {root}\nadmin     {}\nmedia     {}",
         endpoint.url,
-        endpoint.admin_url,
+        endpoint.admin_url.as_deref().unwrap_or_default(),
         media.hosts.join(" ")
     );
     certificate.map_or_else(|| lines.clone(), |certificate| format!("{lines}\n{}", certificate.trim_end()))

@@ -15,6 +15,7 @@ use wa_proto::e2e::Message;
 use wa_types::{Jid, PublicKey};
 
 use crate::account::DeviceKey;
+use crate::admin;
 use crate::config::Config;
 use crate::faults::{Chaos, FaultPlan, Faults, Scope};
 use crate::group::GroupMode;
@@ -69,12 +70,20 @@ impl TestServer {
         self.trust_root().public_key
     }
 
-    /// Listens on real sockets: WebSocket on `/ws/chat`, the admin calls on the same port. May be called several times.
+    /// Listens on real sockets: WebSocket on `/ws/chat`. May be called several times.
     ///
     /// # Errors
     /// When the address cannot be bound.
     pub async fn listen(&self, address: impl AsRef<str>, tls: bool) -> io::Result<Endpoint> {
-        listen(Arc::clone(&self.hub), address.as_ref(), tls).await
+        listen(Arc::clone(&self.hub), address.as_ref(), tls, None).await
+    }
+
+    /// The same with the admin calls on the same port, for tests in another process: whoever reaches it rules the server.
+    ///
+    /// # Errors
+    /// As [`Self::listen`].
+    pub async fn listen_with_admin(&self, address: impl AsRef<str>, tls: bool) -> io::Result<Endpoint> {
+        listen(Arc::clone(&self.hub), address.as_ref(), tls, Some(admin::answer)).await
     }
 
     /// The media hosts.

@@ -65,9 +65,20 @@ use wa_types::Jid;
 
 use crate::account::DeviceKey;
 use crate::hub::Hub;
+use crate::listen::AdminFuture;
 
 /// The answer to an admin call; `None` when there is no such call.
-pub(crate) async fn answer(
+pub(crate) fn answer<'a>(
+    hub: &'a Arc<Hub>,
+    method: &'a Method,
+    path: &'a str,
+    query: &'a str,
+    body: &'a [u8],
+) -> AdminFuture<'a> {
+    Box::pin(call(hub, method, path, query, body))
+}
+
+async fn call(
     hub: &Arc<Hub>,
     method: &Method,
     path: &str,

@@ -40,7 +40,7 @@ async fn linked(server: &TestServer, endpoint: &Endpoint) -> (Companion, Wire) {
 #[tokio::test]
 async fn faults_are_set_and_ended_from_another_process() {
     let server = TestServer::start().await;
-    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let endpoint = server.listen_with_admin("127.0.0.1:0", false).await.expect("listens");
     let (mut companion, mut wire) = linked(&server, &endpoint).await;
     let (alice, bob) = (server.phone("alice"), server.phone("bob"));
     let device = companion.jid().to_string();
@@ -86,7 +86,7 @@ async fn faults_are_set_and_ended_from_another_process() {
 #[tokio::test]
 async fn chaos_is_begun_read_and_ended_from_another_process() {
     let server = TestServer::start().await;
-    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let endpoint = server.listen_with_admin("127.0.0.1:0", false).await.expect("listens");
     let (_companion, mut wire) = linked(&server, &endpoint).await;
     let (alice, bob) = (server.phone("alice"), server.phone("bob"));
     assert_eq!(call(&endpoint, "GET", "/admin/chaos", &Value::Null).await.1, Value::Null);
@@ -111,7 +111,7 @@ async fn chaos_is_begun_read_and_ended_from_another_process() {
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_with_its_cause() {
     let server = TestServer::start().await;
-    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let endpoint = server.listen_with_admin("127.0.0.1:0", false).await.expect("listens");
     let nobody = "19999999999@s.whatsapp.net";
     let alice = server.phone("alice").pn().to_string();
     let cases = [
@@ -142,7 +142,7 @@ async fn what_makes_no_sense_is_refused_with_its_cause() {
 #[tokio::test]
 async fn every_fault_has_a_name() {
     let server = TestServer::start().await;
-    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let endpoint = server.listen_with_admin("127.0.0.1:0", false).await.expect("listens");
     let acts = [
         json!("drop"),
         json!({ "after": 2 }),

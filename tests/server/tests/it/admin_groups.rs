@@ -18,7 +18,7 @@ async fn addressing(wire: &mut Wire, group: &Jid) -> String {
 #[tokio::test]
 async fn the_addressing_of_groups_is_set_from_another_process() {
     let server = TestServer::start().await;
-    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let endpoint = server.listen_with_admin("127.0.0.1:0", false).await.expect("listens");
     let (_alices, mut alice) = linked(&server, "alice").await;
     let bob = server.phone("bob");
 

@@ -23,7 +23,7 @@ fn builder(server: &TestServer) -> ClientBuilder {
 #[tokio::test]
 async fn a_code_is_typed_over_http() {
     let server = TestServer::start().await;
-    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let endpoint = server.listen_with_admin("127.0.0.1:0", false).await.expect("listens");
     let (_, phone) = call(&endpoint, "POST", "/admin/mock-phone", &json!({ "phone": "Ada" })).await;
     let number = phone["number"].as_str().expect("a number");
     let enter = async |code: &str| {
@@ -77,7 +77,7 @@ impl PasskeyAuthenticator for Remote {
 #[tokio::test]
 async fn a_passkey_is_wanted_and_given_over_http() {
     let server = TestServer::start().await;
-    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let endpoint = server.listen_with_admin("127.0.0.1:0", false).await.expect("listens");
     let remote = Arc::new(Remote(endpoint.clone()));
     let (client, mut events) =
         builder(&server).passkey_authenticator(remote).connect().await.expect("starts");

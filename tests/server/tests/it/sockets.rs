@@ -90,7 +90,7 @@ pub(crate) fn post(path: &str, body: &str) -> String {
 async fn a_companion_pairs_over_sockets_by_the_admin_call() {
     for tls in [false, true] {
         let server = TestServer::start().await;
-        let endpoint = server.listen("127.0.0.1:0", tls).await.expect("listens");
+        let endpoint = server.listen_with_admin("127.0.0.1:0", tls).await.expect("listens");
         let mut names = Vec::new();
         for _ in 0..2 {
             let mut companion = Companion::named("Ada Test");
@@ -125,7 +125,7 @@ async fn a_companion_pairs_over_sockets_by_the_admin_call() {
 #[tokio::test]
 async fn http_calls_that_make_no_sense_are_refused() {
     let server = TestServer::start().await;
-    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let endpoint = server.listen_with_admin("127.0.0.1:0", false).await.expect("listens");
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
     let unknown = Companion::new().qr("2@nobody");
     let cases = [
@@ -141,6 +141,11 @@ async fn http_calls_that_make_no_sense_are_refused() {
         let answer = http(&endpoint, request).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {answer}");
     }
+    // Where nobody asked for the admin calls, there are none.
+    let endpoint = server.listen("127.0.0.1:0", false).await.expect("listens");
+    let answer = http(&endpoint, post("/admin/mock-phone/scan-qr", &unknown)).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert_eq!(endpoint.admin_url, None);
 }
 
 #[tokio::test]

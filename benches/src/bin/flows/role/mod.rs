@@ -46,7 +46,7 @@ pub(crate) fn server() -> Fallible<()> {
     let runtime = Runtime::new()?;
     let config = Config { journal: 0, ref_lists: 10, ..Config::default() };
     let server = runtime.block_on(TestServer::with(config));
-    let endpoint = runtime.block_on(server.listen("127.0.0.1:0", false))?;
+    let endpoint = runtime.block_on(server.listen_with_admin("127.0.0.1:0", false))?;
     let root = hex::encode(endpoint.root.public_key.as_bytes());
     let media = runtime.block_on(server.media().listen("127.0.0.1"))?;
     let certificate = hex::encode(&media.tls_certificate);

@@ -20,7 +20,7 @@ pub(crate) fn server(file: &str) -> Fallible<()> {
     let _guard = runtime.enter();
     let config = Config { journal: 0, ref_lists: 10, ..Config::default() };
     let server = runtime.block_on(TestServer::with(config));
-    let endpoint = runtime.block_on(server.listen("127.0.0.1:0", false))?;
+    let endpoint = runtime.block_on(server.listen_with_admin("127.0.0.1:0", false))?;
     let media = runtime.block_on(server.media().listen("127.0.0.1"))?;
     let description = json!({
         "url": endpoint.url,
