@@ -60,6 +60,10 @@ async fn run(account: Account, mut events: EventStream) -> Outcome<()> {
         let event = events.next().await?;
         let field = |name: &str| event.data.get(name).and_then(|value| value.as_str());
         let (Some(chat), Some(text)) = (field("chat"), field("text")) else { continue };
+        // In a broadcast list or a channel, an answer would be a post of our own.
+        if !matches!(field("chatKind"), Some("direct" | "group")) {
+            continue;
+        }
         if event.data.get("fromMe").and_then(|value| value.as_bool()) == Some(false) {
             let answer = Message::text(format!("you said: {text}"));
             // The event's id as a key: an event that comes again is answered once.

@@ -12,6 +12,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use wa_core::event::ChatKind;
 use wa_core::stanza::receipt::ReceiptKind;
 use wa_core::store::MemoryStore;
 use wa_core::{Client, Event, Events, Message, MessageReceived};
@@ -125,7 +126,12 @@ async fn live() -> Result<()> {
             Event::Connected => println!("Connected. Write to this account from another one."),
             Event::Message(message) => {
                 show("This device", &message);
-                if let (false, Some(text)) = (message.from_me, message.message.as_text()) {
+                // Not to the status feed: that would be a post of our own.
+                let is_chat = matches!(message.kind(), ChatKind::Direct | ChatKind::Group);
+                if is_chat
+                    && !message.from_me
+                    && let Some(text) = message.message.as_text()
+                {
                     client.mark_read(&[&message]).await?;
                     client.send(&message.chat, Message::text(text)).await?;
                 }

@@ -266,7 +266,8 @@ pub enum ChatKind {
     Direct,
     /// A group.
     Group,
-    /// The status feed: it is gone after a day, and is answered in a direct chat.
+    /// The status feed: it is gone after a day, and is answered in a direct chat. What is sent to the feed itself is a post of
+    /// the account's own.
     Status,
     /// A broadcast list of our own account.
     BroadcastList,
