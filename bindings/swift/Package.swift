@@ -22,6 +22,6 @@ let package = Package(
         .executableTarget(name: "Border", dependencies: ["Wa"], path: "Benches/Border"),
         // What concerns a whole process runs in one of its own.
         .executableTarget(name: "Processes", dependencies: ["Wa"], path: "Tests/Processes"),
-        .testTarget(name: "WaTests", dependencies: ["Wa", "Processes"]),
+        .testTarget(name: "WaTests", dependencies: ["Wa", "EchoBot", "Processes"]),
     ]
 )

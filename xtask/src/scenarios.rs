@@ -49,7 +49,7 @@ const SUITES: [Suite; 4] = [
         name: camel,
         keyword: "fun ",
         mark: "@Test",
-        skips: &["@Disabled", "Assumptions"],
+        skips: &["@Disabled", "@Enabled", "Assumptions"],
     },
     Suite {
         language: "Swift",

@@ -26,11 +26,17 @@ suspend fun echo(client: Client) {
 
 suspend fun answer(client: Client, received: MessageReceived) {
     val text = received.text
-    if (text == null || received.fromMe) return
+    // An answer in the status feed, a list or a channel would be a post of our own.
+    if (text == null || received.fromMe || received.chatKind !in listOf(ChatKind.DIRECT, ChatKind.GROUP)) return
     val answer = Message.text("you said: $text").replyTo(received.key, received.message)
-    // The message's id as a key: a message that comes again after a crash is answered once.
-    client.send(received.chat, answer, SendOptions(idempotencyKey = received.id))
-    client.markRead(listOf(received.key))
+    try {
+        // The message's id as a key: a message that comes again after a crash is answered once.
+        client.send(received.chat, answer, SendOptions(idempotencyKey = received.id))
+        client.markRead(listOf(received.key))
+    } catch (failure: WaException) {
+        // Such as in a group that has removed us: what comes later is answered all the same.
+        System.err.println("not answered, or not marked as read: ${failure.message()}")
+    }
 }
 
 suspend fun onTheTestServer() = TestServer.start().use { server ->

@@ -17,6 +17,9 @@ import kotlinx.coroutines.sync.withPermit
 
 private const val COUNT = 10
 
+/** In the status feed, a list or a channel an answer would be a post of our own. */
+private val ANSWERED = setOf(ChatKind.DIRECT, ChatKind.GROUP)
+
 suspend fun link(manager: ClientManager, phone: TestPhone): Account {
     val account = manager.create(AccountSpec(name = phone.name()))
     account.pair(PairRequest()).use { ticket ->
@@ -38,7 +41,7 @@ suspend fun link(manager: ClientManager, phone: TestPhone): Account {
 suspend fun answer(manager: ClientManager) {
     var answers = 0
     manager.events(after = 0u, kinds = listOf("message.received")).filterIsInstance<ManagerUpdate.Event>().first { (event) ->
-        val received = event.message
+        val received = event.message?.takeIf { !it.fromMe && it.chatKind in ANSWERED }
         if (received?.quoted != null) {
             println("${received.text}")
             answers++

@@ -10,11 +10,15 @@ fun main() = runBlocking {
             when (event) {
                 is Event.PairingQr -> bot.scan(event.text)
                 is Event.Connected -> anna.sendText(bot.address(), "ping")
-                is Event.Message -> client.send(event.message.chat, Message.text("pong"))
+                is Event.Message -> if (isAsked(event.message)) client.send(event.message.chat, Message.text("pong"))
                 else -> {}
             }
-            event is Event.Message
+            event is Event.Message && isAsked(event.message)
         }
         println("anna reads: ${anna.nextMessage().text}")
     }
 }
+
+/** By somebody else, and not in the status feed, a list or a channel: an answer to a status post would be a post of our own. */
+fun isAsked(received: MessageReceived): Boolean =
+    !received.fromMe && received.chatKind in listOf(ChatKind.DIRECT, ChatKind.GROUP)

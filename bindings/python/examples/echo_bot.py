@@ -8,9 +8,13 @@ with the name of a file it links to the real service, and keeps the account ther
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
 import wa
+
+# Not status posts, lists and channels: an answer there would be published in our name.
+ANSWERED = (wa.ChatKind.DIRECT, wa.ChatKind.GROUP)
 
 
 async def echo(client: wa.Client) -> None:
@@ -21,15 +25,25 @@ async def echo(client: wa.Client) -> None:
                 print("show this as a QR code, and scan it:", text)
             case wa.Event.CONNECTED():
                 print("connected")
-            case wa.Event.MESSAGE(message=message) if message.text and not message.from_me:
-                answer = wa.Message.text(f"you said: {message.text}")
-                # The message's id as a key: a message that comes again after a crash is answered once.
-                options = wa.SendOptions(idempotency_key=message.id)
-                await client.send(message.chat, answer.reply_to(message.key, message.message), options)
-                await client.mark_read([message.key])
+            case wa.Event.MESSAGE(message=message) if message.chat_kind in ANSWERED and not message.from_me:
+                await answer(client, message)
             case wa.Event.CLOSED(reason=reason) | wa.Event.LOGGED_OUT(reason=reason):
                 print("the connection ended:", reason.detail)
                 return
+
+
+async def answer(client: wa.Client, message: wa.MessageReceived) -> None:
+    if not message.text:
+        return
+    text = wa.Message.text(f"you said: {message.text}").reply_to(message.key, message.message)
+    # The message's id as a key: a message that comes again after a crash is answered once.
+    options = wa.SendOptions(idempotency_key=message.id)
+    try:
+        await client.send(message.chat, text, options)
+        await client.mark_read([message.key])
+    except wa.WaError as error:
+        # What comes later is answered all the same.
+        print("an answer failed:", error, file=sys.stderr)
 
 
 async def on_the_test_server() -> None:
@@ -44,10 +58,11 @@ async def on_the_test_server() -> None:
         bot = asyncio.create_task(echo(client))
         for text in ("hello", "is anybody there?"):
             await anna.send_text(phone.address(), text)
-            answer = await anna.next_message()
-            print(f"anna: {text}\nbot: {answer.text}")
+            answered = await anna.next_message()
+            print(f"anna: {text}\nbot: {answered.text}")
         bot.cancel()
-        await asyncio.wait([bot])
+        with contextlib.suppress(asyncio.CancelledError):  # A bot that failed says here why.
+            await bot
 
 
 async def live(path: str) -> None:

@@ -1,6 +1,9 @@
 import asyncio
 import wa
 
+# Not status posts, lists and channels: an answer there would be published in our name.
+ANSWERED = (wa.ChatKind.DIRECT, wa.ChatKind.GROUP)
+
 
 async def main() -> None:
     server = await wa.TestServer.start()  # Without it: the real service, and your phone scans.
@@ -12,7 +15,7 @@ async def main() -> None:
                     await bot.scan(code)
                 case wa.Event.CONNECTED():
                     await anna.send_text(bot.address(), "ping")
-                case wa.Event.MESSAGE(message=message) if not message.from_me:
+                case wa.Event.MESSAGE(message=message) if message.chat_kind in ANSWERED and not message.from_me:
                     await client.send(message.chat, wa.Message.text("pong"))
                     print("anna reads:", (await anna.next_message()).text)
                     break

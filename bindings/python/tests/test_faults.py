@@ -90,9 +90,9 @@ async def test_faults(server: wa.TestServer, linked: tuple[wa.Client, str]) -> N
     # A ban: until then nothing is tried, whoever asks.
     server.ban(device, 101, timedelta(hours=1))
     assert server.disconnect(device)
-    reason = (await next_of(client, wa.Event.DISCONNECTED)).reason
-    while reason.code != "banned":
-        reason = (await next_of(client, wa.Event.DISCONNECTED)).reason
+    async with timeout(PATIENCE):
+        while (reason := (await next_of(client, wa.Event.DISCONNECTED)).reason).code != "banned":
+            pass
     assert reason.next_step == wa.NextStep.WAIT_UNTIL and reason.until is not None
     with pytest.raises(wa.errors.RestrictedError) as banned:
         await client.reconnect()

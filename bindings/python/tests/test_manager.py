@@ -65,6 +65,31 @@ async def test_a_ticket_is_called_off(server: wa.TestServer, tmp_path: Path) -> 
             await account.reached(wa.AccountStatus.IDLE)
 
 
+async def test_an_attempt_goes_on_without_its_ticket_until_it_is_called_off(
+    server: wa.TestServer, tmp_path: Path
+) -> None:
+    async with wa.open_manager(tmp_path, test_server=server) as manager:
+        account = await manager.create()
+        ticket = await account.pair(wa.PairRequest())
+        del ticket
+        with pytest.raises(wa.errors.ConflictError) as twice:
+            await account.pair(wa.PairRequest())
+        assert twice.value.code == "already_pairing"
+        await account.cancel_pairing()
+        with pytest.raises(wa.errors.ConflictError) as none:
+            await account.cancel_pairing()
+        assert none.value.code == "not_pairing"
+        ticket = await account.pair(wa.PairRequest())
+        async with timeout(PATIENCE):
+            async for update in wa.updates(ticket):
+                match update:
+                    case wa.PairingUpdate.QR(text=text):
+                        await server.phone("anna").scan(text)
+                    case wa.PairingUpdate.LINKED():
+                        break
+            await account.reached(wa.AccountStatus.READY)
+
+
 async def test_an_account_is_linked_by_passkey(server: wa.TestServer, tmp_path: Path) -> None:
     anna = server.phone("anna")
     async with wa.open_manager(tmp_path, test_server=server) as manager:
@@ -93,14 +118,15 @@ async def test_an_account_is_linked_by_passkey(server: wa.TestServer, tmp_path: 
 async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: str) -> wa.Account:
     account = await manager.create(wa.AccountSpec(name=name))
     ticket = await account.pair(wa.PairRequest())
-    async for update in wa.updates(ticket):
-        match update:
-            case wa.PairingUpdate.QR(text=text):
-                await phone.scan(text)
-            case wa.PairingUpdate.LINKED():
-                break
-            case wa.PairingUpdate.FAILED(detail=detail):
-                raise AssertionError(detail)
+    async with timeout(PATIENCE):
+        async for update in wa.updates(ticket):
+            match update:
+                case wa.PairingUpdate.QR(text=text):
+                    await phone.scan(text)
+                case wa.PairingUpdate.LINKED():
+                    break
+                case wa.PairingUpdate.FAILED(detail=detail):
+                    raise AssertionError(detail)
     async with timeout(PATIENCE):
         await account.reached(wa.AccountStatus.READY)
     return account
@@ -229,7 +255,8 @@ async def test_manager_restart(server: wa.TestServer, tmp_path: Path) -> None:
         cursor = manager.last_event()
     async with wa.open_manager(tmp_path, test_server=server, database=database) as manager:
         assert len((await manager.restore()).started) == 1
-        await manager.account("anna").reached(wa.AccountStatus.READY)
+        async with timeout(PATIENCE):
+            await manager.account("anna").reached(wa.AccountStatus.READY)
         await server.phone("bob").send_text(server.phone("anna").address(), "still there?")
         async with timeout(PATIENCE):
             async for update in wa.manager_events(manager, after=cursor):

@@ -134,6 +134,26 @@ async def test_messages_of_many_kinds(server: wa.TestServer, link: Link) -> None
     assert got.text == "a question"
 
 
+async def test_times_beyond_the_calendar_arrive(server: wa.TestServer, link: Link) -> None:
+    client, anna, bob = await link("anna"), server.phone("anna"), server.phone("bob")
+    end = timedelta(seconds=253402300799)
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
+
+    async def write(encoded: str) -> wa.Content:
+        await bob.send(anna.address(), wa.Message.decode(bytes.fromhex(encoded)))
+        return (await next_message(client)).content
+
+    # It begins after all seconds that fit, and ends at milliseconds that were taken for seconds.
+    far = await write("da04161a0346617238ffffffffffffffff7f4080f0cc86a637")
+    assert isinstance(far, wa.Content.OCCASION) and (far.name, far.starts, far.ends) == ("Far", last, last)
+    late = await write("ea031208ffffffffffffffff7f10011a044c617465")
+    assert isinstance(late, wa.Content.SCHEDULED_CALL) and (late.title, late.at) == ("Late", last)
+    long = await write("aa04100801100118ffffffffffffffff7f2000")
+    assert isinstance(long, wa.Content.CALL_LOG) and long.duration == end
+    await bob.send_text(anna.address(), "and now")
+    assert (await next_message(client)).text == "and now"
+
+
 async def next_of_id(client: wa.Client, id: str) -> wa.MessageReceived:
     """The message of this id; those before it are passed over."""
     while (message := await next_message(client)).id != id:

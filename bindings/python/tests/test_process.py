@@ -168,23 +168,35 @@ def test_created_and_dropped_10000_times() -> None:
         + """
     async def main():
         server, over_tls = await wa.TestServer.start(), await wa.TestServer.start_on_sockets()
+        idle = sockets()
 
-        async def cycle(count):
-            open_files = 0
+        async def cycle(count, path):
+            most = 0
             for number in range(count):
-                # Some have a socket, too.
-                client = await wa.connect(wa.Store.memory(), test_server=server if number % 20 else over_tls)
+                # Some have a socket, some a file.
+                has_socket, has_file = number % 20 == 0, number % 20 == 10
+                store = wa.Store.sqlite(path) if has_file else wa.Store.memory()
+                client = await wa.connect(store, test_server=over_tls if has_socket else server)
                 # Some are dropped while they connect, some once they are connected.
                 if number % 10 == 0:
                     await next_qr(client)
-                    open_files = max(open_files, descriptors())
-            return open_files
+                    most = max(most, sockets())
+                if has_file:
+                    # A file is one client's at a time: this one ends in order.
+                    await client.shutdown()
+            return most
 
-        # What is kept once is there by then.
-        await cycle(500)
-        before, resident = footprint(), memory()
-        assert await cycle(10_000) > before[2], "no socket was seen"
-        await returns_to(before, resident)
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/account.db"
+            # What is kept once is there by then.
+            await cycle(500, path)
+            before, resident = footprint(), memory()
+            assert await cycle(10_000, path) > idle, "no socket was seen"
+            assert os.path.exists(path), "no file was seen"
+            await returns_to(before, resident)
+            async with async_timeout.timeout(60):
+                while sockets() > idle:
+                    await asyncio.sleep(0.01)
         print("done")
 
     asyncio.run(main())
@@ -315,6 +327,47 @@ def test_what_is_broken_off_leaves_nothing_behind() -> None:
         await cycle(200)
         await returns_to(before, resident)
         assert all(seen.values()), seen
+        print("done")
+
+    asyncio.run(main())
+    """
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_a_refused_argument_leaves_nothing_behind() -> None:
+    """What a call cannot take does not keep its object: who lets go of the client ends its connection."""
+    done = run(
+        FOOTPRINT
+        + """
+    async def main():
+        server = await wa.TestServer.start_on_sockets()
+        chat, naive, surrogate = server.phone("anna").address(), datetime.datetime.now(), "\\ud83d"
+        newest = wa.NewestMessage(key=wa.MessageKey(chat=chat, id="X", from_me=True), at=naive)
+        named = wa.SendOptions(idempotency_key=surrogate)
+        before = footprint()
+
+        async def refuses():
+            client = await wa.connect(wa.Store.memory(), test_server=server)
+            await next_qr(client)
+            assert descriptors() > before[2], "no socket was seen"
+            for _ in range(20):
+                # As they are, and within an option, a list and a record.
+                for call in (
+                    client.pair_with_code(surrogate),
+                    client.mute_chat(chat, naive),
+                    client.check_numbers([surrogate]),
+                    client.clear_chat(chat, newest),
+                    client.send(chat, wa.Message.text("x"), named),
+                ):
+                    try:
+                        await call
+                    except (TypeError, ValueError):
+                        continue
+                    assert False, call
+
+        await refuses()
+        await returns_to(before, memory())
         print("done")
 
     asyncio.run(main())

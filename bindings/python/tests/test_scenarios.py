@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import sha256
 from io import BytesIO
@@ -17,6 +17,8 @@ import pytest
 import wa
 from async_timeout import timeout
 from conftest import PATIENCE, Link, next_message, next_of, pair, until
+from wa._native.wa import LogRecord
+from wa.logs import _Sink
 from wa.opening import Opening
 
 
@@ -32,14 +34,15 @@ async def test_pair_by_qr(server: wa.TestServer) -> None:
 async def test_pair_by_code(server: wa.TestServer) -> None:
     phone = server.phone("anna")
     async with wa.connect(wa.Store.memory(), test_server=server) as client:
-        async for event in wa.events(client):
-            match event:
-                case wa.Event.PAIRING_QR():
-                    code = await client.pair_with_code(phone.number())
-                    assert len(code) == 9 and code[4] == "-"
-                    await phone.enter_code(code)
-                case wa.Event.CONNECTED():
-                    break
+        async with timeout(PATIENCE):
+            async for event in wa.events(client):
+                match event:
+                    case wa.Event.PAIRING_QR():
+                        code = await client.pair_with_code(phone.number())
+                        assert len(code) == 9 and code[4] == "-"
+                        await phone.enter_code(code)
+                    case wa.Event.CONNECTED():
+                        break
         assert len(phone.linked_devices()) == 1
 
 
@@ -329,17 +332,27 @@ async def test_unconfirmed_events_come_again(server: wa.TestServer, store_path: 
         for text in ("one", "two", "three"):
             await bob.send_text(anna.address(), text)
         texts = []
-        async for event in wa.events(client, confirm=False):
-            if isinstance(event, wa.Event.MESSAGE):
-                texts.append(event.message.text)
-                if event.message.text == "one":
-                    client.events().confirm(event.message.number)
-                if len(texts) == 3:
-                    break
+        async with timeout(PATIENCE):
+            async for event in wa.events(client, confirm=False):
+                if isinstance(event, wa.Event.MESSAGE):
+                    texts.append(event.message.text)
+                    if event.message.text == "one":
+                        client.events().confirm(event.message.number)
+                    if len(texts) == 3:
+                        break
         assert texts == ["one", "two", "three"]
+    # Now the loop confirms: "two", when the next one is asked for, and not "three", at which it ends.
     async with wa.connect(store_path, test_server=server) as client:
-        again = [(await next_message(client)).text for _ in range(2)]
+        again = []
+        async with timeout(PATIENCE):
+            async for event in wa.events(client):
+                if isinstance(event, wa.Event.MESSAGE):
+                    again.append(event.message.text)
+                    if len(again) == 2:
+                        break
         assert again == ["two", "three"]
+    async with wa.connect(store_path, test_server=server) as client:
+        assert (await next_message(client)).text == "three"
 
 
 async def test_a_slow_reader_holds_the_account_up(server: wa.TestServer) -> None:
@@ -525,7 +538,7 @@ async def test_a_loop_that_is_given_up_is_gone_on_with(server: wa.TestServer, li
     assert heard == texts
 
 
-async def test_a_listener_that_throws(server: wa.TestServer) -> None:
+async def test_a_listener_that_throws(server: wa.TestServer, caplog: pytest.LogCaptureFixture) -> None:
     anna, bob = server.phone("anna"), server.phone("bob")
     heard: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -549,7 +562,11 @@ async def test_a_listener_that_throws(server: wa.TestServer) -> None:
             assert await heard.get() == "four"
         failures = subscription.failures()
         reasons = ["ValueError: not this one", "SystemExit: 2", "asyncio.exceptions.CancelledError"]
-        assert [failure.reason for failure in failures] == reasons
+        assert [failure.reason.splitlines()[-1] for failure in failures] == reasons
+        # With the place, and also for who does not ask.
+        assert all("raise thrown[text]" in failure.reason for failure in failures)
+        logged = [record.exc_info for record in caplog.records if record.name == "wa"]
+        assert [told[1] for told in logged if told is not None] == list(thrown.values())
         await client.send(bob.address(), wa.Message.text("still here"))
         # What comes after it waits for who takes it.
         subscription.stop()
@@ -601,7 +618,8 @@ async def test_a_listener_is_not_awaited(link: Link, server: wa.TestServer) -> N
     await bob.send_text(server.phone("anna").address(), "hello")
     async with timeout(PATIENCE):
         assert await subscription.failed()
-    assert subscription.failures()[0].reason == "TypeError: what a listener returned is not awaited"
+    reason = subscription.failures()[0].reason
+    assert reason.splitlines()[-1] == "TypeError: what a listener returned is not awaited"
     subscription.stop()
     async with timeout(PATIENCE):
         while await subscription.failed():
@@ -620,9 +638,24 @@ async def test_logs_arrive(server: wa.TestServer, caplog: pytest.LogCaptureFixtu
     async with wa.connect(wa.Store.memory(), test_server=server, alias="front desk") as client:
         await pair(client, server.phone("anna"))
         server.disconnect_all()
-        async for event in wa.events(client):
-            if isinstance(event, wa.Event.CONNECTED):
-                break
+        await next_of(client, wa.Event.CONNECTED)
     async with timeout(PATIENCE):
         while not any(is_of_the_account(record) for record in caplog.records):
             await asyncio.sleep(0.01)
+
+
+def test_log_records_have_the_time_when_it_was_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "wa")
+    at = datetime(2030, 5, 1, 12, 0, 0, 250_999, timezone.utc)
+    said = LogRecord(level=wa.LogLevel.INFO, target="wa_core::driver", account="7", text="late", at=at, dropped=2)
+    _Sink().log(said)
+    # Others may say something meanwhile.
+    told = [record for record in caplog.records if record.created == at.timestamp()]
+    assert [record.getMessage() for record in told] == ["2 records were dropped before the next one", "[7] late"]
+    assert [(record.name, record.levelno) for record in told] == [
+        ("wa.core.driver", logging.WARNING),
+        ("wa.core.driver", logging.INFO),
+    ]
+    assert all(record.msecs == 250 for record in told)
+    # As formatters show it.
+    assert logging.Formatter("%(asctime)s").format(told[1]).endswith(",250")

@@ -243,6 +243,16 @@ impl Account {
         PairingTicket::new(self.call(|account| async move { account.pair(request).await }).await?)
     }
 
+    /// Calls the attempt to link it off, as its ticket would.
+    pub async fn cancel_pairing(&self) -> Result<(), WaError> {
+        self.call(|account| async move { account.cancel_pairing().await }).await
+    }
+
+    /// Asks for a new code to type, as its ticket would.
+    pub async fn refresh_pairing(&self) -> Result<(), WaError> {
+        self.call(|account| async move { account.refresh_pairing().await }).await
+    }
+
     /// Changes its name for people, single settings, or what the host keeps with it; what is not said stays. With a version
     /// only if it has that one, else `Conflict`.
     #[uniffi::method(default(display_name = None, settings = None, metadata = None, version = None))]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use wa_core::client::{
     AuthenticatorError, HistoryUse, HookFuture, IdentityPolicy, PairCodeOptions, PasskeyAssertion,
     PasskeyAuthenticator, version::fetch_current,
@@ -126,6 +127,8 @@ pub enum Status {
 #[derive(uniffi::Object)]
 pub struct Client {
     core: Held,
+    /// It was shut down, and is.
+    ended: CancellationToken,
     events: Arc<EventStream>,
     /// For who wants to read it.
     pub(crate) history: Option<Arc<HistoryStream>>,
@@ -211,6 +214,7 @@ impl Client {
                 events: EventStream::new(events, Arc::clone(&passkeys), Arc::clone(&core))?,
                 history: history.map(|reader| HistoryStream::new(reader, Arc::clone(&core))),
                 core,
+                ended: CancellationToken::new(),
                 passkeys,
                 is_live: options.test_server.is_none(),
             }))
@@ -389,14 +393,24 @@ impl Client {
         self.call(|core| async move { core.trust_identity(&user).await }).await
     }
 
-    /// Ends the client in order: what was received is stored, the connection is closed, the events end. Calling it again
-    /// does nothing.
+    /// Ends the client in order: what was received is stored, the connection is closed, the events end. Whoever calls it
+    /// again waits for the same end, also after a first call that was cancelled.
     pub async fn shutdown(&self) -> Result<(), WaError> {
-        let Some(core) = lock(&self.core).take() else { return Ok(()) };
-        let events = Arc::clone(&self.events);
+        let core = lock(&self.core).take();
+        if let Some(core) = core {
+            let (events, ended) = (Arc::clone(&self.events), self.ended.clone().drop_guard());
+            runtime::handle()?.spawn(async move {
+                events.flush().await;
+                core.shutdown().await;
+                drop(ended);
+            });
+        }
+        if self.ended.is_cancelled() {
+            return Ok(());
+        }
+        let ended = self.ended.clone();
         runtime::run(async move {
-            events.flush().await;
-            core.shutdown().await;
+            ended.cancelled().await;
             Ok(())
         })
         .await

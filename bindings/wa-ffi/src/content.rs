@@ -614,7 +614,7 @@ impl Content {
             C::CallLog(log) => Self::CallLog {
                 video: log.is_video,
                 outcome: types::snake(&format!("{:?}", log.outcome)),
-                duration: log.duration,
+                duration: types::span(log.duration),
             },
             C::ScheduledCall(call) => Self::ScheduledCall {
                 title: call.title,

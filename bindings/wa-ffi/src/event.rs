@@ -252,7 +252,8 @@ pub enum Event {
         what: String,
         /// The members that it is about.
         users: Vec<String>,
-        /// The new text, where there is one.
+        /// The new text, where there is one; for `setting` and `flag` which one it is, such as `announcement`. `group` tells
+        /// how it is now.
         text: Option<String>,
     },
     /// Something changed in what the account's devices share: contacts, settings of chats, labels.
@@ -356,7 +357,8 @@ pub struct MessageReceived {
     pub key: MessageKey,
     /// The chat.
     pub chat: String,
-    /// What kind of chat that is.
+    /// What kind of chat that is. What is sent to the chat of a status post is a post of the account's own: programs that answer
+    /// by themselves answer `Direct` and `Group`.
     pub chat_kind: ChatKind,
     /// The device that wrote it.
     pub sender: String,

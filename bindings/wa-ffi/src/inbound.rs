@@ -12,6 +12,7 @@ use wa_types::UnixMillis;
 use crate::account::Account;
 use crate::content::Content;
 use crate::error::WaError;
+use crate::event::ChatKind;
 use crate::limits::{SendResult, result};
 use crate::message::{Message, MessageKey};
 use crate::types;
@@ -25,6 +26,8 @@ pub struct InboundMessage {
     pub id: String,
     /// The chat.
     pub chat: String,
+    /// What kind of chat that is. What is sent to the chat of a status post is a post of the account's own.
+    pub chat_kind: ChatKind,
     /// The device that wrote it.
     pub sender: String,
     /// The other address of the sender, where it is known: the LID of a phone number, the phone number of a LID.
@@ -72,6 +75,7 @@ impl InboundMessage {
             key: MessageKey::of(&core.key()),
             id: core.id.to_string(),
             chat: core.chat.to_string(),
+            chat_kind: ChatKind::of(&core.chat),
             sender: core.sender.to_string(),
             sender_alt: told.sender_alt,
             from_me: core.from_me,

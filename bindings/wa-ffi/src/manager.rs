@@ -228,8 +228,11 @@ impl ClientManager {
         }
     }
 
-    fn keys(&self, accounts: Vec<String>) -> Result<Vec<AccountKey>, WaError> {
-        accounts.into_iter().map(|account| self.key(account)).collect()
+    /// The same for each. What can be no name is as little found as an id that there is not.
+    fn keys(&self, accounts: Vec<String>) -> Vec<AccountKey> {
+        let no_name = |account| AccountKey::Id(AccountId::stored(account));
+        let key = |account: String| self.key(account.clone()).unwrap_or_else(|_| no_name(account));
+        accounts.into_iter().map(key).collect()
     }
 }
 
@@ -377,20 +380,20 @@ impl ClientManager {
 
     /// Starts several accounts; each has its own answer.
     pub async fn batch_start(&self, accounts: Vec<String>) -> Result<Vec<BatchItem>, WaError> {
-        let (manager, keys) = (self.0.clone(), self.keys(accounts)?);
+        let (manager, keys) = (self.0.clone(), self.keys(accounts));
         runtime::run(async move { Ok(items(manager.batch_start(&keys).await)) }).await
     }
 
     /// Stops several accounts; each has its own answer.
     pub async fn batch_stop(&self, accounts: Vec<String>) -> Result<Vec<BatchItem>, WaError> {
-        let (manager, keys) = (self.0.clone(), self.keys(accounts)?);
+        let (manager, keys) = (self.0.clone(), self.keys(accounts));
         runtime::run(async move { Ok(items(manager.batch_stop(&keys).await)) }).await
     }
 
     /// Deletes several accounts; each has its own answer.
     #[uniffi::method(default(force = false))]
     pub async fn batch_delete(&self, accounts: Vec<String>, force: bool) -> Result<Vec<BatchItem>, WaError> {
-        let (manager, keys) = (self.0.clone(), self.keys(accounts)?);
+        let (manager, keys) = (self.0.clone(), self.keys(accounts));
         let how = if force { Unlink::IfReachable } else { Unlink::AtServer };
         runtime::run(async move { Ok(items(manager.batch_delete(&keys, how).await)) }).await
     }

@@ -166,8 +166,8 @@ enum TicketCall {
     Confirm(bool, oneshot::Sender<Result<(), PairError>>),
 }
 
-/// An attempt to link an account to a phone: while `ready`, `drain` what happened. It is called off when nobody holds it
-/// any more.
+/// An attempt to link an account to a phone: while `ready`, `drain` what happened. It goes on when nobody holds it any more,
+/// until its time is over: `Account.cancel_pairing` calls it off without it.
 #[derive(uniffi::Object)]
 pub struct PairingTicket {
     id: String,

@@ -107,7 +107,8 @@ impl Client {
         self.call(|core| async move { core.presence().typing(&chat, state).await }).await
     }
 
-    /// Asks to be told whether a user is there: the event `Presence`. For as long as the connection lasts.
+    /// Asks to be told whether a user is there: the event `Presence`, until `unwatch_presence`: it is
+    /// asked anew at each connection.
     pub async fn watch_presence(&self, user: String) -> Result<(), WaError> {
         let user = types::jid(&user)?;
         self.call(|core| async move { core.presence().subscribe(&user).await }).await

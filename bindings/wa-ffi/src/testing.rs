@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use prost::Message as _;
 use wa_core::ClientBuilder;
 use wa_core::pairing::PairingCode;
-use wa_core::transport::Connector;
 use wa_core::transport::websocket::WebSocketConnector;
+use wa_core::transport::{Connector, Socket, TransportFuture};
 use wa_test_server::{
     Act, Faults, Filter, GroupMode, MediaFault, PasskeyLink, PasskeyLinkError, Past, Phone,
     PhoneMessage as Received,
@@ -41,9 +41,9 @@ impl std::fmt::Debug for TestServer {
 }
 
 impl TestServer {
-    /// A client that talks to this server.
-    pub(crate) fn connect(&self, builder: ClientBuilder) -> ClientBuilder {
-        let builder = builder.connector(Arc::clone(&self.connector)).trust_root(self.server.trust_root());
+    /// A client that talks to this server, and holds it: a collector of garbage may take the host's own object at once.
+    pub(crate) fn connect(self: &Arc<Self>, builder: ClientBuilder) -> ClientBuilder {
+        let builder = builder.connector(Arc::clone(self) as _).trust_root(self.server.trust_root());
         builder.http_client(self.server.media().http_client())
     }
 
@@ -74,9 +74,15 @@ impl TestServer {
     }
 }
 
+impl Connector for TestServer {
+    fn connect<'a>(&'a self, routing_info: Option<&'a [u8]>) -> TransportFuture<'a, Box<dyn Socket>> {
+        self.connector.connect(routing_info)
+    }
+}
+
 #[uniffi::export]
 impl TestServer {
-    /// Starts a server. It ends when nobody holds it any more.
+    /// Starts a server. It ends when nobody holds it any more, nor a phone or a client of it.
     #[uniffi::constructor]
     pub async fn start() -> Result<Arc<Self>, WaError> {
         runtime::run(async {
@@ -104,7 +110,7 @@ impl TestServer {
     }
 
     /// The phone of this name, made at the first call.
-    pub fn phone(&self, name: String) -> Result<Arc<TestPhone>, WaError> {
+    pub fn phone(self: Arc<Self>, name: String) -> Result<Arc<TestPhone>, WaError> {
         let _runtime = runtime::handle()?.enter();
         let phone = self.server.phone(&name);
         if self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name) {
@@ -113,7 +119,7 @@ impl TestServer {
             // And what one of them changes in chats and contacts, the others have, too.
             phone.start_app_state();
         }
-        Ok(Arc::new(TestPhone(phone)))
+        Ok(Arc::new(TestPhone(phone, self)))
     }
 
     /// How many messages and notices wait until this device says that it has them.
@@ -238,9 +244,12 @@ fn messages() -> Filter {
     Filter::deliveries().tag("message").of_chats()
 }
 
-/// A simulated phone: the first device of an account.
+/// A simulated phone: the first device of an account. It holds its server.
 #[derive(uniffi::Object)]
-pub struct TestPhone(Phone);
+pub struct TestPhone(
+    Phone,
+    #[expect(dead_code, reason = "the server ends when nobody holds it")] Arc<TestServer>,
+);
 
 impl std::fmt::Debug for TestPhone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -365,6 +374,20 @@ impl TestPhone {
                 ids.push(sent(self.0.send_text(&to, text).await)?);
             }
             Ok(ids)
+        })
+        .await
+    }
+
+    /// Posts a text to status, for the users of these addresses. Returns its id.
+    pub async fn send_status(
+        self: Arc<Self>,
+        audience: Vec<String>,
+        text: String,
+    ) -> Result<String, WaError> {
+        let audience = types::jids(&audience)?;
+        runtime::run(async move {
+            let viewers: Vec<&Jid> = audience.iter().collect();
+            sent(self.0.send_status(&viewers, &text).await)
         })
         .await
     }

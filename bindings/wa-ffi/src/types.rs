@@ -1,7 +1,7 @@
 //! Addresses, times and names on their way through. They cross as texts and as the host's own types, and are checked
 //! here: what does not hold is [`WaError::Invalid`].
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use wa_types::{Jid, MessageId, PhoneNumber, UnixMillis, UnixSeconds};
 
@@ -46,12 +46,22 @@ pub(crate) fn text(jid: Option<&Jid>) -> Option<String> {
     jid.map(Jid::to_string)
 }
 
+/// The last second of the year 9999, after which the calendars of hosts end.
+const LAST: Duration = Duration::from_secs(253_402_300_799);
+
+/// Whoever writes to the account says what he likes: a later time is the last one that each host has.
 pub(crate) fn time(at: UnixSeconds) -> SystemTime {
-    at.to_system_time()
+    SystemTime::UNIX_EPOCH + span(Duration::from_secs(at.0))
 }
 
+/// The same.
 pub(crate) fn time_ms(at: UnixMillis) -> SystemTime {
-    SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(at.0)
+    SystemTime::UNIX_EPOCH + span(Duration::from_millis(at.0))
+}
+
+/// How long something took, as far as each host can count.
+pub(crate) fn span(duration: Duration) -> Duration {
+    duration.min(LAST)
 }
 
 /// Times before 1970 are 1970.

@@ -11,8 +11,10 @@
                 match event:
                     case wa.Event.PAIRING_QR(text=text):
                         print("scan:", text)
-                    case wa.Event.MESSAGE(message=message) if not message.from_me and message.text:
-                        await client.send(message.chat, wa.Message.text(message.text))
+                    # Neither status posts nor channels: an answer there would be published.
+                    case wa.Event.MESSAGE(message=message) if message.chat_kind == wa.ChatKind.DIRECT:
+                        if message.text and not message.from_me:
+                            await client.send(message.chat, wa.Message.text(message.text))
 
     asyncio.run(main())
 
@@ -28,7 +30,7 @@ from __future__ import annotations
 import atexit
 from datetime import timedelta
 
-from . import choices, errors, printing
+from . import arguments, choices, errors, printing
 from ._native.wa import (
     Account,
     AccountSendOptions,
@@ -267,6 +269,7 @@ __all__ = [
     "verify_webhook",
 ]
 
+arguments.install()
 printing.install()
 
 # A thread of the library that calls back while the interpreter ends would abort the process.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from ._native.wa import LogLevel, LogRecord, LogSink, init_logging
 
@@ -20,9 +21,18 @@ class _Sink(LogSink):
         target = record.target.replace("::", ".")
         logger = logging.getLogger(f"wa.{target.removeprefix('wa_')}")
         if record.dropped:
-            logger.warning("%d records were dropped before the next one", record.dropped)
+            _log(logger, logging.WARNING, record.at, "%d records were dropped before the next one", record.dropped)
         account = "" if record.account is None else f"[{record.account}] "
-        logger.log(_LEVELS[record.level], "%s%s", account, record.text)
+        _log(logger, _LEVELS[record.level], record.at, "%s%s", account, record.text)
+
+
+def _log(logger: logging.Logger, level: int, at: datetime, text: str, *arguments: object) -> None:
+    """As :meth:`logging.Logger.log`, but at the time when it happened: records wait for their turn."""
+    if logger.isEnabledFor(level):
+        told = logger.makeRecord(logger.name, level, __file__, 0, text, arguments, None)
+        told.relativeCreated -= (told.created - at.timestamp()) * 1000
+        told.created, told.msecs = at.timestamp(), at.microsecond // 1000 + 0.0
+        logger.handle(told)
 
 
 def forward_logs(level: int = logging.INFO) -> bool:

@@ -127,7 +127,8 @@ struct Border {
     }
 
     /// Moves the file, and tells how long that takes, and how much the library holds meanwhile. The test server has the file
-    /// whole, in this process: what goes up it keeps, and what comes down is a copy.
+    /// whole, in this process: what goes up it keeps, and what comes down is a copy. One that held less would hide what the
+    /// library holds.
     @discardableResult
     static func move<T>(_ way: String, _ work: () async throws -> T) async throws -> T {
         let held = try resident()
@@ -137,6 +138,7 @@ struct Border {
         line("\(megabytes) MB \(way)", now() - start, "s")
         let more = try peak() - held - Double(megabytes)
         line("memory meanwhile, but for the server's", more, "MiB")
+        guard more > -memory else { throw Failed(what: "the server holds less than a file: \(way)") }
         guard more < memory else { throw Failed(what: "a file is held whole: \(way)") }
         return result
     }

@@ -28,14 +28,26 @@ struct EchoBot {
                 default: break
                 }
             }
-            let bot = Task { try await echo(client) }
-            for text in ["hello", "is anybody there?"] {
-                try await anna.sendText(to: phone.address(), text: text)
-                let answer = try await anna.nextMessage()
-                print("anna: \(text)\nbot: \(answer.text ?? "")")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    do {
+                        try await echo(client)
+                    } catch is CancellationError {}
+                }
+                group.addTask { try await talk(anna, with: phone) }
+                // The bot has no end, unless it fails.
+                try await group.next()
+                group.cancelAll()
+                try await group.waitForAll()
             }
-            bot.cancel()
-            _ = await bot.result
+        }
+    }
+
+    static func talk(_ anna: TestPhone, with bot: TestPhone) async throws {
+        for text in ["hello", "is anybody there?"] {
+            try await anna.sendText(to: bot.address(), text: text)
+            let answer = try await anna.nextMessage()
+            print("anna: \(text)\nbot: \(answer.text ?? "")")
         }
     }
 }

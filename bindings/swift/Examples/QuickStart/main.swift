@@ -10,7 +10,8 @@ try await withClient(.memory(), ClientOptions(testServer: server)) { client in
             try await bot.scan(qr: text)
         case .connected:
             try await anna.sendText(to: bot.address(), text: "ping")
-        case .message(let message) where !message.fromMe:
+        // Nowhere else: an answer to a status post would be published as the account's own.
+        case .message(let message) where message.chatKind == .direct && !message.fromMe:
             try await client.send(.text("pong"), to: message.chat)
             print("anna reads:", try await anna.nextMessage().text ?? "")
             break events

@@ -9,7 +9,8 @@ extension Client {
     /// long as there are failures to take, gives false once the closure is through with that, and all is confirmed.
     ///
     /// A durable event counts as dealt with when the closure returns. When it throws, the event comes again after a restart,
-    /// and `failures()` of the subscription tells of it; the next event comes in any case.
+    /// and `failures()` of the subscription tells of it; the next event comes in any case. It is told where `forwardLogs()`
+    /// writes, too, also when that was not called.
     ///
     /// The account goes on as long as the subscription is held, whoever holds the client.
     ///
@@ -30,10 +31,15 @@ private final class Listener: EventListener {
     func onEvent(event: Event) throws {
         do {
             try hear(event)
-        } catch let error as CallbackError {
-            throw error
+        } catch CallbackError.Failed(let reason) {
+            throw failed(reason)
         } catch {
-            throw CallbackError.Failed(reason: String(describing: error))
+            throw failed(String(describing: error))
         }
+    }
+
+    private func failed(_ reason: String) -> CallbackError {
+        logUnlessForwarded("a listener failed: \(reason)")
+        return .Failed(reason: reason)
     }
 }

@@ -7,6 +7,8 @@ import os
 /// Sends the library's log records of this level and above to the system's log, in the subsystem `wa` with the part of the
 /// library as category; where there is none, as on Linux, to standard error. Those that are about an account begin with it.
 /// Once for the process: later calls return false and change nothing.
+///
+/// What a listener throws goes there in any case, unless a closure gets the records.
 @discardableResult
 public func forwardLogs(level: LogLevel = .info) -> Bool {
     forwardLogs(level: level, to: write)
@@ -16,8 +18,39 @@ public func forwardLogs(level: LogLevel = .info) -> Bool {
 /// process: later calls return false and change nothing.
 @discardableResult
 public func forwardLogs(level: LogLevel = .info, to write: @escaping @Sendable (LogRecord) -> Void) -> Bool {
-    initLogging(level: level, sink: Sink(write: write))
+    let isFirst = initLogging(level: level, sink: Sink(write: write))
+    if isFirst {
+        forwarding.begin()
+    }
+    return isFirst
 }
+
+/// For what nobody may overlook. Where the library's records go somewhere, they tell it already.
+func logUnlessForwarded(_ text: String) {
+    if !forwarding.hasBegun {
+        write(LogRecord(level: .error, target: "wa", account: nil, text: text, at: Date(), dropped: 0))
+    }
+}
+
+/// Whether the library's records go somewhere.
+private final class Forwarding: @unchecked Sendable {
+    private let lock = NSLock()
+    private var isOn = false
+
+    var hasBegun: Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        return isOn
+    }
+
+    func begin() {
+        lock.lock()
+        defer { lock.unlock() }
+        isOn = true
+    }
+}
+
+private let forwarding = Forwarding()
 
 private final class Sink: LogSink {
     private let write: @Sendable (LogRecord) -> Void
@@ -58,7 +91,8 @@ extension LogRecord {
     if record.dropped > 0 {
         text = "\(record.dropped) records were dropped before the next one\n" + text
     }
-    FileHandle.standardError.write(Data(text.utf8))
+    // A process without one would be ended by `write(_:)`.
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }
 
 extension Date {

@@ -9,6 +9,10 @@ struct Processes {
         case "shutdown": try await shutdownEndsEverything()
         case "streams": try await endsWithStreamsOpen()
         case "logs": try await logsToStandardError()
+        case "failures": try await aListenerThrows()
+        case "forwarded failures":
+            forwardLogs(level: .error)
+            try await aListenerThrows()
         default: fatalError("say which")
         }
     }
@@ -46,6 +50,33 @@ struct Processes {
         print(String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self))
     }
 
+    /// Prints what is on standard error once a listener threw twice.
+    static func aListenerThrows() async throws {
+        dup2(errors.fileHandleForWriting.fileDescriptor, STDERR_FILENO)
+        let server = try await TestServer.start()
+        let phone = try server.phone(name: "anna")
+        let (codes, tell) = AsyncStream.makeStream(of: String.self)
+        try await withClient(.memory(), ClientOptions(testServer: server)) { client in
+            let subscription = try client.listen { event in
+                if case .pairingQr(let text, _) = event {
+                    tell.yield(text)
+                    throw Thrown.atTheCode
+                }
+                if case .connected = event { throw Thrown.atTheLogin }
+            }
+            for await code in codes {
+                try await phone.scan(qr: code)
+                break
+            }
+            var said = ""
+            while !said.contains("atTheLogin") {
+                said += String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
+            }
+            print(said)
+            subscription.stop()
+        }
+    }
+
     /// Somebody waits for events, somebody listens, and the process ends.
     static func endsWithStreamsOpen() async throws {
         let server = try await TestServer.start()
@@ -70,4 +101,9 @@ struct Processes {
     /// What is written to it once nobody reads any more would end the process.
     static let errors = Pipe()
     nonisolated(unsafe) static var kept: [Subscription] = []
+}
+
+enum Thrown: Error {
+    case atTheCode
+    case atTheLogin
 }

@@ -77,6 +77,27 @@ final class AccountTests: TestServerCase {
         }
     }
 
+    func testAnAttemptIsCalledOffWithoutItsTicket() async throws {
+        try await withManager(manager()) { manager in
+            let account = try await manager.create()
+            // It goes on when nobody holds its ticket any more.
+            _ = try await account.pair(request: PairRequest())
+            let early = try await failure { try await account.pair(request: PairRequest()) }
+            guard case .Conflict = early else { return XCTFail("\(early)") }
+            XCTAssertEqual(early.code, "already_pairing")
+            try await account.cancelPairing()
+            let ticket = try await account.pair(request: PairRequest())
+            try await soon {
+                for await case .qr in ticket { return }
+                throw StreamEnded()
+            }
+            try await account.refreshPairing()
+            try await account.cancelPairing()
+            let late = try await failure { try await account.refreshPairing() }
+            XCTAssertEqual(late.code, "not_pairing")
+        }
+    }
+
     func testAnAccountIsLinkedByPasskey() async throws {
         let anna = try server.phone(name: "anna")
         try await withManager(manager()) { manager in

@@ -55,6 +55,9 @@ final class MessageTests: TestServerCase {
         got = try await send(.reaction(target: asked.key, emoji: "👍")).received
         guard case .reaction(let liked, "👍") = got.content else { return XCTFail("\(got.content)") }
         XCTAssertEqual(liked.id, asked.id)
+        got = try await send(.reaction(target: asked.key, emoji: "")).received
+        guard case .reaction(let unliked, nil) = got.content else { return XCTFail("\(got.content)") }
+        XCTAssertEqual(unliked.id, asked.id)
         let (answered, answer) = try await send(.text("an answer").reply(to: asked))
         XCTAssertEqual(answer.text, "an answer")
         XCTAssertEqual(answer.quoted, asked.id)
@@ -108,9 +111,22 @@ final class MessageTests: TestServerCase {
         try await arrives(.link(text: "see https://example.org", link: LinkOptions(url: "https://example.org", title: "Example"))) {
             if case .text("see https://example.org", "https://example.org") = $0 { true } else { false }
         }
+        let film = try await client.upload(Data(repeating: 4, count: 5000), kind: .video)
+        let caption = VideoOptions(caption: "a film", duration: 9, width: 40, height: 30)
+        try await arrives(.video(file: film, options: caption)) {
+            if case .video(_, .film, "video/mp4", "a film", 9, 40, 30, nil, viewOnce: false) = $0 { true } else { false }
+        }
+        let round = try await client.upload(Data(repeating: 5, count: 4000), kind: .roundVideo)
+        try await arrives(.video(file: round)) {
+            if case .video(_, .round, _, nil, nil, nil, nil, nil, viewOnce: false) = $0 { true } else { false }
+        }
         let gif = try await client.upload(Data(repeating: 1, count: 3000), kind: .gif)
         try await arrives(.video(file: gif, options: VideoOptions(kind: .gif, duration: 9, width: 40, height: 30))) {
             if case .video(_, .gif, "video/mp4", nil, 9, 40, 30, nil, viewOnce: false) = $0 { true } else { false }
+        }
+        let sound = try await client.upload(Data(repeating: 6, count: 2500), kind: .audio)
+        try await arrives(.audio(file: sound)) {
+            if case .audio(_, "audio/mp4", nil, voiceNote: false, nil, viewOnce: false) = $0 { true } else { false }
         }
         let voice = try await client.upload(Data(repeating: 2, count: 2000), kind: .voiceNote)
         let wave = Data(0..<64)
@@ -122,6 +138,9 @@ final class MessageTests: TestServerCase {
         }
         try await arrives(.album(images: 2, videos: 1)) {
             if case .album(2, 1) = $0 { true } else { false }
+        }
+        try await arrives(.poll(question: "2 + 2?", options: ["3", "4"], how: PollOptions(answer: "4"))) {
+            if case .poll("2 + 2?", ["3", "4"], selectable: 1, quiz: true) = $0 { true } else { false }
         }
         let party = OccasionOptions(name: "Party", starts: date, ends: date + day, description: "bring cake")
         try await arrives(.occasion(occasion: party)) {
@@ -148,6 +167,10 @@ final class MessageTests: TestServerCase {
             if case .keep(let target, kept: false) = $0 { target.id == first.id } else { false }
         }
         let file = try await client.upload(Data(repeating: 3, count: 1000), kind: .document)
+        let paper = DocumentOptions(fileName: "a.pdf", mimetype: "application/pdf", title: "A", pages: 3)
+        try await arrives(.document(file: file, options: paper)) {
+            if case .document(_, "application/pdf", "a.pdf", nil, 3, nil) = $0 { true } else { false }
+        }
         let options = DocumentOptions(fileName: "a.txt", mimetype: "text/plain", caption: "read")
         try await arrives(.forward(received: .document(file: file, options: options))) {
             if case .document(_, "text/plain", "a.txt", "read", nil, nil) = $0 { true } else { false }
@@ -220,6 +243,32 @@ final class MessageTests: TestServerCase {
         let unknown = try await failure { try await client.send(.comment(target: missing, message: .text("x")), to: bob) }
         guard case .Invalid = unknown else { return XCTFail("\(unknown)") }
         XCTAssertEqual(unknown.code, "unknown_secret")
+    }
+
+    /// Whoever writes may name any time: what is beyond the calendar is told as its last second.
+    func testTimesBeyondTheCalendarArrive() async throws {
+        let (client, anna, bob) = (try await link("anna"), try server.phone(name: "anna"), try server.phone(name: "bob"))
+        func arrives(_ hex: String, line: UInt = #line, _ isIt: (Content) -> Bool) async throws {
+            try await bob.send(to: anna.address(), message: .decode(encoded: bytes(hex)))
+            let received = try await nextMessage(client)
+            XCTAssertTrue(isIt(received.content), "\(received.content)", line: line)
+        }
+        let lastSecond: TimeInterval = 253_402_300_799
+        let last = Date(timeIntervalSince1970: lastSecond)
+        // By seconds, of which both are too many; by milliseconds; and a call that took as long.
+        try await arrives("da04161a0346617238ffffffffffffffff7f4080f0cc86a637") {
+            guard case .occasion("Far", nil, let starts, let ends, canceled: false) = $0 else { return false }
+            return starts == last && ends == last
+        }
+        try await arrives("ea031208ffffffffffffffff7f10011a044c617465") {
+            if case .scheduledCall("Late", let at, _) = $0 { at == last } else { false }
+        }
+        try await arrives("aa04100801100118ffffffffffffffff7f2000") {
+            if case .callLog(_, _, let duration) = $0 { duration == lastSecond } else { false }
+        }
+        try await bob.sendText(to: anna.address(), text: "still here")
+        let next = try await nextMessage(client)
+        XCTAssertEqual(next.text, "still here")
     }
 
     func testWhatIsAddedToAMessageArrives() async throws {
@@ -321,6 +370,11 @@ final class MessageTests: TestServerCase {
         XCTAssertEqual(try file.withKind(kind: .document).kind(), .document)
         let wrong = try await failure { try file.withKind(kind: .other) }
         XCTAssertEqual(wrong.code, "media_kind")
+    }
+
+    private func bytes(_ hex: String) -> Data {
+        let digits = Array(hex)
+        return Data(stride(from: 0, to: digits.count, by: 2).map { UInt8(String(digits[$0..<$0 + 2]), radix: 16)! })
     }
 
     /// The head of a WebP of 512 by 512 pixels, and something behind it.

@@ -25,6 +25,18 @@ final class ProcessTests: XCTestCase {
         let line = #"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ info wa_core\S*: \[front desk\] \S"#
         XCTAssertNotNil(ended.text.range(of: line, options: .regularExpression), ended.text)
     }
+
+    /// Also by itself; and once, where the library's records tell of it.
+    func testWhatAListenerThrowsIsOnStandardError() throws {
+        for name in ["failures", "forwarded failures"] {
+            let ended = try run(name)
+            XCTAssertEqual(ended.code, 0)
+            let lines = ended.text.split(separator: "\n").filter { $0.contains("a listener failed") }
+            XCTAssertEqual(lines.count, 2, ended.text)
+            XCTAssertEqual(lines.first?.hasSuffix("atTheCode"), true, ended.text)
+            XCTAssertEqual(lines.last?.hasSuffix("atTheLogin"), true, ended.text)
+        }
+    }
     #endif
 
     private var products: URL {

@@ -17,6 +17,7 @@ final class WebhookTests: XCTestCase {
 
     func testADeliveryIsChecked() async throws {
         try verifyWebhook(headers: headers, body: body, secrets: [other, secret], tolerance: century)
+        try verifyWebhook(headers: headers, body: body, secrets: [secret], tolerance: .infinity)
 
         func code(_ headers: [String: String], _ body: Data, _ secret: String, _ tolerance: TimeInterval?) async throws -> String {
             let error = try await failure {
@@ -29,10 +30,15 @@ final class WebhookTests: XCTestCase {
             try await code(headers, body + Data(" ".utf8), secret, century),
             try await code(headers, body, other, century),
             try await code(headers, body, secret, nil),
+            try await code(headers, body, secret, -1),
             try await code([:], body, secret, century),
             try await code(headers, body, "short", century),
         ]
         XCTAssertEqual(
-            codes, ["webhook_signature", "webhook_signature", "webhook_time", "webhook_header", "invalid_secret"])
+            codes,
+            [
+                "webhook_signature", "webhook_signature", "webhook_time", "webhook_time", "webhook_header",
+                "invalid_secret",
+            ])
     }
 }

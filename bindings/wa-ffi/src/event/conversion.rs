@@ -7,7 +7,7 @@ use wa_core::app_state::action::read_index;
 use wa_core::e2e::DecryptError;
 use wa_core::event as core;
 use wa_core::stanza::receipt::ReceiptKind as CoreReceipt;
-use wa_types::UnixMillis;
+use wa_types::{Jid, UnixMillis};
 
 use super::{
     Call, ChatKind, CloseReason, Event, MessageReceived, NextStep, ReceiptKind, SendState, TypingState,
@@ -76,16 +76,21 @@ impl SendState {
     }
 }
 
+impl ChatKind {
+    pub(crate) fn of(chat: &Jid) -> Self {
+        match core::ChatKind::of(chat) {
+            core::ChatKind::Direct => Self::Direct,
+            core::ChatKind::Group => Self::Group,
+            core::ChatKind::Status => Self::Status,
+            core::ChatKind::BroadcastList => Self::BroadcastList,
+            core::ChatKind::Channel => Self::Channel,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 impl MessageReceived {
     pub(crate) fn of(received: core::MessageReceived) -> Self {
-        let chat_kind = match received.kind() {
-            core::ChatKind::Direct => ChatKind::Direct,
-            core::ChatKind::Group => ChatKind::Group,
-            core::ChatKind::Status => ChatKind::Status,
-            core::ChatKind::BroadcastList => ChatKind::BroadcastList,
-            core::ChatKind::Channel => ChatKind::Channel,
-            _ => ChatKind::Unknown,
-        };
         let content = Content::of(&received.message);
         let text = match &content {
             Content::Text { text, .. } => Some(text.clone()),
@@ -99,7 +104,7 @@ impl MessageReceived {
             number: received.number.get(),
             key: MessageKey::of(&received.key()),
             chat: received.chat.to_string(),
-            chat_kind,
+            chat_kind: ChatKind::of(&received.chat),
             sender: received.sender.to_string(),
             sender_alt: types::text(received.sender_alt.as_ref()),
             from_me: received.from_me,
@@ -333,6 +338,14 @@ fn group(changed: core::GroupChanged) -> Event {
         }
         G::Description { description } => {
             text = description.map(|description| description.text);
+            Vec::new()
+        }
+        G::Setting(setting) => {
+            text = Some(types::word(&setting));
+            Vec::new()
+        }
+        G::Flag { flag, .. } => {
+            text = Some(types::word(&flag));
             Vec::new()
         }
         _ => Vec::new(),

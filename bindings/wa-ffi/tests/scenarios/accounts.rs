@@ -291,7 +291,7 @@ async fn settings_of_an_account() {
     // Several at once, each with its own answer.
     let spec = AccountSpec { name: Some("unlinked".to_owned()), ..AccountSpec::default() };
     manager.create(Some(spec)).await.unwrap();
-    let names = || ["anna", "unlinked", "nobody"].map(str::to_owned).to_vec();
+    let names = || ["anna", "unlinked", "no name"].map(str::to_owned).to_vec();
     let errors = |items: Vec<BatchItem>| items.into_iter().map(|item| item.error).collect::<Vec<_>>();
     let not_found = Some("not_found".to_owned());
     assert_eq!(errors(manager.batch_stop(names()).await.unwrap()), [None, None, not_found.clone()]);
@@ -300,6 +300,29 @@ async fn settings_of_an_account() {
     patiently(account.reached(AccountStatus::Ready)).await.unwrap();
     assert_eq!(errors(manager.batch_delete(names(), false).await.unwrap()), [None, None, not_found]);
     assert_eq!(manager.health().total, 0);
+    manager.shutdown(Duration::from_secs(10)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_attempt_goes_on_without_its_ticket_until_it_is_called_off() {
+    let server = TestServer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (manager, anna) = (manager(&server, folder.path()).await, phone(&server, "anna"));
+    let account = manager.create(None).await.unwrap();
+    drop(account.pair(PairRequest::default()).await.unwrap());
+    let twice = account.pair(PairRequest::default()).await.unwrap_err();
+    assert!(matches!(&twice, WaError::Conflict { code, .. } if code == "already_pairing"), "{twice:?}");
+    account.refresh_pairing().await.unwrap();
+    account.cancel_pairing().await.unwrap();
+    let none = account.cancel_pairing().await.unwrap_err();
+    assert!(matches!(none, WaError::Conflict { .. }), "{none:?}");
+    let ticket = account.pair(PairRequest::default()).await.unwrap();
+    let qr = update(&ticket, |update| match update {
+        PairingUpdate::Qr { text, .. } => Some(text.0),
+        _ => None,
+    });
+    anna.scan(qr.await).await.unwrap();
+    patiently(account.reached(AccountStatus::Ready)).await.unwrap();
     manager.shutdown(Duration::from_secs(10)).await.unwrap();
 }
 

@@ -8,7 +8,7 @@ use wa_ffi::client::{Cancellation, Client, ClientOptions, Status};
 use wa_ffi::content::Content;
 use wa_ffi::error::WaError;
 use wa_ffi::event::{ChatKind, Event, ReceiptKind, SendState};
-use wa_ffi::groups::JoinOutcome;
+use wa_ffi::groups::{GroupSetting, JoinOutcome};
 use wa_ffi::listener::{CallbackError, EventListener};
 use wa_ffi::logs::{LogLevel, LogRecord, LogSink, init_logging};
 use wa_ffi::manager::{ClientManager, ManagerOptions};
@@ -184,6 +184,13 @@ async fn group() {
     let message = message(&client).await;
     assert_eq!((message.chat.as_str(), message.chat_kind), (group.as_str(), ChatKind::Group));
     assert_eq!(message.text.as_deref(), Some("hello anna"));
+    let other = link(&server, "bob").await;
+    client.set_group(group.clone(), GroupSetting::Announcement { is_on: true }).await.unwrap();
+    let changed = event(&other, |event| match event {
+        Event::Group { what, text, .. } if what == "setting" => text,
+        _ => None,
+    });
+    assert_eq!(changed.await, "announcement");
     client.set_group_subject(group.clone(), "good friends".to_owned()).await.unwrap();
     assert_eq!(client.group(group.clone()).await.unwrap().subject, "good friends");
     client.leave_group(group.clone()).await.unwrap();

@@ -161,6 +161,33 @@ fn webp() -> Vec<u8> {
     [head.as_slice(), &[1; 2000]].concat()
 }
 
+/// A time that no calendar of a host has is its last one; an event that a host cannot read would come again for good.
+#[tokio::test]
+async fn times_beyond_the_calendar_arrive() {
+    let server = TestServer::start().await.unwrap();
+    let (client, anna, bob) = (link(&server, "anna").await, phone(&server, "anna"), phone(&server, "bob"));
+    let write = async |encoded: &str| {
+        let byte = |at: usize| u8::from_str_radix(&encoded[at..at + 2], 16).unwrap();
+        let encoded = (0..encoded.len()).step_by(2).map(byte).collect();
+        Arc::clone(&bob).send(anna.address(), Message::decode(encoded).unwrap()).await.unwrap();
+        message(&client).await.content
+    };
+    let end = Duration::from_secs(253_402_300_799);
+    let last = SystemTime::UNIX_EPOCH + end;
+    // It begins after all seconds that fit, and ends at milliseconds that were taken for seconds.
+    let far = write("da04161a0346617238ffffffffffffffff7f4080f0cc86a637").await;
+    let Content::Occasion { name, starts, ends, .. } = far else { panic!("{far:?}") };
+    assert_eq!((name.as_str(), starts, ends), ("Far", Some(last), Some(last)));
+    let late = write("ea031208ffffffffffffffff7f10011a044c617465").await;
+    let Content::ScheduledCall { at, .. } = late else { panic!("{late:?}") };
+    assert_eq!(at, Some(last));
+    let long = write("aa04100801100118ffffffffffffffff7f2000").await;
+    let Content::CallLog { duration, .. } = long else { panic!("{long:?}") };
+    assert_eq!(duration, end);
+    Arc::clone(&bob).send_text(anna.address(), "and now".to_owned()).await.unwrap();
+    assert_eq!(message(&client).await.text.as_deref(), Some("and now"));
+}
+
 async fn files(client: &Client, known: &Known) -> Vec<Case> {
     let file = async |kind| client.upload_bytes(vec![3; 500], kind).await.unwrap();
     let film = VideoOptions {

@@ -1,6 +1,8 @@
 //! What streams and subscriptions keep.
 
+use std::future::{Future as _, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::sync::mpsc;
 use wa_ffi::client::{Client, ClientOptions};
@@ -74,6 +76,34 @@ async fn a_shutdown_ends_the_account_that_a_listener_keeps() {
     client.shutdown().await.unwrap();
     patiently(server.wait_offline(device)).await.unwrap();
     assert!(!patiently(subscription.failed()).await);
+}
+
+#[tokio::test]
+async fn a_test_server_goes_on_while_somebody_holds_a_phone_or_a_client_of_it() {
+    let server = TestServer::start().await.unwrap();
+    let client = Client::connect(Store::memory(), on(&server)).await.unwrap();
+    let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
+    let address = anna.address();
+    drop(server);
+    pair(&client, &anna).await;
+    drop(anna);
+    bob.send_text(address, "is anybody there?".to_owned()).await.unwrap();
+    assert_eq!(message(&client).await.text.as_deref(), Some("is anybody there?"));
+}
+
+#[tokio::test]
+async fn a_shutdown_that_is_given_up_goes_on_and_the_next_waits_for_its_end() {
+    let server = TestServer::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("account.db").display().to_string();
+    for _ in 0..20 {
+        let client = Client::connect(Store::sqlite(path.clone()).await.unwrap(), on(&server)).await.unwrap();
+        let mut first = Box::pin(client.shutdown());
+        assert!(poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await);
+        drop(first);
+        patiently(client.shutdown()).await.unwrap();
+        assert!(client.shutdown().await.is_ok());
+    }
 }
 
 /// Whoever stops waiting for the past finds all of it with the next stream.

@@ -25,8 +25,8 @@ pub(crate) fn text(text: &str) -> Arc<Message> {
     Message::text(text.to_owned())
 }
 
-pub(crate) fn phone(server: &TestServer, name: &str) -> Arc<TestPhone> {
-    server.phone(name.to_owned()).unwrap()
+pub(crate) fn phone(server: &Arc<TestServer>, name: &str) -> Arc<TestPhone> {
+    Arc::clone(server).phone(name.to_owned()).unwrap()
 }
 
 pub(crate) fn on(server: &Arc<TestServer>) -> Option<ClientOptions> {

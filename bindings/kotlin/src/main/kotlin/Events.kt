@@ -2,6 +2,7 @@ package io.github.wa
 
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
+import org.slf4j.LoggerFactory
 
 /**
  * What happens to an account.
@@ -49,8 +50,8 @@ public val Event.number: ULong?
 
 /**
  * Has [listener] hear what happens to the account, from one thread of the library, instead of collecting [events]. What it throws, an
- * [Error] too, is told by [Subscription.failed] and [Subscription.failures], and the durable event that it threw over comes again after
- * a restart; the next event comes in any case.
+ * [Error] too, is in the log of the SLF4J logger `wa`, and is told by [Subscription.failed] and [Subscription.failures]; the durable
+ * event that it threw over comes again after a restart, and the next event comes in any case.
  *
  * Hold what is returned, and close it to end the listening; then events wait for the next listener, or for who collects them. It keeps
  * the account, too, whoever holds the client; and a listener that holds it itself keeps it until [Subscription.stop]. There is one
@@ -60,7 +61,15 @@ public fun Client.listen(listener: (Event) -> Unit): Subscription {
     keepThreadsAttached()
     return listen(
         object : EventListener {
-            override fun onEvent(event: Event) = listener(event)
+            override fun onEvent(event: Event) {
+                try {
+                    listener(event)
+                } catch (failure: Throwable) {
+                    // Whoever does not ask for failures would never know. The library has the text alone.
+                    LoggerFactory.getLogger("wa").error("a listener failed", failure)
+                    throw failure
+                }
+            }
         },
     )
 }

@@ -5,7 +5,8 @@ import org.slf4j.event.Level
 
 /**
  * Sends the library's log records of this level and above to SLF4J, to the loggers below `wa`, such as `wa.core.driver`; those that are
- * about an account begin with it. Once for the process: later calls return false and change nothing.
+ * about an account begin with it. A thread of its own sends them, so they are late: when each was said is its key `at`, a
+ * [java.time.Instant]. Once for the process: later calls return false and change nothing.
  */
 public fun forwardLogs(level: LogLevel = LogLevel.INFO): Boolean {
     keepThreadsAttached()
@@ -23,6 +24,6 @@ private object ToSlf4j : LogSink {
             LogLevel.WARN -> Level.WARN
             LogLevel.ERROR -> Level.ERROR
         }
-        logger.atLevel(level).log(record.account?.let { "[$it] ${record.text}" } ?: record.text)
+        logger.atLevel(level).addKeyValue("at", record.at).log(record.account?.let { "[$it] ${record.text}" } ?: record.text)
     }
 }

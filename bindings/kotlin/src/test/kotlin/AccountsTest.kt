@@ -75,6 +75,23 @@ class AccountsTest {
     }
 
     @Test
+    fun anAttemptGoesOnWithoutItsTicketUntilItIsCalledOff() = onTestServer {
+        ClientManager.open(folder, testServer = server).use { manager ->
+            val account = manager.create()
+            account.pair(PairRequest()).close()
+            assertEquals("already_pairing", assertFailsWith<WaException.Conflict> { account.pair(PairRequest()) }.code)
+            // QR codes are replaced by themselves.
+            account.refreshPairing()
+            account.cancelPairing()
+            assertFailsWith<WaException.Conflict> { account.cancelPairing() }
+            account.pair(PairRequest()).use { ticket ->
+                phone("anna").scan(ticket.updates().filterIsInstance<PairingUpdate.Qr>().first().text)
+                account.reached(AccountStatus.READY)
+            }
+        }
+    }
+
+    @Test
     fun anAccountIsStartedAnewAndUnlinked() = onTestServer {
         ClientManager.open(folder, testServer = server).use { manager ->
             val (anna, bob) = phone("anna") to phone("bob")

@@ -4,10 +4,14 @@ import io.github.wa.*
 import java.io.File
 import java.lang.management.ManagementFactory
 import java.nio.ByteBuffer
+import java.nio.charset.CharacterCodingException
 import java.nio.file.Path
+import java.time.Duration
+import java.time.Instant
 import kotlin.io.path.name
 import kotlin.io.path.readSymbolicLink
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.async
@@ -122,6 +126,48 @@ class LeaksTest {
     }
 }
 
+/** What cannot be passed ends a call before the library has anything of it. In a process of its own, whose sockets are counted. */
+class RefusedCallsTest {
+    @TempDir
+    lateinit var folder: Path
+
+    @Test
+    fun refusedCallsLeaveNothing() = onTestServer {
+        val start = runtimeUsage()
+        val file = folder.toRealPath().resolve("account.db")
+        TestServer.startOnSockets().use { onSockets ->
+            val sockets = Held.sockets()
+            val options = ClientOptions(testServer = onSockets)
+            val (half, negative) = "\uD800" to Duration.ofSeconds(-1)
+            val chat = "15550000001@s.whatsapp.net"
+            val key = MessageKey(chat, "ID", true)
+            val closed = Message.text("closed").also { it.close() }
+            val store = Store.sqlite("$file")
+            val client = Client.connect(store, options)
+            client.events().first { it is Event.PairingQr }
+            // Its own, and the server's.
+            assertTrue(Held.sockets() >= sockets + 2)
+            assertTrue(Held.opened(file) > 0)
+            repeat(20) {
+                // The object whose call it is, at once and in a call that waits.
+                assertFailsWith<CharacterCodingException> { client.respondPasskey(ByteArray(100), half) }
+                assertFailsWith<CharacterCodingException> { client.sentState(half) }
+                assertFailsWith<IllegalArgumentException> { client.olderMessages(key, Instant.EPOCH, 1u, negative) }
+                // Another one that stands before what is refused, and one that is refused itself.
+                assertFailsWith<IllegalArgumentException> { client.send(chat, Message.text("x"), SendOptions(deadline = negative)) }
+                assertFailsWith<IllegalStateException> { client.send(chat, closed) }
+                assertFailsWith<CharacterCodingException> { Client.connect(store, options.copy(deviceName = half)) }
+                // One within an argument.
+                assertFailsWith<CharacterCodingException> { ClientManager.open(folder, testServer = onSockets, deviceName = half) }
+            }
+            listOf(client, store).forEach { it.close() }
+            assertFailsWith<IllegalStateException> { client.sentState("ID") }
+            until { Held.sockets() <= sockets && Held.opened(file) == 0 }
+        }
+        Held.whenBackAt(start)
+    }
+}
+
 /** What the process holds. Its heap is touched as a whole when it starts (see pom.xml): what grows is not Java's. */
 private class Held(val descriptors: Int, val threads: Int, val resident: Long, val heap: Long) {
     override fun toString() =
@@ -158,9 +204,14 @@ private class Held(val descriptors: Int, val threads: Int, val resident: Long, v
         }
 
         /** How many sockets the process has. */
-        fun sockets(): Int = File("/proc/self/fd").listFiles().orEmpty().count { descriptor ->
+        fun sockets(): Int = descriptors { it.name.startsWith("socket:") }
+
+        /** How often the process has this file open. */
+        fun opened(file: Path): Int = descriptors { it == file }
+
+        private fun descriptors(isIt: (Path) -> Boolean): Int = File("/proc/self/fd").listFiles().orEmpty().count { descriptor ->
             // One that is closed meanwhile is none.
-            runCatching { descriptor.toPath().readSymbolicLink().name.startsWith("socket:") }.getOrDefault(false)
+            runCatching { isIt(descriptor.toPath().readSymbolicLink()) }.getOrDefault(false)
         }
 
         private fun now(): Held {

@@ -4,6 +4,7 @@ import io.github.wa.*
 import java.security.MessageDigest
 import java.time.Duration
 import java.time.Instant
+import java.util.HexFormat
 import kotlin.test.assertContains
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
@@ -84,7 +85,8 @@ class MessagesTest {
         val offered = assertIs<Content.Poll>(shown.content)
         assertEquals(Triple("What?", options, 1u), Triple(offered.question, offered.options, offered.selectable))
         PollTally.of(shown.message, poll).use { tally ->
-            other.send(anna.address(), Message.pollVote(nextMessage(other).key, listOf("coffee")))
+            val seen = nextMessage(other).key
+            other.send(anna.address(), Message.pollVote(seen, listOf("coffee")))
             val voted = nextMessage(client)
             assertEquals(poll.id, assertIs<Content.PollVote>(voted.content).poll.id)
             assertTrue(tally.add(voted))
@@ -93,6 +95,12 @@ class MessagesTest {
             assertFalse(tally.add(nextMessage(client)))
             tally.cast(anna.lid(), Instant.now(), listOf("coffee", "tea"))
             assertEquals(listOf("tea" to 0, "coffee" to 2, "water" to 0), tally.options().map { it.name to it.voters.size })
+            // Taken back.
+            other.send(anna.address(), Message.pollVote(seen, listOf()))
+            val taken = nextMessage(client)
+            assertEquals(listOf(), assertIs<Content.PollVote>(taken.content).selected)
+            assertTrue(tally.add(taken))
+            assertEquals(listOf(0, 1, 0), tally.options().map { it.voters.size })
         }
         assertEquals("no_poll", assertFailsWith<WaException.Invalid> { PollTally.of(Message.text("no poll"), poll) }.code)
 
@@ -107,6 +115,9 @@ class MessagesTest {
         val gif = client.upload(ByteArray(3000) { 1 }, MediaKind.GIF)
         val sound = client.upload(ByteArray(2500) { 6 }, MediaKind.AUDIO)
         val voice = client.upload(ByteArray(2000) { 2 }, MediaKind.VOICE_NOTE)
+        val picture = Message.image(client.upload(ByteArray(3000) { 7 }, MediaKind.IMAGE), ImageOptions(caption = "look"))
+        val webp = client.upload(ByteArray(2000) { 8 }, MediaKind.STICKER)
+        val cards = listOf("Carla" to "15550000001", "Dora" to "15550000002").map { (name, number) -> cardOfNumber(name, number) }
         val file = client.upload(ByteArray(1000) { 3 }, MediaKind.DOCUMENT)
         val document = Message.document(file, DocumentOptions(fileName = "a.txt", mimetype = "text/plain", caption = "read"))
         val wave = ByteArray(64) { it.toByte() }
@@ -123,6 +134,11 @@ class MessagesTest {
             Message.audio(voice, AudioOptions(voiceNote = true, waveform = wave)) to
                 { it is Content.Audio && it.voiceNote && it.waveform.contentEquals(wave) },
             document to { it is Content.Document && it.fileName to it.mimetype == "a.txt" to "text/plain" },
+            picture.viewOnce() to { it is Content.Image && it.viewOnce && it.caption == "look" },
+            picture.inAlbum(first) to { it is Content.Image && !it.viewOnce && it.caption == "look" },
+            Message.sticker(webp, StickerOptions(animated = true, label = "a cat")) to
+                { it is Content.Sticker && it.animated && it.label == "a cat" },
+            Message.contacts(cards) to { it == Content.Contacts(cards) },
             Message.poll("2 + 2?", listOf("3", "4"), PollOptions(answer = "4")) to { it is Content.Poll && it.quiz },
             Message.liveLocation(52.5, 13.25, "on my way", 7) to { it == Content.LiveLocation(52.5, 13.25, "on my way", 7) },
             Message.album(2u, 1u) to { it == Content.Album(2u, 1u) },
@@ -175,6 +191,9 @@ class MessagesTest {
             assertEquals(listOf("tea", "coffee", "water"), tally.options().map { it.name })
         }
 
+        val changed = assertIs<Content.Edit>(send(Message.edit(poll, Message.poll("When?", listOf("now", "later")))).second.content)
+        assertEquals(poll.id to "When?", changed.target.id to assertIs<Content.Poll>(changed.message.content()).question)
+
         val (party, invited) = send(Message.occasion(OccasionOptions("Party", date)))
         val edit = assertIs<Content.Edit>(send(Message.edit(party, Message.occasion(OccasionOptions("Feast", date)))).second.content)
         assertEquals(party.id to "Feast", edit.target.id to assertIs<Content.Occasion>(edit.message.content()).name)
@@ -193,6 +212,27 @@ class MessagesTest {
         // Whoever does not have the message cannot.
         val unknown = assertFailsWith<WaException.Invalid> { client.send(bob, Message.comment(said.copy(id = "UNKNOWN"), Message.text("x"))) }
         assertEquals("unknown_secret", unknown.code)
+    }
+
+    /** Whoever writes to the account says what he likes. An event that cannot be read would come again for good. */
+    @Test
+    fun timesBeyondTheCalendarArrive() = onTestServer {
+        val (client, anna, bob) = Triple(link("anna"), phone("anna"), phone("bob"))
+
+        suspend fun write(encoded: String): Content {
+            bob.send(anna.address(), Message.decode(HexFormat.of().parseHex(encoded)))
+            return nextMessage(client).content
+        }
+        val last: Instant? = Instant.parse("9999-12-31T23:59:59Z")
+        // It begins after all seconds that there are, and ends at milliseconds that were taken for seconds.
+        val far = assertIs<Content.Occasion>(write("da04161a0346617238ffffffffffffffff7f4080f0cc86a637"))
+        assertEquals(Triple("Far", last, last), Triple(far.name, far.starts, far.ends))
+        val late = assertIs<Content.ScheduledCall>(write("ea031208ffffffffffffffff7f10011a044c617465"))
+        assertEquals("Late" to last, late.title to late.at)
+        val long = assertIs<Content.CallLog>(write("aa04100801100118ffffffffffffffff7f2000"))
+        assertEquals(Duration.ofSeconds(253_402_300_799), long.duration)
+        bob.sendText(anna.address(), "and now")
+        assertEquals("and now", nextMessage(client).text)
     }
 
     @Test

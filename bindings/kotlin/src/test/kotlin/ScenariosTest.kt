@@ -5,6 +5,7 @@ import java.io.ByteArrayInputStream
 import java.io.ByteArrayOutputStream
 import java.nio.file.Path
 import java.time.Duration
+import java.time.Instant
 import java.util.Collections
 import java.util.logging.Handler
 import java.util.logging.Level
@@ -468,6 +469,7 @@ class ScenariosTest {
     fun aListenerThatThrows() = onTestServer {
         val (anna, bob) = phone("anna") to phone("bob")
         val heard = Channel<String?>(Channel.UNLIMITED)
+        val records = recordsOfTheLog()
         val listener: (Event) -> Unit = { event ->
             if (event is Event.Message) {
                 require(event.message.text != "one") { "not this one" }
@@ -487,6 +489,11 @@ class ScenariosTest {
                 assertContains(failures[0].reason, "not this one")
                 // An Error is no Exception.
                 assertContains(failures[1].reason, "nor this one")
+                // Who asks for none of that finds them in the log, whatever else is sent there.
+                val logged = synchronized(records) { records.filter { it.loggerName == "wa" }.map { it.thrown } }
+                assertEquals(2, logged.size, "$logged")
+                assertEquals("not this one", assertIs<IllegalArgumentException>(logged[0]).message)
+                assertContains(assertNotNull(assertIs<NotImplementedError>(logged[1]).message), "nor this one")
                 client.send(bob.address(), Message.text("still here"))
 
                 // One at a time; and what comes after it waits for the next listener, or for who collects.
@@ -518,19 +525,8 @@ class ScenariosTest {
 
     @Test
     fun logsArrive() = onTestServer {
-        val records = Collections.synchronizedList(mutableListOf<LogRecord>())
-        val logger = Logger.getLogger("wa")
-        logger.level = Level.ALL
-        logger.useParentHandlers = false
-        logger.addHandler(object : Handler() {
-            override fun publish(record: LogRecord) {
-                records += record
-            }
-
-            override fun flush() = Unit
-
-            override fun close() = Unit
-        })
+        val records = recordsOfTheLog()
+        val began = Instant.now()
         assertTrue(forwardLogs(LogLevel.DEBUG))
         assertFalse(forwardLogs(LogLevel.DEBUG))
         val options = ClientOptions(testServer = server, alias = "front desk")
@@ -539,7 +535,34 @@ class ScenariosTest {
             server.disconnectAll()
             client.events().first { it is Event.Connected }
         }
-        // They begin with the account that they are about.
-        until { synchronized(records) { records.any { it.loggerName.startsWith("wa.core") && it.message.startsWith("[front desk] ") } } }
+        // They begin with the account that they are about. This provider has no keys, and writes them before it.
+        val ours = Regex("^at=([^ ]+) \\[front desk] ")
+
+        fun times() = synchronized(records) { records.filter { it.loggerName.startsWith("wa.core") }.map { it.message } }
+            .mapNotNull { ours.find(it) }.map { Instant.parse(it.groupValues[1]) }
+        until { times().isNotEmpty() }
+        for (at in times()) assertContains(began..Instant.now(), at)
+    }
+
+    /** What is logged by `wa` and below it from now on. */
+    private fun recordsOfTheLog(): List<LogRecord> {
+        val records = Collections.synchronizedList(mutableListOf<LogRecord>())
+        LOG.level = Level.ALL
+        LOG.useParentHandlers = false
+        LOG.addHandler(object : Handler() {
+            override fun publish(record: LogRecord) {
+                records += record
+            }
+
+            override fun flush() = Unit
+
+            override fun close() = Unit
+        })
+        return records
+    }
+
+    private companion object {
+        /** Held: Java forgets loggers that nobody holds, and how they are set up. */
+        val LOG: Logger = Logger.getLogger("wa")
     }
 }
