@@ -355,21 +355,25 @@ impl Dispatcher {
         if changes.is_empty() {
             return None;
         }
-        let (store, hub) = (Arc::clone(&self.parts.store), self.parts.hub.clone());
+        let (store, hub, letters) =
+            (Arc::clone(&self.parts.store), self.parts.hub.clone(), self.lanes.letters());
         Some(Box::pin(async move {
             let done = store.commit(changes.clone()).await.map(|events| {
                 if !events.is_empty() {
                     hub.notify();
                 }
             });
-            Flushed { changes, done }
+            Flushed { changes, letters, done }
         }))
     }
 
     /// What came of it. What was not written is written again, before what came later.
-    fn flushed(&mut self, Flushed { changes, done }: Flushed) -> Option<Ended> {
+    fn flushed(&mut self, Flushed { changes, letters, done }: Flushed) -> Option<Ended> {
         match done {
-            Ok(()) => self.blocked_until = None,
+            Ok(()) => {
+                self.blocked_until = None;
+                self.lanes.letters_written(letters);
+            }
             Err(ManagerStoreError::Closed) => return Some(Ended::Closed),
             Err(error) => {
                 tracing::warn!(%error, "how far an endpoint is cannot be written");
@@ -419,6 +423,8 @@ impl fmt::Debug for DispatcherParts {
 /// A commit, and what came of it.
 struct Flushed {
     changes: Changes,
+    /// So many dead letters were done with by then.
+    letters: u64,
     done: Result<(), ManagerStoreError>,
 }
 

@@ -143,6 +143,10 @@ pub(super) struct Lanes {
     /// Events that wait in lanes.
     held: usize,
     under_way: usize,
+    /// So many dead letters were done with, and so many of these does the store know of. The others are still in it as they
+    /// were: nothing is read of it until then.
+    letters: u64,
+    letters_written: u64,
 }
 
 impl Lanes {
@@ -160,7 +164,25 @@ impl Lanes {
             gone: HashMap::new(),
             held: 0,
             under_way: 0,
+            letters: 0,
+            letters_written: 0,
         }
+    }
+
+    /// How many dead letters were done with so far.
+    pub(super) const fn letters(&self) -> u64 {
+        self.letters
+    }
+
+    /// The store knows of so many of them.
+    pub(super) const fn letters_written(&mut self, count: u64) {
+        self.letters_written = count;
+    }
+
+    /// Whether dead letters are to be read, and are not yet as they should be.
+    fn are_letters_stale(&self) -> bool {
+        let lane = self.lanes.get(&Key::Replay);
+        self.letters != self.letters_written && lane.is_some_and(|lane| lane.events.is_empty())
     }
 
     /// The endpoint is tried with one event before the others.
@@ -250,16 +272,19 @@ impl Lanes {
 
     /// What to do now.
     pub(super) fn poll(&mut self, now: Duration) -> Poll {
-        let Some((due, ..)) = self.queue.first() else { return Poll::Wait(None) };
+        let are_letters_stale = self.are_letters_stale();
+        let mut turns = self.queue.iter().filter(|(.., key)| !are_letters_stale || *key != Key::Replay);
+        let Some(turn) = turns.next().cloned() else { return Poll::Wait(None) };
         if self.under_way >= self.policy.at_once {
             return Poll::Wait(None);
         }
         let Some(open) = self.breaker.open_until() else { return Poll::Wait(None) };
-        let due = open.max(*due);
+        let due = open.max(turn.0);
         if due > now {
             return Poll::Wait(Some(due));
         }
-        let Some((_, _, key)) = self.queue.pop_first() else { return Poll::Wait(None) };
+        self.queue.remove(&turn);
+        let (_, _, key) = turn;
         let Some(lane) = self.lanes.get_mut(&key) else { return Poll::Wait(Some(now)) };
         self.under_way += 1;
         Poll::Work(match lane.events.front() {
@@ -352,8 +377,12 @@ impl Lanes {
             lane.events.pop_front();
             lane.tries = 0;
             self.held -= 1;
-            if let Key::Account(Some(account)) = key {
-                self.done.insert(account.clone(), event.seq);
+            match key {
+                Key::Account(Some(account)) => {
+                    self.done.insert(account.clone(), event.seq);
+                }
+                Key::Replay => self.letters += 1,
+                Key::Account(None) | Key::Event(_) => {}
             }
         }
         self.end_of_one();

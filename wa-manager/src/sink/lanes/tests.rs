@@ -272,6 +272,9 @@ fn dead_letters_are_read_until_there_are_none() {
     lanes.replay(SECOND);
     lanes.settle(&Key::Replay, Outcome::Taken, SECOND, WALL, EXACT);
     assert_eq!(lanes.progress(), Progress { all: 20, further: vec![] });
+    // The store still has the one that was taken.
+    assert_eq!(lanes.poll(SECOND), Poll::Wait(None));
+    lanes.letters_written(lanes.letters());
     assert_eq!(lanes.poll(SECOND), read(0));
     lanes.fill(&Key::Replay, Some((vec![], 0)), SECOND);
     assert_eq!(lanes.poll(SECOND), Poll::Wait(None));
@@ -291,6 +294,11 @@ fn letters_that_are_marked_while_another_is_tried_again_or_read_are_read() {
     let Poll::Wait(Some(due)) = lanes.poll(SECOND) else { panic!("it is not tried again") };
     assert_eq!(next(&mut lanes, due), (Key::Replay, 7, 2));
     lanes.settle(&Key::Replay, Outcome::Taken, due, WALL, EXACT);
+    // What others wait for goes on meanwhile.
+    see(&mut lanes, &[(20, 1)]);
+    assert_eq!(next(&mut lanes, due).1, 20);
+    assert_eq!(lanes.poll(due), Poll::Wait(None));
+    lanes.letters_written(lanes.letters());
     assert_eq!(lanes.poll(due), read());
     // Nothing was there when this read began, and only then something was marked.
     lanes.replay(due);
