@@ -402,7 +402,7 @@ impl Client {
             runtime::handle()?.spawn(async move {
                 events.flush().await;
                 core.shutdown().await;
-                drop(ended);
+                drop((events, ended));
             });
         }
         if self.ended.is_cancelled() {

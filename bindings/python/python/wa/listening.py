@@ -38,9 +38,11 @@ class _Listener(EventListener):
             if inspect.isawaitable(self._function(event)):
                 raise TypeError("what a listener returned is not awaited")
         except BaseException as error:
-            # Also for who asks for no failures: without any handler the log writes it to stderr.
-            _logger.error("a listener failed", exc_info=error)
             # A text of somebody else may be in it, and have no form in UTF-8.
             reason = "".join(format_exception(error)).strip().encode(errors="backslashreplace").decode()
-            # What is no `Exception` would end in ctypes, and the library would hear of a success.
-            raise getattr(CallbackError, "Failed")(reason) from error
+            try:
+                # Also for who asks for no failures: without any handler the log writes it to stderr.
+                _logger.error("a listener failed", exc_info=error)
+            finally:
+                # What is no `Exception` would end in ctypes, and the library would hear of a success.
+                raise getattr(CallbackError, "Failed")(reason) from error
