@@ -30,13 +30,8 @@ async def test_an_account_is_made_and_linked_at_once(server: wa.TestServer, tmp_
     async with wa.open_manager(tmp_path, test_server=server) as manager:
         ticket = await manager.create_and_pair(wa.PairRequest(), wa.AccountSpec(name="anna"))
         assert ticket.expires_at() > datetime.now(timezone.utc)
+        await scan(ticket, server.phone("anna"))
         async with timeout(PATIENCE):
-            async for update in wa.updates(ticket):
-                match update:
-                    case wa.PairingUpdate.QR(text=text):
-                        await server.phone("anna").scan(text)
-                    case wa.PairingUpdate.LINKED():
-                        break
             await manager.account("anna").reached(wa.AccountStatus.READY)
 
 
@@ -80,13 +75,8 @@ async def test_an_attempt_goes_on_without_its_ticket_until_it_is_called_off(
             await account.cancel_pairing()
         assert none.value.code == "not_pairing"
         ticket = await account.pair(wa.PairRequest())
+        await scan(ticket, server.phone("anna"))
         async with timeout(PATIENCE):
-            async for update in wa.updates(ticket):
-                match update:
-                    case wa.PairingUpdate.QR(text=text):
-                        await server.phone("anna").scan(text)
-                    case wa.PairingUpdate.LINKED():
-                        break
             await account.reached(wa.AccountStatus.READY)
 
 
@@ -115,9 +105,8 @@ async def test_an_account_is_linked_by_passkey(server: wa.TestServer, tmp_path: 
         assert anna.linked_devices() == [device]
 
 
-async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: str) -> wa.Account:
-    account = await manager.create(wa.AccountSpec(name=name))
-    ticket = await account.pair(wa.PairRequest())
+async def scan(ticket: wa.PairingTicket, phone: wa.TestPhone) -> None:
+    """Lets the phone scan the code of the ticket, and waits until it is linked."""
     async with timeout(PATIENCE):
         async for update in wa.updates(ticket):
             match update:
@@ -127,6 +116,12 @@ async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: s
                     break
                 case wa.PairingUpdate.FAILED(detail=detail):
                     raise AssertionError(detail)
+
+
+async def linked_account(manager: wa.ClientManager, phone: wa.TestPhone, name: str) -> wa.Account:
+    account = await manager.create(wa.AccountSpec(name=name))
+    ticket = await account.pair(wa.PairRequest())
+    await scan(ticket, phone)
     async with timeout(PATIENCE):
         await account.reached(wa.AccountStatus.READY)
     return account

@@ -127,7 +127,7 @@ impl AppState<'_> {
         Ok(self.about_each(&[name], addresses).await?.pop().flatten())
     }
 
-    /// The same under each of these names, all at one moment: some are written together.
+    /// The same under each of these names, in one read: some are written together.
     pub(super) async fn about_each(
         &self,
         names: &[&str],

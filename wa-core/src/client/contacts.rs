@@ -145,7 +145,8 @@ impl Contacts<'_> {
         Ok(page.iter().filter_map(|said| Contact::of(said.action())).collect())
     }
 
-    /// All contacts, by address: those with a phone number first. Who is there by number and by LID is there once.
+    /// All contacts, by address: those with a phone number first. Who is there by LID, too, as the entry of the
+    /// number says, is there once.
     ///
     /// # Errors
     /// [`CallError::Store`].

@@ -47,7 +47,7 @@ pub(crate) fn effective<'e>(entries: impl Iterator<Item = &'e AppStateEntry>) ->
 
 /// What is said under each of these indexes.
 pub(crate) async fn read(store: &dyn Store, indexes: &[Vec<u8>]) -> Result<Vec<Option<Said>>, StoreError> {
-    // In this order: what is uploaded between the two reads is in both, not in neither.
+    // In this order: what is uploaded between the two reads waits in the first, or is in the second.
     let waiting = waiting(store).await?;
     let stored = store.app_state_by_index(indexes).await?;
     let said = indexes.iter().zip(stored).map(|(index, entries)| match waiting.get(index) {
