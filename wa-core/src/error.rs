@@ -2,6 +2,7 @@
 
 mod history;
 mod media;
+mod store;
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use wa_types::{Jid, MessageId, UnixSeconds};
 
 pub use history::{ChunkError, HistoryRequestError};
 pub use media::{MediaError, MediaRemedy};
+pub use store::StoreFailure;
 
 use crate::connection::RequestError;
 use crate::pairing::PairingCode;
@@ -104,12 +106,18 @@ pub enum SendError {
     #[error("the stored message is damaged")]
     Damaged,
     /// The store failed. The message is not stored, and nothing left.
-    #[error("the store failed: {0}")]
-    Store(String),
+    #[error(transparent)]
+    Store(StoreFailure),
     /// The client was shut down before the ack. If the message was taken before, it is stored, and is sent at the next
     /// start.
     #[error("the client was shut down")]
     Shutdown,
+}
+
+impl From<StoreError> for SendError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// What to do about a [`SendError`].
@@ -210,7 +218,7 @@ impl SendError {
             7 => Self::Expired,
             8 => Self::Cancelled,
             9 => Self::TooLarge,
-            11 => Self::Store("when the message was sent".to_owned()),
+            11 => Self::Store(StoreFailure::earlier()),
             12 => Self::Shutdown,
             13 => Self::Unsupported(chat.clone()),
             14 => Self::NotMember(chat.clone()),
@@ -353,8 +361,8 @@ pub enum CallError {
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The store failed; nothing was done.
-    #[error("the store failed: {0}")]
-    Store(String),
+    #[error(transparent)]
+    Store(StoreFailure),
     /// The account is not paired.
     #[error("not paired")]
     NotPaired,
@@ -364,6 +372,12 @@ pub enum CallError {
     /// The client was shut down.
     #[error("the client was shut down")]
     Shutdown,
+}
+
+impl From<StoreError> for CallError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// A question about groups, or a change of one, failed.

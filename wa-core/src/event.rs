@@ -32,7 +32,7 @@ pub use trail::{TrailEntry, TrailStep};
 
 use crate::connection::CloseReason;
 use crate::e2e::DecryptError;
-use crate::error::SendError;
+use crate::error::{SendError, StoreFailure};
 use crate::message::Message;
 use crate::pairing::LinkError;
 pub use crate::stanza::community::{GroupSuggestion, LinkKind, LinkedGroup};
@@ -166,8 +166,8 @@ pub enum Event {
     /// The store failed. What was being received is not acknowledged and comes again; the connection is made anew
     /// after a pause, since memory and store must agree.
     StoreFailed {
-        /// The store's words for it.
-        error: String,
+        /// What it said, and what to do about it.
+        error: StoreFailure,
     },
 }
 

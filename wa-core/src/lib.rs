@@ -43,7 +43,7 @@ pub mod transport;
 pub mod wire;
 
 pub use client::{Client, ClientBuilder, Events, IdentityPolicy, RepairTimes, SendOptions, Status};
-pub use error::{CallError, GroupError, MediaError, MediaRemedy, SendError, Sent, StartError};
+pub use error::{CallError, GroupError, MediaError, MediaRemedy, SendError, Sent, StartError, StoreFailure};
 pub use event::{Cancellation, Event, LostReason, MessageLost, MessageReceived, SendState};
 pub use message::Message;
 pub use wa_store as store;

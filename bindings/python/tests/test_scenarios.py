@@ -471,6 +471,16 @@ async def test_typed_errors(server: wa.TestServer, link: Link, tmp_path: Path) -
             await account.send(bob.address(), wa.Message.text("x"))
         assert idle.value.code == "not_ready" and idle.value.is_retryable()
 
+    held = await wa.Store.sqlite(str(tmp_path / "account.db"))
+    with pytest.raises(wa.errors.StoreError) as locked:
+        await wa.Store.sqlite(str(tmp_path / "account.db"))
+    assert locked.value.code == "store_locked" and locked.value.is_retryable()
+    del held
+    (tmp_path / "notes.txt").write_text("These are notes. " * 100)
+    with pytest.raises(wa.errors.StoreError) as foreign:
+        await wa.Store.sqlite(str(tmp_path / "notes.txt"))
+    assert foreign.value.code == "store_foreign" and not foreign.value.is_retryable()
+
 
 async def test_cancelled_calls_end(server: wa.TestServer, link: Link) -> None:
     client, bob = await link("anna"), server.phone("bob")

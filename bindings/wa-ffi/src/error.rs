@@ -7,14 +7,15 @@ use wa_core::client::{PictureError, StickerPackError};
 use wa_core::connection::RequestError;
 use wa_core::error::{
     CallError, GroupError, HistoryRequestError, MediaError, MediaRemedy, PairCodeError, ReconnectError,
-    SendError, SendRemedy, StartError,
+    SendError, SendRemedy, StartError, StoreFailure,
 };
 use wa_manager::account::{CheckError, ErrandError, HistoryError};
 use wa_manager::manager::ManagerError;
 use wa_manager::media::DownloadError;
 use wa_manager::pairing::PairError;
 use wa_manager::sending::ControlError;
-use wa_store::StoreError;
+use wa_manager::store::ManagerStoreError;
+use wa_store::{Remedy, StoreError};
 use wa_types::UnixMillis;
 
 use crate::types;
@@ -89,7 +90,7 @@ errors! {
     Unknown,
     /// A media file cannot be had, or is not what was sent.
     Media,
-    /// The store failed, or a local file. Nothing was done.
+    /// The store failed, or a local file. Nothing was done. The code says what helps.
     Store,
     /// It was called off, or its deadline passed. Nothing was done.
     Cancelled,
@@ -110,8 +111,16 @@ impl WaError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::Unknown { .. } => true,
-            // A file of the host's is its own to mend.
-            Self::Store { code, .. } => code != "local_file",
+            // Of these somebody has to mend something first.
+            Self::Store { code, .. } => !matches!(
+                code.as_str(),
+                "local_file"
+                    | "store_closed"
+                    | "store_corrupt"
+                    | "store_foreign"
+                    | "store_newer"
+                    | "store_older"
+            ),
             Self::Limited { retry_after, until, .. } | Self::Restricted { retry_after, until, .. } => {
                 retry_after.is_some() || until.is_some()
             }
@@ -161,6 +170,32 @@ impl WaError {
         Self::closed("forked", detail)
     }
 
+    fn of_store(remedy: Remedy, detail: String) -> Self {
+        match remedy {
+            Remedy::MakeRoom => Self::store("store_full", detail),
+            Remedy::CloseElsewhere => Self::store("store_locked", detail),
+            Remedy::Reopen => Self::store("store_closed", detail),
+            Remedy::Update => Self::store("store_newer", detail),
+            Remedy::CheckPath => Self::store("store_foreign", detail),
+            Remedy::Restore => Self::store("store_corrupt", detail),
+            _ => Self::store("store", detail),
+        }
+    }
+
+    fn of_manager_store(error: &ManagerStoreError, detail: String) -> Self {
+        match error {
+            ManagerStoreError::NameTaken { .. } => Self::conflict("already_exists", detail),
+            ManagerStoreError::FenceLost { .. } => Self::conflict("fence_lost", detail),
+            ManagerStoreError::OlderVersion { .. } => Self::store("store_older", detail),
+            ManagerStoreError::NewerVersion { .. } => Self::of_store(Remedy::Update, detail),
+            ManagerStoreError::Locked => Self::of_store(Remedy::CloseElsewhere, detail),
+            ManagerStoreError::Full => Self::of_store(Remedy::MakeRoom, detail),
+            ManagerStoreError::Corrupt { .. } => Self::of_store(Remedy::Restore, detail),
+            ManagerStoreError::Closed => Self::of_store(Remedy::Reopen, detail),
+            _ => Self::of_store(Remedy::TryLater, detail),
+        }
+    }
+
     pub(crate) fn after(mut self, wait: Option<Duration>) -> Self {
         self.set(wait, None);
         self
@@ -194,13 +229,28 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl From<StoreError> for WaError {
     fn from(error: StoreError) -> Self {
-        Self::store("store", chain(&error))
+        Self::of_store(error.remedy(), chain(&error))
+    }
+}
+
+impl From<ManagerStoreError> for WaError {
+    fn from(error: ManagerStoreError) -> Self {
+        Self::of_manager_store(&error, chain(&error))
+    }
+}
+
+impl From<StoreFailure> for WaError {
+    fn from(error: StoreFailure) -> Self {
+        Self::of_store(error.remedy(), error.to_string())
     }
 }
 
 impl From<StartError> for WaError {
     fn from(error: StartError) -> Self {
-        Self::store("store", chain(&error))
+        match error {
+            StartError::Store(error) => error.into(),
+            error => Self::other("start", chain(&error)),
+        }
     }
 }
 
@@ -225,7 +275,7 @@ impl From<CallError> for WaError {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Request(error) => error.into(),
-            CallError::Store(words) => Self::store("store", words),
+            CallError::Store(error) => error.into(),
             CallError::NotPaired => Self::not_linked("not_paired", error),
             CallError::AuthorMissing => Self::invalid("author_missing", error),
             CallError::Shutdown => Self::shut_down(),
@@ -296,7 +346,7 @@ impl From<SendError> for WaError {
             SendError::Expired => Self::cancelled("expired", detail),
             SendError::Cancelled => Self::cancelled("cancelled", detail),
             SendError::Timeout => Self::unknown("timeout", detail),
-            SendError::Store(_) => Self::store("store", detail),
+            SendError::Store(error) => error.clone().into(),
             SendError::Shutdown => Self::shut_down(),
             SendError::Unsupported(_) => Self::invalid("unsupported_recipient", detail),
             SendError::UnknownRecipient(_) => Self::invalid("unknown_recipient", detail),
@@ -391,8 +441,9 @@ impl From<ManagerError> for WaError {
                 Self::restricted(code, detail).until(Some(types::time_ms(until)))
             }
             ManagerError::NotUnlinked(_) | ManagerError::Crashed => Self::unavailable(code, detail),
-            ManagerError::KeyStore(_) | ManagerError::PairingStore(_) | ManagerError::Store(_) => {
-                Self::store(code, detail)
+            ManagerError::KeyStore(error) => Self::of_store(error.remedy(), detail),
+            ManagerError::PairingStore(error) | ManagerError::Store(error) => {
+                Self::of_manager_store(&error, detail)
             }
             ManagerError::QuotaExceeded { .. } => Self::limited(code, detail),
             ManagerError::Pair(error) => error.into(),
@@ -417,7 +468,7 @@ impl From<wa_manager::sending::SendError> for WaError {
             E::Unknown { .. } => Self::unknown(code, detail),
             E::Expired | E::Cancelled => Self::cancelled(code, detail),
             E::Client(error) => error.into(),
-            E::Store(_) => Self::store(code, detail),
+            E::Store(error) => Self::of_manager_store(&error, detail),
             E::Manager(error) => (*error).into(),
             _ => Self::other(code, detail),
         }
@@ -469,7 +520,7 @@ impl From<HistoryError> for WaError {
             HistoryError::NotReady { .. } => Self::unavailable(code, detail),
             HistoryError::Busy { .. } => Self::conflict(code, detail),
             HistoryError::UnknownChat { .. } => Self::not_found(code, detail),
-            HistoryError::Store(_) => Self::store(code, detail),
+            HistoryError::Store(error) => Self::of_manager_store(&error, detail),
             HistoryError::Manager(error) => error.into(),
             _ => Self::other(code, detail),
         }
@@ -487,7 +538,7 @@ impl From<ControlError> for WaError {
                 Self::limited("already_reset", detail).until(Some(types::time_ms(resets_at)))
             }
             ControlError::Gone => Self::not_found("not_found", detail),
-            ControlError::Store(_) => Self::store("store", detail),
+            ControlError::Store(error) => Self::of_manager_store(&error, detail),
             _ => Self::other("control", detail),
         }
     }

@@ -328,10 +328,12 @@ pub enum Event {
         /// Where the file is now: `Attachment.moved` takes it. A secret: do not log it.
         place: Secret,
     },
-    /// The store failed. What was being received comes again.
+    /// The store failed. What was being received comes again, once the store works.
     StoreFailed {
+        /// What happened, under a name of WaError.Store.
+        code: String,
         /// The store's words for it.
-        error: String,
+        detail: String,
     },
     /// Something that this version has no form for.
     Unknown {

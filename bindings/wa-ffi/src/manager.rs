@@ -267,7 +267,7 @@ impl ClientManager {
                 Some(path) => {
                     let opened = tokio::task::spawn_blocking(|| SqliteManagerStore::open(path)).await;
                     let opened = opened.map_err(|_| WaError::shut_down())?;
-                    Arc::new(opened.map_err(|error| WaError::store("store", error))?)
+                    Arc::new(opened?)
                 }
                 None => Arc::new(MemoryManagerStore::new()),
             };

@@ -87,7 +87,7 @@ impl AppState<'_> {
         // With or without further elements.
         prefix.pop();
         let store = &*self.client.inner.store;
-        view::page(store, &prefix, after.as_deref(), limit.min(PAGE)).await.map_err(of_store)
+        view::page(store, &prefix, after.as_deref(), limit.min(PAGE)).await.map_err(CallError::from)
     }
 
     /// All entries of an action.
@@ -102,7 +102,7 @@ impl AppState<'_> {
     }
 
     pub(super) async fn read(&self, indexes: &[Vec<u8>]) -> Result<Vec<Option<Said>>, CallError> {
-        view::read(&*self.client.inner.store, indexes).await.map_err(of_store)
+        view::read(&*self.client.inner.store, indexes).await.map_err(CallError::from)
     }
 
     /// The addresses under which something may be said about a chat or a user, the given one first.
@@ -111,10 +111,10 @@ impl AppState<'_> {
         let user = jid.to_user();
         let asked = std::slice::from_ref(&user);
         let other = if user.is_pn() {
-            let known = store.lids_of(asked).await.map_err(of_store)?.into_iter().flatten().next();
+            let known = store.lids_of(asked).await?.into_iter().flatten().next();
             known.map(|known| known.lid)
         } else if user.is_lid() {
-            let known = store.pns_of(asked).await.map_err(of_store)?.into_iter().flatten().next();
+            let known = store.pns_of(asked).await?.into_iter().flatten().next();
             known.map(|known| known.pn)
         } else {
             None
@@ -159,8 +159,4 @@ impl AppState<'_> {
 pub(super) fn index_of(parts: &[&str]) -> Vec<u8> {
     let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
     write_index(&parts)
-}
-
-fn of_store(error: wa_store::StoreError) -> CallError {
-    CallError::Store(error.to_string())
 }

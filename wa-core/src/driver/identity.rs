@@ -157,7 +157,7 @@ impl Actor {
         let users = match self.addresses_of([Some(user), None]).await {
             Ok(users) => users,
             Err(error) => {
-                let _ = reply.send(Err(CallError::Store(error.to_string())));
+                let _ = reply.send(Err(error.into()));
                 return;
             }
         };

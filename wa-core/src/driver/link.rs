@@ -75,7 +75,7 @@ impl Actor {
         if self.account_is_doubtful {
             if let Err(error) = self.read_again().await {
                 tracing::error!(%error, "the store fails on");
-                self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
+                self.undelivered.push_back(Event::StoreFailed { error: error.into() });
                 return self.set_down(&CloseReason::StoreFailed);
             }
             self.account_is_doubtful = false;

@@ -531,12 +531,12 @@ impl Actor {
         self.holds.forget_all();
         self.sync.forget_all();
         for reply in step.replies {
-            let _ = reply.send(Err(CallError::Store(error.to_string())));
+            let _ = reply.send(Err(CallError::Store(error.into())));
         }
         self.keep_trail(step.trail, false);
         self.outbox_failed(step.staged, error);
         self.account_is_doubtful = true;
-        self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
+        self.undelivered.push_back(Event::StoreFailed { error: error.into() });
         self.sessions.abort_all();
         self.sessions.detach_all();
         self.set_down(&CloseReason::StoreFailed);

@@ -172,9 +172,9 @@ impl Actor {
 
     /// Who this is.
     pub(super) async fn peer(&mut self, jid: &Jid, step: &mut Step) -> Result<Peer, CallError> {
-        let chat = self.chat_key(jid, step).await.map_err(|error| CallError::Store(error.to_string()))?;
+        let chat = self.chat_key(jid, step).await?;
         let (lid, pn) = if chat.is_user() { self.directory.addresses_of_chat(&chat) } else { (None, None) };
-        let token_at = self.token_at(&chat).await.map_err(|error| CallError::Store(error.to_string()))?;
+        let token_at = self.token_at(&chat).await?;
         Ok(Peer { pn, lid, chat, token_at })
     }
 }

@@ -87,8 +87,7 @@ impl Actor {
     ) -> Result<(), CallError> {
         self.is_ready()?;
         let own = self.own().ok_or(CallError::NotPaired)?;
-        let chat =
-            self.wire_address(&message.chat).await.map_err(|error| CallError::Store(error.to_string()))?;
+        let chat = self.wire_address(&message.chat).await?;
         let in_many = !message.chat.is_user();
         let author = message.sender.as_ref().unwrap_or(&own.pn).to_user();
         let about = FileMessage::new(chat, message.from_me, in_many.then_some(author));

@@ -199,15 +199,14 @@ impl Actor {
         message: &Message,
         of_step: Vec<MessageSecret>,
     ) -> Result<Option<Message>, SendError> {
-        let failed = |error: StoreError| SendError::Store(error.to_string());
-        let reaction = self.in_announcements(chat, message).await.map_err(failed)?;
+        let reaction = self.in_announcements(chat, message).await?;
         let message = reaction.as_ref().unwrap_or(message);
         let Some((part, plain)) = message.unsealed(clock::unix_millis()) else { return Ok(None) };
         let (kind, from_me) = (part.kind, part.target.from_me());
         let named = part.target.participant.as_deref().and_then(|author| author.parse::<Jid>().ok());
         let Some(id) = part.target_id() else { return Err(SendError::UnknownSecret(MessageId::new(""))) };
         let Some(own) = self.own() else { return Err(SendError::NotPaired) };
-        let known = self.known_secrets(vec![id.clone()], of_step).await.map_err(failed)?;
+        let known = self.known_secrets(vec![id.clone()], of_step).await?;
         let is_meant = |secret: &&MessageSecret| {
             let authors = self.spellings(&secret.message.sender);
             let is_own = own.is_account(&secret.message.sender);
@@ -221,7 +220,7 @@ impl Actor {
 
         // All are named as the chat names them.
         let to = self.name_space(chat);
-        let is_lid = if to.is_user() { to.is_lid() } else { self.is_by_lid(&to).await.map_err(failed)? };
+        let is_lid = if to.is_user() { to.is_lid() } else { self.is_by_lid(&to).await? };
         let authors = self.spellings(&secret.message.sender);
         let author = authors.iter().find(|author| author.is_lid() == is_lid).or(authors.first());
         let author = author.cloned().unwrap_or_else(|| secret.message.sender.to_chat());

@@ -102,7 +102,7 @@ impl Actor {
         }
         self.disconnect(reason).await;
         if let Some(reply) = reply {
-            let _ = reply.send(stored.map_err(|error| CallError::Store(error.to_string())));
+            let _ = reply.send(stored.map_err(CallError::from));
         }
     }
 
@@ -131,7 +131,7 @@ impl Actor {
     /// Wipes the store and begins as a new device.
     pub(super) async fn forget(&mut self) -> Result<(), CallError> {
         self.disconnect(&CloseReason::Requested).await;
-        self.make_anew().await.map_err(|error| CallError::Store(error.to_string()))?;
+        self.make_anew().await?;
         self.status.send_replace(Status::Closed);
         Ok(())
     }

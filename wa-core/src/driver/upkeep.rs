@@ -142,7 +142,7 @@ impl Actor {
         step: &mut Step,
     ) -> Result<(), CallError> {
         self.is_ready()?;
-        let to = self.wire_address(chat).await.map_err(|error| CallError::Store(error.to_string()))?;
+        let to = self.wire_address(chat).await?;
         for ids in ids.chunks(IDS_LIMIT) {
             let Some((first, rest)) = ids.split_first() else { continue };
             let mut receipt = OutboundReceipt::new(to.clone(), Some("read"), first.clone());

@@ -46,7 +46,7 @@ class MediaError(WaError):
     """A media file cannot be had, or is not what was sent."""
 
 class StoreError(WaError):
-    """The store failed, or a local file. Nothing was done."""
+    """The store failed, or a local file. Nothing was done. The code says what helps."""
 
 class CancelledError(WaError):
     """It was called off, or its deadline passed. Nothing was done."""

@@ -328,6 +328,20 @@ final class ScenarioTests: TestServerCase {
             XCTAssertEqual(idle.code, "not_ready")
             XCTAssertTrue(idle.isRetryable())
         }
+
+        let path = folder.appendingPathComponent("typed.db").path
+        let held = try await Store.sqlite(path: path)
+        let locked = try await failure { try await Store.sqlite(path: path) }
+        withExtendedLifetime(held) {}
+        guard case .Store = locked else { return XCTFail("\(locked)") }
+        XCTAssertEqual(locked.code, "store_locked")
+        XCTAssertTrue(locked.isRetryable())
+        let notes = folder.appendingPathComponent("notes.txt")
+        try String(repeating: "These are notes. ", count: 100).write(to: notes, atomically: true, encoding: .utf8)
+        let foreign = try await failure { try await Store.sqlite(path: notes.path) }
+        guard case .Store = foreign else { return XCTFail("\(foreign)") }
+        XCTAssertEqual(foreign.code, "store_foreign")
+        XCTAssertFalse(foreign.isRetryable())
     }
 
     func testCancelledCallsEnd() async throws {

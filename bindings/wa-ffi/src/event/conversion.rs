@@ -170,7 +170,10 @@ impl Event {
                 timestamp: receipt.timestamp.map(types::time),
             },
             E::IdentityChanged { device } => Self::IdentityChanged { device: device.to_string() },
-            E::StoreFailed { error } => Self::StoreFailed { error },
+            E::StoreFailed { error } => {
+                let detail = error.to_string();
+                Self::StoreFailed { code: WaError::from(error).code().to_owned(), detail }
+            }
             E::Passkey(progress) => return passkey(progress),
             event => of_others(event),
         })

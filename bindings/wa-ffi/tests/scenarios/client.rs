@@ -317,6 +317,17 @@ async fn typed_errors() {
     let idle = account.send(bob.address(), text("x"), None).await.unwrap_err();
     assert!(matches!(&idle, WaError::Unavailable { code, .. } if code == "not_ready"), "{idle:?}");
     assert!(idle.is_retryable());
+
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let held = Store::sqlite(path("account.db")).await.unwrap();
+    let locked = Store::sqlite(path("account.db")).await.err().unwrap();
+    assert!(matches!(&locked, WaError::Store { code, .. } if code == "store_locked"), "{locked:?}");
+    assert!(locked.is_retryable());
+    drop(held);
+    std::fs::write(path("notes.txt"), "These are notes. ".repeat(100)).unwrap();
+    let foreign = Store::sqlite(path("notes.txt")).await.err().unwrap();
+    assert!(matches!(&foreign, WaError::Store { code, .. } if code == "store_foreign"), "{foreign:?}");
+    assert!(!foreign.is_retryable());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wa_core::connection::CloseReason;
 use wa_core::{Event, Events, Message, SendError, Status};
 use wa_it::{Companion, FaultyStore, builder, next};
-use wa_store::{MemoryStore, SqliteStore, Store};
+use wa_store::{MemoryStore, Remedy, SqliteStore, Store};
 use wa_test_server::{Phone, TestServer};
 
 struct Scene {
@@ -145,8 +145,11 @@ async fn a_send_into_a_full_store_fails_and_the_next_one_is_readable() {
     alice.send_text(scene.bob.pn(), "before").await;
     store.set_full(true);
     let sent = alice.client.send(scene.bob.pn(), Message::text("lost")).await;
-    assert!(matches!(sent, Err(SendError::Store(_))), "{sent:?}");
+    let Err(SendError::Store(failure)) = sent else { panic!("{sent:?}") };
+    assert_eq!(failure.remedy(), Remedy::MakeRoom);
     store.set_full(false);
+    let told = alice.wait(|event| matches!(event, Event::StoreFailed { .. })).await;
+    assert!(matches!(told, Event::StoreFailed { error } if error == failure), "the event says the same");
     alice.wait(|event| matches!(event, Event::Connected)).await;
     for number in 0..3 {
         alice.send_text(scene.bob.pn(), &number.to_string()).await;

@@ -187,7 +187,7 @@ impl Actor {
     pub(super) async fn handle_group_job(&mut self, job: GroupJob) {
         let known = match self.load_for_group_job(&job).await {
             Ok(known) => known,
-            Err(error) => return job.refuse(CallError::Store(error.to_string())),
+            Err(error) => return job.refuse(error.into()),
         };
         let job = match (job, &known) {
             (GroupJob::Info { is_fresh: false, reply, .. }, Some(known)) => {

@@ -510,7 +510,7 @@ impl Actor {
                     }
                 }
                 if let Err(error) = learned {
-                    let _ = reply.send(Err(CallError::Store(error.to_string())));
+                    let _ = reply.send(Err(error.into()));
                     return;
                 }
                 for (chat, told) in expirations {
@@ -531,7 +531,7 @@ impl Actor {
                 let chat = match self.wire_address(&anchor.chat).await {
                     Ok(chat) => chat,
                     Err(error) => {
-                        let _ = reply.send(Err(CallError::Store(error.to_string()).into()));
+                        let _ = reply.send(Err(CallError::from(error).into()));
                         return;
                     }
                 };

@@ -139,7 +139,7 @@ impl Actor {
             Ok(last) => self.stored_after = last,
             Err(error) => {
                 tracing::error!(%error, "the inbox could not be read");
-                self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
+                self.undelivered.push_back(Event::StoreFailed { error: error.into() });
                 self.read_again_at = Some(clock::now() + READ_AGAIN);
             }
         }

@@ -26,7 +26,7 @@ impl Actor {
             Some(key) => key,
             None => match self.chat_key(&job.chat, step).await {
                 Ok(key) => key,
-                Err(error) => return job.reply.refuse(SendError::Store(error.to_string())),
+                Err(error) => return job.reply.refuse(error.into()),
             },
         };
         match self.seal_content(&job.chat, &job.message, step.secrets.clone()).await {
@@ -43,7 +43,7 @@ impl Actor {
             Ok(Known::Fresh(id)) => self.join(id, job.reply, step),
             Ok(Known::Stored(entry)) => self.join_stored(*entry, job, step),
             // Nothing of it is stored.
-            Err(error) => job.reply.refuse(SendError::Store(error.to_string())),
+            Err(error) => job.reply.refuse(error.into()),
         }
     }
 
@@ -76,8 +76,7 @@ impl Actor {
                 author.map(|author| Delivery::Author(author.to_chat())).ok_or_else(no_audience)
             }
             Content::Revoke(revoke) => {
-                let entry = self.entry_of(&revoke.target.id).await;
-                let entry = entry.map_err(|error| SendError::Store(error.to_string()))?;
+                let entry = self.entry_of(&revoke.target.id).await?;
                 let entry = entry.filter(|entry| entry.chat == job.chat).ok_or_else(no_audience)?;
                 match Delivery::decode(&entry.delivery) {
                     Some(Delivery::Audience(audience)) => {
@@ -204,7 +203,7 @@ impl Actor {
         let entry = match self.entry_of(id).await {
             Ok(Some(entry)) => entry,
             Ok(None) => return drop(reply.send(Ok(Cancellation::Unknown))),
-            Err(error) => return drop(reply.send(Err(CallError::Store(error.to_string())))),
+            Err(error) => return drop(reply.send(Err(error.into()))),
         };
         if entry.state != OutboxState::Queued {
             let state = SendState::of(&entry);
@@ -212,7 +211,7 @@ impl Actor {
         }
         let chat = match self.chat_of(&entry).await {
             Ok(chat) => chat,
-            Err(error) => return drop(reply.send(Err(CallError::Store(error.to_string())))),
+            Err(error) => return drop(reply.send(Err(error.into()))),
         };
         match self.outbox.remove(&chat, entry.seq) {
             Some(pending) => self.fail(pending, &SendError::Cancelled, step),
@@ -233,7 +232,7 @@ impl Actor {
             let entry = self.entry_of(id).await;
             entry.map(|entry| entry.as_ref().map(|entry| self.send_state(entry)))
         };
-        let _ = reply.send(state.map_err(|error| CallError::Store(error.to_string())));
+        let _ = reply.send(state.map_err(CallError::from));
     }
 
     fn send_state(&self, entry: &OutboxEntry) -> SendState {

@@ -396,7 +396,7 @@ impl Actor {
 
     /// The step was not committed: what it took is not stored, and all else is as the store says.
     pub(super) fn outbox_failed(&mut self, staged: Staged, error: &StoreError) {
-        let failed = SendError::Store(error.to_string());
+        let failed = SendError::Store(error.into());
         for Fresh { seq, id, .. } in std::mem::take(&mut self.outbox.fresh) {
             self.outbox.resolve(&id, &Err(failed.clone()));
             self.outbox.deadlines.retain(|(_, other), _| *other != seq);
@@ -405,7 +405,7 @@ impl Actor {
             let _ = reply.send(Err(failed.clone()));
         }
         for reply in staged.cancelled {
-            let _ = reply.send(Err(CallError::Store(error.to_string())));
+            let _ = reply.send(Err(CallError::Store(error.into())));
         }
         self.outbox.groups.forget_all();
         self.outbox.must_rewind = true;

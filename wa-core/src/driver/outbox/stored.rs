@@ -123,7 +123,7 @@ impl Actor {
                 }
                 Err(error) => {
                     tracing::error!(%error, "the outbox could not be read");
-                    step.events.push(Event::StoreFailed { error: error.to_string() });
+                    step.events.push(Event::StoreFailed { error: error.into() });
                     self.outbox.page_at = Some(clock::now() + READ_AGAIN);
                 }
             }

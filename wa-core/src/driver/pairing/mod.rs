@@ -248,7 +248,7 @@ impl Actor {
         self.disconnect(&CloseReason::Requested).await;
         if let Err(error) = self.make_anew().await {
             tracing::error!(%error, "the store failed; the keys are the old ones");
-            self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
+            self.undelivered.push_back(Event::StoreFailed { error: error.into() });
         }
     }
 
@@ -273,7 +273,7 @@ impl Actor {
             }
             Err(error) => {
                 tracing::error!(%error, "the store failed");
-                self.undelivered.push_back(Event::StoreFailed { error: error.to_string() });
+                self.undelivered.push_back(Event::StoreFailed { error: error.into() });
                 CloseReason::StoreFailed
             }
         };

@@ -138,5 +138,5 @@ impl Actor {
 }
 
 fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) {
-    let _ = reply.send(result.map_err(|error| CallError::Store(error.to_string())));
+    let _ = reply.send(result.map_err(CallError::from));
 }

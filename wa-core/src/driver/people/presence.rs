@@ -62,7 +62,7 @@ impl Actor {
         step: &mut Step,
     ) -> Result<(), CallError> {
         self.is_ready()?;
-        let to = self.wire_address(chat).await.map_err(|error| CallError::Store(error.to_string()))?;
+        let to = self.wire_address(chat).await?;
         step.reply(chat_state(&to, state));
         Ok(())
     }

@@ -23,7 +23,7 @@ impl Actor {
         match self.stage_changes(&job.set, &job.remove, step).await {
             Ok(Ok(())) => step.replies.push(job.reply),
             Ok(Err(error)) => drop(job.reply.send(Err(error))),
-            Err(error) => drop(job.reply.send(Err(CallError::Store(error.to_string())))),
+            Err(error) => drop(job.reply.send(Err(error.into()))),
         }
     }
 

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -306,6 +306,38 @@ async fn dead_letters_are_kept_and_tried_once_more_when_somebody_says_so() {
     sink.wait_for(4).await;
     assert_eq!(sink.taken(), [1, 3, 4, 2]);
     running.end().await;
+    assert_eq!(store.dead_letters(ENDPOINT, all).await.unwrap(), []);
+}
+
+/// The store knew of each before the next was read.
+#[tokio::test(start_paused = true)]
+async fn dead_letters_come_once_whenever_somebody_says_so() {
+    let replay = Arc::new(OnceLock::<Arc<Notify>>::new());
+    let again = Arc::clone(&replay);
+    let sink = Script::new(move |_, _| {
+        // Somebody says so just as one is taken, too.
+        again.get().unwrap().notify_one();
+        Outcome::Taken
+    });
+    let (store, running) = Running::in_memory(&sink).await;
+    replay.set(Arc::clone(&running.replay)).unwrap();
+    running.push([1, 1, 1]).await;
+    sink.wait_for(3).await;
+    let events = sink.taken.lock().unwrap().clone();
+    for (number, event) in events.into_iter().enumerate() {
+        let (endpoint, reason, at) = (ENDPOINT.into(), "down".into(), BEGAN);
+        let letter = DeadLetterRecord { endpoint, event, tries: 3, reason, at, is_replayed: true };
+        let mut changes = Changes::new();
+        changes.push(Change::PutDeadLetter(Box::new(letter)));
+        store.commit(changes).await.unwrap();
+        running.replay.notify_one();
+        tokio::time::timeout(Duration::from_secs(60), sink.wait_for(4 + number))
+            .await
+            .expect("it never comes");
+    }
+    running.end().await;
+    assert_eq!(sink.taken(), [1, 2, 3, 1, 2, 3]);
+    let all = DeadLetterQuery { limit: 9, ..DeadLetterQuery::default() };
     assert_eq!(store.dead_letters(ENDPOINT, all).await.unwrap(), []);
 }
 

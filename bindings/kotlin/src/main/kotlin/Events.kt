@@ -65,9 +65,12 @@ public fun Client.listen(listener: (Event) -> Unit): Subscription {
                 try {
                     listener(event)
                 } catch (failure: Throwable) {
-                    // Whoever does not ask for failures would never know. The library has the text alone.
-                    LoggerFactory.getLogger("wa").error("a listener failed", failure)
-                    throw failure
+                    try {
+                        // Whoever does not ask for failures would never know. The library has the text alone.
+                        LoggerFactory.getLogger("wa").error("a listener failed", failure)
+                    } finally {
+                        throw failure
+                    }
                 }
             }
         },

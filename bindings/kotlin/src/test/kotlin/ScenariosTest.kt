@@ -13,6 +13,7 @@ import java.util.logging.LogRecord
 import java.util.logging.Logger
 import kotlin.io.path.readBytes
 import kotlin.io.path.writeBytes
+import kotlin.io.path.writeText
 import kotlin.test.assertContains
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
@@ -288,6 +289,17 @@ class ScenariosTest {
             assertEquals("not_ready", idle.code)
             assertTrue(idle.isRetryable())
         }
+
+        val path = folder.resolve("typed.db").toString()
+        Store.sqlite(path).use {
+            val locked = assertFailsWith<WaException.Store> { Store.sqlite(path) }
+            assertEquals("store_locked", locked.code)
+            assertTrue(locked.isRetryable())
+        }
+        val notes = folder.resolve("notes.txt").apply { writeText("These are notes. ".repeat(100)) }
+        val foreign = assertFailsWith<WaException.Store> { Store.sqlite(notes.toString()) }
+        assertEquals("store_foreign", foreign.code)
+        assertFalse(foreign.isRetryable())
     }
 
     @Test
