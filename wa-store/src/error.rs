@@ -1,6 +1,7 @@
 //! What goes wrong in a store, and what to do about it.
 
-/// The cause that a store hands on: an error of the database or of the operating system.
+/// The cause that a store hands on: an error of the database or of the operating system. Its words come into errors,
+/// events and logs: without what is stored, and without passwords of a server.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A store could not be opened, read or written.

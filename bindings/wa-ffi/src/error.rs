@@ -9,7 +9,7 @@ use wa_core::error::{
     CallError, GroupError, HistoryRequestError, MediaError, MediaRemedy, PairCodeError, ReconnectError,
     SendError, SendRemedy, StartError, StoreFailure,
 };
-use wa_manager::account::{CheckError, ErrandError, HistoryError};
+use wa_manager::account::{CheckError, ErrandError, HistoryError, ReasonKind};
 use wa_manager::manager::ManagerError;
 use wa_manager::media::DownloadError;
 use wa_manager::pairing::PairError;
@@ -111,7 +111,7 @@ impl WaError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::Unknown { .. } => true,
-            // Of these somebody has to mend something first.
+            // Neither time nor room mends these, nor that somebody lets go of them.
             Self::Store { code, .. } => !matches!(
                 code.as_str(),
                 "local_file"
@@ -178,6 +178,8 @@ impl WaError {
             Remedy::Update => Self::store("store_newer", detail),
             Remedy::CheckPath => Self::store("store_foreign", detail),
             Remedy::Restore => Self::store("store_corrupt", detail),
+            // A mistake of this library, which stays one.
+            Remedy::FixCaller => Self::other("store", detail),
             _ => Self::store("store", detail),
         }
     }
@@ -186,6 +188,7 @@ impl WaError {
         match error {
             ManagerStoreError::NameTaken { .. } => Self::conflict("already_exists", detail),
             ManagerStoreError::FenceLost { .. } => Self::conflict("fence_lost", detail),
+            ManagerStoreError::NotAStore => Self::of_store(Remedy::CheckPath, detail),
             ManagerStoreError::OlderVersion { .. } => Self::store("store_older", detail),
             ManagerStoreError::NewerVersion { .. } => Self::of_store(Remedy::Update, detail),
             ManagerStoreError::Locked => Self::of_store(Remedy::CloseElsewhere, detail),
@@ -374,6 +377,11 @@ impl From<MediaError> for WaError {
                 Self::invalid("no_file", detail)
             }
             (MediaError::Source(_) | MediaError::Sink(_), _) => Self::store("local_file", detail),
+            (MediaError::Call(error) | MediaError::Hosts(error), _)
+                if !matches!(error, CallError::Request(_)) =>
+            {
+                error.clone().into()
+            }
             (_, MediaRemedy::TryLater) => Self::unavailable("media_hosts", detail),
             _ => Self::media("refused", detail),
         }
@@ -416,6 +424,15 @@ impl From<PairError> for WaError {
             PairError::StoreUnavailable => Self::store(code, detail),
             PairError::ConnectTimeout => Self::unavailable(code, detail),
             PairError::Expired | PairError::Exhausted | PairError::Cancelled => Self::cancelled(code, detail),
+            PairError::Closed { kind: ReasonKind::StoreLocked, .. } => {
+                Self::of_store(Remedy::CloseElsewhere, detail)
+            }
+            PairError::Closed { kind: ReasonKind::StoreCorrupt, .. } => {
+                Self::of_store(Remedy::Restore, detail)
+            }
+            PairError::Closed { kind: ReasonKind::StoreFailed, .. } => {
+                Self::of_store(Remedy::TryLater, detail)
+            }
             PairError::Closed { .. } => Self::refused(code, detail),
             PairError::PhoneMissing => Self::invalid(code, detail),
             _ => Self::other(code, detail),
@@ -557,4 +574,55 @@ impl From<PictureError> for WaError {
 /// For what ends at a time of the manager's clock.
 pub(crate) fn at(time: Option<UnixMillis>) -> Option<SystemTime> {
     time.map(types::time_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(error: impl Into<WaError>) -> (String, bool) {
+        let error = error.into();
+        (error.code().to_owned(), error.is_retryable())
+    }
+
+    #[test]
+    fn a_store_says_what_helps() {
+        let cases = [
+            (StoreError::Io { source: "gone".into() }, "store", true),
+            (StoreError::Full { source: None }, "store_full", true),
+            (StoreError::Locked, "store_locked", true),
+            (StoreError::Closed, "store_closed", false),
+            (StoreError::Corrupt { what: "account", source: None }, "store_corrupt", false),
+            (StoreError::NotADatabase, "store_foreign", false),
+            (StoreError::NewerVersion { found: 9, supported: 1 }, "store_newer", false),
+            (StoreError::OutOfRange { what: "a number" }, "store", false),
+        ];
+        for (error, code, is_retryable) in cases {
+            let expected = (code.to_owned(), is_retryable);
+            let failure = StoreFailure::from(&error);
+            assert_eq!(told(SendError::Store(failure.clone())), expected);
+            assert_eq!(told(CallError::Store(failure.clone())), expected);
+            assert_eq!(told(MediaError::Call(CallError::Store(failure))), expected);
+            assert_eq!(told(ManagerError::KeyStore(error)), expected);
+        }
+    }
+
+    #[test]
+    fn the_store_of_a_manager_says_what_helps() {
+        let cases = [
+            (ManagerStoreError::io(std::io::Error::from(std::io::ErrorKind::NotFound)), "store", true),
+            (ManagerStoreError::Full, "store_full", true),
+            (ManagerStoreError::Locked, "store_locked", true),
+            (ManagerStoreError::Closed, "store_closed", false),
+            (ManagerStoreError::Corrupt { what: "account".to_owned() }, "store_corrupt", false),
+            (ManagerStoreError::NotAStore, "store_foreign", false),
+            (ManagerStoreError::NewerVersion { found: 9 }, "store_newer", false),
+            (ManagerStoreError::OlderVersion { found: 1 }, "store_older", false),
+        ];
+        for (error, code, is_retryable) in cases {
+            assert_eq!(told(ManagerError::Store(error)), (code.to_owned(), is_retryable));
+        }
+        let locked = PairError::Closed { kind: ReasonKind::StoreLocked, code: None };
+        assert_eq!(told(locked), ("store_locked".to_owned(), true));
+    }
 }

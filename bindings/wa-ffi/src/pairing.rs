@@ -149,10 +149,10 @@ impl PairingUpdate {
             }
             P::Confirmed => Self::Confirmed,
             P::Failed(error) => Self::Failed {
-                code: error.code().to_owned(),
+                hints: error.hints(Lang::En).into_iter().map(str::to_owned).collect(),
                 detail: error.to_string(),
                 retry_after: error.retry_after(),
-                hints: error.hints(Lang::En).into_iter().map(str::to_owned).collect(),
+                code: WaError::from(error).code().to_owned(),
             },
             other => Self::Unknown { debug: format!("{other:?}") },
         }

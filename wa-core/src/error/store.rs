@@ -29,10 +29,13 @@ impl StoreFailure {
 impl From<&StoreError> for StoreFailure {
     fn from(error: &StoreError) -> Self {
         let mut words = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            words = format!("{words}: {error}");
-            cause = error.source();
+        let mut source = error.source();
+        while let Some(error) = source {
+            let cause = error.to_string();
+            if !words.ends_with(&cause) {
+                words = format!("{words}: {cause}");
+            }
+            source = error.source();
         }
         Self { remedy: error.remedy(), words }
     }

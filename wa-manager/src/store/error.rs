@@ -31,6 +31,9 @@ pub enum ManagerStoreError {
         /// What cannot be read.
         what: String,
     },
+    /// The file is no database, or another application's, such as an account's keys; it was left untouched. Look at the path.
+    #[error("the file is no store of a manager")]
+    NotAStore,
     /// It was made by an older version, whose files are not read: begin with a new one.
     #[error("the store was made by an older version ({found})")]
     OlderVersion {

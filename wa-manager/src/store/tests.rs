@@ -569,6 +569,22 @@ async fn dead_letters_outlive_their_events(store: &dyn ManagerStore) {
     }
 }
 
+#[test]
+fn a_file_of_something_else_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (notes, other) = (directory.path().join("notes"), directory.path().join("other"));
+    std::fs::write(&notes, "These are notes. ".repeat(100)).unwrap();
+    let connection = rusqlite::Connection::open(&other).unwrap();
+    connection.pragma_update(None, "application_id", 7).unwrap();
+    connection.close().unwrap();
+    for path in [notes, other] {
+        let before = std::fs::read(&path).unwrap();
+        let opened = SqliteManagerStore::open(&path).map(drop);
+        assert!(matches!(opened, Err(ManagerStoreError::NotAStore)), "{opened:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
 /// Nothing is read of tables of another version; and whoever changes them changes it.
 #[tokio::test]
 async fn a_file_of_another_version_is_refused() {

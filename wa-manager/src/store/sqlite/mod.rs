@@ -51,8 +51,8 @@ impl SqliteManagerStore {
     ///
     /// # Errors
     /// [`ManagerStoreError::Locked`] when another process has it open, [`ManagerStoreError::NewerVersion`],
-    /// [`ManagerStoreError::OlderVersion`],
-    /// [`ManagerStoreError::Corrupt`], [`ManagerStoreError::Io`].
+    /// [`ManagerStoreError::OlderVersion`], [`ManagerStoreError::NotAStore`], [`ManagerStoreError::Corrupt`],
+    /// [`ManagerStoreError::Io`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ManagerStoreError> {
         let path = path.as_ref().to_path_buf();
         create_private(&path).map_err(ManagerStoreError::io)?;
@@ -82,6 +82,15 @@ fn prepare(connection: &Connection) -> Result<(), ManagerStoreError> {
     // Whoever holds the lock holds it for long.
     connection.busy_timeout(Duration::ZERO).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Ours names no application. First: nothing of another's is changed.
+    match connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0)) {
+        Ok(0) => {}
+        Ok(_) => return Err(ManagerStoreError::NotAStore),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            return Err(ManagerStoreError::NotAStore);
+        }
+        Err(error) => return Err(failed(error)),
+    }
     let set = |name: &str, value: &str| connection.pragma_update(None, name, value).map_err(failed);
     set("locking_mode", "EXCLUSIVE")?;
     set("journal_mode", "WAL")?;

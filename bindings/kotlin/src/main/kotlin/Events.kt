@@ -68,9 +68,10 @@ public fun Client.listen(listener: (Event) -> Unit): Subscription {
                     try {
                         // Whoever does not ask for failures would never know. The library has the text alone.
                         LoggerFactory.getLogger("wa").error("a listener failed", failure)
-                    } finally {
-                        throw failure
+                    } catch (logging: Throwable) {
+                        failure.addSuppressed(logging)
                     }
+                    throw failure
                 }
             }
         },
