@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use tracing::Level;
 use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Level};
 use wa_manager::event::EventKind;
 use wa_manager::pairing::{PairRequest, PairingUpdate};
 use wa_manager::{AccountName, AccountSpec, AccountStatus};
@@ -16,8 +16,8 @@ use crate::scene::{Scene, linked, next, soon, stands};
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// What this thread logs from now on.
-    fn begin() -> (Self, DefaultGuard) {
+    /// What this thread logs from now on, as long as what comes with it is kept.
+    fn begin() -> (Self, (DefaultGuard, Dispatch)) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -26,7 +26,10 @@ impl Log {
             .with_span_events(tracing_subscriber::fmt::format::FmtSpan::NEW)
             .with_writer(move || writer.clone())
             .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        // With one subscriber alone, a place that another test reaches first would be silent for all: `tracing` asks
+        // only the thread that it is reached by. With two it asks both.
+        let other = Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+        (log, (tracing::subscriber::set_default(subscriber), other))
     }
 
     fn text(&self) -> String {
@@ -131,6 +134,12 @@ async fn each_stage_of_what_comes_in_is_traced() {
 async fn a_manager_that_is_dropped_without_its_end_says_so() {
     const SAID: &str = "the manager was dropped without a shutdown";
     let (log, _guard) = Log::begin();
+    // Another test, whose thread collects nothing, may be the first that gets there.
+    let another = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { drop(Scene::new().await) });
+    });
+    another.join().unwrap();
     let Scene { manager, .. } = Scene::new().await;
     manager.shutdown(std::time::Duration::from_secs(10)).await;
     drop(manager);
