@@ -155,7 +155,10 @@ async fn a_session_is_taken_over_once_however_many_try() {
     assert_eq!([first.is_ok(), second.is_ok()].iter().filter(|is_ok| **is_ok).count(), 1);
     let refused = first.and(second).unwrap_err();
     // While the other one takes it, or after that: by then what was sealed is old.
-    assert!(matches!(refused, SessionError::LinkedElsewhere { .. } | SessionError::Old { .. }), "{refused:?}");
+    assert!(
+        matches!(refused, SessionError::LinkedElsewhere { .. } | SessionError::Old { .. }),
+        "{refused:?}"
+    );
     let linked = [one, two].iter().filter(|account| account.snapshot().is_logged_in).count();
     assert_eq!(linked, 1);
     // Whoever was refused has nothing of it: the other one may hand it on.
