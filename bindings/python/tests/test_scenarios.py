@@ -357,7 +357,7 @@ async def test_unconfirmed_events_come_again(server: wa.TestServer, store_path: 
 
 async def test_a_slow_reader_holds_the_account_up(server: wa.TestServer) -> None:
     anna, bob = server.phone("anna"), server.phone("bob")
-    texts = [f"text {number}" for number in range(1300)]
+    texts = [f"text {number}" for number in range(1500)]
     async with wa.connect(wa.Store.memory(), test_server=server) as client:
         device = await pair(client, anna)
         await bob.send_texts(anna.address(), texts)

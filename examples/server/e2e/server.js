@@ -91,9 +91,9 @@ export class Server {
   }
 
   async #until(name, call, isSo) {
-    for (let tries = 0; tries < 40; tries += 1) {
+    for (let tries = 0; tries < 60; tries += 1) {
       if (isSo(await call('GET', `/whatsapp/session/${name}`))) return;
-      await new Promise((resolve) => { setTimeout(resolve, 250); });
+      await new Promise((resolve) => { setTimeout(resolve, 1000); });
     }
     throw new Error(`waited in vain for ${name}`);
   }

@@ -281,7 +281,7 @@ final class ScenarioTests: TestServerCase {
 
     func testASlowReaderHoldsTheAccountUp() async throws {
         let (anna, bob, server) = (try server.phone(name: "anna"), try server.phone(name: "bob"), server!)
-        let texts = (0..<1300).map { "text \($0)" }
+        let texts = (0..<1500).map { "text \($0)" }
         try await withClient(.memory(), onTheServer) { client in
             let device = try await pair(client, anna)
             try await bob.sendTexts(to: anna.address(), texts: texts)

@@ -478,7 +478,7 @@ async fn a_listener_that_throws() {
 
 #[tokio::test]
 async fn a_slow_reader_holds_the_account_up() {
-    const COUNT: u64 = 1300;
+    const COUNT: u64 = 1500;
     let server = TestServer::start().await.unwrap();
     let (anna, bob) = (phone(&server, "anna"), phone(&server, "bob"));
     let client = Client::connect(Store::memory(), on(&server)).await.unwrap();

@@ -61,7 +61,7 @@ async function log(server) {
 
 // R011, R030, R032, R056, R077, R079, R180
 test('a server that is killed at random shows the truth again, and loses nothing', async ({ app, server, world }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   const roll = dice(Number(process.env.WA_SEED ?? 1));
   const receiver = await Receiver.start();
   await server.call('POST', '/whatsapp/webhooks', { url: receiver.url, secret: SECRET });
@@ -109,9 +109,10 @@ test('a server that is killed at random shows the truth again, and loses nothing
     await server.startAgain();
     await app.connected();
     for (const name of ACCOUNTS) await app.stands(name, 'ready', READY);
-    // What was being linked is linked, or can be linked again; nothing in between.
+    // What was being linked is linked, or can be linked again; nothing in between. What the kill left open is given up
+    // after a minute.
     if (await app.card(`new-${life}`).count()) {
-      await expect(app.card(`new-${life}`)).toHaveAttribute('data-status', /^(idle|ready|error)$/, READY);
+      await expect(app.card(`new-${life}`)).toHaveAttribute('data-status', /^(idle|ready|error)$/, { timeout: 150_000 });
       const { status, isLoggedIn } = await server.call('GET', `/whatsapp/session/new-${life}`);
       expect(isLoggedIn).toBe(status === 'ready');
     }

@@ -39,13 +39,14 @@ test('after a restart what was ready is ready again, and what was stopped is sto
 test('an account that loses its connection is disconnected, and ready again', async ({ app, server, world }) => {
   await link(app, world, 'shop');
   const { device } = await server.call('GET', '/whatsapp/session/shop');
-  await world.call('POST', 'faults', { refuse_login: { reason: 503, count: 2 } });
+  await world.call('POST', 'faults', { refuse_login: { reason: 503, count: 1000 } });
   await world.call('POST', 'connection', { device: device.deviceId, do: 'disconnect' });
   await app.stands('shop', 'disconnected');
   await expect(app.card('shop').getByTestId('card-status')).toHaveText('Disconnected');
   await expect(app.card('shop').getByTestId('card-reason')).toContainText('it connects again by itself');
   await expect(app.card('shop').getByTestId('card-action')).toHaveAttribute('data-action', 'stop');
   await app.picture('disconnected');
+  await world.call('DELETE', 'faults');
   await app.stands('shop', 'ready', READY);
   await expect(app.card('shop').getByTestId('card-reason')).toBeHidden();
   await agree(app, server);

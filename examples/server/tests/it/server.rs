@@ -18,8 +18,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-/// Whoever waits longer waits for something that does not come.
-const LIMIT: Duration = Duration::from_secs(60);
+/// Whoever waits longer waits for something that does not come. A link that a kill left open is given up after a minute.
+const LIMIT: Duration = Duration::from_secs(150);
 
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))

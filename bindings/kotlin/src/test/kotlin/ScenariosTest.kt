@@ -249,7 +249,7 @@ class ScenariosTest {
     @Test
     fun aSlowReaderHoldsTheAccountUp() = onTestServer {
         val (anna, bob) = phone("anna") to phone("bob")
-        val texts = List(1300) { "text $it" }
+        val texts = List(1500) { "text $it" }
         Store.memory().use { Client.connect(it, options) }.use { client ->
             val device = pair(client, anna)
             client.eventStream().use { stream ->

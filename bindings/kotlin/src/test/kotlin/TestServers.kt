@@ -17,7 +17,7 @@ import kotlinx.coroutines.withTimeout
 val PATIENCE: Duration = 60.seconds
 
 /** A test with a server of its own. */
-fun onTestServer(patience: Duration = PATIENCE, test: suspend TestedServer.() -> Unit): Unit = runBlocking(Dispatchers.Default) {
+fun onTestServer(patience: Duration = PATIENCE * 3, test: suspend TestedServer.() -> Unit): Unit = runBlocking(Dispatchers.Default) {
     withTimeout(patience) {
         TestServer.start().use { server ->
             val tested = TestedServer(server, this)
