@@ -147,7 +147,11 @@ async fn an_account_whose_client_does_not_end_is_stopped_all_the_same() {
     hold.let_go();
     // However long that takes it after this.
     let ready = async {
-        while soon("the start", anna.start()).await.unwrap().after == AccountStatus::Error {}
+        let mut outcome = soon("the start", anna.start()).await.unwrap();
+        while outcome.after == AccountStatus::Error {
+            outcome = soon("the start", anna.start()).await.unwrap();
+        }
+        assert!(outcome.changed);
         stands(&anna, AccountStatus::Ready).await;
     };
     soon("the client to end", ready).await;
